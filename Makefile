@@ -1,0 +1,90 @@
+# The project's verbs. CI calls the same targets; `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= python3
+UV ?= uv
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
+LOCKED := $(VENV)/.locked
+READY := $(VENV)/.ready
+# Modules that write committed files from the vocabulary: `python -m MODULE`, run at the root.
+GENERATORS :=
+
+define PYTHON_IS_FIT
+import pkgutil, sys
+if sys.version_info < (3, 11):
+    sys.exit("Python 3.11 or newer is needed, this is %d.%d; try make setup PYTHON=/path/to/python3.11" % sys.version_info[:2])
+if not {"ensurepip", "venv"} <= {module.name for module in pkgutil.iter_modules()}:
+    sys.exit("Python's venv module is missing (on Debian and Ubuntu: apt install python3-venv)")
+endef
+export PYTHON_IS_FIT
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: setup
+setup: $(READY) ## Make .venv from the locks (PYTHON=... picks the interpreter)
+
+$(LOCKED): requirements/dev.txt
+	@$(PYTHON) -c "$$PYTHON_IS_FIT"
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PIP_INSTALL) --require-hashes -r $<
+	@touch $@
+
+$(READY): $(LOCKED) pyproject.toml
+	$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: check
+check: $(READY) ## Lint, format, types, layers, spelling
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+.PHONY: format
+format: $(READY) ## Format, and mend what lint can mend
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+.PHONY: test
+test: $(READY) ## Run the tests (ARGS="tests/architecture -x")
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: demo
+demo: $(READY) ## Play one incident in the terminal
+	$(BIN)/python -m orchestrator.demo $(ARGS)
+
+.PHONY: evaluate
+evaluate: $(READY) ## Score policies over seeds (ARGS=--help)
+	$(BIN)/python -m orchestrator.evaluate $(ARGS)
+
+.PHONY: bench
+bench: $(READY) ## Measure speed (ARGS=--help)
+	$(BIN)/python -m orchestrator.bench $(ARGS)
+
+.PHONY: generate
+generate: $(READY) ## Write the generated files anew
+	@for module in $(GENERATORS); do echo "python -m $$module"; $(BIN)/python -m "$$module"; done
+
+COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS)
+
+.PHONY: lock
+lock: export UV_DEFAULT_INDEX ?= $(shell $(PYTHON) -m pip config get global.index-url 2>/dev/null)
+lock: ## Write requirements/*.txt and uv.lock anew (needs uv; ARGS=--upgrade lifts the pins)
+	$(COMPILE) pyproject.toml -o requirements/base.txt
+	$(COMPILE) pyproject.toml requirements/dev.in -c requirements/base.txt -o requirements/dev.txt
+	$(COMPILE) requirements/mesh.in -c requirements/base.txt -o requirements/mesh.txt
+	$(UV) lock --quiet $(ARGS)
+
+.PHONY: clean
+clean: ## Remove all that the other targets make, .venv included
+	rm -rf $(VENV) build dist *.egg-info .*_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""What breaks the mesh: pure faults, and the controller that holds their impairments in place."""

@@ -1,0 +1,76 @@
+"""Keeps impairments in place as desired state, and renews them before their TTL runs out.
+
+Lives as long as its session: an agent that thinks for a minute meets the fault it left, and when the
+controller is gone, every impairment ends by itself.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Protocol
+
+from chaos.fault import NO_IMPAIRMENTS, Impairments
+from services.mesh.deployment import ReplicaId
+from services.mesh.vocabulary import IMPAIRMENT_TTL_S
+
+
+class FaultSurface(Protocol):
+    """Where impairments are applied."""
+
+    async def apply(
+        self, target: ReplicaId, impairments: Impairments, step: int, ttl_s: float
+    ) -> Impairments | None:
+        """Makes `impairments` hold inside `target` for `ttl_s`; NO_IMPAIRMENTS heals.
+
+        Idempotent: applying twice at one step leaks once. Returns what holds now, or None where
+        the target is dead.
+        """
+        ...
+
+
+class Controller:
+    """Applies desired impairments to a surface and renews them in the background."""
+
+    def __init__(self, surface: FaultSurface, ttl_s: float = IMPAIRMENT_TTL_S) -> None:
+        self._surface = surface
+        self._ttl_s = ttl_s
+        self._desired: dict[ReplicaId, Impairments] = {}
+        self._step = 0
+        self._lock = asyncio.Lock()
+        self._renewal: asyncio.Task[None] | None = None
+
+    async def hold(
+        self, desired: Mapping[ReplicaId, Impairments], step: int
+    ) -> Mapping[ReplicaId, Impairments | None]:
+        """Makes exactly `desired` hold from now on; returns what holds in each target."""
+        async with self._lock:
+            healed = {target: NO_IMPAIRMENTS for target in self._desired if target not in desired}
+            self._desired = {t: i for t, i in desired.items() if i != NO_IMPAIRMENTS}
+            self._step = step
+            self._renewal = self._renewal or asyncio.create_task(self._renew())
+            return await self._apply({**healed, **desired})
+
+    async def aclose(self) -> None:
+        """Stops renewing and heals what is impaired."""
+        if self._renewal is not None:
+            self._renewal.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._renewal
+            self._renewal = None
+        healed = dict.fromkeys(self._desired, NO_IMPAIRMENTS)
+        self._desired = {}
+        await self._apply(healed)
+
+    async def _apply(
+        self, wanted: Mapping[ReplicaId, Impairments]
+    ) -> dict[ReplicaId, Impairments | None]:
+        holding = await asyncio.gather(
+            *(self._surface.apply(t, i, self._step, self._ttl_s) for t, i in wanted.items())
+        )
+        return dict(zip(wanted, holding, strict=True))
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self._ttl_s / 3)
+            async with self._lock:
+                await self._apply(self._desired)

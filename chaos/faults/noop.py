@@ -1,0 +1,38 @@
+# ruff: noqa: ARG003 - the signature of all faults
+"""`none`: nothing is wrong, and whoever acts does harm. The control tier plays it.
+
+symptom        noise only
+seen in        nowhere
+cured by       nothing; leaving it alone is right
+made worse by  any intervention
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from chaos.fault import Impairments, Intervention
+from services.mesh.deployment import Deployment, ReplicaId
+from services.mesh.vocabulary import ActionName, FaultKind
+
+
+@dataclass(frozen=True, slots=True)
+class NoFault:
+    """Impairs nothing, has no root and is never cured: its episode plays to the last step."""
+
+    kind: ClassVar = FaultKind.NONE
+    root: ClassVar = None
+    cheap_cure: ClassVar = ActionName.WAIT
+
+    @classmethod
+    def draw(cls, seed: int, index: int = 0) -> Self:
+        return cls()
+
+    def impairments(self, step: int, deployment: Deployment) -> Mapping[ReplicaId, Impairments]:
+        return {}
+
+    def on_action(self, intervention: Intervention, deployment: Deployment) -> int | None:
+        return None
+
+    def parameters(self) -> dict[str, Any]:
+        return {}

@@ -1,0 +1,53 @@
+"""Which faults an episode hides: a pure function of tier and seed. Applies none of them."""
+
+from itertools import count
+
+from chaos.fault import Fault
+from chaos.faults.db_connection_leak import DbConnectionLeak
+from chaos.faults.flapping_network import FlappingNetwork
+from chaos.faults.noop import NoFault
+from chaos.faults.single_oom import SingleOom
+from services.mesh.draws import Stream, choice, uniform
+from services.mesh.shapes import PAIR_SHARE
+from services.mesh.topology import Service
+from services.mesh.vocabulary import Tier
+
+Breakage = SingleOom | DbConnectionLeak | FlappingNetwork
+KINDS: tuple[type[Breakage], ...] = (SingleOom, DbConnectionLeak, FlappingNetwork)
+
+_TIER_DRAWS = 1 << 32
+"""Takes the place of a fault's number in the keys of the tier's own draws."""
+
+
+def draw_faults(tier: Tier, seed: int) -> tuple[Fault, ...]:
+    """The hidden faults of an episode: one, on expert one or two."""
+    match tier:
+        case Tier.EASY:
+            return (SingleOom.draw(seed),)
+        case Tier.MEDIUM:
+            return (DbConnectionLeak.draw(seed),)
+        case Tier.HARD:
+            return (FlappingNetwork.draw(seed),)
+        case Tier.CONTROL:
+            return (NoFault.draw(seed),)
+        case Tier.EXPERT:
+            return _draw_expert(seed)
+
+
+def _draw_expert(seed: int) -> tuple[Fault, ...]:
+    """A second fault is drawn anew, under the next number, until it is clear of the first."""
+    u_first, u_pair, u_second = (uniform(seed, Stream.FAULT, _TIER_DRAWS, i) for i in range(3))
+    first = choice(KINDS, u_first).draw(seed)
+    if u_pair >= PAIR_SHARE:
+        return (first,)
+    flaps = isinstance(first, FlappingNetwork)
+    kind = choice([k for k in KINDS if not (flaps and k is FlappingNetwork)], u_second)
+    drawn = (kind.draw(seed, number) for number in count(1))
+    return first, next(f for f in drawn if _touched(f).isdisjoint(_touched(first)))
+
+
+def _touched(fault: Breakage) -> frozenset[Service]:
+    """Services where the fault shows first-hand; no other fault may hide there."""
+    if isinstance(fault, DbConnectionLeak):
+        return frozenset({fault.database, fault.holder})
+    return frozenset({fault.root})

@@ -1,0 +1,1 @@
+"""Plays episodes: the loop, its backends, its telemetry and its policies."""

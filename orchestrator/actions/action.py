@@ -1,0 +1,32 @@
+"""The contract of an action: a pure move of the deployment. What it takes to get there is the rollout's."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.mesh.deployment import Deployment
+from services.mesh.topology import Service
+from services.mesh.vocabulary import ActionName
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Where an action is taken: the deployment, the step, and the restarts left."""
+
+    deployment: Deployment
+    step: int
+    remaining_restarts: int
+
+
+class Action(Protocol):
+    """One action on one service."""
+
+    @property
+    def name(self) -> ActionName: ...
+
+    def refusal(self, service: Service, situation: Situation) -> str | None:
+        """Why the world refuses the action here, or None where it is carried out."""
+        ...
+
+    def apply(self, service: Service, situation: Situation) -> Deployment:
+        """The deployment after the action; call only where it is not refused."""
+        ...

@@ -1,0 +1,20 @@
+"""Opens the breaker of a service at all of its callers."""
+
+from orchestrator.actions.action import Situation
+from services.mesh.deployment import Deployment
+from services.mesh.topology import ENTRY, Service
+from services.mesh.vocabulary import ActionName
+
+
+class CircuitBreak:
+    """Callers stop calling and answer from their fallback: degraded, not an error."""
+
+    name = ActionName.CIRCUIT_BREAK
+
+    def refusal(self, service: Service, situation: Situation) -> str | None:
+        if service is ENTRY:
+            return f"{service}: its callers are the users, who have no fallback"
+        return None
+
+    def apply(self, service: Service, situation: Situation) -> Deployment:
+        return situation.deployment.broken(service, situation.step)

@@ -1,0 +1,20 @@
+"""Kills a service's replicas and starts them again. Never says whether that cured anything."""
+
+from orchestrator.actions.action import Situation
+from services.mesh.deployment import Deployment
+from services.mesh.topology import Service
+from services.mesh.vocabulary import MAX_RESTARTS, ActionName
+
+
+class Restart:
+    """Every replica is killed and started; the service is held out of service until the window ends."""
+
+    name = ActionName.RESTART
+
+    def refusal(self, service: Service, situation: Situation) -> str | None:
+        if situation.remaining_restarts <= 0:
+            return f"{service}: all {MAX_RESTARTS} restarts of this episode are used"
+        return None
+
+    def apply(self, service: Service, situation: Situation) -> Deployment:
+        return situation.deployment.restarted(service, situation.step)

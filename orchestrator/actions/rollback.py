@@ -1,0 +1,23 @@
+"""Puts the last good release of a service in place of the current one, without downtime."""
+
+from orchestrator.actions.action import Situation
+from services.mesh.deployment import Deployment
+from services.mesh.topology import Service
+from services.mesh.vocabulary import ActionName, Release
+
+
+class Rollback:
+    """The standby takes over on the last good release; the old replica stops and is the standby."""
+
+    name = ActionName.ROLLBACK
+
+    def refusal(self, service: Service, situation: Situation) -> str | None:
+        replicas = situation.deployment.replicas[service]
+        if replicas[0].release is Release.LAST_GOOD:
+            return f"{service}: already runs its last good release"
+        if any(replica.serves_from > situation.step for replica in replicas):
+            return f"{service}: standby busy, it is starting for a scale_up"
+        return None
+
+    def apply(self, service: Service, situation: Situation) -> Deployment:
+        return situation.deployment.rolled_back(service, situation.step)

@@ -1,0 +1,20 @@
+"""Starts the standby of a service beside its first replica."""
+
+from orchestrator.actions.action import Situation
+from services.mesh.deployment import Deployment
+from services.mesh.topology import MAX_REPLICAS, Service
+from services.mesh.vocabulary import ActionName
+
+
+class ScaleUp:
+    """The standby starts on the service's release and joins the rotation some steps later."""
+
+    name = ActionName.SCALE_UP
+
+    def refusal(self, service: Service, situation: Situation) -> str | None:
+        if situation.deployment.standby(service) is None:
+            return f"{service}: at capacity, both of its {MAX_REPLICAS} replicas run"
+        return None
+
+    def apply(self, service: Service, situation: Situation) -> Deployment:
+        return situation.deployment.scaled_up(service, situation.step)

@@ -1,0 +1,78 @@
+"""What the episode asks of a world: four narrow protocols, and the backend that has them all.
+
+The fourth, FaultSurface, belongs to its consumer, the chaos controller.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from chaos.controller import FaultSurface
+from orchestrator.telemetry.window import Window
+from services.mesh.deployment import ReplicaId
+from services.mesh.topology import Service
+from services.mesh.vocabulary import Release
+
+
+class Lifecycle(Protocol):
+    """Starts, kills and counts the replicas."""
+
+    async def launch(self, seed: int) -> None:
+        """A fresh mesh: replica 0 of every service serves, standbys are stopped, users come.
+
+        Whatever ran before is gone. Raises MeshNotReady.
+        """
+        ...
+
+    async def start(self, replica: ReplicaId, release: Release) -> None:
+        """Starts a stopped or dead replica on `release`; returns before it is ready."""
+        ...
+
+    async def restart(self, replica: ReplicaId) -> None:
+        """Kills the replica and starts it again; returns before it is ready."""
+        ...
+
+    async def stop(self, replica: ReplicaId) -> None:
+        """Stops a running replica; a stopped one stays stopped."""
+        ...
+
+    async def ready(self, replicas: frozenset[ReplicaId]) -> None:
+        """Waits until all of these that are not dead serve. Raises MeshNotReady."""
+        ...
+
+    def dead(self) -> Mapping[ReplicaId, int]:
+        """Replicas that ended by themselves (OOM kills) and their exit codes, until started again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """What callers are told: serving replicas of each service, and services not to be called."""
+
+    endpoints: Mapping[Service, tuple[ReplicaId, ...]]
+    open_breakers: tuple[Service, ...]
+
+
+class Traffic(Protocol):
+    """Tells callers, the users included, where to call."""
+
+    async def route(self, routing: Routing) -> None: ...
+
+
+class Telemetry(Protocol):
+    """Measures one window."""
+
+    async def observe(self, step: int) -> Window:
+        """Lets one window of `step_seconds` pass from now and returns what was measured in it."""
+        ...
+
+
+class Backend(Lifecycle, Traffic, Telemetry, FaultSurface, Protocol):
+    """One world."""
+
+    name: str
+    step_seconds: float
+
+    async def aclose(self) -> None:
+        """Ends everything that the backend started. Idempotent."""
+        ...

@@ -1,0 +1,100 @@
+"""Client of the replicas' control ports, for every backend that has such replicas.
+
+Never retries and never guesses: whatever is not a good answer raises ReplicaUnreachable.
+"""
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from chaos.fault import Impairments
+from orchestrator.errors import ReplicaUnreachable
+from orchestrator.telemetry.scrape import parse
+from orchestrator.telemetry.window import Sample
+from services.mesh.signals import ControlRoute
+from services.mesh.topology import Service
+from services.mesh.vocabulary import Release
+
+TIMEOUT_S = 5.0
+"""Answers take milliseconds; a machine that stalls for seconds is no reason to end an episode."""
+
+_IMPAIRMENTS = TypeAdapter(Impairments)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A process that serves: its name, and the URLs of its two ports."""
+
+    name: str
+    data_url: str
+    control_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """What one caller is told: URLs of each callee's serving replicas, and open breakers."""
+
+    endpoints: Mapping[Service, Mapping[str, str]]
+    open_breakers: Collection[Service]
+
+
+class ControlPorts:
+    """Asks control ports, any number at once. Close it when done."""
+
+    def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
+        # Plain HTTP inside the mesh: no proxy of the environment, and no TLS to set up (30 ms).
+        self._http = httpx.AsyncClient(timeout=timeout_s, trust_env=False, verify=False)
+
+    async def scrape(self, target: Target) -> Sample:
+        """What the target has counted so far."""
+        response = await self._ask(target, "GET", ControlRoute.METRICS)
+        try:
+            return parse(response.text, time.monotonic())
+        except ValueError as error:
+            raise ReplicaUnreachable(target.name, str(error)) from error
+
+    async def route(self, target: Target, neighbours: Neighbours) -> None:
+        """Tells a caller where its callees are."""
+        body = {
+            "endpoints": {service: dict(urls) for service, urls in neighbours.endpoints.items()},
+            "open_breakers": list(neighbours.open_breakers),
+        }
+        await self._ask(target, "PUT", ControlRoute.ROUTING, body)
+
+    async def impair(
+        self, target: Target, impairments: Impairments, step: int, ttl_s: float
+    ) -> Impairments:
+        """Makes `impairments` hold for `ttl_s`; returns what holds now."""
+        body = {f.name: getattr(impairments, f.name) for f in fields(impairments)}
+        body["held_connections"] = dict(impairments.held_connections)
+        body |= {"step": step, "ttl_s": ttl_s}
+        response = await self._ask(target, "PUT", ControlRoute.IMPAIRMENTS, body)
+        try:
+            return _IMPAIRMENTS.validate_json(response.content)
+        except ValidationError as error:
+            raise ReplicaUnreachable(target.name, str(error)) from error
+
+    async def release(self, target: Target, release: Release) -> None:
+        """Tells a replica which release it is."""
+        await self._ask(target, "PUT", ControlRoute.RELEASE, {"release": release})
+
+    async def flush(self, target: Target) -> None:
+        """Returns when all finished spans of the target are exported."""
+        await self._ask(target, "POST", ControlRoute.FLUSH)
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def _ask(
+        self, target: Target, method: str, route: ControlRoute, body: object = None
+    ) -> httpx.Response:
+        try:
+            response = await self._http.request(method, target.control_url + route, json=body)
+            response.raise_for_status()
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            reason = f"{method} {route}: {error or type(error).__name__}"
+            raise ReplicaUnreachable(target.name, reason) from error
+        return response

@@ -1,0 +1,1 @@
+"""The mesh as local processes: forked from a zygote, talked to over loopback."""

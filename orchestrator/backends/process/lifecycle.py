@@ -1,0 +1,118 @@
+"""Starts, kills and counts the replicas as processes. Knows where each one serves; calls none."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+
+from orchestrator.backends.process.directory import MeshDirectory
+from orchestrator.backends.process.supervisor import ZYGOTE, Process, Supervisor
+from orchestrator.errors import MeshNotReady
+from orchestrator.telemetry.spans import SpanReceiver
+from services.mesh.deployment import ReplicaId, initial_deployment
+from services.mesh.topology import CALL_TIMEOUT_S, LIMITS, USERS
+from services.mesh.vocabulary import Release
+from services.runtime.spec import ProcessSpec
+
+READY_TIMEOUT_S = 30.0
+"""For a cold start, imports included, on a machine that is busy."""
+_GRACE_S = CALL_TIMEOUT_S
+"""A stopped replica may answer the calls it has: callers wait no longer than this."""
+
+
+class ProcessLifecycle:
+    """One process a replica, and one that is the users."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        directory: MeshDirectory,
+        receiver: SpanReceiver,
+        *,
+        ready_timeout_s: float = READY_TIMEOUT_S,
+    ) -> None:
+        self._supervisor = supervisor
+        self._directory = directory
+        self._receiver = receiver
+        self._ready_timeout_s = ready_timeout_s
+        self._replicas: dict[ReplicaId, Process] = {}
+        self._releases: dict[ReplicaId, Release] = {}
+        self._users: Process | None = None
+        self._seed = 0
+
+    async def launch(self, seed: int) -> None:
+        await self._supervisor.start()
+        await self._supervisor.kill(self.processes())
+        self._replicas.clear()
+        self._seed = seed
+        for replica in initial_deployment():
+            await self.start(replica.id, replica.release)
+        self._users = await self._spawn(USERS, Release.CURRENT, None)
+        await self._settled(self.processes())
+        if any(process.serving is None for process in self.processes()):
+            raise self._not_ready(self.processes())
+
+    async def start(self, replica: ReplicaId, release: Release) -> None:
+        if was := self._replicas.pop(replica, None):
+            await self._supervisor.kill([was])
+        self._releases[replica] = release
+        limit_mb = LIMITS[replica.service].memory_limit_mb
+        self._replicas[replica] = await self._spawn(str(replica), release, limit_mb)
+
+    async def restart(self, replica: ReplicaId) -> None:
+        await self.start(replica, self._releases[replica])
+
+    async def stop(self, replica: ReplicaId) -> None:
+        if process := self._replicas.pop(replica, None):
+            await self._supervisor.terminate(process, _GRACE_S)
+
+    async def ready(self, replicas: frozenset[ReplicaId]) -> None:
+        if stopped := sorted(str(replica) for replica in replicas - self._replicas.keys()):
+            raise MeshNotReady(f"{', '.join(stopped)} (stopped)", self._ready_timeout_s)
+        await self._settled([self._replicas[replica] for replica in replicas])
+
+    def dead(self) -> Mapping[ReplicaId, int]:
+        return {
+            replica: process.exit_code
+            for replica, process in self._replicas.items()
+            if process.exit_code is not None
+        }
+
+    async def serving(self, replica: ReplicaId) -> Process | None:
+        """The process of a replica, as soon as it serves; None for one that is dead or stopped."""
+        process = self._replicas.get(replica)
+        if process is None:
+            return None
+        await self._settled([process])
+        return process if process.serving else None
+
+    def processes(self, caller: str | None = None) -> list[Process]:
+        """The processes of one service, or of the users, or all: serving, starting or dead."""
+        named = [(replica.service, process) for replica, process in self._replicas.items()]
+        users = [(USERS, self._users)] if self._users else []
+        return [process for name, process in (*named, *users) if caller in (None, name)]
+
+    async def _spawn(self, name: str, release: Release, memory_limit_mb: int | None) -> Process:
+        spec = ProcessSpec(
+            name=name,
+            release=release,
+            seed=self._seed,
+            data_dir=self._directory.path,
+            otlp_endpoint=await self._receiver.start(),
+        )
+        return await self._supervisor.spawn(name, spec.to_json(), memory_limit_mb)
+
+    async def _settled(self, processes: Sequence[Process]) -> None:
+        """Waits until each serves or has ended. Raises MeshNotReady."""
+        try:
+            async with asyncio.timeout(self._ready_timeout_s):
+                for process in processes:
+                    await process.settled()
+        except TimeoutError:
+            raise self._not_ready(processes) from None
+
+    def _not_ready(self, processes: Iterable[Process]) -> MeshNotReady:
+        """Names those that do not serve, and how the log of one of them ends."""
+        missing = [process for process in processes if process.serving is None]
+        names = ", ".join(map(str, missing))
+        logs = (self._directory.log_tail(name) for name in (*(p.name for p in missing), ZYGOTE))
+        tail = next(filter(None, logs), "nothing in its log")
+        return MeshNotReady(f"{names} ({tail})", self._ready_timeout_s)

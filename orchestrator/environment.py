@@ -1,0 +1,247 @@
+"""The environment: reset, step, state. One loop over any backend; everything hidden stays in here."""
+
+import secrets
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+import grader
+from chaos import tiers
+from chaos.controller import Controller
+from chaos.fault import Fault, Impairments
+from models import SREAction, SREObservation, SREState
+from orchestrator.backends.base import Backend
+from orchestrator.episode import Episode, Plan
+from orchestrator.errors import EnvironmentClosed, EpisodeNotStarted, EpisodeOver, FaultNotInstalled
+from orchestrator.names import parse_action, parse_tier
+from orchestrator.recorder import Recorder
+from orchestrator.rollout import roll_out, routing_of
+from services.mesh.deployment import ReplicaId
+from services.mesh.vocabulary import Tier
+
+T = TypeVar("T")
+DrawFaults = Callable[[Tier, int], tuple[Fault, ...]]
+
+
+class Environment:
+    """Seven services, a hidden fault, and at most 30 steps to bring the SLA back.
+
+    ### Action space
+    `SREAction(action, service_id)`: restart, scale_up, circuit_break, rollback (each on one service)
+    and wait.
+
+    ### Observation space
+    `SREObservation`: noisy, late, partly lost metrics of every service, edges seen in spans, the
+    last actions, the budget. Never the tier, the fault or its root.
+
+    ### Rewards
+    0.0 until the last step, then the grader's score in [0.01, 0.99].
+
+    ### Starting state
+    A fresh mesh with the fault of (tier, seed) installed; the first observation is a window of it.
+
+    ### Episode end
+    After 30 steps, or when every fault is cured and all SLAs were truly met for three windows.
+
+    ### Arguments
+    backend: makes the world; called at the first reset only, so that construction costs nothing.
+    draw_faults: tier and seed -> hidden faults (default: the five tiers).
+    record_dir: folder for the records of episodes.
+
+    Async methods end in `_async`; the sync ones run them on a loop of the environment's own. Use
+    one kind only. Not safe for concurrent calls.
+    """
+
+    def __init__(
+        self,
+        backend: Callable[[], Backend],
+        draw_faults: DrawFaults = tiers.draw_faults,
+        record_dir: Path | None = None,
+    ) -> None:
+        self._make_backend = backend
+        self._draw_faults = draw_faults
+        self._record_dir = record_dir
+        self._backend: Backend | None = None
+        self._controller: Controller | None = None
+        self._episode: Episode | None = None
+        self._recorder: Recorder | None = None
+        self._portal_context: AbstractContextManager[BlockingPortal] | None = None
+        self._portal: BlockingPortal | None = None
+        self._closed = False
+
+    async def reset_async(
+        self,
+        seed: int | None = None,
+        task_tier: str = Tier.EASY,
+        episode_id: str | None = None,
+        policy: str | None = None,
+    ) -> SREObservation:
+        """Starts an episode on a fresh mesh; one still running is abandoned and recorded so.
+
+        Raises UnknownName (task_tier), MeshNotReady, FaultNotInstalled, EnvironmentClosed.
+        """
+        if self._closed:
+            raise EnvironmentClosed
+        tier = parse_tier(task_tier)
+        seed = secrets.randbelow(2**31) if seed is None else seed
+        await self._end_episode()
+        backend = self._backend = self._backend or self._make_backend()
+        faults = self._draw_faults(tier, seed)
+        plan = Plan(episode_id or uuid.uuid4().hex, seed, tier, faults, backend.name, policy)
+        self._episode = episode = Episode(plan)
+        async with self._given_up_on_failure():
+            await backend.launch(seed)
+            await backend.route(routing_of(episode.deployment, 0, frozenset()))
+            self._controller = Controller(backend)
+            await self._install(episode)
+            return await self._measure(episode, time.monotonic())
+
+    async def step_async(self, action: SREAction | Mapping[str, Any]) -> SREObservation:
+        """Applies one action and observes one window.
+
+        Raises UnknownName or InvalidAction (nothing happened, no step is used), EpisodeNotStarted,
+        EpisodeOver, BackendError.
+        """
+        episode, backend = self._running()
+        taken = parse_action(action)
+        if episode.done:
+            raise EpisodeOver(episode.step)
+        started = time.monotonic()
+        before = episode.deployment
+        episode.take(taken)
+        async with self._given_up_on_failure():
+            await roll_out(backend, before, episode.deployment, episode.step)
+            await self._hold(episode)
+            return await self._measure(episode, started)
+
+    async def aclose(self) -> None:
+        """Ends the episode and everything that the environment started. Idempotent."""
+        self._closed = True
+        await self._end_episode()
+        if self._backend is not None:
+            await self._backend.aclose()
+            self._backend = None
+
+    @property
+    def state(self) -> SREState:
+        """Where the session is; says nothing of the fault."""
+        if self._episode is None:
+            return SREState()
+        plan = self._episode.plan
+        return SREState(
+            episode_id=plan.episode_id,
+            step_count=self._episode.step,
+            done=self._episode.done,
+            backend=plan.backend,
+        )
+
+    def hidden_state(self) -> grader.EpisodeRecord:
+        """The truth: faults, cures, telemetry before noise. Never hand it to an agent.
+
+        Raises EpisodeNotStarted.
+        """
+        return self.episode.record()
+
+    @property
+    def episode(self) -> Episode:
+        """The episode that runs or has just ended. Raises EpisodeNotStarted."""
+        if self._episode is None:
+            raise EpisodeNotStarted
+        return self._episode
+
+    def reset(self, **arguments: Any) -> SREObservation:
+        """As `reset_async`."""
+        return self._run(lambda: self.reset_async(**arguments))
+
+    def step(self, action: SREAction | Mapping[str, Any]) -> SREObservation:
+        """As `step_async`."""
+        return self._run(lambda: self.step_async(action))
+
+    def close(self) -> None:
+        """As `aclose`."""
+        if self._portal_context is None:
+            self._closed = True
+            return
+        try:
+            self._run(self.aclose)
+        finally:
+            self._portal_context.__exit__(None, None, None)
+            self._portal_context = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _run(self, call: Callable[[], Awaitable[T]]) -> T:
+        if self._portal_context is None:
+            if self._closed:
+                raise EnvironmentClosed
+            self._portal_context = start_blocking_portal()
+            self._portal = self._portal_context.__enter__()
+        assert self._portal is not None
+        return self._portal.call(call)
+
+    def _running(self) -> tuple[Episode, Backend]:
+        if self._closed:
+            raise EnvironmentClosed
+        if self._backend is None:
+            raise EpisodeNotStarted
+        return self.episode, self._backend
+
+    async def _install(self, episode: Episode) -> None:
+        """Holds the impairments of step 0 and checks that they took."""
+        wanted = episode.impairments()
+        holding = await self._hold(episode)
+        for target, impairments in wanted.items():
+            if holding[target] != impairments:
+                kinds = "+".join(fault.kind for fault in episode.plan.faults)
+                raise FaultNotInstalled(kinds, f"{target} has {holding[target]}, not {impairments}")
+
+    async def _hold(self, episode: Episode) -> Mapping[ReplicaId, Impairments | None]:
+        assert self._controller is not None
+        return await self._controller.hold(episode.impairments(), episode.step)
+
+    async def _measure(self, episode: Episode, started: float) -> SREObservation:
+        """Lets the window pass, records it, and brings back what died or was held out in it."""
+        assert self._backend is not None
+        window = await self._backend.observe(episode.step)
+        observation = episode.see(window, time.monotonic() - started)
+        dead = frozenset(self._backend.dead())
+        for replica in dead:
+            await self._backend.start(replica, episode.bring_back(replica))
+        await self._backend.route(routing_of(episode.deployment, episode.step, without=dead))
+        self._recorder = self._recorder or Recorder(self._record_dir, episode.record())
+        self._recorder.step(episode.steps[-1])
+        if episode.done:
+            await self._end_episode()
+        return observation
+
+    @asynccontextmanager
+    async def _given_up_on_failure(self) -> AsyncIterator[None]:
+        """A world that failed takes its episode with it: nothing half done stays behind."""
+        try:
+            yield
+        except BaseException:
+            backend, self._backend = self._backend, None
+            self._controller = None
+            await self._end_episode()
+            self._episode = None
+            if backend is not None:
+                await backend.aclose()
+            raise
+
+    async def _end_episode(self) -> None:
+        """Heals the mesh and closes the record; the episode stays to be asked about."""
+        if self._controller is not None:
+            await self._controller.aclose()
+            self._controller = None
+        if self._recorder is not None and self._episode is not None:
+            self._recorder.end(self._episode.record())
+            self._recorder = None

@@ -1,0 +1,226 @@
+"""One running episode: what is hidden, what was done, what was measured. Pure; touches no backend."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import grader
+from chaos.fault import NO_IMPAIRMENTS, Fault, Impairments, Intervention
+from grader import ActionRecord, FaultStory, StepRecord, TrueService
+from models import SREAction, SREObservation
+from orchestrator import observation as seen
+from orchestrator import reward
+from orchestrator.actions import ACTIONS, Situation
+from orchestrator.telemetry.window import ServiceWindow, Window
+from services.mesh.deployment import Deployment, ReplicaId, initial_deployment
+from services.mesh.topology import Service
+from services.mesh.vocabulary import (
+    ACTION_COSTS,
+    ACTION_HISTORY_LENGTH,
+    MAX_RESTARTS,
+    MAX_STEPS,
+    WORLD_VERSION,
+    ActionName,
+    Release,
+    Tier,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is decided when an episode begins; `faults` is the hidden part."""
+
+    episode_id: str
+    seed: int
+    tier: Tier
+    faults: tuple[Fault, ...]
+    backend: str
+    policy: str | None = None
+
+
+@dataclass
+class Episode:
+    """Moves by `take` (an action), then `see` (the window after it)."""
+
+    plan: Plan
+    step: int = 0
+    deployment: Deployment = field(default_factory=initial_deployment)
+    stories: list[FaultStory] = field(default_factory=list)
+    steps: list[StepRecord] = field(default_factory=list)
+    done: bool = False
+    score: grader.Score | None = None
+    cost_spent: int = 0
+    restarts_used: int = 0
+    _taken: ActionRecord | None = None
+    _history: deque[SREAction] = field(
+        default_factory=lambda: deque(maxlen=ACTION_HISTORY_LENGTH)
+    )
+    _windows: list[Window] = field(default_factory=list)
+    _statuses: list[dict[Service, bool]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.stories = [
+            FaultStory(
+                kind=fault.kind,
+                root=fault.root,
+                cheap_cure=fault.cheap_cure,
+                parameters=fault.parameters(),
+            )
+            for fault in self.plan.faults
+        ]
+
+    def take(self, action: SREAction) -> None:
+        """Applies `action` at the next step: refused, carried out, perhaps a cure."""
+        self.step += 1
+        self._history.append(action)
+        situation = Situation(self.deployment, self.step, MAX_RESTARTS - self.restarts_used)
+        move, service = ACTIONS[action.action], action.service_id
+        error = move.refusal(service, situation) if service is not None else None
+        cures: dict[int, int] = {}
+        if error is None and service is not None:
+            cures = self._cures(Intervention(action.action, service, self.step, self.plan.seed))
+            self.deployment = move.apply(service, situation)
+            self.cost_spent += ACTION_COSTS[action.action]
+            self.restarts_used += action.action is ActionName.RESTART
+        self._taken = ActionRecord(
+            action=action.action,
+            service_id=service,
+            accepted=error is None,
+            error=error,
+            cures=tuple(cures),
+            cure_step=max(cures.values(), default=None),
+        )
+
+    def bring_back(self, replica_id: ReplicaId) -> Release:
+        """A replica that was killed starts anew for the next window, into whatever impairs it.
+
+        Returns the release it starts on.
+        """
+        self.deployment = self.deployment.revived(replica_id, self.step + 1)
+        replicas = self.deployment.replicas[replica_id.service]
+        return next(replica.release for replica in replicas if replica.id == replica_id)
+
+    def impairments(self) -> Mapping[ReplicaId, Impairments]:
+        """What holds during the window of this step, by running replica."""
+        wanted: dict[ReplicaId, Impairments] = {}
+        for fault, story in zip(self.plan.faults, self.stories, strict=True):
+            if story.cured_at is None or story.cured_at > self.step:
+                for target, impairments in fault.impairments(self.step, self.deployment).items():
+                    wanted[target] = _merged(wanted.get(target, NO_IMPAIRMENTS), impairments)
+        return wanted
+
+    def see(self, window: Window, duration_s: float) -> SREObservation:
+        """Takes the window of this step into the record; returns what the agent sees of it."""
+        window = replace(
+            window,
+            services={
+                service: replace(w, broken=self.deployment.breaker_open(service, self.step))
+                for service, w in window.services.items()
+            },
+        )
+        self._windows.append(window)
+        self.deployment = self.deployment.window_ended()
+        observation = self._observe()
+        self.steps.append(
+            StepRecord(
+                step=self.step,
+                action=self._taken,
+                true={service: _true(w) for service, w in window.services.items()},
+                observed=observation.model_dump(mode="json"),
+                duration_s=round(duration_s, 4),
+            )
+        )
+        if not self._over():
+            return observation
+        self.done = True
+        self.score = grader.grade(self.record())
+        return observation.model_copy(update={"done": True, "reward": self.score.total})
+
+    def record(self) -> grader.EpisodeRecord:
+        """The grader's view of the episode so far."""
+        return grader.EpisodeRecord(
+            episode_id=self.plan.episode_id,
+            world_version=WORLD_VERSION,
+            backend=self.plan.backend,
+            policy=self.plan.policy,
+            tier=self.plan.tier,
+            seed=self.plan.seed,
+            max_steps=MAX_STEPS,
+            faults=tuple(self.stories),
+            steps=tuple(self.steps),
+            finished=self.done,
+            score=self.score.total if self.score is not None else None,
+        )
+
+    def _cures(self, intervention: Intervention) -> dict[int, int]:
+        """Index of each fault that this cures -> step from which it is cured."""
+        cures = {
+            index: cure_step
+            for index, fault in enumerate(self.plan.faults)
+            if self.stories[index].cured_at is None
+            and (cure_step := fault.on_action(intervention, self.deployment)) is not None
+        }
+        for index, cure_step in cures.items():
+            self.stories[index] = self.stories[index].model_copy(
+                update={"cured_at": cure_step, "cured_by": intervention.action}
+            )
+        return cures
+
+    def _observe(self) -> SREObservation:
+        seed = self.plan.seed
+        metrics = seen.noisy_metrics(self._windows, seed)
+        edges = seen.trace_edges(self._windows, seed)
+        self._statuses.append(
+            seen.sla_status(metrics, self._statuses[-1] if self._statuses else {})
+        )
+        taken = self._taken
+        cost = ACTION_COSTS[taken.action] if taken is not None and taken.accepted else 0
+        errors = {service: m.error_rate for service, m in metrics.items()}
+        breakdown = reward.hint(self._statuses, errors, cost)
+        return SREObservation(
+            metrics=metrics,
+            dependency_graph=seen.dependency_graph(edges),
+            trace_edges=edges,
+            action_history=list(self._history),
+            step=self.step,
+            max_steps=MAX_STEPS,
+            remaining_restarts=MAX_RESTARTS - self.restarts_used,
+            cost_spent=self.cost_spent,
+            sla_status=self._statuses[-1],
+            reward_hint=breakdown.total,
+            reward_breakdown=breakdown,
+            last_action_error=taken.error if taken is not None else None,
+        )
+
+    def _over(self) -> bool:
+        if self.step >= MAX_STEPS:
+            return True
+        healed = grader.recovered_at(self.steps, self.stories) is not None
+        return healed and self.plan.tier is not Tier.CONTROL
+
+
+def _merged(one: Impairments, other: Impairments) -> Impairments:
+    """Both at once in one replica: shares take the worse, amounts add up."""
+    held = dict(one.held_connections)
+    for pool, count in other.held_connections.items():
+        held[pool] = held.get(pool, 0) + count
+    return Impairments(
+        memory_leak_mb=one.memory_leak_mb + other.memory_leak_mb,
+        held_connections=held,
+        partitioned=max(one.partitioned, other.partitioned),
+        drop_ratio=max(one.drop_ratio, other.drop_ratio),
+        cpu_fraction=min(one.cpu_fraction, other.cpu_fraction),
+        neighbour_cpu_pct=one.neighbour_cpu_pct + other.neighbour_cpu_pct,
+    )
+
+
+def _true(window: ServiceWindow) -> TrueService:
+    return TrueService(
+        calls=window.calls.total,
+        failed=window.calls.failed,
+        latency_p99=window.calls.p99_ms,
+        error_rate=window.error_rate,
+        cpu_pct=window.cpu_pct,
+        memory_pct=window.memory_pct,
+        sla_met=window.sla_met,
+    )

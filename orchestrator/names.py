@@ -1,0 +1,45 @@
+"""What callers give by name, checked at the door: every error names the field and the valid values."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from models import SREAction
+from orchestrator.errors import InvalidAction, UnknownName
+from services.mesh.topology import Service
+from services.mesh.vocabulary import ActionName, Tier
+
+E = TypeVar("E", bound=StrEnum)
+_FIELDS = {"action": ActionName, "service_id": Service}
+
+
+def parse_tier(value: object) -> Tier:
+    """Raises UnknownName."""
+    return _parse(Tier, "task_tier", value)
+
+
+def parse_action(action: SREAction | Mapping[str, Any]) -> SREAction:
+    """An action from the wire or from Python. Raises UnknownName, InvalidAction."""
+    if isinstance(action, SREAction):
+        given: Mapping[str, Any] = {"action": action.action, "service_id": action.service_id}
+    else:
+        given = action
+    for field in given:
+        if field not in _FIELDS:
+            raise UnknownName("field of the action", field, _FIELDS)
+    if "action" not in given:
+        raise InvalidAction("action", "is missing", ActionName)
+    name = _parse(ActionName, "action", given["action"])
+    service = given.get("service_id")
+    if service is None and name is not ActionName.WAIT:
+        raise InvalidAction("service_id", f"is missing, {name} needs one", Service)
+    if service is not None:
+        service = _parse(Service, "service_id", service)
+    return SREAction(action=name, service_id=service)
+
+
+def _parse(kind: type[E], field: str, value: object) -> E:
+    try:
+        return kind(value)
+    except ValueError:
+        raise UnknownName(field, value, kind) from None

@@ -1,0 +1,45 @@
+"""What telemetry loses on its way: noise, loss and delay, keyed by the seed. The same for every backend."""
+
+from services.mesh.draws import Stream, normal, uniform
+
+LATENCY_NOISE_RATIO = 0.08
+ERROR_RATE_NOISE = 0.005
+PERCENT_NOISE = 2.0
+METRIC_LOSS_RATIO = 0.05
+SPAN_LOSS_RATIO = 0.10
+LAG_STEPS_BELOW = ((0.5, 0), (0.8, 1), (1.0, 2))
+"""Upper bound of a uniform draw -> steps by which a service's telemetry is late (50/30/20 %)."""
+METRICS_PER_SERVICE = 4
+
+
+def lag_steps(seed: int, service_index: int) -> int:
+    """How late one service's telemetry is, the whole episode long."""
+    draw = uniform(seed, Stream.LAG, 0, service_index)
+    return next(lag for bound, lag in LAG_STEPS_BELOW if draw < bound)
+
+
+def metric_lost(seed: int, step: int, service_index: int, metric_index: int) -> bool:
+    index = service_index * METRICS_PER_SERVICE + metric_index
+    return uniform(seed, Stream.METRIC_LOSS, step, index) < METRIC_LOSS_RATIO
+
+
+def span_lost(seed: int, step: int, call_index: int) -> bool:
+    return uniform(seed, Stream.SPAN_LOSS, step, call_index) < SPAN_LOSS_RATIO
+
+
+def noisy_latency_ms(value: float, seed: int, step: int, service_index: int) -> float:
+    """Multiplied by N(1, 0.08), rounded to 0.1 ms, never negative."""
+    z = normal(seed, Stream.LATENCY_NOISE, step, service_index)
+    return round(max(0.0, value * (1.0 + LATENCY_NOISE_RATIO * z)), 1)
+
+
+def noisy_error_rate(value: float, seed: int, step: int, service_index: int) -> float:
+    """Plus N(0, 0.005), clipped to 0..1, rounded to 0.0001."""
+    z = normal(seed, Stream.ERROR_NOISE, step, service_index)
+    return round(min(1.0, max(0.0, value + ERROR_RATE_NOISE * z)), 4)
+
+
+def noisy_percent(value: float, stream: Stream, seed: int, step: int, service_index: int) -> float:
+    """Plus N(0, 2 points), clipped to 0..100, rounded to 0.1. `stream`: CPU_NOISE or MEMORY_NOISE."""
+    z = normal(seed, stream, step, service_index)
+    return round(min(100.0, max(0.0, value + PERCENT_NOISE * z)), 1)

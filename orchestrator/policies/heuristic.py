@@ -1,0 +1,24 @@
+"""Restart the worst: what a first script does at three in the morning."""
+
+from models import SREAction, SREObservation
+from orchestrator.policies.policy import Briefing
+from services.mesh.vocabulary import ActionName
+
+ERROR_RATE_THRESHOLD = 0.25
+
+
+class Heuristic:
+    """Restarts the service with the highest error rate when that is above a quarter."""
+
+    name = "heuristic"
+    privileged = False
+
+    def begin(self, briefing: Briefing) -> None:
+        """Keeps nothing."""
+
+    def act(self, observation: SREObservation) -> SREAction:
+        rates = {s: m.error_rate or 0.0 for s, m in observation.metrics.items()}
+        worst = max(rates, key=lambda service: rates[service])
+        if rates[worst] > ERROR_RATE_THRESHOLD and observation.remaining_restarts > 0:
+            return SREAction(action=ActionName.RESTART, service_id=worst)
+        return SREAction(action=ActionName.WAIT)

@@ -1,0 +1,29 @@
+"""The one that knows: cures each fault by its cheap cure as soon as that would take. An upper bound."""
+
+from chaos.fault import Intervention
+from models import SREAction, SREObservation
+from orchestrator.episode import Episode
+from orchestrator.policies.policy import Briefing
+from services.mesh.vocabulary import ActionName
+
+
+class Oracle:
+    """Asks each fault whether its cheap cure would take at the next step; waits where none would."""
+
+    name = "oracle"
+    privileged = True
+    _truth: Episode
+
+    def begin(self, briefing: Briefing) -> None:
+        if briefing.truth is None:
+            raise ValueError("the oracle needs the episode's truth in its briefing")
+        self._truth = briefing.truth
+
+    def act(self, observation: SREObservation) -> SREAction:
+        plan, step = self._truth.plan, observation.step + 1
+        for fault, story in zip(plan.faults, self._truth.stories, strict=True):
+            if story.cured_at is None:
+                cure = Intervention(fault.cheap_cure, fault.root, step, plan.seed)
+                if fault.on_action(cure, self._truth.deployment) is not None:
+                    return SREAction(action=fault.cheap_cure, service_id=fault.root)
+        return SREAction(action=ActionName.WAIT)

@@ -1,0 +1,23 @@
+"""Any action on any service, uniformly: the floor."""
+
+from models import SREAction, SREObservation
+from orchestrator.policies.policy import Briefing
+from services.mesh.draws import Stream, choice, uniform
+from services.mesh.topology import Service
+from services.mesh.vocabulary import ActionName
+
+
+class Random:
+    """Draws are keyed by the episode's seed and the step."""
+
+    name = "random"
+    privileged = False
+
+    def begin(self, briefing: Briefing) -> None:
+        self._seed = briefing.seed
+
+    def act(self, observation: SREObservation) -> SREAction:
+        action, service = (uniform(self._seed, Stream.POLICY, observation.step, i) for i in (0, 1))
+        return SREAction(
+            action=choice(list(ActionName), action), service_id=choice(list(Service), service)
+        )

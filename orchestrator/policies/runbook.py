@@ -1,0 +1,112 @@
+"""A careful engineer's rules: history, the call graph, drain before restart. Sees observations only.
+
+| seen | done, one stage a time, the next when it comes back |
+|---|---|
+| memory near its limit | restart the service |
+| a database slow or failing | restart it; then its caller whose memory grew most; then the other |
+| payment failing | break the circuit and restart behind it; scale up; roll back |
+
+After each stage the rule looks away until the telemetry can have caught up.
+"""
+
+from collections import defaultdict
+
+from models import SREAction, SREObservation
+from orchestrator.policies.policy import Briefing
+from services.mesh.topology import DATABASES, Service, callers_of
+from services.mesh.vocabulary import ActionName
+
+MEMORY_PCT_HIGH = 60.0
+DATABASE_P99_HIGH_MS = 90.0
+ERROR_RATE_HIGH = 0.25
+SETTLE_STEPS = 4
+"""Steps from a restart until late telemetry shows what came of it."""
+DRAIN_SETTLE_STEPS = 7
+"""The same from a circuit break, which shows as failure while it is open."""
+SCALE_UP_SETTLE_STEPS = 7
+WAIT = SREAction(action=ActionName.WAIT)
+
+
+class Runbook:
+    """Keeps, for each service, the stage of its rule and the step until which it looks away."""
+
+    name = "runbook"
+    privileged = False
+
+    def begin(self, briefing: Briefing) -> None:
+        self._quiet_until: dict[Service, int] = defaultdict(int)
+        self._stage: dict[Service, int] = defaultdict(int)
+        self._bad_before: dict[Service, bool] = defaultdict(bool)
+        self._memory: dict[Service, list[float]] = defaultdict(list)
+        self._next: SREAction | None = None
+
+    def act(self, observation: SREObservation) -> SREAction:
+        for service, metrics in observation.metrics.items():
+            if metrics.memory_pct is not None:
+                self._memory[service].append(metrics.memory_pct)
+        following, self._next = self._next, None
+        return (
+            following
+            or self._memory_rule(observation)
+            or self._database_rule(observation)
+            or self._payment_rule(observation)
+            or WAIT
+        )
+
+    def _memory_rule(self, observation: SREObservation) -> SREAction | None:
+        for service in observation.metrics:
+            known = self._memory[service]
+            if known and known[-1] >= MEMORY_PCT_HIGH and self._looks_at(service, observation):
+                known.clear()
+                return self._take(ActionName.RESTART, service, observation, SETTLE_STEPS)
+        return None
+
+    def _database_rule(self, observation: SREObservation) -> SREAction | None:
+        for database in DATABASES:
+            seen = observation.metrics[database]
+            bad = (seen.latency_p99 or 0.0) >= DATABASE_P99_HIGH_MS or (
+                seen.error_rate or 0.0
+            ) >= ERROR_RATE_HIGH
+            twice = bad and self._bad_before[database]
+            self._bad_before[database] = bad
+            if twice and self._looks_at(database, observation):
+                suspects = (database, *sorted(callers_of(database), key=self._growth, reverse=True))
+                suspect = suspects[self._stage[database] % len(suspects)]
+                self._stage[database] += 1
+                self._quiet_until[database] = observation.step + SETTLE_STEPS
+                return self._take(ActionName.RESTART, suspect, observation, SETTLE_STEPS)
+        return None
+
+    def _payment_rule(self, observation: SREObservation) -> SREAction | None:
+        payment = Service.PAYMENT_GATEWAY
+        failing = (observation.metrics[payment].error_rate or 0.0) >= ERROR_RATE_HIGH
+        if not failing or not self._looks_at(payment, observation):
+            return None
+        stage = self._stage[payment]
+        self._stage[payment] += 1
+        if stage == 0:
+            self._next = SREAction(action=ActionName.RESTART, service_id=payment)
+            return self._take(
+                ActionName.CIRCUIT_BREAK, payment, observation, DRAIN_SETTLE_STEPS
+            )
+        if stage == 1:
+            return self._take(ActionName.SCALE_UP, payment, observation, SCALE_UP_SETTLE_STEPS)
+        if stage == 2:  # noqa: PLR2004
+            return self._take(ActionName.ROLLBACK, payment, observation, SETTLE_STEPS)
+        return None
+
+    def _growth(self, service: Service) -> float:
+        """Points of memory gained since the episode began; the mean of three tames the noise."""
+        known = self._memory[service]
+        return sum(known[-3:]) / len(known[-3:]) - known[0] if known else 0.0
+
+    def _looks_at(self, service: Service, observation: SREObservation) -> bool:
+        return observation.step >= self._quiet_until[service]
+
+    def _take(
+        self, action: ActionName, service: Service, observation: SREObservation, settle_steps: int
+    ) -> SREAction:
+        self._quiet_until[service] = observation.step + settle_steps
+        if action is ActionName.RESTART and observation.remaining_restarts == 0:
+            return WAIT
+        return SREAction(action=action, service_id=service)

@@ -1,0 +1,1 @@
+"""From what services export to one window of truth: scrape, spans, window."""

@@ -1,0 +1,45 @@
+"""A page of metrics -> one Sample. Reads the few families that a window is made of, no others."""
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from orchestrator.telemetry.window import BOUNDS_S, NO_CALLS, Sample
+from services.mesh.signals import (
+    CLIENT_DURATION,
+    CPU_SECONDS,
+    LABEL_OUTCOME,
+    LABEL_PEER,
+    MEMORY_BYTES,
+    Outcome,
+)
+
+_BUCKET = f"{CLIENT_DURATION}_bucket"
+_WANTED = (f"{_BUCKET}{{", f"{CPU_SECONDS} ", f"{MEMORY_BYTES} ")
+_INDEX = {bound_s: index for index, bound_s in enumerate(BOUNDS_S)}
+
+
+def parse(page: str, at_s: float) -> Sample:
+    """Reads a page in Prometheus' text format that was asked for at `at_s`.
+
+    Raises ValueError where a family is missing or its buckets are not ours.
+    """
+    # The parser costs about 15 microseconds a line: it gets no line that is not needed.
+    wanted = "\n".join(line for line in page.splitlines() if line.startswith(_WANTED))
+    values: dict[str, float] = {}
+    calls: dict[tuple[str, Outcome], list[float]] = {}
+    try:
+        for family in text_string_to_metric_families(wanted + "\n"):
+            for sample in family.samples:
+                if sample.name == _BUCKET:
+                    key = sample.labels[LABEL_PEER], Outcome(sample.labels[LABEL_OUTCOME])
+                    buckets = calls.setdefault(key, list(NO_CALLS))
+                    buckets[_INDEX[float(sample.labels["le"])]] = sample.value
+                else:
+                    values[sample.name] = sample.value
+        return Sample(
+            at_s=at_s,
+            cpu_seconds=values[CPU_SECONDS],
+            memory_bytes=values[MEMORY_BYTES],
+            calls={key: tuple(buckets) for key, buckets in calls.items()},
+        )
+    except KeyError as missing:
+        raise ValueError(f"page of metrics without {missing}") from missing

@@ -1,0 +1,173 @@
+"""Spans in (OTLP over HTTP), calls out. Keeps the last seconds only and judges nothing.
+
+One receiver a mesh, on a loopback port of its own that no agent is told.
+"""
+
+import asyncio
+import contextlib
+import gzip
+import socket
+import zlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import uvicorn
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from orchestrator.telemetry.window import EdgeCall
+from services.mesh.signals import SPAN_OUTCOME, SPAN_PEER, Outcome
+
+TRACES_PATH = "/v1/traces"
+RETENTION_S = 10.0
+MAX_SPANS = 20_000
+_PROTOBUF = "application/x-protobuf"
+_NANOS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _ClientSpan:
+    trace_id: bytes
+    span_id: bytes
+    caller: str
+    callee: str
+    start_ns: int
+    end_ns: int
+    failed: bool
+
+
+class SpanStore:
+    """Spans of the last `retention_s` seconds of the services' own clock, `max_spans` at most."""
+
+    def __init__(self, retention_s: float = RETENTION_S, max_spans: int = MAX_SPANS) -> None:
+        self._retention_ns = int(retention_s * _NANOS)
+        self._clients: deque[_ClientSpan] = deque(maxlen=max_spans)
+        self._served: deque[tuple[int, bytes, str]] = deque(maxlen=max_spans)
+        self._newest_ns = 0
+
+    def __len__(self) -> int:
+        return len(self._clients) + len(self._served)
+
+    def add(self, exported: ExportTraceServiceRequest) -> None:
+        """Takes the client and server spans of one export; others are of no use here."""
+        for resource in exported.resource_spans:
+            service = _text(resource.resource.attributes, "service.name")
+            for scope in resource.scope_spans:
+                for span in scope.spans:
+                    self._add(service, span)
+        self._forget()
+
+    def edge_calls(self, start_ns: int, end_ns: int) -> tuple[EdgeCall, ...]:
+        """Calls whose client span ended within [start_ns, end_ns] (unix), ordered by start."""
+        served = {(parent, service) for _, parent, service in self._served}
+        seen = [span for span in self._clients if start_ns <= span.end_ns <= end_ns]
+        seen.sort(key=lambda span: (span.start_ns, span.span_id))
+        return tuple(
+            EdgeCall(
+                caller=span.caller,
+                callee=span.callee,
+                latency_ms=(span.end_ns - span.start_ns) / 1e6,
+                failed=span.failed,
+                trace_id=span.trace_id.hex(),
+                served_span=(span.span_id, span.callee) in served,
+            )
+            for span in seen
+        )
+
+    def _add(self, service: str, span: Span) -> None:
+        self._newest_ns = max(self._newest_ns, span.end_time_unix_nano)
+        if span.kind == Span.SPAN_KIND_SERVER:
+            self._served.append((span.end_time_unix_nano, span.parent_span_id, service))
+        elif span.kind == Span.SPAN_KIND_CLIENT and (callee := _text(span.attributes, SPAN_PEER)):
+            self._clients.append(
+                _ClientSpan(
+                    trace_id=span.trace_id,
+                    span_id=span.span_id,
+                    caller=service,
+                    callee=callee,
+                    start_ns=span.start_time_unix_nano,
+                    end_ns=span.end_time_unix_nano,
+                    failed=_failed(span),
+                )
+            )
+
+    def _forget(self) -> None:
+        """Drops what is too old. Batches come nearly in order, so the oldest are in front."""
+        oldest_ns = self._newest_ns - self._retention_ns
+        while self._clients and self._clients[0].end_ns < oldest_ns:
+            self._clients.popleft()
+        while self._served and self._served[0][0] < oldest_ns:
+            self._served.popleft()
+
+
+class SpanReceiver:
+    """Serves a store's OTLP endpoint inside the running event loop."""
+
+    def __init__(self, store: SpanStore) -> None:
+        self._store = store
+        self._server: _Guest | None = None
+        self._serving: asyncio.Task[None] | None = None
+        self._endpoint: str | None = None
+
+    async def start(self) -> str:
+        """Returns the URL to export traces to; serves from now on, unless it does already."""
+        if self._endpoint is None:
+            # The socket listens at once: an early export waits in its backlog for the server.
+            listener = socket.create_server(("127.0.0.1", 0))
+            self._server = _Guest(_config(self._receive))
+            self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
+            self._endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}{TRACES_PATH}"
+        return self._endpoint
+
+    async def aclose(self) -> None:
+        """Stops serving. Idempotent."""
+        server, serving = self._server, self._serving
+        self._server = self._serving = self._endpoint = None
+        if server is not None and serving is not None:
+            server.should_exit = server.force_exit = True
+            await serving
+
+    async def _receive(self, request: Request) -> Response:
+        if request.headers.get("content-type", "").partition(";")[0].strip() != _PROTOBUF:
+            return Response(f"only {_PROTOBUF} is understood\n", 415)
+        body = await request.body()
+        try:
+            if request.headers.get("content-encoding") == "gzip":
+                body = gzip.decompress(body)
+            self._store.add(ExportTraceServiceRequest.FromString(body))
+        except (DecodeError, EOFError, OSError, zlib.error) as error:
+            return Response(f"not an export of traces: {error}\n", 400)
+        return Response(ExportTraceServiceResponse().SerializeToString(), media_type=_PROTOBUF)
+
+
+class _Guest(uvicorn.Server):
+    """Uvicorn inside a program whose signals are its own."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _config(receive: Callable[[Request], Awaitable[Response]]) -> uvicorn.Config:
+    app = Starlette(routes=[Route(TRACES_PATH, receive, methods=["POST"])])
+    return uvicorn.Config(app, lifespan="off", ws="none", access_log=False, log_config=None)
+
+
+def _text(attributes: Iterable[KeyValue], key: str) -> str:
+    return next((a.value.string_value for a in attributes if a.key == key), "")
+
+
+def _failed(span: Span) -> bool:
+    """As the caller judged the call; by the span's status where it did not say."""
+    outcome = _text(span.attributes, SPAN_OUTCOME)
+    return outcome != Outcome.OK if outcome else span.status.code == Status.STATUS_CODE_ERROR

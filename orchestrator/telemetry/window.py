@@ -1,0 +1,166 @@
+"""One window of truth: what callers saw of each service, and the calls seen in spans."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from services.mesh.deployment import ReplicaId
+from services.mesh.signals import DURATION_BUCKETS_S, Outcome
+from services.mesh.sla import Calls, is_met
+from services.mesh.topology import LIMITS, MAX_REPLICAS, Service
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceWindow:
+    """One service in one window. `cpu_pct` and `memory_pct` are of its limits, of the replica
+    that is worst; None where no process lived to be asked. While its breaker is open (`broken`,
+    set by the episode) nobody calls it, and it counts as failing altogether."""
+
+    calls: Calls
+    cpu_pct: float | None
+    memory_pct: float | None
+    broken: bool = False
+
+    @property
+    def error_rate(self) -> float | None:
+        return 1.0 if self.broken else self.calls.error_rate
+
+    @property
+    def sla_met(self) -> bool:
+        return not self.broken and is_met(self.calls)
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeCall:
+    """One call from a client span: who called whom, how long it took, and whether it failed.
+
+    `served_span` tells whether the callee's own server span arrived as its child.
+    """
+
+    caller: str
+    callee: str
+    latency_ms: float
+    failed: bool
+    trace_id: str
+    served_span: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One window: `edge_calls` are ordered by time of start."""
+
+    step: int
+    services: Mapping[Service, ServiceWindow]
+    edge_calls: tuple[EdgeCall, ...]
+
+
+BOUNDS_S = (*DURATION_BUCKETS_S, math.inf)
+"""Upper bounds of the buckets of every histogram of durations."""
+
+Buckets = tuple[float, ...]
+"""How many calls took at most as long as each of BOUNDS_S says (cumulative)."""
+
+NO_CALLS: Buckets = (0.0,) * len(BOUNDS_S)
+_BYTES_PER_MB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one process had counted since it began, and the memory it held, at one moment.
+
+    at_s: that moment, on a monotonic clock.
+    calls: outgoing ones, by service called and outcome.
+    """
+
+    at_s: float
+    cpu_seconds: float
+    memory_bytes: float
+    calls: Mapping[tuple[str, Outcome], Buckets]
+
+
+Samples = Mapping[str, Sample]
+"""One scrape: by name of the process. One that did not answer is missing."""
+
+
+def measure(before: Samples, after: Samples, window_s: float) -> dict[Service, ServiceWindow]:
+    """Two scrapes, `window_s` apart -> what each service did between them."""
+    since = {name: _baseline(before.get(name), now, window_s) for name, now in after.items()}
+    return {
+        service: ServiceWindow(
+            calls=calls_to(service, since, after),
+            cpu_pct=max((_cpu_pct(service, since[r], after[r]) for r in replicas), default=None),
+            memory_pct=max((_memory_pct(service, after[r]) for r in replicas), default=None),
+        )
+        for service in Service
+        for replicas in [_replicas_of(service, after)]
+    }
+
+
+def calls_to(service: Service, since: Samples, after: Samples) -> Calls:
+    """Calls to `service` between two scrapes of the same processes, summed over its callers."""
+    outcomes = {outcome: _increase((service, outcome), since, after) for outcome in Outcome}
+    total = sum(buckets[-1] for buckets in outcomes.values())
+    timed = _added(buckets for outcome, buckets in outcomes.items() if outcome != Outcome.REFUSED)
+    return Calls(
+        total=round(total),
+        failed=round(total - outcomes[Outcome.OK][-1]),
+        p99_ms=_p99_ms(timed),
+        answered_p99_ms=_p99_ms(outcomes[Outcome.OK]),
+    )
+
+
+def histogram_quantile(q: float, buckets: Buckets) -> float | None:
+    """The q-quantile of a cumulative histogram, s; None where it is empty.
+
+    As `histogram_quantile` of Prometheus (documentation, "Query functions"): linear interpolation
+    within the bucket that holds rank q * total, from 0 in the first one; the highest finite bound
+    where the rank lies beyond it.
+    """
+    rank = q * buckets[-1]
+    if not buckets[-1]:
+        return None
+    i = next(i for i, count in enumerate(buckets) if count >= rank and count > 0)
+    if math.isinf(BOUNDS_S[i]):
+        return BOUNDS_S[i - 1]
+    low_s, below = (BOUNDS_S[i - 1], buckets[i - 1]) if i else (0.0, 0.0)
+    return low_s + (BOUNDS_S[i] - low_s) * (rank - below) / (buckets[i] - below)
+
+
+def _baseline(before: Sample | None, after: Sample, window_s: float) -> Sample:
+    """What to count from: zero where the process is a new one, as counters that fell tell."""
+    if before is None or after.cpu_seconds < before.cpu_seconds or _fell(before, after):
+        return Sample(after.at_s - window_s, 0.0, 0.0, {})
+    return before
+
+
+def _fell(before: Sample, after: Sample) -> bool:
+    return any(after.calls.get(k, NO_CALLS)[-1] < calls[-1] for k, calls in before.calls.items())
+
+
+def _increase(key: tuple[str, Outcome], since: Samples, after: Samples) -> Buckets:
+    now = _added(sample.calls.get(key, NO_CALLS) for sample in after.values())
+    then = _added(since[name].calls.get(key, NO_CALLS) for name in after)
+    return tuple(n - t for n, t in zip(now, then, strict=True))
+
+
+def _added(many: Iterable[Buckets]) -> Buckets:
+    return tuple(map(sum, zip(NO_CALLS, *many, strict=True)))
+
+
+def _p99_ms(buckets: Buckets) -> float | None:
+    quantile_s = histogram_quantile(0.99, buckets)
+    return None if quantile_s is None else quantile_s * 1000.0
+
+
+def _replicas_of(service: Service, samples: Samples) -> list[str]:
+    names = [str(ReplicaId(service, index)) for index in range(MAX_REPLICAS)]
+    return [name for name in names if name in samples]
+
+
+def _cpu_pct(service: Service, since: Sample, now: Sample) -> float:
+    cores = (now.cpu_seconds - since.cpu_seconds) / (now.at_s - since.at_s)
+    return 100.0 * cores / LIMITS[service].cpu_limit_cores
+
+
+def _memory_pct(service: Service, now: Sample) -> float:
+    return 100.0 * now.memory_bytes / (LIMITS[service].memory_limit_mb * _BYTES_PER_MB)

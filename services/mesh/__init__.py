@@ -1,0 +1,1 @@
+"""Vocabulary of the world, standard library only: every name and every number stands here once."""

@@ -1,0 +1,80 @@
+"""Keyed randomness: a draw depends on its key alone, never on how many were made before it.
+
+The 64-bit mixer is SplitMix64's finaliser (Steele, Lea, Flood: "Fast splittable pseudorandom number
+generators", OOPSLA 2014), applied once per part of the key. Array code must repeat it bit for bit.
+"""
+
+import math
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_MASK = 0xFFFF_FFFF_FFFF_FFFF
+_GOLDEN = 0x9E37_79B9_7F4A_7C15
+
+
+class Stream(IntEnum):
+    """What a draw is for. Numbers are part of the world: never reuse or renumber one."""
+
+    FAULT = 1
+    CURE = 2
+    LAG = 3
+    METRIC_LOSS = 4
+    SPAN_LOSS = 5
+    LATENCY_NOISE = 6
+    ERROR_NOISE = 7
+    CPU_NOISE = 8
+    MEMORY_NOISE = 9
+    TRAFFIC = 10
+    SERVICE = 11
+    POLICY = 12
+    BOOTSTRAP = 13
+
+
+def mix(x: int) -> int:
+    """SplitMix64's finaliser: a bijection on 64-bit integers."""
+    x = (x ^ (x >> 30)) * 0xBF58_476D_1CE4_E5B9 & _MASK
+    x = (x ^ (x >> 27)) * 0x94D0_49BB_1331_11EB & _MASK
+    return x ^ (x >> 31)
+
+
+def key(seed: int, stream: int, step: int = 0, index: int = 0) -> int:
+    """64-bit hash of the key; equal keys give equal hashes on every machine."""
+    h = 0
+    for part in (seed, stream, step, index):
+        h = mix((h + _GOLDEN + (part & _MASK)) & _MASK)
+    return h
+
+
+def uniform(seed: int, stream: int, step: int = 0, index: int = 0) -> float:
+    """Uniform in [0, 1): the top 53 bits of the hash."""
+    return (key(seed, stream, step, index) >> 11) * 2.0**-53
+
+
+def uniform_between(low: float, high: float, draw: float) -> float:
+    """Maps a uniform `draw` in [0, 1) to [low, high)."""
+    return low + (high - low) * draw
+
+
+def integer_between(low: int, high: int, draw: float) -> int:
+    """Maps a uniform `draw` in [0, 1) to one of low..high, both included."""
+    return low + int((high - low + 1) * draw)
+
+
+def choice(options: Sequence[T], draw: float) -> T:
+    """Maps a uniform `draw` in [0, 1) to one of `options`, equally likely."""
+    return options[int(len(options) * draw)]
+
+
+def normal(seed: int, stream: int, step: int = 0, index: int = 0) -> float:
+    """Standard normal by Box-Muller from two keyed uniforms (indices 2i and 2i + 1)."""
+    u1 = 1.0 - uniform(seed, stream, step, 2 * index)
+    u2 = uniform(seed, stream, step, 2 * index + 1)
+    return math.sqrt(-2.0 * math.log(u1)) * math.cos(2.0 * math.pi * u2)
+
+
+def log_normal(median: float, sigma: float, z: float) -> float:
+    """Log-normal value from a standard normal `z`."""
+    return median * math.exp(sigma * z)

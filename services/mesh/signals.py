@@ -1,0 +1,52 @@
+"""Names of metrics, labels, spans and control routes: what services write and the orchestrator reads."""
+
+from enum import StrEnum
+
+SERVER_DURATION = "http_server_request_duration_seconds"
+CLIENT_DURATION = "http_client_request_duration_seconds"
+"""Histogram of outgoing calls by LABEL_PEER and LABEL_OUTCOME: the callers' view that the SLA is read from."""
+POOL_CONNECTIONS = "db_client_connection_count"
+POOL_PENDING = "db_client_connection_pending_requests"
+POOL_TIMEOUTS = "db_client_connection_timeouts_total"
+CPU_SECONDS = "process_cpu_seconds_total"
+MEMORY_BYTES = "process_proportional_memory_bytes"
+SHED_REQUESTS = "http_server_requests_shed_total"
+FALLBACKS = "http_client_fallbacks_total"
+TRAFFIC_LATENESS = "traffic_schedule_lateness_seconds"
+"""Histogram: how late the open-loop generator sent a request after its scheduled time."""
+
+LABEL_PEER = "server_address"
+LABEL_OUTCOME = "outcome"
+LABEL_ROUTE = "http_route"
+LABEL_STATUS = "http_response_status_code"
+
+SPAN_PEER = "server.address"
+"""Client-span attribute that names the service called (its name, not its address)."""
+SPAN_OUTCOME = "sre.outcome"
+
+
+class Outcome(StrEnum):
+    """How a call ended, as its caller saw it. Only REFUSED takes no time."""
+
+    OK = "ok"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+
+
+DURATION_BUCKETS_S = (
+    0.0025, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.075, 0.1,
+    0.125, 0.15, 0.175, 0.2, 0.25, 0.3, 0.4, 0.5, 1.0,
+)  # fmt: skip
+"""Bucket bounds of both histograms; 0.2 is the SLA, 0.25 and 0.5 are the two time-outs."""
+
+
+class ControlRoute(StrEnum):
+    """Routes of the control port, never served on the data port."""
+
+    HEALTH = "/healthz"
+    METRICS = "/metrics"
+    ROUTING = "/routing"
+    IMPAIRMENTS = "/impairments"
+    RELEASE = "/release"
+    FLUSH = "/flush"

@@ -1,0 +1,75 @@
+"""Names and prices of what an agent does and of what breaks, and the version of the world they make."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+WORLD_VERSION = "1"
+"""Changes whenever a number that bends scores changes: scores of two versions are never compared."""
+
+MAX_STEPS = 30
+MAX_RESTARTS = 5
+RECOVERY_WINDOWS = 3
+"""Windows in a row, everything cured and every SLA truly met, that end an episode."""
+ACTION_HISTORY_LENGTH = 5
+BREAKER_STEPS = 3
+"""Steps for which a broken circuit stays open, the step of the action included."""
+SCALE_UP_STEPS = 3
+"""A standby told to scale up at step t serves from the window of step t + SCALE_UP_STEPS."""
+SESSION_LEASE_S = 300.0
+IMPAIRMENT_TTL_S = 5.0
+
+
+class ActionName(StrEnum):
+    RESTART = "restart"
+    SCALE_UP = "scale_up"
+    CIRCUIT_BREAK = "circuit_break"
+    ROLLBACK = "rollback"
+    WAIT = "wait"
+
+
+ACTION_COSTS: Mapping[ActionName, int] = MappingProxyType(
+    {
+        ActionName.RESTART: 1,
+        ActionName.SCALE_UP: 2,
+        ActionName.CIRCUIT_BREAK: 1,
+        ActionName.ROLLBACK: 8,
+        ActionName.WAIT: 0,
+    }
+)
+"""Cost units per accepted action. Every action that costs anything is intrusive."""
+
+
+class Tier(StrEnum):
+    EASY = "easy"
+    MEDIUM = "medium"
+    HARD = "hard"
+    CONTROL = "control"
+    EXPERT = "expert"
+
+
+DEFAULT_TIERS = (Tier.EASY, Tier.MEDIUM, Tier.HARD)
+FAULTY_TIERS = (*DEFAULT_TIERS, Tier.EXPERT)
+
+
+class FaultKind(StrEnum):
+    NONE = "none"
+    SINGLE_OOM = "single_oom"
+    DB_CONNECTION_LEAK = "db_connection_leak"
+    FLAPPING_NETWORK = "flapping_network"
+
+
+class FlapCause(StrEnum):
+    STALE_CONNECTION = "stale_connection"
+    BAD_ROLLOUT = "bad_rollout"
+    NOISY_NEIGHBOUR = "noisy_neighbour"
+
+
+class Release(StrEnum):
+    """Two releases of every service exist: the one that runs, and the last good one."""
+
+    CURRENT = "current"
+    LAST_GOOD = "last_good"
+
+
+OOM_EXIT_CODE = 137

@@ -1,0 +1,128 @@
+"""Entry of one process of the mesh: a replica's data port, or the users, and a control port.
+
+Never forks and never starts another process: who calls `serve` has done that.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import MappingProxyType
+
+import uvloop
+
+from services import (
+    api_gateway,
+    auth_service,
+    inventory_db,
+    order_service,
+    payment_gateway,
+    product_service,
+    user_db,
+)
+from services.mesh.topology import Service
+from services.runtime import preload as preload
+from services.runtime.app import Install, Runtime, create_app
+from services.runtime.control import create_control
+from services.runtime.link import LinkMiddleware
+from services.runtime.server import PortServer, bind
+from services.runtime.spec import ProcessSpec
+from services.traffic import Traffic
+
+__all__ = ["ProcessSpec", "serve"]
+
+COLLECTOR_VARIABLE = "OTEL_EXPORTER_OTLP_ENDPOINT"
+SHUTDOWN_GRACE_S = 0.2
+
+INSTALL: Mapping[Service, Install] = MappingProxyType(
+    {
+        Service.API_GATEWAY: api_gateway.install,
+        Service.AUTH_SERVICE: auth_service.install,
+        Service.PRODUCT_SERVICE: product_service.install,
+        Service.ORDER_SERVICE: order_service.install,
+        Service.USER_DB: user_db.install,
+        Service.INVENTORY_DB: inventory_db.install,
+        Service.PAYMENT_GATEWAY: payment_gateway.install,
+    }
+)
+
+
+def serve(spec: ProcessSpec, report_fd: int) -> None:
+    """Serves both ports until SIGTERM; writes one ready line to `report_fd` once both accept."""
+    uvloop.run(_serve(spec, report_fd))
+
+
+async def _serve(spec: ProcessSpec, report_fd: int) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    runtime = Runtime(spec, os.environ.get(COLLECTOR_VARIABLE))
+    async with _data_side(runtime, stop) as data_port, _control_side(runtime) as control_port:
+        ready = {
+            "event": "ready",
+            "name": spec.name,
+            "pid": os.getpid(),
+            "data_port": data_port,
+            "control_port": control_port,
+        }
+        os.write(report_fd, json.dumps(ready).encode() + b"\n")
+        await stop.wait()
+    runtime.tracing.shutdown()
+
+
+def _data_side(runtime: Runtime, stop: asyncio.Event) -> AbstractAsyncContextManager[int]:
+    service = runtime.spec.service
+    if service is None:
+        return _users(runtime, stop)
+    return _data_port(runtime, INSTALL[service], stop)
+
+
+@asynccontextmanager
+async def _users(runtime: Runtime, stop: asyncio.Event) -> AsyncIterator[int]:
+    """The traffic, which has no port."""
+    traffic = asyncio.create_task(Traffic(runtime).run())
+    traffic.add_done_callback(lambda _: stop.set())
+    yield 0
+    traffic.cancel()
+    await asyncio.wait({traffic})
+    if not traffic.cancelled():
+        traffic.result()  # it never ends by itself but by an error
+
+
+@asynccontextmanager
+async def _data_port(
+    runtime: Runtime, install: Install, stop: asyncio.Event
+) -> AsyncIterator[int]:
+    """The port that serves other services, in this loop."""
+    bound = bind(runtime.spec.host, runtime.spec.data_port)
+    started = asyncio.Event()
+    server = PortServer(LinkMiddleware(create_app(runtime, install), runtime.link), bound, started.set)
+    serving = asyncio.create_task(server.run_until_exit())
+    serving.add_done_callback(lambda _: stop.set())
+    await started.wait()
+    yield bound.getsockname()[1]
+    server.should_exit = True
+    asyncio.get_running_loop().call_later(SHUTDOWN_GRACE_S, server.hang_up)
+    await serving
+
+
+@asynccontextmanager
+async def _control_side(runtime: Runtime) -> AsyncIterator[int]:
+    """The control port, in a thread and loop of its own: a stalled data loop must not stop it."""
+    loop = asyncio.get_running_loop()
+    bound = bind(runtime.spec.host, runtime.spec.control_port)
+    started = asyncio.Event()
+    app = create_control(runtime, loop)
+    server = PortServer(app, bound, lambda: loop.call_soon_threadsafe(started.set))
+    thread = threading.Thread(
+        target=uvloop.run, args=(server.run_until_exit(),), name="control", daemon=True
+    )
+    thread.start()
+    await started.wait()
+    yield bound.getsockname()[1]
+    server.should_exit = True
+    await asyncio.to_thread(thread.join, SHUTDOWN_GRACE_S)

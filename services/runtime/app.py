@@ -1,0 +1,103 @@
+"""The parts that one process is made of, and the app of its data port."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from opentelemetry.metrics import NoOpMeterProvider
+from sqlalchemy import Table
+
+from services.mesh.signals import Outcome
+from services.mesh.topology import CALL_TIMEOUT_S, LIMITS, USER_TIMEOUT_S
+from services.runtime.admission import AdmissionMiddleware
+from services.runtime.downstream import CallFailed, Downstream, MeshTransport
+from services.runtime.draws import Draws
+from services.runtime.link import Link
+from services.runtime.metrics import Metrics
+from services.runtime.pool import Pool, PoolExhausted
+from services.runtime.routing import Routing
+from services.runtime.spec import ProcessSpec
+from services.runtime.tracing import Tracing
+
+
+class Runtime:
+    """One process: what its handlers use and its control port steers.
+
+    Made after the fork; nothing in it is shared with another process or another app.
+    """
+
+    def __init__(self, spec: ProcessSpec, collector: str | None = None) -> None:
+        self.spec = spec
+        self.release = spec.release
+        self.metrics = Metrics()
+        self.tracing = Tracing(spec, collector)
+        self.draws = Draws(spec.draw_seed)
+        self.routing = Routing()
+        self.link = Link(self.draws)
+        self.pool: Pool | None = None
+        self._opening: Callable[[], Awaitable[None]] | None = None
+        mesh = MeshTransport(self.timeout_s, self.routing, self.link, self.metrics)
+        self.downstream = Downstream(
+            mesh, self.routing, self.metrics, self.tracing.provider
+        )
+
+    @property
+    def timeout_s(self) -> float:
+        return USER_TIMEOUT_S if self.spec.service is None else CALL_TIMEOUT_S
+
+    def database(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> Pool:
+        """The process's own database, opened with `rows` in `table` when the app starts."""
+        file = self.spec.data_dir / f"{self.spec.name}.sqlite"
+        self.pool = Pool(file, self.draws, self.metrics.registry)
+        self._opening = partial(self.pool.open, table, rows)
+        return self.pool
+
+    @asynccontextmanager
+    async def running(self, _app: object = None) -> AsyncIterator[None]:
+        """Opens what lives in the data loop, and closes it."""
+        if self._opening is not None:
+            await self._opening()
+        try:
+            yield
+        finally:
+            await self.downstream.aclose()
+            if self.pool is not None:
+                await self.pool.aclose()
+
+
+Install = Callable[[FastAPI, Runtime], None]
+"""What a service adds to an app: its routes."""
+
+
+def create_app(runtime: Runtime, install: Install) -> FastAPI:
+    """The data port's app of the replica that `runtime` belongs to."""
+    service = runtime.spec.service
+    assert service is not None, f"{runtime.spec.name} serves nothing"
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=runtime.running)
+    app.add_middleware(
+        AdmissionMiddleware, limit=LIMITS[service].in_flight_limit, metrics=runtime.metrics
+    )
+    app.add_exception_handler(CallFailed, _call_failed)
+    app.add_exception_handler(PoolExhausted, _pool_exhausted)
+    install(app, runtime)
+    FastAPIInstrumentor.instrument_app(
+        app,
+        tracer_provider=runtime.tracing.provider,
+        meter_provider=NoOpMeterProvider(),
+        exclude_spans=["receive", "send"],
+    )
+    return app
+
+
+async def _call_failed(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, CallFailed)
+    status = 504 if error.outcome is Outcome.TIMEOUT else 502
+    return JSONResponse({"detail": str(error)}, status)
+
+
+async def _pool_exhausted(_request: Request, _error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": "no database connection came free"}, 503)

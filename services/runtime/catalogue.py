@@ -1,0 +1,19 @@
+"""What the tables hold when they are made, which is also what the users know. Pure values."""
+
+USER_COUNT = 300
+ITEM_COUNT = 300
+PAGE_ITEMS = 20
+"""Items on one page that a user browses."""
+STOCK = 1_000_000
+
+
+def user_name(index: int) -> str:
+    return f"user-{index % USER_COUNT}"
+
+
+def password(index: int) -> str:
+    return f"correct horse {index % USER_COUNT}"
+
+
+def item_id(index: int) -> int:
+    return index % ITEM_COUNT

@@ -1,0 +1,73 @@
+"""The control port: how the orchestrator reads and steers one process. Serves no user."""
+
+import asyncio
+from typing import Literal
+
+from fastapi import FastAPI, Response
+from pydantic import BaseModel, ConfigDict
+
+from services.mesh.signals import ControlRoute
+from services.mesh.topology import LIMITS
+from services.mesh.vocabulary import Release
+from services.runtime.app import Runtime
+from services.runtime.governor import Governor
+from services.runtime.holds import Holds
+from services.runtime.impairments import Impaired, Impairments
+from services.runtime.routing import RoutingTable
+
+USERS_CORES = 1.0
+METRICS_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Health(BaseModel):
+    """Who answers."""
+
+    status: Literal["healthy"] = "healthy"
+    replica: str
+    release: Release
+
+
+class ReleaseOrder(BaseModel):
+    """Which release to be."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    release: Release
+
+
+def create_control(runtime: Runtime, data_loop: asyncio.AbstractEventLoop) -> FastAPI:
+    """The control port's app; it runs in a loop of its own and steers what runs in `data_loop`."""
+    spec, routing = runtime.spec, runtime.routing
+    cores = LIMITS[spec.service].cpu_limit_cores if spec.service else USERS_CORES
+    holds = Holds(spec.name, runtime.pool, routing)
+    impaired = Impaired(runtime.link, Governor(data_loop, cores), holds, data_loop)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+
+    @app.get(ControlRoute.HEALTH)
+    async def health() -> Health:
+        return Health(replica=spec.name, release=runtime.release)
+
+    @app.get(ControlRoute.METRICS)
+    async def metrics() -> Response:
+        return Response(runtime.metrics.page(), media_type=METRICS_MEDIA_TYPE)
+
+    @app.put(ControlRoute.ROUTING)
+    async def route(table: RoutingTable) -> RoutingTable:
+        routing.replace(table, data_loop)
+        return table
+
+    @app.put(ControlRoute.IMPAIRMENTS)
+    async def impair(impairments: Impairments) -> Impairments:
+        return await impaired.apply(impairments)
+
+    @app.put(ControlRoute.RELEASE)
+    async def become(order: ReleaseOrder) -> ReleaseOrder:
+        runtime.release = order.release
+        return order
+
+    @app.post(ControlRoute.FLUSH)
+    def flush() -> dict[str, str]:  # a plain function: it blocks, so it gets a thread
+        runtime.tracing.flush()
+        return {"status": "flushed"}
+
+    return app

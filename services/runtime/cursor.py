@@ -1,0 +1,51 @@
+"""An answer streamed from a database cursor, one JSON document a line. Buffers one page, never all."""
+
+import json
+
+from sqlalchemy import Executable
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from services.mesh.topology import Service
+from services.runtime.link import hung_up
+from services.runtime.pool import Pool
+
+CURSOR_PATHS = {Service.USER_DB: "/users", Service.INVENTORY_DB: "/items"}
+"""Where a database streams its table from."""
+PAGE_ROWS = 50
+
+
+class CursorResponse(Response):
+    """Holds a connection of `pool` while the stream is open.
+
+    With `follow` the cursor stays open after the last row until the caller hangs up.
+    """
+
+    media_type = "application/x-ndjson"
+
+    def __init__(self, pool: Pool, statement: Executable, *, follow: bool) -> None:
+        super().__init__()
+        del self.headers["content-length"]
+        self._pool = pool
+        self._statement = statement
+        self._follow = follow
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Begins only when a connection is there, so that PoolExhausted can still be answered."""
+        async with self._pool.connection() as connection:
+            result = await connection.stream(self._statement)
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": self.status_code,
+                    "headers": self.raw_headers,
+                }
+            )
+            async for page in result.mappings().partitions(PAGE_ROWS):
+                await self._pool.storage_delay()
+                lines = b"".join(json.dumps(dict(row)).encode() + b"\n" for row in page)
+                await send({"type": "http.response.body", "body": lines, "more_body": True})
+            if self._follow:
+                await hung_up(receive)
+            await result.close()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})

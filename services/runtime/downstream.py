@@ -1,0 +1,146 @@
+"""Calls to other services: by name, timed, judged and counted as their caller sees them.
+
+Never retries and never ejects: which replicas serve is the orchestrator's business.
+"""
+
+import asyncio
+import time
+from typing import Any
+
+import httpx
+from opentelemetry import trace
+from opentelemetry.instrumentation.httpx import AsyncOpenTelemetryTransport
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.trace import TracerProvider
+
+from services.mesh.signals import SPAN_OUTCOME, SPAN_PEER, Outcome
+from services.mesh.topology import Service
+from services.runtime.link import Link
+from services.runtime.metrics import Metrics
+from services.runtime.routing import Routing
+
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=8, keepalive_expiry=5.0)
+
+
+class CallFailed(Exception):
+    """A call to `callee` that brought no usable answer."""
+
+    def __init__(self, callee: str, outcome: Outcome) -> None:
+        self.callee, self.outcome = callee, outcome
+        super().__init__(f"{callee}: {outcome}")
+
+
+class BreakerOpen(CallFailed):
+    """A call that was not made: the caller answers from its fallback."""
+
+    def __init__(self, callee: str) -> None:
+        super().__init__(callee, Outcome.REFUSED)
+
+
+class MeshTransport(httpx.AsyncBaseTransport):
+    """Sends http://SERVICE/path to the replica whose turn it is and records how that ended.
+
+    The answer is read whole, inside the time-out and inside the client span.
+    """
+
+    def __init__(self, timeout_s: float, routing: Routing, link: Link, metrics: Metrics) -> None:
+        self._timeout_s = timeout_s
+        self._routing = routing
+        self._link = link
+        self._metrics = metrics
+        self._wires: dict[str, httpx.AsyncHTTPTransport] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        callee = Service(request.url.host)
+        started = time.perf_counter()
+        response: httpx.Response | None = None
+        failure: Exception | None = None
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                response = await self._send(callee, request)
+                await response.aread()
+        except (TimeoutError, httpx.TransportError) as error:
+            failure = error
+        took_s = time.perf_counter() - started
+        outcome = judge(response, failure)
+        # A loop that was stalled notices late: a time-out counts as what it is.
+        self._record(callee, outcome, self._timeout_s if outcome is Outcome.TIMEOUT else took_s)
+        if response is None or failure is not None:
+            raise CallFailed(callee, outcome) from failure
+        return response
+
+    async def _send(self, callee: Service, request: httpx.Request) -> httpx.Response:
+        if self._link.silences_outgoing():
+            await asyncio.Event().wait()
+        address = self._routing.next_address(callee)
+        if address is None:
+            raise httpx.ConnectError(f"no replica of {callee} serves")
+        request.url = httpx.URL(address + request.url.raw_path.decode("ascii"))
+        return await self._wire(address).handle_async_request(request)
+
+    def _wire(self, address: str) -> httpx.AsyncHTTPTransport:
+        """One small connection pool an address: httpcore looks through its whole pool on every call."""
+        if address not in self._wires:
+            self._wires[address] = httpx.AsyncHTTPTransport(
+                verify=False, trust_env=False, limits=LIMITS
+            )
+        return self._wires[address]
+
+    def _record(self, callee: Service, outcome: Outcome, took_s: float) -> None:
+        self._metrics.called.labels(callee, outcome).observe(took_s)
+        span = trace.get_current_span()
+        span.set_attribute(SPAN_PEER, callee)
+        span.set_attribute(SPAN_OUTCOME, outcome)
+
+    async def aclose(self) -> None:
+        for wire in self._wires.values():
+            await wire.aclose()
+
+
+class Downstream:
+    """What a service calls others with: one client, every call a span."""
+
+    def __init__(
+        self,
+        mesh: MeshTransport,
+        routing: Routing,
+        metrics: Metrics,
+        provider: TracerProvider,
+    ) -> None:
+        self._routing = routing
+        self._metrics = metrics
+        traced = AsyncOpenTelemetryTransport(
+            mesh, tracer_provider=provider, meter_provider=NoOpMeterProvider()
+        )
+        self._client = httpx.AsyncClient(transport=traced, timeout=None, trust_env=False)
+
+    async def get(self, callee: Service, path: str) -> httpx.Response:
+        """GET; see `call`."""
+        return await self.call(httpx.Request("GET", f"http://{callee}{path}"))
+
+    async def post(self, callee: Service, path: str, payload: Any) -> httpx.Response:
+        """POST of a JSON payload; see `call`."""
+        return await self.call(httpx.Request("POST", f"http://{callee}{path}", json=payload))
+
+    async def call(self, request: httpx.Request) -> httpx.Response:
+        """The answer, which is never a 5xx. Raises CallFailed, or BreakerOpen without a call."""
+        callee = Service(request.url.host)
+        if self._routing.breaker_open(callee):
+            self._metrics.fallbacks.labels(callee).inc()
+            raise BreakerOpen(callee)
+        response = await self._client.send(request)
+        if response.is_server_error:
+            raise CallFailed(callee, Outcome.ERROR)
+        return response
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+
+def judge(response: httpx.Response | None, failure: Exception | None) -> Outcome:
+    """How a call ended. What breaks before a byte came was refused; a 4xx is an answer."""
+    if isinstance(failure, TimeoutError):
+        return Outcome.TIMEOUT
+    if response is None:
+        return Outcome.REFUSED
+    return Outcome.ERROR if failure is not None or response.is_server_error else Outcome.OK

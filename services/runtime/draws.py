@@ -1,0 +1,36 @@
+"""Chance inside one process: keyed draws, counted by what they are for."""
+
+from collections import Counter
+from enum import IntEnum
+
+from services.mesh.draws import Stream, log_normal, normal, uniform
+
+
+class Purpose(IntEnum):
+    """What a service draws for. Takes the place of the step in the key."""
+
+    STORAGE_DELAY = 1
+    PROVIDER_DELAY = 2
+    SILENCE_IN = 3
+    SILENCE_OUT = 4
+    DROP = 5
+
+
+class Draws:
+    """Draws of one process; not thread-safe, the data loop owns it."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._made: Counter[Purpose] = Counter()
+
+    def happens(self, purpose: Purpose, share: float) -> bool:
+        """True for `share` of the calls; draws nothing where there is no chance."""
+        return share > 0.0 and uniform(*self._next(purpose)) < share
+
+    def delay_s(self, purpose: Purpose, median_ms: float, sigma: float) -> float:
+        """A log-normal delay in seconds."""
+        return log_normal(median_ms, sigma, normal(*self._next(purpose))) / 1000.0
+
+    def _next(self, purpose: Purpose) -> tuple[int, int, int, int]:
+        self._made[purpose] += 1
+        return self._seed, Stream.SERVICE, purpose, self._made[purpose]

@@ -1,0 +1,59 @@
+"""The line between this process and its neighbours: silence and dropped answers. Never an error."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.runtime.draws import Draws, Purpose
+
+Hang = Callable[[], Awaitable[None]]
+
+
+class Link:
+    """How bad the line is; the control thread sets it, the data loop asks per call."""
+
+    def __init__(self, draws: Draws) -> None:
+        self._draws = draws
+        self.partitioned = 0.0
+        self.drop_ratio = 0.0
+
+    def silences_incoming(self) -> bool:
+        return self._draws.happens(Purpose.SILENCE_IN, self.partitioned)
+
+    def silences_outgoing(self) -> bool:
+        return self._draws.happens(Purpose.SILENCE_OUT, self.partitioned)
+
+    def drops(self) -> bool:
+        return self._draws.happens(Purpose.DROP, self.drop_ratio)
+
+
+class LinkMiddleware:
+    """Outermost of the data port, so that a silenced call leaves no span and no metric here.
+
+    A call that met silence stays silent until its caller hangs up, healed line or not.
+    """
+
+    def __init__(self, app: ASGIApp, link: Link) -> None:
+        self._app = app
+        self._link = link
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif self._link.silences_incoming():
+            await hung_up(receive)
+        elif self._link.drops():
+            await self._app(scope, receive, swallow)
+            await hung_up(receive)
+        else:
+            await self._app(scope, receive, send)
+
+
+async def hung_up(receive: Receive) -> None:
+    """Waits until the caller is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def swallow(_message: Message) -> None:
+    """Takes an answer that nobody gets."""

@@ -1,0 +1,70 @@
+"""Metrics of one process: one registry, few series. Knows no names of its own, `signals` has them."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from services.mesh.signals import (
+    CLIENT_DURATION,
+    CPU_SECONDS,
+    DURATION_BUCKETS_S,
+    FALLBACKS,
+    LABEL_OUTCOME,
+    LABEL_PEER,
+    LABEL_ROUTE,
+    LABEL_STATUS,
+    MEMORY_BYTES,
+    SERVER_DURATION,
+    SHED_REQUESTS,
+)
+
+SMAPS = Path("/proc/self/smaps_rollup")
+
+
+class Metrics:
+    """What calls in and calls out count into, and the page that shows it."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry(auto_describe=False)
+        self.registry.register(ProcessCollector())
+        self.served = self.histogram(
+            SERVER_DURATION, "Calls answered here", (LABEL_ROUTE, LABEL_STATUS)
+        )
+        self.called = self.histogram(
+            CLIENT_DURATION, "Calls made, as their caller saw them", (LABEL_PEER, LABEL_OUTCOME)
+        )
+        self.shed = Counter(
+            SHED_REQUESTS, "Calls refused with 503 at the in-flight limit", registry=self.registry
+        )
+        self.fallbacks = Counter(
+            FALLBACKS, "Calls answered from a fallback", (LABEL_PEER,), registry=self.registry
+        )
+
+    def histogram(self, name: str, text: str, labels: tuple[str, ...] = ()) -> Histogram:
+        return Histogram(name, text, labels, buckets=DURATION_BUCKETS_S, registry=self.registry)
+
+    def page(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+class ProcessCollector(Collector):
+    """CPU time and memory of this process, read when scraped."""
+
+    def collect(self) -> Iterator[Metric]:
+        yield CounterMetricFamily(CPU_SECONDS, "CPU time used", value=time.process_time())
+        yield GaugeMetricFamily(
+            MEMORY_BYTES, "Memory, shared pages counted by share (PSS)", value=memory_bytes()
+        )
+
+
+def memory_bytes(smaps: Path = SMAPS) -> int:
+    """Proportional set size: forked processes share most of their pages."""
+    for line in smaps.read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    raise ValueError(f"{smaps} has no Pss line")

@@ -1,0 +1,116 @@
+"""SQLite behind a bounded connection pool: what a database service answers from.
+
+A statement holds its connection for the storage delay; whoever finds the pool empty waits, and fails
+after POOL_CHECKOUT_TIMEOUT_S.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from sqlalchemy import Executable, RowMapping, Table, event
+from sqlalchemy.exc import TimeoutError as CheckoutTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from services.mesh.signals import POOL_CONNECTIONS, POOL_PENDING, POOL_TIMEOUTS
+from services.mesh.topology import (
+    POOL_CHECKOUT_TIMEOUT_S,
+    POOL_SIZE,
+    STORAGE_DELAY_MEDIAN_MS,
+    STORAGE_DELAY_SIGMA,
+)
+from services.runtime.draws import Draws, Purpose
+
+Rows = Sequence[RowMapping]
+
+
+class PoolExhausted(Exception):
+    """No connection came free in time."""
+
+
+class Pool:
+    """One database file and its connections; the data loop owns it."""
+
+    def __init__(self, file: Path, draws: Draws, registry: CollectorRegistry) -> None:
+        self._file = file
+        self._draws = draws
+        self._engine = create_async_engine(
+            f"sqlite+aiosqlite:///{file}",
+            poolclass=AsyncAdaptedQueuePool,
+            pool_size=POOL_SIZE,
+            max_overflow=0,
+            pool_timeout=POOL_CHECKOUT_TIMEOUT_S,
+            pool_reset_on_return=None,
+            isolation_level="AUTOCOMMIT",
+            skip_autocommit_rollback=True,
+        )
+        event.listen(self._engine.sync_engine, "connect", _prepare)
+        used = Gauge(POOL_CONNECTIONS, "Connections checked out", registry=registry)
+        used.set_function(self.checked_out)
+        self._pending = Gauge(POOL_PENDING, "Calls that wait for a connection", registry=registry)
+        self._timeouts = Counter(POOL_TIMEOUTS, "Waits that were given up", registry=registry)
+
+    async def open(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Makes the file anew with `rows` in `table`."""
+        for leftover in self._file.parent.glob(f"{self._file.name}*"):
+            leftover.unlink()
+        async with self._engine.connect() as connection:
+            await connection.run_sync(table.create)
+            await connection.execute(table.insert(), list(rows))
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        """A connection of the pool, given back at the end. Raises PoolExhausted."""
+        connection = self._engine.connect()
+        with self._pending.track_inprogress():
+            try:
+                await connection.start()
+            except CheckoutTimeout as error:
+                self._timeouts.inc()
+                raise PoolExhausted(str(error)) from error
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    async def rows(self, statement: Executable) -> Rows:
+        """Runs a statement that returns rows. Raises PoolExhausted."""
+        async with self.connection() as connection:
+            result = await connection.execute(statement)
+            await self.storage_delay()
+            return result.mappings().all()
+
+    async def changed(self, statement: Executable) -> int:
+        """Runs a statement that changes rows; how many it changed. Raises PoolExhausted."""
+        async with self.connection() as connection:
+            result = await connection.execute(statement)
+            await self.storage_delay()
+            return int(result.rowcount)
+
+    async def storage_delay(self) -> None:
+        """What a disk further away would take, spent with the connection in hand."""
+        await asyncio.sleep(
+            self._draws.delay_s(
+                Purpose.STORAGE_DELAY, STORAGE_DELAY_MEDIAN_MS, STORAGE_DELAY_SIGMA
+            )
+        )
+
+    def checked_out(self) -> int:
+        pool = self._engine.pool
+        assert isinstance(pool, AsyncAdaptedQueuePool)
+        return pool.checkedout()
+
+    async def aclose(self) -> None:
+        await self._engine.dispose()
+
+
+def _prepare(connection: Any, _record: Any) -> None:
+    """WAL lets cursors read while stock is written; the file is thrown away, so nothing is synced."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=OFF")
+    cursor.close()

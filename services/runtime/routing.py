@@ -1,0 +1,50 @@
+"""Where to call: addresses and open breakers as pushed by the orchestrator. Finds nothing out itself."""
+
+import asyncio
+import itertools
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from services.mesh.topology import Service
+
+Address = Annotated[str, StringConstraints(pattern=r"^https?://[^/]+$")]
+
+
+class RoutingTable(BaseModel):
+    """The wire shape of PUT /routing: service -> replica -> base address."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    endpoints: dict[Service, dict[str, Address]]
+    open_breakers: frozenset[Service] = frozenset()
+
+
+class Routing:
+    """The table in force, replaced whole; any thread may replace it, the data loop reads it."""
+
+    def __init__(self) -> None:
+        self._table = RoutingTable(endpoints={})
+        self._turns = {service: itertools.count() for service in Service}
+        self._known: asyncio.Event = asyncio.Event()
+
+    def replace(self, table: RoutingTable, data_loop: asyncio.AbstractEventLoop) -> None:
+        self._table = table
+        data_loop.call_soon_threadsafe(self._known.set)
+
+    async def known(self) -> None:
+        """Returns once the first table has come."""
+        await self._known.wait()
+
+    def next_address(self, callee: Service) -> str | None:
+        """The replica whose turn it is: round-robin per call, nothing ejected."""
+        addresses = tuple(self.replicas(callee).values())
+        return addresses[next(self._turns[callee]) % len(addresses)] if addresses else None
+
+    def replicas(self, callee: Service) -> Mapping[str, str]:
+        """Replica -> address of all that serve."""
+        return self._table.endpoints.get(callee, {})
+
+    def breaker_open(self, callee: Service) -> bool:
+        return callee in self._table.open_breakers

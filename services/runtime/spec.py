@@ -1,0 +1,55 @@
+"""What one process of the mesh is told when it starts. A value; reads no environment."""
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from services.mesh.draws import Stream, key
+from services.mesh.topology import USERS, Service
+from services.mesh.vocabulary import Release
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """One process: a replica ("user_db-0") or the users ("users"). Port 0 means any free port.
+
+    otlp_endpoint: base address of the orchestrator's OTLP/HTTP receiver; None exports nothing there.
+    data_dir: where a database keeps its file, made anew at every start.
+    """
+
+    name: str
+    release: Release
+    seed: int
+    data_dir: Path
+    host: str = LOOPBACK
+    data_port: int = 0
+    control_port: int = 0
+    otlp_endpoint: str | None = None
+
+    @property
+    def service(self) -> Service | None:
+        """The service that this is a replica of; None for the users. Raises ValueError."""
+        return None if self.name == USERS else Service(self.name.rpartition("-")[0])
+
+    @property
+    def service_name(self) -> str:
+        return self.service or USERS
+
+    @property
+    def draw_seed(self) -> int:
+        """Seed of this process alone, so that two replicas do not draw the same delays."""
+        return key(self.seed, Stream.SERVICE, zlib.crc32(self.name.encode()))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as `from_json` reads them."""
+        plain = {name: getattr(self, name) for name in self.__slots__}
+        return {**plain, "release": str(self.release), "data_dir": str(self.data_dir)}
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> Self:
+        return cls(
+            **{**plain, "release": Release(plain["release"]), "data_dir": Path(plain["data_dir"])}
+        )

@@ -1,0 +1,99 @@
+"""The users: open-loop Poisson traffic to the entry. Arrivals never wait for answers.
+
+Waiting for an answer before the next request would hide exactly the seconds in which nothing is
+answered (coordinated omission); so what is late is measured, and sent all the same.
+"""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from itertools import count
+
+import httpx
+
+from services.mesh.draws import Stream, integer_between, uniform
+from services.mesh.signals import TRAFFIC_LATENESS
+from services.mesh.topology import ARRIVALS_PER_S, ENTRY, JOURNEY_SHARES, Journey
+from services.runtime.app import Runtime
+from services.runtime.catalogue import ITEM_COUNT, USER_COUNT, password, user_name
+from services.runtime.downstream import CallFailed
+
+ROOT = f"http://{ENTRY}"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One user who comes `at_s` seconds after the first could have."""
+
+    at_s: float
+    journey: Journey
+    user: int
+    item: int
+
+
+def arrivals(seed: int, rate_per_s: float = ARRIVALS_PER_S) -> Iterator[Arrival]:
+    """Endless; the same for the same seed."""
+    at_s = 0.0
+    for index in count():
+        gap, which, user, item = (
+            uniform(seed, Stream.TRAFFIC, purpose, index) for purpose in range(4)
+        )
+        at_s -= math.log(1.0 - gap) / rate_per_s
+        yield Arrival(
+            at_s,
+            journey_at(which),
+            integer_between(0, USER_COUNT - 1, user),
+            integer_between(0, ITEM_COUNT - 1, item),
+        )
+
+
+def journey_at(draw: float) -> Journey:
+    """Maps a uniform draw to a journey by its share."""
+    for journey, share in JOURNEY_SHARES.items():
+        draw -= share
+        if draw < 0.0:
+            return journey
+    return journey
+
+
+def request_of(arrival: Arrival) -> httpx.Request:
+    """What the browser of such a user sends."""
+    if arrival.journey is Journey.BROWSE:
+        return httpx.Request("GET", f"{ROOT}/browse?after={arrival.item}")
+    form = {"name": user_name(arrival.user), "password": password(arrival.user)}
+    if arrival.journey is Journey.LOGIN:
+        return httpx.Request("POST", f"{ROOT}/login", json=form)
+    return httpx.Request("POST", f"{ROOT}/checkout", json={**form, "item": arrival.item})
+
+
+class Traffic:
+    """Sends arrivals at their times, each as a journey of its own trace."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._lateness = runtime.metrics.histogram(
+            TRAFFIC_LATENESS, "How late requests were sent after their scheduled time"
+        )
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Waits for the first routing, then never ends."""
+        await self._runtime.routing.known()
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        for arrival in arrivals(self._runtime.spec.seed):
+            due = started + arrival.at_s
+            if due > loop.time():
+                await asyncio.sleep(due - loop.time())
+            self._lateness.observe(max(0.0, loop.time() - due))
+            task = loop.create_task(self._visit(arrival))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+
+    async def _visit(self, arrival: Arrival) -> None:
+        with self._runtime.tracing.tracer.start_as_current_span(arrival.journey):
+            try:
+                await self._runtime.downstream.call(request_of(arrival))
+            except CallFailed:
+                pass  # counted where it was seen

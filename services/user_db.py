@@ -1,0 +1,53 @@
+"""user_db: the users table behind a bounded pool. Never checks a password."""
+
+import hashlib
+from typing import Any
+
+from fastapi import FastAPI, HTTPException
+from sqlalchemy import Column, Integer, MetaData, String, Table, select
+from starlette.responses import JSONResponse, Response
+
+from services.mesh.topology import Service
+from services.runtime.app import Runtime
+from services.runtime.catalogue import USER_COUNT, password, user_name
+from services.runtime.cursor import CURSOR_PATHS, CursorResponse
+
+HASH_ITERATIONS = 400
+"""Few: about 0.2 ms of CPU, for this is a load to watch, not a secret to keep."""
+
+USERS = Table(
+    "users",
+    MetaData(),
+    Column("id", Integer, primary_key=True),
+    Column("name", String, unique=True),
+    Column("password", String),
+)
+
+
+def _row(index: int) -> dict[str, Any]:
+    """A user; the password in the usual form, algorithm$iterations$salt$digest."""
+    salt = f"{index:08x}"
+    digest = hashlib.pbkdf2_hmac(
+        "sha256", password(index).encode(), bytes.fromhex(salt), HASH_ITERATIONS
+    )
+    hashed = f"pbkdf2_sha256${HASH_ITERATIONS}${salt}${digest.hex()}"
+    return {"id": index, "name": user_name(index), "password": hashed}
+
+
+ROWS = tuple(_row(index) for index in range(USER_COUNT))
+
+
+def install(app: FastAPI, runtime: Runtime) -> None:
+    pool = runtime.database(USERS, ROWS)
+    by_name = select(USERS)
+
+    @app.get("/users/{name}")
+    async def find(name: str) -> Response:
+        rows = await pool.rows(by_name.where(USERS.c.name == name))
+        if not rows:
+            raise HTTPException(404, f"no user {name!r}")
+        return JSONResponse(dict(rows[0]))
+
+    @app.get(CURSOR_PATHS[Service.USER_DB])
+    async def stream(limit: int = USER_COUNT, follow: bool = False) -> Response:
+        return CursorResponse(pool, by_name.order_by(USERS.c.id).limit(limit), follow=follow)

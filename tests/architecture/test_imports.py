@@ -1,0 +1,117 @@
+"""Imports go down only. import-linter holds the chains; this holds what it cannot see."""
+
+import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+
+import pytest
+
+from tests.architecture.source import ROOT, Source, imports, product
+
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+MAY_IMPORT = {
+    "services": ["services"],
+    "services.mesh": ["services.mesh"],
+    "services.runtime": ["services.runtime", "services.mesh"],
+    "chaos": ["chaos", "services"],
+    "models": ["services.mesh"],
+    "grader": ["services.mesh"],
+    "orchestrator": ["orchestrator", "chaos", "services", "models", "grader"],
+    "server": ["server", "orchestrator", "chaos", "services", "models", "grader"],
+    "client": ["models"],
+    "__init__": [],
+}
+"""What each part may import of ours; the longest name that fits a module holds."""
+
+OURS = {source.part for source in product()}
+
+
+def is_within(module: str, package: str) -> bool:
+    return f"{module}.".startswith(f"{package}.")
+
+
+def may_import(module: str, name: str) -> bool:
+    part = max((part for part in MAY_IMPORT if is_within(module, part)), key=len, default=None)
+    assert part is not None, f"say in MAY_IMPORT what {module} may import"
+    return any(is_within(name, allowed) for allowed in MAY_IMPORT[part])
+
+
+def third_party(source: Source) -> set[str]:
+    """Top-level modules that come from outside."""
+    return {name.split(".")[0] for _, name in imports(source.tree)} - OURS - sys.stdlib_module_names
+
+
+def normal(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def test_a_module_imports_only_what_stands_below_it() -> None:
+    wrong = [
+        f"{source.at(node)} imports {name}"
+        for source in product()
+        for node, name in imports(source.tree)
+        if name.split(".")[0] in OURS and not may_import(source.module, name)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "allowed"),
+    [
+        ("orchestrator.episode", "grader.grade", True),
+        ("chaos.faults.oom", "services.mesh.topology", True),
+        ("chaos.faults.oom", "orchestrator.errors", False),
+        ("services.mesh.sla", "services.runtime.app", False),
+        ("services.runtime.app", "services.user_db.rows", False),
+        ("services.user_db", "services.runtime.app", True),
+        ("grader", "services.runtime.app", False),
+        ("client", "server.app", False),
+    ],
+)
+def test_the_longest_rule_holds(module: str, name: str, allowed: bool) -> None:
+    assert may_import(module, name) is allowed
+
+
+def test_no_relative_imports() -> None:
+    relative = [
+        source.at(node)
+        for source in product()
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.ImportFrom) and node.level
+    ]
+    assert not relative, f"they make two classes of each model: {relative}"
+
+
+def test_the_vocabulary_needs_the_standard_library_alone() -> None:
+    vocabulary = [source for source in product() if is_within(source.module, "services.mesh")]
+    assert vocabulary
+    assert {s.path: third_party(s) for s in vocabulary if third_party(s)} == {}
+
+
+@pytest.mark.parametrize(("lock", "parts"), [("mesh.txt", {"services"}), ("base.txt", OURS)])
+def test_what_is_imported_is_locked(lock: str, parts: set[str]) -> None:
+    locked = set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements" / lock).read_text(), re.M))
+    distributions = packages_distributions()
+    missing = [
+        f"{source.path} imports {module}"
+        for source in product()
+        if source.part in parts
+        for module in third_party(source)
+        if not {normal(d) for d in distributions.get(module, ())} & locked
+    ]
+    assert not missing, "\n".join([f"not in requirements/{lock}:", *missing])
+
+
+def test_every_part_is_packed_and_layered() -> None:
+    packed = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]
+    assert {name.removesuffix(".py") for name in packed} >= OURS - {"__init__"}
+    packages = {source.part for source in product() if "/" in source.path}
+    assert set(PYPROJECT["tool"]["importlinter"]["root_packages"]) == packages
+
+
+def test_the_root_package_is_a_docstring() -> None:
+    body = ast.parse((ROOT / "__init__.py").read_text()).body
+    assert [type(statement) for statement in body] == [ast.Expr]

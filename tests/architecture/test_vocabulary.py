@@ -1,0 +1,61 @@
+"""Names of services, actions, faults and tiers are written once, in services/mesh."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from services.mesh.topology import Service
+from services.mesh.vocabulary import ActionName, FaultKind, FlapCause, Tier
+from tests.architecture.source import product
+
+ORDINARY = {str(FaultKind.NONE)}
+"""Words that mean something else more often than not."""
+NAMES = {str(n) for names in (Service, ActionName, FaultKind, FlapCause, Tier) for n in names}
+NAMES -= ORDINARY
+UNMISTAKABLE = re.compile(rf"\b({'|'.join(name for name in NAMES if '_' in name)})(?![a-z_])")
+"""Names of two words mean the thing wherever they stand; `wait` or `easy` only on its own."""
+
+
+def literals(tree: ast.Module) -> Iterator[ast.Constant]:
+    """Strings but docstrings: a string that is a whole statement is one."""
+    documentation = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and node not in documentation:
+            yield node
+
+
+def spelt_names(tree: ast.Module) -> list[ast.Constant]:
+    """Literals that hold a name; a string that starts with a slash is the path of a route."""
+    return [
+        node
+        for node in literals(tree)
+        if isinstance(node.value, str) and not node.value.startswith("/")
+        if node.value in NAMES or UNMISTAKABLE.search(node.value)
+    ]
+
+
+def test_no_name_is_spelt_out() -> None:
+    found = [
+        f"{source.at(node)} {node.value!r}"
+        for source in product()
+        if not source.path.startswith("services/mesh/")
+        for node in spelt_names(source.tree)
+    ]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("x = 'restart'", True),
+        ("x = f'user_db-{i}'", True),
+        ("x = Service.USER_DB", False),
+        ("x = 'restarted twice'", False),
+        ("x = '/user_db/rows'", False),
+        ("'''Asks user_db.'''", False),
+    ],
+)
+def test_the_search_finds_names_and_only_names(code: str, found: bool) -> None:
+    assert bool(spelt_names(ast.parse(code))) is found

@@ -1,0 +1,67 @@
+"""An episode told for a test: true windows step by step, and questions to ask of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import grader
+from models import SREAction
+from orchestrator.environment import Environment
+from services.mesh.topology import Service
+from services.mesh.vocabulary import MAX_STEPS, ActionName
+
+Script = Mapping[int, tuple[ActionName, Service]]
+WAIT = SREAction(action=ActionName.WAIT)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What truly happened."""
+
+    record: grader.EpisodeRecord
+
+    def steps(self) -> Sequence[grader.StepRecord]:
+        return self.record.steps
+
+    def errors(self, service: Service) -> list[float]:
+        """True error rate by step, 0.0 where nobody called."""
+        return [step.true[service].error_rate or 0.0 for step in self.steps()]
+
+    def p99(self, service: Service) -> list[float]:
+        """True p99 in ms by step, 0.0 where no call took time."""
+        return [step.true[service].latency_p99 or 0.0 for step in self.steps()]
+
+    def memory(self, service: Service) -> list[float | None]:
+        return [step.true[service].memory_pct for step in self.steps()]
+
+    def cpu(self, service: Service) -> list[float | None]:
+        return [step.true[service].cpu_pct for step in self.steps()]
+
+    def broken(self, service: Service) -> list[int]:
+        """Steps at which the service missed its SLA."""
+        return [s.step for s in self.steps() if not s.true[service].sla_met]
+
+    def cured_at(self) -> int | None:
+        """When the first fault was cured."""
+        return self.record.faults[0].cured_at
+
+    def recovered(self) -> bool:
+        """Whether the episode ended because all was well again."""
+        return grader.recovered_at(self.record.steps, self.record.faults) is not None
+
+
+def tell(
+    environment: Environment, script: Script, steps: int | None, seed: int
+) -> Told:
+    """Plays `script` (step -> action), waiting in between, for `steps` steps or to the end."""
+    observation = environment.reset(seed=seed)
+    for step in range(1, (steps or MAX_STEPS) + 1):
+        if observation.done:
+            break
+        action = WAIT
+        if step in script:
+            name, service = script[step]
+            action = SREAction(action=name, service_id=service)
+        observation = environment.step(action)
+        if step in script:
+            assert observation.last_action_error is None
+    return Told(environment.hidden_state())

@@ -1,0 +1,178 @@
+"""One test a row of the fault table: what is seen, what cures, and each trap tried on the live mesh."""
+
+import pytest
+
+from chaos.faults.db_connection_leak import DbConnectionLeak
+from chaos.faults.flap import Flap
+from chaos.faults.flapping_network import FlappingNetwork
+from chaos.faults.single_oom import SingleOom
+from services.mesh.draws import Stream, uniform
+from services.mesh.shapes import OOM_RESTART_CURES
+from services.mesh.topology import Service
+from services.mesh.vocabulary import MAX_STEPS, ActionName, FlapCause
+
+GATEWAY, AUTH, PRODUCT = Service.API_GATEWAY, Service.AUTH_SERVICE, Service.PRODUCT_SERVICE
+ORDER, USERS_DB, ITEMS_DB = Service.ORDER_SERVICE, Service.USER_DB, Service.INVENTORY_DB
+PAYMENT = Service.PAYMENT_GATEWAY
+
+OOM = SingleOom(AUTH, 34.0)
+OWN_LEAK = DbConnectionLeak(USERS_DB, USERS_DB, 5.0)
+CALLERS_LEAK = DbConnectionLeak(ITEMS_DB, PRODUCT, 5.0)
+FLAP = Flap(loss_share=0.8, period_steps=4, burst_steps=2, phase_steps=0)
+STARVED = Flap(loss_share=0.5, period_steps=5, burst_steps=3, phase_steps=0)
+STALE = FlappingNetwork(FlapCause.STALE_CONNECTION, FLAP)
+ROLLOUT = FlappingNetwork(FlapCause.BAD_ROLLOUT, FLAP)
+NEIGHBOUR = FlappingNetwork(FlapCause.NOISY_NEIGHBOUR, STARVED, 2.5)
+
+RESTART, SCALE_UP = ActionName.RESTART, ActionName.SCALE_UP
+BREAK, ROLLBACK = ActionName.CIRCUIT_BREAK, ActionName.ROLLBACK
+
+
+def restart_cures_at(step, cures=True):
+    """A seed whose draw decides a restart of AUTH at `step`."""
+    index = list(Service).index(AUTH)
+    return next(
+        seed
+        for seed in range(200_000, 200_100)
+        if (uniform(seed, Stream.CURE, step, index) < OOM_RESTART_CURES) is cures
+    )
+
+
+SEEN = {
+    "single_oom": (OOM, AUTH),
+    "db_connection_leak, its own": (OWN_LEAK, USERS_DB),
+    "db_connection_leak, a caller's": (CALLERS_LEAK, ITEMS_DB),
+    "stale_connection": (STALE, PAYMENT),
+    "bad_rollout": (ROLLOUT, PAYMENT),
+    "noisy_neighbour": (NEIGHBOUR, PAYMENT),
+}
+
+
+@pytest.mark.parametrize("row", SEEN)
+def test_left_alone_it_breaks_its_service_and_the_callers_and_never_ends(told, row):
+    fault, shown_at = SEEN[row]
+    story = told(fault, steps=16)
+    assert min(story.broken(shown_at)) <= 10
+    assert story.broken(GATEWAY)
+    assert max(story.broken(shown_at)) >= 11
+    assert not story.recovered() and story.cured_at() is None
+
+
+def test_single_oom_climbs_like_a_saw_and_dies(told):
+    story = told(OOM, steps=12)
+    memory = story.memory(AUTH)
+    died = [step for step, value in enumerate(memory) if value is None]
+    assert len(died) >= 2
+    assert all(2 <= later - sooner <= 6 for sooner, later in zip(died, died[1:], strict=False))
+    climbing = [b - a for a, b in zip(memory, memory[1:], strict=False) if a and b and b > a]
+    assert all(20.0 < climb < 35.0 for climb in climbing)
+    assert all(story.errors(AUTH)[step] > 0.5 for step in died[:-1])
+
+
+def test_a_leak_climbs_before_it_breaks(told):
+    story = told(OWN_LEAK, steps=8)
+    first_broken = min(story.broken(USERS_DB))
+    healthy = story.p99(USERS_DB)[0]
+    assert any(value > 1.3 * healthy for value in story.p99(USERS_DB)[1:first_broken])
+    assert story.p99(ITEMS_DB)[first_broken] < 150.0
+
+
+def test_a_caller_that_holds_cursors_grows(told):
+    story = told(CALLERS_LEAK, steps=8)
+    grown = story.memory(PRODUCT)[8] - story.memory(PRODUCT)[0]
+    elsewhere = story.memory(ORDER)[8] - story.memory(ORDER)[0]
+    assert grown > 10.0 > 5.0 > elsewhere
+
+
+def test_a_neighbour_shows_in_the_cpu(told):
+    story = told(NEIGHBOUR, steps=5)
+    cpu = story.cpu(PAYMENT)
+    down = [cpu[step] for step in range(1, 6) if STARVED.down(step)]
+    up = [cpu[step] for step in range(1, 6) if not STARVED.down(step)]
+    assert max(down) > max(up)
+
+
+def down_at(flap, first=1):
+    return next(step for step in range(first, MAX_STEPS) if flap.down(step))
+
+
+def up_at(flap, first=1):
+    return next(step for step in range(first, MAX_STEPS) if not flap.down(step))
+
+
+CURES = {
+    "single_oom, restart": (OOM, {3: (RESTART, AUTH)}, 3),
+    "single_oom, rollback": (OOM, {3: (ROLLBACK, AUTH)}, 3),
+    "own leak, restart": (OWN_LEAK, {4: (RESTART, USERS_DB)}, 4),
+    "own leak, rollback": (OWN_LEAK, {4: (ROLLBACK, USERS_DB)}, 4),
+    "caller's leak, restart": (CALLERS_LEAK, {5: (RESTART, PRODUCT)}, 5),
+    "caller's leak, rollback": (CALLERS_LEAK, {5: (ROLLBACK, PRODUCT)}, 5),
+    "stale_connection, restart while down": (
+        STALE, {down_at(FLAP, 3): (RESTART, PAYMENT)}, down_at(FLAP, 3),
+    ),
+    "stale_connection, drain then restart": (
+        STALE, {1: (BREAK, PAYMENT), 3: (RESTART, PAYMENT)}, 3,
+    ),
+    "stale_connection, rollback": (STALE, {3: (ROLLBACK, PAYMENT)}, 3),
+    "bad_rollout, rollback": (ROLLOUT, {3: (ROLLBACK, PAYMENT)}, 3),
+    "noisy_neighbour, scale_up": (NEIGHBOUR, {1: (SCALE_UP, PAYMENT)}, 4),
+    "noisy_neighbour, rollback": (NEIGHBOUR, {2: (ROLLBACK, PAYMENT)}, 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", CURES)
+def test_it_is_cured_by(told, row):
+    fault, script, cured_at = CURES[row]
+    story = told(fault, script=script, steps=14, seed=restart_cures_at(3))
+    assert story.cured_at() == cured_at
+    assert story.recovered()
+
+
+TRAPS = {
+    "single_oom, scale_up": (OOM, AUTH, {1: (SCALE_UP, AUTH)}),
+    "single_oom, restarting a caller": (OOM, AUTH, {2: (RESTART, GATEWAY)}),
+    "single_oom, circuit_break": (OOM, AUTH, {2: (BREAK, AUTH)}),
+    "own leak, restarting a caller": (OWN_LEAK, USERS_DB, {4: (RESTART, AUTH)}),
+    "own leak, scale_up": (OWN_LEAK, USERS_DB, {1: (SCALE_UP, USERS_DB)}),
+    "own leak, restarting the gateway": (OWN_LEAK, USERS_DB, {4: (RESTART, GATEWAY)}),
+    "own leak, circuit_break": (OWN_LEAK, USERS_DB, {4: (BREAK, USERS_DB)}),
+    "caller's leak, restarting the database": (CALLERS_LEAK, ITEMS_DB, {5: (RESTART, ITEMS_DB)}),
+    "caller's leak, rolling back the database": (CALLERS_LEAK, ITEMS_DB, {5: (ROLLBACK, ITEMS_DB)}),
+    "caller's leak, restarting the other caller": (CALLERS_LEAK, ITEMS_DB, {5: (RESTART, ORDER)}),
+    "stale_connection, restart while up": (STALE, PAYMENT, {up_at(FLAP, 2): (RESTART, PAYMENT)}),
+    "stale_connection, scale_up": (STALE, PAYMENT, {1: (SCALE_UP, PAYMENT)}),
+    "bad_rollout, restart": (ROLLOUT, PAYMENT, {down_at(FLAP): (RESTART, PAYMENT)}),
+    "bad_rollout, scale_up": (ROLLOUT, PAYMENT, {1: (SCALE_UP, PAYMENT)}),
+    "bad_rollout, circuit_break": (ROLLOUT, PAYMENT, {2: (BREAK, PAYMENT)}),
+    "noisy_neighbour, restart": (NEIGHBOUR, PAYMENT, {2: (RESTART, PAYMENT)}),
+    "noisy_neighbour, circuit_break": (NEIGHBOUR, PAYMENT, {2: (BREAK, PAYMENT)}),
+}
+
+
+@pytest.mark.parametrize("row", TRAPS)
+def test_it_comes_back_after(told, row):
+    fault, shown_at, script = TRAPS[row]
+    story = told(fault, script=script, steps=14)
+    assert story.cured_at() is None and not story.recovered()
+    assert max(story.broken(shown_at)) > max(script) + 3
+
+
+def test_restarting_the_wrong_side_of_a_leak_helps_for_a_while(told):
+    story = told(CALLERS_LEAK, script={7: (RESTART, ITEMS_DB)}, steps=15)
+    broken = story.broken(ITEMS_DB)
+    assert 6 in broken
+    assert {9, 10}.isdisjoint(broken)
+    assert max(broken) >= 12
+
+
+def test_a_second_replica_takes_half_of_a_leak_for_a_while(told):
+    story = told(OWN_LEAK, script={3: (SCALE_UP, USERS_DB)}, steps=14)
+    errors = story.errors(USERS_DB)
+    assert sum(errors[6:8]) < sum(errors[12:14])
+
+
+def test_a_restart_that_fails_its_eighty_percent_leaves_the_leak(told):
+    seed = restart_cures_at(3, cures=False)
+    story = told(OOM, script={3: (RESTART, AUTH)}, steps=10, seed=seed)
+    assert story.cured_at() is None
+    assert None in story.memory(AUTH)[4:]

@@ -1,0 +1,148 @@
+"""A zygote whose services are stand-ins: both ports are one tiny HTTP server; nobody calls anybody.
+
+Each page of metrics counts ten more calls to every callee; each flush exports one call to every
+callee. PUT /die ends the process with the exit code in its body; GET /routing tells what was told.
+Special seeds make one process misbehave at its start.
+"""
+
+import json
+import os
+import sys
+import time
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from orchestrator.backends.process import zygote
+from services.mesh.signals import (
+    CLIENT_DURATION,
+    CPU_SECONDS,
+    DURATION_BUCKETS_S,
+    MEMORY_BYTES,
+    SPAN_OUTCOME,
+    SPAN_PEER,
+    ControlRoute,
+    Outcome,
+)
+from services.mesh.topology import CALLS, ENTRY, Service
+from services.runtime.spec import ProcessSpec
+
+COMMAND = (sys.executable, "-m", "tests.orchestrator.backends.process.stand_in")
+CRASHES = 66_001
+NEVER_READY = 66_002
+CALLS_PER_PAGE = 10
+
+
+class StandIn:
+    """State of one process."""
+
+    def __init__(self, spec: ProcessSpec) -> None:
+        self.spec = spec
+        self.callees = (ENTRY,) if spec.service is None else CALLS[spec.service]
+        self.routing: dict[str, Any] = {}
+        self.pushes = 0
+        self.pages = 0
+        self.leaked: list[bytes] = []
+
+    def page(self) -> str:
+        self.pages += 1
+        lines = [
+            f"{CPU_SECONDS} {time.process_time()}",
+            f"{MEMORY_BYTES} {zygote.proportional_kib(os.getpid()) * 1024}",
+        ]
+        for callee in self.callees:
+            labels = f'outcome="{Outcome.OK}",server_address="{callee}"'
+            lines += [
+                f'{CLIENT_DURATION}_bucket{{le="{bound}",{labels}}} {self.pages * CALLS_PER_PAGE}'
+                for bound in (*DURATION_BUCKETS_S, "+Inf")
+            ]
+        return "\n".join(lines) + "\n"
+
+    def impair(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        self.leaked.append(b"\1" * int(wanted["memory_leak_mb"] * 1024 * 1024))
+        return wanted
+
+    def flush(self) -> None:
+        export = ExportTraceServiceRequest()
+        resource = export.resource_spans.add()
+        resource.resource.attributes.append(_attribute("service.name", self.spec.service_name))
+        spans = resource.scope_spans.add().spans
+        for index, callee in enumerate(self.callees):
+            spans.append(_call(callee, index))
+        if self.spec.service is ENTRY:
+            spans.append(Span(kind=Span.SPAN_KIND_SERVER, parent_span_id=bytes(7) + b"\0"))
+        assert self.spec.otlp_endpoint is not None
+        body, kind = export.SerializeToString(), {"content-type": "application/x-protobuf"}
+        urllib.request.urlopen(urllib.request.Request(self.spec.otlp_endpoint, body, kind)).close()
+
+
+def _attribute(key: str, value: str) -> KeyValue:
+    return KeyValue(key=key, value=AnyValue(string_value=value))
+
+
+def _call(callee: Service, index: int) -> Span:
+    ended_ns = time.time_ns() - 50_000_000
+    return Span(
+        kind=Span.SPAN_KIND_CLIENT,
+        trace_id=bytes(16),
+        span_id=bytes(7) + bytes([index]),
+        start_time_unix_nano=ended_ns - 4_000_000,
+        end_time_unix_nano=ended_ns,
+        attributes=[_attribute(SPAN_PEER, callee), _attribute(SPAN_OUTCOME, Outcome.OK)],
+    )
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    state: StandIn
+
+    def do_GET(self) -> None:
+        if self.path == ControlRoute.METRICS:
+            self._answer(self.state.page().encode())
+        else:
+            self._answer(json.dumps({**self.state.routing, "pushes": self.state.pushes}).encode())
+
+    def do_PUT(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if self.path == "/die":
+            os._exit(body)
+        if self.path == ControlRoute.ROUTING:
+            self.state.routing, self.state.pushes = body, self.state.pushes + 1
+        elif self.path == ControlRoute.IMPAIRMENTS:
+            body = self.state.impair(body)
+        self._answer(json.dumps(body).encode())
+
+    def do_POST(self) -> None:
+        self.state.flush()
+        self._answer(b"")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def _answer(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def serve(plain: dict[str, Any], report_fd: int) -> None:
+    spec = ProcessSpec.from_json(plain)
+    if spec.service is Service.USER_DB and spec.seed == CRASHES:
+        sys.exit("the disk is on fire")
+    server = ThreadingHTTPServer((spec.host, 0), type("", (Handler,), {"state": StandIn(spec)}))
+    if spec.service is not Service.USER_DB or spec.seed != NEVER_READY:
+        port = server.server_address[1]
+        ports = {"data_port": port, "control_port": port}
+        ready = {"event": "ready", "name": spec.name, "pid": os.getpid(), **ports}
+        os.write(report_fd, json.dumps(ready).encode() + b"\n")
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    zygote.main(lambda: serve)

@@ -1,0 +1,280 @@
+"""The loop, on a mesh made of paper: what is hidden stays hidden, bad input costs nothing."""
+
+import json
+
+import pytest
+from pydantic import ValidationError
+
+import grader
+from chaos.fault import Impairments
+from models import SREAction
+from orchestrator.environment import Environment
+from orchestrator.errors import (
+    BackendError,
+    EnvironmentClosed,
+    EpisodeNotStarted,
+    EpisodeOver,
+    FaultNotInstalled,
+    InvalidAction,
+    SREError,
+    UnknownName,
+)
+from orchestrator.play import play
+from orchestrator.policies import load_policy
+from services.mesh.topology import Service
+from services.mesh.vocabulary import MAX_STEPS, ActionName, FaultKind, FlapCause, Tier
+from tests.paper_mesh import PaperMesh
+
+WAIT = SREAction(action=ActionName.WAIT)
+
+
+@pytest.fixture
+def meshes():
+    return []
+
+
+@pytest.fixture
+def environment(meshes, tmp_path):
+    def make():
+        meshes.append(PaperMesh())
+        return meshes[-1]
+
+    with Environment(make, record_dir=tmp_path) as made:
+        yield made
+
+
+def wait_to_the_end(environment):
+    observation = environment.step(WAIT)
+    while not observation.done:
+        observation = environment.step(WAIT)
+    return observation
+
+
+def test_construction_costs_nothing(environment, meshes):
+    assert meshes == []
+    assert environment.state.episode_id is None
+
+
+def test_an_episode_has_thirty_steps_and_one_reward(environment):
+    rewards = [environment.reset(seed=1, task_tier=Tier.CONTROL).reward]
+    observation = None
+    for step in range(1, MAX_STEPS + 1):
+        observation = environment.step(WAIT)
+        assert observation.step == step == environment.state.step_count
+        rewards.append(observation.reward)
+    assert observation.done and environment.state.done
+    assert set(rewards[:-1]) == {0.0}
+    assert 0.9 < rewards[-1] < 1.0
+
+
+def test_an_episode_ends_when_it_has_recovered(environment):
+    record, score = play(environment, load_policy("oracle"), Tier.EASY, 3)
+    assert len(record.steps) - 1 < MAX_STEPS
+    assert score.recovered_at is not None and score.total > 0.85
+
+
+def test_the_same_seed_and_actions_give_the_same_story_noise_and_score(environment):
+    first = play(environment, load_policy("random"), Tier.EXPERT, 11)[0]
+    again = play(environment, load_policy("random"), Tier.EXPERT, 11)[0]
+    assert first.faults == again.faults
+    assert [s.observed for s in first.steps] == [s.observed for s in again.steps]
+
+
+@pytest.mark.parametrize("tier", Tier)
+def test_a_recorded_episode_grades_to_the_same_score(environment, tier, tmp_path):
+    _record, score = play(environment, load_policy("runbook"), tier, 5)
+    (path,) = tmp_path.glob("*.jsonl")
+    (read,) = grader.read_episodes(path.read_text().splitlines())
+    assert grader.grade(read) == score
+
+
+@pytest.mark.parametrize("tier", Tier)
+def test_nothing_hidden_is_in_what_the_agent_sees(environment, tier):
+    hidden = {*FaultKind, *FlapCause, "root", "fault", "cause", "seed", "tier"} - {FaultKind.NONE}
+    for seed in range(3):
+        seen = [environment.reset(seed=seed, task_tier=tier)]
+        seen += [environment.step(WAIT) for _ in range(5)]
+        text = json.dumps([o.model_dump(mode="json") for o in seen])
+        text += environment.state.model_dump_json()
+        assert not [word for word in hidden if word in text]
+
+
+def test_bad_names_list_the_valid_ones_and_use_no_step(environment):
+    environment.reset(seed=1)
+    for action, valid in (
+        ({"action": "reboot", "service_id": "user_db"}, ActionName),
+        ({"action": "restart", "service_id": "users"}, Service),
+        ({"action": ["restart"], "service_id": "user_db"}, ActionName),
+        ({"action": "restart", "service": "user_db"}, ("action", "service_id")),
+    ):
+        with pytest.raises(UnknownName) as caught:
+            environment.step(action)
+        assert all(name in str(caught.value) for name in valid)
+    for action, valid in (({"action": "restart"}, Service), ({}, ActionName)):
+        with pytest.raises(InvalidAction) as caught:
+            environment.step(action)
+        assert all(name in str(caught.value) for name in valid)
+    assert environment.state.step_count == 0
+    assert environment.step(WAIT).step == 1
+
+
+def test_an_unknown_tier_lists_the_tiers_and_leaves_the_episode_alone(environment):
+    environment.reset(seed=1)
+    with pytest.raises(UnknownName, match="easy, medium, hard, control, expert"):
+        environment.reset(task_tier="impossible")
+    assert environment.step(WAIT).step == 1
+
+
+def test_an_unknown_policy_lists_the_policies():
+    with pytest.raises(UnknownName, match="oracle, runbook, heuristic"):
+        load_policy("genius")
+    with pytest.raises(UnknownName, match="no_such_module"):
+        load_policy("no_such_module:Policy")
+
+
+def test_the_wire_model_lists_valid_values_too():
+    with pytest.raises(ValidationError, match="circuit_break"):
+        SREAction(action="reboot")
+
+
+def test_a_step_needs_an_episode(environment):
+    with pytest.raises(EpisodeNotStarted):
+        environment.step(WAIT)
+    with pytest.raises(EpisodeNotStarted):
+        environment.hidden_state()
+
+
+def test_a_step_after_the_last_is_an_error_and_reset_starts_anew(environment):
+    environment.reset(seed=1, task_tier=Tier.CONTROL)
+    wait_to_the_end(environment)
+    with pytest.raises(EpisodeOver, match="30"):
+        environment.step(WAIT)
+    assert environment.reset(seed=2).step == 0
+
+
+def test_a_reset_in_mid_episode_abandons_it_on_the_record(environment, tmp_path, meshes):
+    environment.reset(seed=1, episode_id="one")
+    environment.step(WAIT)
+    environment.reset(seed=2, episode_id="two")
+    (left,) = grader.read_episodes((tmp_path / "one.jsonl").read_text().splitlines())
+    assert not left.finished and len(left.steps) == 2
+    assert environment.state.episode_id == "two"
+    assert len(meshes) == 1
+
+
+def test_a_closed_environment_stays_closed(environment, meshes):
+    environment.reset(seed=1)
+    environment.close()
+    environment.close()
+    assert meshes[0].closed and not meshes[0].running
+    for call in (environment.reset, lambda: environment.step(WAIT)):
+        with pytest.raises(EnvironmentClosed):
+            call()
+
+
+def test_what_the_world_refuses_uses_the_step_and_says_why(environment):
+    environment.reset(seed=1, task_tier=Tier.CONTROL)
+    refused = environment.step(
+        SREAction(action=ActionName.CIRCUIT_BREAK, service_id=Service.API_GATEWAY)
+    )
+    assert refused.step == 1 and refused.cost_spent == 0
+    assert "users" in refused.last_action_error
+    assert environment.step(WAIT).last_action_error is None
+
+
+def test_restarts_and_costs_are_counted_and_run_out(environment):
+    observation = environment.reset(seed=1, task_tier=Tier.CONTROL)
+    restart = SREAction(action=ActionName.RESTART, service_id=Service.USER_DB)
+    for left in (4, 3, 2, 1, 0):
+        observation = environment.step(restart)
+        assert observation.remaining_restarts == left
+        assert observation.last_action_error is None
+    observation = environment.step(restart)
+    assert observation.cost_spent == 5
+    assert "5 restarts" in observation.last_action_error
+
+
+def test_a_killed_replica_is_back_one_window_later(environment, meshes):
+    environment.reset(seed=4, task_tier=Tier.EASY)
+    root = environment.hidden_state().faults[0].root
+    died = 0
+    for _ in range(12):
+        environment.step(WAIT)
+        last = environment.hidden_state().steps[-1].true[root]
+        died += last.memory_pct is None
+        assert any(replica.service is root for replica in meshes[0].running)
+    assert died >= 2
+
+
+def test_the_action_history_holds_the_last_five(environment):
+    environment.reset(seed=1, task_tier=Tier.CONTROL)
+    for _ in range(7):
+        observation = environment.step(WAIT)
+    assert observation.action_history == [WAIT] * 5
+
+
+class Failing(PaperMesh):
+    """A mesh whose world fails at the given verb."""
+
+    def __init__(self, verb="observe"):
+        super().__init__()
+        self._verb = verb
+
+    async def observe(self, step):
+        if self._verb == "observe" and step == 1:
+            raise BackendError("the world ended")
+        return await super().observe(step)
+
+    async def apply(self, target, impairments, step, ttl_s):
+        if self._verb == "apply":
+            return Impairments()
+        return await super().apply(target, impairments, step, ttl_s)
+
+
+def test_a_world_that_fails_takes_its_episode_along_and_nothing_else(tmp_path):
+    made = []
+
+    def make():
+        made.append(Failing())
+        return made[-1]
+
+    with Environment(make, record_dir=tmp_path) as environment:
+        environment.reset(seed=1)
+        with pytest.raises(BackendError):
+            environment.step(WAIT)
+        assert made[0].closed
+        with pytest.raises(EpisodeNotStarted):
+            environment.step(WAIT)
+        environment.reset(seed=1)
+        assert len(made) == 2
+
+
+def test_a_fault_that_does_not_take_is_an_error_at_reset():
+    class Deaf(Failing):
+        async def launch(self, seed):
+            await super().launch(seed)
+            self._verb = "apply"
+
+    with Environment(Deaf) as environment:
+        with pytest.raises(FaultNotInstalled, match=FaultKind.SINGLE_OOM):
+            environment.reset(seed=1, task_tier=Tier.EASY)
+        with pytest.raises(EpisodeNotStarted):
+            environment.step(WAIT)
+
+
+def test_every_error_is_of_one_tree():
+    for kind in (UnknownName, InvalidAction, EpisodeNotStarted, EpisodeOver, BackendError):
+        assert issubclass(kind, SREError)
+
+
+def test_async_callers_get_the_same_loop():
+    import anyio
+
+    async def scenario():
+        environment = Environment(PaperMesh)
+        await environment.reset_async(seed=1, task_tier=Tier.CONTROL)
+        observation = await environment.step_async(WAIT)
+        await environment.aclose()
+        return observation
+
+    assert anyio.run(scenario).step == 1

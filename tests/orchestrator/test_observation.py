@@ -1,0 +1,124 @@
+"""What the agent sees: late, noisy, partly lost, and nothing more than that."""
+
+import statistics
+
+from orchestrator import noise, observation
+from orchestrator.telemetry.window import EdgeCall, ServiceWindow, Window
+from services.mesh.sla import Calls
+from services.mesh.topology import Service
+from models import ServiceMetrics
+
+SERVICES = tuple(Service)
+SEEDS = range(2000)
+
+
+def window(step, p99=100.0, failed=0, total=20):
+    calls = Calls(total, failed, p99, p99)
+    edge = EdgeCall(Service.API_GATEWAY, Service.AUTH_SERVICE, 10.0 * (step + 1), False, "t", True)
+    return Window(
+        step, {s: ServiceWindow(calls, 30.0, 40.0) for s in SERVICES}, (edge,) * total
+    )
+
+
+def seed_with_lag(lag, service=Service.API_GATEWAY):
+    index = SERVICES.index(service)
+    return next(seed for seed in SEEDS if noise.lag_steps(seed, index) == lag)
+
+
+def test_lags_are_shared_out_as_specified():
+    lags = [noise.lag_steps(seed, index) for seed in SEEDS for index in range(7)]
+    shares = [lags.count(lag) / len(lags) for lag in (0, 1, 2)]
+    assert all(abs(a - b) < 0.02 for a, b in zip(shares, (0.5, 0.3, 0.2), strict=True))
+
+
+def test_a_late_service_shows_an_older_window():
+    windows = [window(step, p99=100.0 * 10**step) for step in range(4)]
+    for lag in (0, 1, 2):
+        metrics = observation.noisy_metrics(windows, seed_with_lag(lag))
+        seen = metrics[Service.API_GATEWAY].latency_p99
+        assert seen is None or 0.5 < seen / (100.0 * 10 ** (3 - lag)) < 1.5
+
+
+def test_the_first_window_is_all_there_is_at_first():
+    metrics = observation.noisy_metrics([window(0)], seed_with_lag(2))
+    seen = metrics[Service.API_GATEWAY].latency_p99
+    assert seen is None or 50.0 < seen < 150.0
+
+
+def test_noise_has_the_moments_of_the_specification():
+    latency = [noise.noisy_latency_ms(100.0, seed, 3, 2) for seed in SEEDS]
+    errors = [noise.noisy_error_rate(0.5, seed, 3, 2) for seed in SEEDS]
+    assert abs(statistics.mean(latency) - 100.0) < 1.0
+    assert abs(statistics.stdev(latency) - 8.0) < 0.8
+    assert abs(statistics.mean(errors) - 0.5) < 0.001
+    assert abs(statistics.stdev(errors) - 0.005) < 0.001
+
+
+def test_values_are_clipped_and_rounded():
+    for seed in SEEDS:
+        assert 0.0 <= noise.noisy_error_rate(0.0, seed, 1, 1) <= 0.05
+        assert noise.noisy_error_rate(1.0, seed, 1, 1) <= 1.0
+        latency = noise.noisy_latency_ms(123.456, seed, 1, 1)
+        assert latency == round(latency, 1)
+
+
+def test_one_value_in_twenty_is_lost():
+    lost = [noise.metric_lost(seed, 5, 3, metric) for seed in SEEDS for metric in range(4)]
+    assert abs(sum(lost) / len(lost) - 0.05) < 0.01
+
+
+def test_one_span_in_ten_is_lost():
+    counts = []
+    for seed in SEEDS:
+        edges = observation.trace_edges([window(0)], seed)
+        counts.append(sum(edge.calls for edge in edges) / 20)
+    assert abs(statistics.mean(counts) - 0.9) < 0.01
+
+
+def test_edges_are_as_late_as_their_caller():
+    windows = [window(step) for step in range(4)]
+    for lag in (0, 1, 2):
+        (edge,) = observation.trace_edges(windows, seed_with_lag(lag))
+        assert edge.latency_p99 == 10.0 * (4 - lag)
+
+
+def test_the_graph_lists_every_service_and_the_edges_seen():
+    edges = observation.trace_edges([window(0)], 1)
+    graph = observation.dependency_graph(edges)
+    assert set(graph) == set(Service)
+    assert graph[Service.API_GATEWAY] == [Service.AUTH_SERVICE]
+
+
+def metrics(latency, errors):
+    return {
+        Service.USER_DB: ServiceMetrics(
+            latency_p99=latency, error_rate=errors, cpu_pct=None, memory_pct=None
+        )
+    }
+
+
+def verdict(latency, errors, last):
+    return observation.sla_status(metrics(latency, errors), {Service.USER_DB: last})[
+        Service.USER_DB
+    ]
+
+
+def test_a_verdict_needs_no_more_than_one_bad_value():
+    assert verdict(300.0, None, True) is False
+    assert verdict(None, 0.5, True) is False
+    assert verdict(300.0, 0.0, True) is False
+
+
+def test_the_last_verdict_stands_where_a_missing_value_leaves_it_open():
+    for last in (True, False):
+        assert verdict(None, 0.0, last) is last
+        assert verdict(100.0, None, last) is last
+        assert verdict(None, None, last) is last
+    assert verdict(100.0, 0.0, False) is True
+
+
+def test_no_calls_are_nulls():
+    empty = Calls(0, 0, None, None)
+    silent = Window(0, {s: ServiceWindow(empty, None, None) for s in SERVICES}, ())
+    for seen in observation.noisy_metrics([silent], 3).values():
+        assert seen.latency_p99 is None and seen.error_rate is None

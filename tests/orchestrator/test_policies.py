@@ -1,0 +1,94 @@
+"""Policies on a mesh made of paper: their order, their bounds, and what each must not do."""
+
+import statistics
+
+import pytest
+
+from models import SREAction
+from orchestrator.environment import Environment
+from orchestrator.play import play
+from orchestrator.policies import POLICY_NAMES, Briefing, load_policy
+from services.mesh.topology import Service
+from services.mesh.vocabulary import FAULTY_TIERS, MAX_STEPS, ActionName, Tier
+from tests.paper_mesh import PaperMesh
+
+SEEDS = range(40)
+
+
+@pytest.fixture(scope="module")
+def scores():
+    """Mean score by (policy, tier), played once for the whole module."""
+    found = {}
+    with Environment(PaperMesh) as environment:
+        for name in POLICY_NAMES:
+            for tier in FAULTY_TIERS:
+                policy = load_policy(name)
+                played = [play(environment, policy, tier, seed)[1].total for seed in SEEDS]
+                found[name, tier] = statistics.mean(played)
+    return found
+
+
+@pytest.mark.parametrize("tier", FAULTY_TIERS)
+def test_knowing_beats_looking_beats_guessing(scores, tier):
+    assert scores["oracle", tier] >= 0.85
+    assert scores["oracle", tier] > scores["runbook", tier] > scores["heuristic", tier]
+    assert scores["runbook", tier] > scores["random", tier]
+
+
+@pytest.mark.parametrize("tier", FAULTY_TIERS)
+def test_waiting_and_sweeping_do_not_pay(scores, tier):
+    blind = [name for name in POLICY_NAMES if name == "wait" or name.startswith("sweep")]
+    assert len(blind) == 5
+    for name in blind:
+        assert scores[name, tier] < 0.6
+
+
+@pytest.mark.parametrize(
+    ("name", "tier"),
+    [
+        ("both_databases_restarted", Tier.MEDIUM),
+        ("payment_everything_tried", Tier.HARD),
+        ("payment_rolled_back", Tier.HARD),
+    ],
+)
+def test_knowing_the_tier_by_heart_is_not_enough(scores, name, tier):
+    assert scores[name, tier] < 0.7
+
+
+def test_nobody_touches_a_healthy_mesh_for_long():
+    with Environment(PaperMesh) as environment:
+        for name in ("oracle", "runbook", "heuristic"):
+            score = play(environment, load_policy(name), Tier.CONTROL, 9)[1]
+            assert score.total > 0.95
+
+
+def test_two_policies_of_one_name_share_nothing():
+    one, other = load_policy("wait"), load_policy("wait")
+    assert one is not other
+
+
+def test_a_policy_of_somebody_else_plugs_in():
+    policy = load_policy("tests.orchestrator.test_policies:Nurse")
+    with Environment(PaperMesh) as environment:
+        record, _score = play(environment, policy, Tier.CONTROL, 1)
+    assert len(record.steps) == MAX_STEPS + 1
+    assert record.policy == "nurse"
+
+
+def test_the_oracle_needs_the_truth():
+    with pytest.raises(ValueError, match="truth"):
+        load_policy("oracle").begin(Briefing(1, Tier.EASY))
+
+
+class Nurse:
+    """Watches."""
+
+    name = "nurse"
+    privileged = False
+
+    def begin(self, briefing):
+        assert briefing.truth is None
+
+    def act(self, observation):
+        assert set(observation.metrics) == set(Service)
+        return SREAction(action=ActionName.WAIT)
