@@ -85,6 +85,12 @@ class StepRecord(_Frozen):
     observed: dict[str, Any] = {}
     duration_s: float | None = None
 
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.true.keys() != set(Service):
+            raise ValueError("every step must tell the truth about every service")
+        return self
+
     @property
     def sla_met(self) -> bool:
         return all(service.sla_met for service in self.true.values())
@@ -106,11 +112,9 @@ class EpisodeRecord(_Frozen):
     score: float | None = None
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _without_gaps(self) -> Self:
         if [s.step for s in self.steps] != list(range(len(self.steps))):
             raise ValueError("steps must count from 0 without a gap")
-        if any(s.true.keys() != set(Service) for s in self.steps):
-            raise ValueError("every step must tell the truth about every service")
         return self
 
     @property
@@ -174,7 +178,7 @@ def grade(record: EpisodeRecord) -> Score:
     for term, (share, reason) in ((t, loss) for t, found in losses.items() for loss in found):
         lost = min(share, terms[term])
         terms[term] -= lost
-        reasons += [(SPAN * WEIGHTS[term] * lost, reason)] if lost else []
+        reasons += [(SPAN * WEIGHTS[term] * lost, f"{term}: {reason}")] if lost else []
     total = LOWEST + SPAN * sum(WEIGHTS[term] * left for term, left in terms.items())
     return Score(
         total=min(max(total, LOWEST), LOWEST + SPAN),
@@ -191,7 +195,7 @@ def _sla(record: EpisodeRecord, recovered: int | None) -> Iterator[Loss]:
     for service in Service:
         missed = sum(not window.true[service].sla_met for window in windows)
         weight = ENTRY_COUNTS if service is ENTRY else 1
-        yield missed * weight / slots, f"{service} missed its SLA in {missed} windows"
+        yield missed * weight / slots, f"{service} missed it in {missed} of {len(windows)} windows"
     if recovered is None:
         unplayed = record.max_steps - len(windows)
         yield unplayed / record.max_steps, f"{unplayed} steps were not played"
@@ -207,7 +211,7 @@ def _speed(record: EpisodeRecord, recovered: int | None) -> Iterator[Loss]:
 def _budget(record: EpisodeRecord) -> Iterator[Loss]:
     cost = sum(ACTION_COSTS[action.action] for _, action in record.interventions)
     spent = min(1.0, cost / BUDGET_UNITS)
-    yield spent, f"{cost} cost units spent"
+    yield spent, f"spent {cost} of {BUDGET_UNITS} units"
     if uncured := [f.kind for f in record.breakages if not record.cured(f)]:
         share = len(uncured) / len(record.breakages)
         yield (1.0 - spent) * UNCURED_PENALTY * share, f"not cured: {', '.join(uncured)}"
@@ -286,12 +290,8 @@ def read_episodes(lines: Iterable[str]) -> Iterator[EpisodeRecord]:
     for number, line in enumerate(lines, start=1):
         try:
             kind, record = _read(line, record)
-        except ValidationError as error:
-            wrong = error.errors()[0]
-            place = ".".join(str(part) for part in wrong["loc"])
-            raise RecordError(f"line {number}: {place}: {wrong['msg']}") from error
         except ValueError as error:
-            raise RecordError(f"line {number}: {error}") from error
+            raise RecordError(f"line {number}: {_reason(error)}") from error
         if kind == "end":
             yield record
             record = None
@@ -305,13 +305,23 @@ def _read(line: str, record: EpisodeRecord | None) -> tuple[str, EpisodeRecord]:
         case {"type": "episode", **part} if record is None:
             return "episode", EpisodeRecord.model_validate(part)
         case {"type": "step", **part} if record is not None:
-            steps = (*record.steps, part)
+            steps = (*record.steps, StepRecord.model_validate(part))
             return "step", EpisodeRecord.model_validate({**dict(record), "steps": steps})
         case {"type": "end", **part} if record is not None:
             return "end", EpisodeRecord.model_validate({**dict(record), **part})
         case {"type": kind}:
-            raise ValueError(f"{kind!r} is out of place here")
+            raise ValueError(f"a line of type {kind!r} is out of place")
     raise ValueError("not a line of an episode")
+
+
+def _reason(error: ValueError) -> str:
+    match error:
+        case ValidationError():
+            wrong = error.errors()[0]
+            return f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}".removeprefix(": ")
+        case json.JSONDecodeError():
+            return f"broken JSON: {error.msg} at column {error.colno}"
+    return str(error)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -320,35 +330,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("path", type=Path, help="JSON lines, as the environment writes them")
     parser.add_argument("--explain", action="store_true", help="say where points went")
     options = parser.parse_args(arguments)
-    status = 0
     try:
         with options.path.open(encoding="utf-8") as lines:
-            for record in read_episodes(lines):
-                status |= _report(record, explain=options.explain)
+            agree = [_report(record, options.explain) for record in read_episodes(lines)]
+        if not agree:
+            raise RecordError("no episode in it")
     except (OSError, RecordError, UnicodeDecodeError) as error:
         print(f"{options.path}: {error}", file=sys.stderr)
         return 2
-    return status
+    return 0 if all(agree) else 1
 
 
-def _report(record: EpisodeRecord, *, explain: bool) -> int:
-    """Prints one episode; 1 if its stored score is another."""
+def _report(record: EpisodeRecord, explain: bool) -> bool:
+    """Prints one episode; whether its stored score, if any, is the one that comes out now."""
     score = grade(record)
-    agrees = record.score is None or math.isclose(record.score, score.total, abs_tol=1e-9)
-    when = f"recovered_at={score.recovered_at}"
-    print(
-        f"{record.tier} seed={record.seed} backend={record.backend} policy={record.policy}", end=" "
-    )
-    print(*(f"{term}={getattr(score, term):.3f}" for term in ("total", *WEIGHTS)), when)
+    terms = " ".join(f"{term}={getattr(score, term):.3f}" for term in ("total", *WEIGHTS))
+    who = f"{record.tier} seed={record.seed} backend={record.backend} policy={record.policy}"
+    print(f"{who} {terms} recovered_at={score.recovered_at}")
     if record.world_version != world.WORLD_VERSION:
         print(f"  note: played in world {record.world_version}, graded by {world.WORLD_VERSION}")
     if not record.finished:
         print("  note: unfinished")
+    agrees = record.score is None or math.isclose(record.score, score.total, abs_tol=1e-9)
     if not agrees:
         print(f"  note: the stored score is {record.score}")
     for points, reason in score.reasons if explain else ():
         print(f"  -{points:.3f}  {reason}")
-    return int(not agrees)
+    return agrees
 
 
 if __name__ == "__main__":

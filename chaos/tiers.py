@@ -40,10 +40,12 @@ def _draw_expert(seed: int) -> tuple[Fault, ...]:
     first = choice(KINDS, u_first).draw(seed)
     if u_pair >= PAIR_SHARE:
         return (first,)
-    flaps = isinstance(first, FlappingNetwork)
-    kind = choice([k for k in KINDS if not (flaps and k is FlappingNetwork)], u_second)
+    taken = _touched(first)
+    # A flap has one place to be; the other kinds find room beside any fault.
+    roomy = [k for k in KINDS if k is not FlappingNetwork or FlappingNetwork.root not in taken]
+    kind = choice(roomy, u_second)
     drawn = (kind.draw(seed, number) for number in count(1))
-    return first, next(f for f in drawn if _touched(f).isdisjoint(_touched(first)))
+    return first, next(fault for fault in drawn if _touched(fault).isdisjoint(taken))
 
 
 def _touched(fault: Breakage) -> frozenset[Service]:

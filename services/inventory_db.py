@@ -34,9 +34,7 @@ def install(app: FastAPI, runtime: Runtime) -> None:
     pool = runtime.database(ITEMS, ROWS)
 
     @app.get(CURSOR_PATHS[Service.INVENTORY_DB])
-    async def stream(
-        after: int = -1, limit: int = ITEM_COUNT, follow: bool = False
-    ) -> Response:
+    async def stream(after: int = -1, limit: int = ITEM_COUNT, follow: bool = False) -> Response:
         page = select(ITEMS).where(ITEMS.c.id > after).order_by(ITEMS.c.id).limit(limit)
         return CursorResponse(pool, page, follow=follow)
 
@@ -44,6 +42,6 @@ def install(app: FastAPI, runtime: Runtime) -> None:
     async def reserve(item: int, wanted: Reservation) -> Reservation:
         enough = (ITEMS.c.id == item) & (ITEMS.c.stock >= wanted.quantity)
         taken = update(ITEMS).where(enough).values(stock=ITEMS.c.stock - wanted.quantity)
-        if not await pool.changed(taken):
+        if not (await pool.execute(taken)).rowcount:
             raise HTTPException(409, f"item {item} is out of stock")
         return wanted

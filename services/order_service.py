@@ -17,7 +17,7 @@ PRICE_CENTS = 999
 class Basket(BaseModel):
     """What somebody orders."""
 
-    customer: str
+    name: str
     item: int
     quantity: int = Field(gt=0)
 
@@ -26,7 +26,7 @@ class Order(BaseModel):
     """A recorded order; what a breaker kept from being done is done later."""
 
     id: int
-    customer: str
+    name: str
     reserved: bool
     charged: bool
 
@@ -49,12 +49,11 @@ def install(app: FastAPI, runtime: Runtime) -> None:
     async def order(basket: Basket) -> Order:
         quantity = {"quantity": basket.quantity}
         amount = {"amount_cents": basket.quantity * PRICE_CENTS}
-        reserved = await done(
-            Service.INVENTORY_DB, f"/items/{basket.item}/reservations", quantity
-        )
+        reserved = await done(Service.INVENTORY_DB, f"/items/{basket.item}/reservations", quantity)
         charged = await done(Service.PAYMENT_GATEWAY, "/charges", amount)
-        recorded = Order(
-            id=next(numbers), customer=basket.customer, reserved=reserved, charged=charged
-        )
-        orders.append(recorded)
-        return recorded
+        orders.append(Order(id=next(numbers), name=basket.name, reserved=reserved, charged=charged))
+        return orders[-1]
+
+    @app.get("/orders")
+    async def recorded() -> list[Order]:
+        return list(orders)

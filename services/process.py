@@ -4,6 +4,8 @@ Never forks and never starts another process: who calls `serve` has done that.
 """
 
 import asyncio
+import contextlib
+import gc
 import json
 import os
 import signal
@@ -13,6 +15,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import MappingProxyType
 
 import uvloop
+from starlette.types import ASGIApp
 
 from services import (
     api_gateway,
@@ -24,18 +27,21 @@ from services import (
     user_db,
 )
 from services.mesh.topology import Service
-from services.runtime import preload as preload
 from services.runtime.app import Install, Runtime, create_app
 from services.runtime.control import create_control
 from services.runtime.link import LinkMiddleware
-from services.runtime.server import PortServer, bind
+from services.runtime.preload import preload
+from services.runtime.server import Phases, PortServer, bind
 from services.runtime.spec import ProcessSpec
 from services.traffic import Traffic
 
 __all__ = ["ProcessSpec", "serve"]
 
 COLLECTOR_VARIABLE = "OTEL_EXPORTER_OTLP_ENDPOINT"
-SHUTDOWN_GRACE_S = 0.2
+CONVENTIONS_VARIABLE = "OTEL_SEMCONV_STABILITY_OPT_IN"
+STABLE_HTTP_CONVENTIONS = "http"
+HANG_UP_AFTER_S = 0.15
+CONTROL_JOIN_TIMEOUT_S = 1.0
 
 INSTALL: Mapping[Service, Install] = MappingProxyType(
     {
@@ -50,8 +56,12 @@ INSTALL: Mapping[Service, Install] = MappingProxyType(
 )
 
 
+preload()
+
+
 def serve(spec: ProcessSpec, report_fd: int) -> None:
     """Serves both ports until SIGTERM; writes one ready line to `report_fd` once both accept."""
+    os.environ.setdefault(CONVENTIONS_VARIABLE, STABLE_HTTP_CONVENTIONS)
     uvloop.run(_serve(spec, report_fd))
 
 
@@ -61,7 +71,8 @@ async def _serve(spec: ProcessSpec, report_fd: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     runtime = Runtime(spec, os.environ.get(COLLECTOR_VARIABLE))
-    async with _data_side(runtime, stop) as data_port, _control_side(runtime) as control_port:
+    async with _data_side(runtime, stop) as data_port, _control_side(runtime, stop) as control_port:
+        gc.freeze()  # what is there now stays: no collection need ever look at it
         ready = {
             "event": "ready",
             "name": spec.name,
@@ -78,7 +89,8 @@ def _data_side(runtime: Runtime, stop: asyncio.Event) -> AbstractAsyncContextMan
     service = runtime.spec.service
     if service is None:
         return _users(runtime, stop)
-    return _data_port(runtime, INSTALL[service], stop)
+    app = create_app(runtime, INSTALL[service])
+    return _data_port(LinkMiddleware(app, runtime.link), runtime.spec, stop)
 
 
 @asynccontextmanager
@@ -88,41 +100,34 @@ async def _users(runtime: Runtime, stop: asyncio.Event) -> AsyncIterator[int]:
     traffic.add_done_callback(lambda _: stop.set())
     yield 0
     traffic.cancel()
-    await asyncio.wait({traffic})
-    if not traffic.cancelled():
-        traffic.result()  # it never ends by itself but by an error
+    with contextlib.suppress(asyncio.CancelledError):
+        await traffic  # it never ends by itself but by an error
 
 
 @asynccontextmanager
-async def _data_port(
-    runtime: Runtime, install: Install, stop: asyncio.Event
-) -> AsyncIterator[int]:
-    """The port that serves other services, in this loop."""
-    bound = bind(runtime.spec.host, runtime.spec.data_port)
+async def _data_port(app: ASGIApp, spec: ProcessSpec, stop: asyncio.Event) -> AsyncIterator[int]:
+    """The port that other services call, in this loop. Ends when `stop` is set."""
+    bound = bind(spec.host, spec.data_port)
     started = asyncio.Event()
-    server = PortServer(LinkMiddleware(create_app(runtime, install), runtime.link), bound, started.set)
-    serving = asyncio.create_task(server.run_until_exit())
+    server = PortServer(app, bound, Phases(started.set, stop.is_set))
+    serving = asyncio.create_task(server.serve_bound())
     serving.add_done_callback(lambda _: stop.set())
     await started.wait()
     yield bound.getsockname()[1]
-    server.should_exit = True
-    asyncio.get_running_loop().call_later(SHUTDOWN_GRACE_S, server.hang_up)
+    asyncio.get_running_loop().call_later(HANG_UP_AFTER_S, server.hang_up)
     await serving
 
 
 @asynccontextmanager
-async def _control_side(runtime: Runtime) -> AsyncIterator[int]:
+async def _control_side(runtime: Runtime, stop: asyncio.Event) -> AsyncIterator[int]:
     """The control port, in a thread and loop of its own: a stalled data loop must not stop it."""
     loop = asyncio.get_running_loop()
     bound = bind(runtime.spec.host, runtime.spec.control_port)
     started = asyncio.Event()
-    app = create_control(runtime, loop)
-    server = PortServer(app, bound, lambda: loop.call_soon_threadsafe(started.set))
-    thread = threading.Thread(
-        target=uvloop.run, args=(server.run_until_exit(),), name="control", daemon=True
-    )
+    phases = Phases(lambda: loop.call_soon_threadsafe(started.set), stop.is_set)
+    server = PortServer(create_control(runtime, loop), bound, phases)
+    thread = threading.Thread(target=lambda: uvloop.run(server.serve_bound()), daemon=True)
     thread.start()
     await started.wait()
     yield bound.getsockname()[1]
-    server.should_exit = True
-    await asyncio.to_thread(thread.join, SHUTDOWN_GRACE_S)
+    await asyncio.to_thread(thread.join, CONTROL_JOIN_TIMEOUT_S)

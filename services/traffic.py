@@ -5,8 +5,9 @@ answered (coordinated omission); so what is late is measured, and sent all the s
 """
 
 import asyncio
+import contextlib
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 
@@ -92,8 +93,6 @@ class Traffic:
             task.add_done_callback(self._under_way.discard)
 
     async def _visit(self, arrival: Arrival) -> None:
-        with self._runtime.tracing.tracer.start_as_current_span(arrival.journey):
-            try:
-                await self._runtime.downstream.call(request_of(arrival))
-            except CallFailed:
-                pass  # counted where it was seen
+        journey = self._runtime.tracing.tracer.start_as_current_span(arrival.journey)
+        with journey, contextlib.suppress(CallFailed):  # which is counted where it was seen
+            await self._runtime.downstream.call(request_of(arrival))

@@ -39,15 +39,16 @@ ROWS = tuple(_row(index) for index in range(USER_COUNT))
 
 def install(app: FastAPI, runtime: Runtime) -> None:
     pool = runtime.database(USERS, ROWS)
-    by_name = select(USERS)
+    users = select(USERS)
 
     @app.get("/users/{name}")
     async def find(name: str) -> Response:
-        rows = await pool.rows(by_name.where(USERS.c.name == name))
-        if not rows:
+        found = await pool.execute(users.where(USERS.c.name == name))
+        user = found.mappings().first()
+        if user is None:
             raise HTTPException(404, f"no user {name!r}")
-        return JSONResponse(dict(rows[0]))
+        return JSONResponse(dict(user))
 
     @app.get(CURSOR_PATHS[Service.USER_DB])
     async def stream(limit: int = USER_COUNT, follow: bool = False) -> Response:
-        return CursorResponse(pool, by_name.order_by(USERS.c.id).limit(limit), follow=follow)
+        return CursorResponse(pool, users.order_by(USERS.c.id).limit(limit), follow=follow)

@@ -44,9 +44,13 @@ class Neighbours:
 class ControlPorts:
     """Asks control ports, any number at once. Close it when done."""
 
-    def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, timeout_s: float = TIMEOUT_S, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
         # Plain HTTP inside the mesh: no proxy of the environment, and no TLS to set up (30 ms).
-        self._http = httpx.AsyncClient(timeout=timeout_s, trust_env=False, verify=False)
+        self._http = httpx.AsyncClient(
+            timeout=timeout_s, trust_env=False, verify=False, transport=transport
+        )
 
     async def scrape(self, target: Target) -> Sample:
         """What the target has counted so far."""
@@ -95,6 +99,6 @@ class ControlPorts:
             response = await self._http.request(method, target.control_url + route, json=body)
             response.raise_for_status()
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            reason = f"{method} {route}: {error or type(error).__name__}"
+            reason = f"{method} {route}: {str(error) or type(error).__name__}"
             raise ReplicaUnreachable(target.name, reason) from error
         return response

@@ -4,12 +4,15 @@
 |---|---|
 | memory near its limit | restart the service |
 | a database slow or failing | restart it; then its caller whose memory grew most; then the other |
-| payment failing | break the circuit and restart behind it; scale up; roll back |
+| payment failing and burning CPU | scale it up; roll it back |
+| payment losing most calls | break the circuit and restart behind it; roll it back |
+| payment losing some calls | roll it back |
 
 After each stage the rule looks away until the telemetry can have caught up.
 """
 
 from collections import defaultdict
+from statistics import fmean
 
 from models import SREAction, SREObservation
 from orchestrator.policies.policy import Briefing
@@ -21,9 +24,10 @@ DATABASE_P99_HIGH_MS = 90.0
 ERROR_RATE_HIGH = 0.25
 SETTLE_STEPS = 4
 """Steps from a restart until late telemetry shows what came of it."""
-DRAIN_SETTLE_STEPS = 7
-"""The same from a circuit break, which shows as failure while it is open."""
-SCALE_UP_SETTLE_STEPS = 7
+PAYMENT_SETTLE_STEPS = 7
+"""The same from a circuit break, which shows as failure while it is open, or from a scale up."""
+CPU_PCT_EXCESS = 5.0
+LINK_DOWN_ERROR_RATE = 0.6
 WAIT = SREAction(action=ActionName.WAIT)
 
 
@@ -39,6 +43,8 @@ class Runbook:
         self._bad_before: dict[Service, bool] = defaultdict(bool)
         self._memory: dict[Service, list[float]] = defaultdict(list)
         self._next: SREAction | None = None
+        self._payment_cpu: dict[bool, list[float]] = {False: [], True: []}
+        self._plan: tuple[ActionName, ...] = ()
 
     def act(self, observation: SREObservation) -> SREAction:
         for service, metrics in observation.metrics.items():
@@ -79,21 +85,30 @@ class Runbook:
 
     def _payment_rule(self, observation: SREObservation) -> SREAction | None:
         payment = Service.PAYMENT_GATEWAY
-        failing = (observation.metrics[payment].error_rate or 0.0) >= ERROR_RATE_HIGH
-        if not failing or not self._looks_at(payment, observation):
+        seen = observation.metrics[payment]
+        failing = (seen.error_rate or 0.0) >= ERROR_RATE_HIGH
+        if not self._looks_at(payment, observation):
             return None
+        if seen.cpu_pct is not None:
+            self._payment_cpu[failing].append(seen.cpu_pct)
         stage = self._stage[payment]
+        if failing and stage == 0:
+            self._plan = self._payment_plan(seen.error_rate or 0.0)
+        if not failing or stage >= len(self._plan):
+            return None
         self._stage[payment] += 1
-        if stage == 0:
+        action = self._plan[stage]
+        if action is ActionName.CIRCUIT_BREAK:
             self._next = SREAction(action=ActionName.RESTART, service_id=payment)
-            return self._take(
-                ActionName.CIRCUIT_BREAK, payment, observation, DRAIN_SETTLE_STEPS
-            )
-        if stage == 1:
-            return self._take(ActionName.SCALE_UP, payment, observation, SCALE_UP_SETTLE_STEPS)
-        if stage == 2:  # noqa: PLR2004
-            return self._take(ActionName.ROLLBACK, payment, observation, SETTLE_STEPS)
-        return None
+        return self._take(action, payment, observation, PAYMENT_SETTLE_STEPS)
+
+    def _payment_plan(self, error_rate: float) -> tuple[ActionName, ...]:
+        """What to try in turn: CPU tells of a neighbour, most calls lost of a link that is down."""
+        calm, failing = (self._payment_cpu[f] for f in (False, True))
+        drain, more, back = ActionName.CIRCUIT_BREAK, ActionName.SCALE_UP, ActionName.ROLLBACK
+        if calm and failing and fmean(failing) - fmean(calm) >= CPU_PCT_EXCESS:
+            return more, back
+        return (drain, back) if error_rate >= LINK_DOWN_ERROR_RATE else (back,)
 
     def _growth(self, service: Service) -> float:
         """Points of memory gained since the episode began; the mean of three tames the noise."""

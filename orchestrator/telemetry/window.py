@@ -14,7 +14,8 @@ from services.mesh.topology import LIMITS, MAX_REPLICAS, Service
 class ServiceWindow:
     """One service in one window. `cpu_pct` and `memory_pct` are of its limits, of the replica
     that is worst; None where no process lived to be asked. While its breaker is open (`broken`,
-    set by the episode) nobody calls it, and it counts as failing altogether."""
+    set by the episode) nobody calls it, and it counts as failing altogether.
+    """
 
     calls: Calls
     cpu_pct: float | None

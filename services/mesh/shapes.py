@@ -1,6 +1,6 @@
 """How faults look: ranges their hidden parameters are drawn from, and the forms they take.
 
-All calibrated on the mesh of local processes; a change here is a new WORLD_VERSION.
+First guesses, to be calibrated on the real mesh; a change here is a new WORLD_VERSION.
 Ranges are (low, high): real ones half-open, whole ones with both ends.
 """
 
@@ -53,7 +53,7 @@ FLAP_SHAPES: Mapping[FlapCause, FlapShape] = MappingProxyType(
 )
 """The ranges overlap, so that no single window tells the cause."""
 
-NOMINAL_CPU_PCT = 12.0
+NOMINAL_CPU_PCT = 8.0
 """CPU of a healthy payment gateway, in percent of its limit."""
 
 STALL_CYCLE_S = 0.5

@@ -13,8 +13,8 @@ UNROUTED = "unrouted"
 class AdmissionMiddleware:
     """503 at once when `limit` calls are in flight: waiting would only make it worse.
 
-    A call is in flight until its answer begins. An answer that streams holds a connection, not a place:
-    cursors left open show where they hurt, in the pool.
+    A call is in flight until its answer begins. An answer that streams holds a connection, not a
+    place here: cursors left open show where they hurt, in the pool.
     """
 
     def __init__(self, app: ASGIApp, limit: int, metrics: Metrics) -> None:
@@ -52,6 +52,4 @@ class AdmissionMiddleware:
             if not status:
                 self._in_flight -= 1
             route = getattr(scope.get("route"), "path", UNROUTED)
-            self._metrics.served.labels(route, status or 500).observe(
-                time.perf_counter() - started
-            )
+            self._metrics.served.labels(route, status or 500).observe(time.perf_counter() - started)

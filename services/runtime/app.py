@@ -16,6 +16,7 @@ from services.mesh.topology import CALL_TIMEOUT_S, LIMITS, USER_TIMEOUT_S
 from services.runtime.admission import AdmissionMiddleware
 from services.runtime.downstream import CallFailed, Downstream, MeshTransport
 from services.runtime.draws import Draws
+from services.runtime.holds import Holds
 from services.runtime.link import Link
 from services.runtime.metrics import Metrics
 from services.runtime.pool import Pool, PoolExhausted
@@ -38,12 +39,11 @@ class Runtime:
         self.draws = Draws(spec.draw_seed)
         self.routing = Routing()
         self.link = Link(self.draws)
-        self.pool: Pool | None = None
+        self.holds = Holds(spec.name, self.routing)
+        self._pool: Pool | None = None
         self._opening: Callable[[], Awaitable[None]] | None = None
         mesh = MeshTransport(self.timeout_s, self.routing, self.link, self.metrics)
-        self.downstream = Downstream(
-            mesh, self.routing, self.metrics, self.tracing.provider
-        )
+        self.downstream = Downstream(mesh, self.routing, self.metrics, self.tracing.provider)
 
     @property
     def timeout_s(self) -> float:
@@ -52,9 +52,9 @@ class Runtime:
     def database(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> Pool:
         """The process's own database, opened with `rows` in `table` when the app starts."""
         file = self.spec.data_dir / f"{self.spec.name}.sqlite"
-        self.pool = Pool(file, self.draws, self.metrics.registry)
-        self._opening = partial(self.pool.open, table, rows)
-        return self.pool
+        self._pool = self.holds.pool = Pool(file, self.draws, self.metrics.registry)
+        self._opening = partial(self._pool.open, table, rows)
+        return self._pool
 
     @asynccontextmanager
     async def running(self, _app: object = None) -> AsyncIterator[None]:
@@ -64,9 +64,10 @@ class Runtime:
         try:
             yield
         finally:
+            await self.holds.aclose()
             await self.downstream.aclose()
-            if self.pool is not None:
-                await self.pool.aclose()
+            if self._pool is not None:
+                await self._pool.aclose()
 
 
 Install = Callable[[FastAPI, Runtime], None]

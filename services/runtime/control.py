@@ -11,7 +11,6 @@ from services.mesh.topology import LIMITS
 from services.mesh.vocabulary import Release
 from services.runtime.app import Runtime
 from services.runtime.governor import Governor
-from services.runtime.holds import Holds
 from services.runtime.impairments import Impaired, Impairments
 from services.runtime.routing import RoutingTable
 
@@ -39,8 +38,8 @@ def create_control(runtime: Runtime, data_loop: asyncio.AbstractEventLoop) -> Fa
     """The control port's app; it runs in a loop of its own and steers what runs in `data_loop`."""
     spec, routing = runtime.spec, runtime.routing
     cores = LIMITS[spec.service].cpu_limit_cores if spec.service else USERS_CORES
-    holds = Holds(spec.name, runtime.pool, routing)
-    impaired = Impaired(runtime.link, Governor(data_loop, cores), holds, data_loop)
+    governor = Governor(data_loop, cores)
+    impaired = Impaired(runtime.link, governor, runtime.holds, data_loop)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
 
     @app.get(ControlRoute.HEALTH)

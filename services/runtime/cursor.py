@@ -1,4 +1,4 @@
-"""An answer streamed from a database cursor, one JSON document a line. Buffers one page, never all."""
+"""An answer streamed from a database cursor, one JSON document a line. Never holds two pages."""
 
 import json
 
@@ -30,7 +30,7 @@ class CursorResponse(Response):
         self._statement = statement
         self._follow = follow
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Begins only when a connection is there, so that PoolExhausted can still be answered."""
         async with self._pool.connection() as connection:
             result = await connection.stream(self._statement)

@@ -79,7 +79,7 @@ class MeshTransport(httpx.AsyncBaseTransport):
         return await self._wire(address).handle_async_request(request)
 
     def _wire(self, address: str) -> httpx.AsyncHTTPTransport:
-        """One small connection pool an address: httpcore looks through its whole pool on every call."""
+        """A small connection pool per address: httpcore searches its whole pool on every call."""
         if address not in self._wires:
             self._wires[address] = httpx.AsyncHTTPTransport(
                 verify=False, trust_env=False, limits=LIMITS

@@ -14,8 +14,8 @@ _BURN = bytes(1 << 18)
 class Governor:
     """Deschedules its loop for (1 - cpu_fraction) of every cycle; set from any thread.
 
-    neighbour_cpu_pct is burnt in the stalled time, in percentage points of `limit_cores`, and no more
-    than fits into it.
+    neighbour_cpu_pct is burnt in the stalled time, in percentage points of `limit_cores`, and no
+    more than fits into it.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limit_cores: float) -> None:

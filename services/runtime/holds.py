@@ -35,9 +35,9 @@ class Hold:
 class Holds:
     """Converges on the wanted number of held connections; the data loop owns it."""
 
-    def __init__(self, replica: str, pool: Pool | None, routing: Routing) -> None:
+    def __init__(self, replica: str, routing: Routing) -> None:
+        self.pool: Pool | None = None
         self._replica = replica
-        self._pool = pool
         self._routing = routing
         self._holds: dict[str, list[Hold]] = {}
         self._client = httpx.AsyncClient(timeout=None, trust_env=False, verify=False)
@@ -61,6 +61,13 @@ class Holds:
     def idle(self) -> bool:
         return not any(self._holds.values())
 
+    async def aclose(self) -> None:
+        """Releases everything."""
+        released = [hold.task for holds in self._holds.values() for hold in holds]
+        await self.hold({})
+        await asyncio.gather(*released, return_exceptions=True)
+        await self._client.aclose()
+
     def _converge(self, replica: str, wanted: int) -> None:
         alive = [hold for hold in self._holds.get(replica, ()) if not hold.task.done()]
         for surplus in alive[wanted:]:
@@ -82,9 +89,9 @@ class Holds:
                 await self._cursor(replica, opened)
 
     async def _checkout(self, opened: Opened) -> None:
-        if self._pool is None:
+        if self.pool is None:
             return
-        async with self._pool.connection():
+        async with self.pool.connection():
             _settle(opened)
             await asyncio.Event().wait()
 

@@ -102,4 +102,6 @@ class Impaired:
         if not wanted and self._holds.idle:
             return
         holding = asyncio.run_coroutine_threadsafe(self._holds.hold(wanted), self._data_loop)
-        await asyncio.wait({asyncio.wrap_future(holding)}, timeout=APPLY_TIMEOUT_S)
+        done, _ = await asyncio.wait({asyncio.wrap_future(holding)}, timeout=APPLY_TIMEOUT_S)
+        for held in done:
+            held.result()

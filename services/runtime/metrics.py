@@ -1,4 +1,4 @@
-"""Metrics of one process: one registry, few series. Knows no names of its own, `signals` has them."""
+"""Metrics of one process: one registry, few series. Invents no names, `signals` has them."""
 
 import time
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """SQLite behind a bounded connection pool: what a database service answers from.
 
-A statement holds its connection for the storage delay; whoever finds the pool empty waits, and fails
-after POOL_CHECKOUT_TIMEOUT_S.
+A statement holds its connection for the storage delay; whoever finds the pool empty waits, and
+fails after POOL_CHECKOUT_TIMEOUT_S. Never overflows.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
-from sqlalchemy import Executable, RowMapping, Table, event
+from sqlalchemy import CursorResult, Executable, Table, event
 from sqlalchemy.exc import TimeoutError as CheckoutTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
@@ -20,12 +20,11 @@ from services.mesh.signals import POOL_CONNECTIONS, POOL_PENDING, POOL_TIMEOUTS
 from services.mesh.topology import (
     POOL_CHECKOUT_TIMEOUT_S,
     POOL_SIZE,
+    STORAGE_CONTENTION,
     STORAGE_DELAY_MEDIAN_MS,
     STORAGE_DELAY_SIGMA,
 )
 from services.runtime.draws import Draws, Purpose
-
-Rows = Sequence[RowMapping]
 
 
 class PoolExhausted(Exception):
@@ -77,26 +76,19 @@ class Pool:
         finally:
             await connection.close()
 
-    async def rows(self, statement: Executable) -> Rows:
-        """Runs a statement that returns rows. Raises PoolExhausted."""
+    async def execute(self, statement: Executable) -> CursorResult[Any]:
+        """Runs one statement; its rows are in the result. Raises PoolExhausted."""
         async with self.connection() as connection:
             result = await connection.execute(statement)
             await self.storage_delay()
-            return result.mappings().all()
-
-    async def changed(self, statement: Executable) -> int:
-        """Runs a statement that changes rows; how many it changed. Raises PoolExhausted."""
-        async with self.connection() as connection:
-            result = await connection.execute(statement)
-            await self.storage_delay()
-            return int(result.rowcount)
+            return result
 
     async def storage_delay(self) -> None:
-        """What a disk further away would take, spent with the connection in hand."""
+        """What a disk shared by all sessions would take, spent with the connection in hand."""
+        slowed = 1.0 + STORAGE_CONTENTION * (self.checked_out() - 1)
+        median_ms = STORAGE_DELAY_MEDIAN_MS * slowed
         await asyncio.sleep(
-            self._draws.delay_s(
-                Purpose.STORAGE_DELAY, STORAGE_DELAY_MEDIAN_MS, STORAGE_DELAY_SIGMA
-            )
+            self._draws.delay_s(Purpose.STORAGE_DELAY, median_ms, STORAGE_DELAY_SIGMA)
         )
 
     def checked_out(self) -> int:
@@ -109,7 +101,7 @@ class Pool:
 
 
 def _prepare(connection: Any, _record: Any) -> None:
-    """WAL lets cursors read while stock is written; the file is thrown away, so nothing is synced."""
+    """WAL lets cursors read while stock is written; the file is thrown away, so never synced."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=OFF")

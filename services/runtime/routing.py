@@ -1,4 +1,4 @@
-"""Where to call: addresses and open breakers as pushed by the orchestrator. Finds nothing out itself."""
+"""Where to call: addresses and open breakers, as pushed by the orchestrator. Discovers nothing."""
 
 import asyncio
 import itertools

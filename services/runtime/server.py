@@ -3,50 +3,60 @@
 import contextlib
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import uvicorn
 from starlette.types import ASGIApp
 
 KEEP_ALIVE_S = 60
 """Longer than any client keeps an idle connection, so that no call meets a closing one."""
+SHUTDOWN_TIMEOUT_S = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """What a server calls: `started` once its port accepts, `stopping` at every tick."""
+
+    started: Callable[[], object]
+    stopping: Callable[[], bool]
 
 
 class PortServer(uvicorn.Server):
-    """Serves `app` until `should_exit`; `on_started` is called once the port accepts."""
+    """Serves `app` on `bound` in the running loop until `phases.stopping()`."""
 
-    def __init__(
-        self, app: ASGIApp, bound: socket.socket, on_started: Callable[[], None]
-    ) -> None:
+    def __init__(self, app: ASGIApp, bound: socket.socket, phases: Phases) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                loop="none",
                 http="httptools",
                 ws="none",
                 access_log=False,
+                log_config=None,
+                log_level="warning",
                 proxy_headers=False,
                 server_header=False,
                 date_header=False,
-                log_level="warning",
-                log_config=None,
                 timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
             )
         )
         self._bound = bound
-        self._on_started = on_started
+        self._phases = phases
 
-    async def run_until_exit(self) -> None:
+    async def serve_bound(self) -> None:
         await self.serve(sockets=[self._bound])
 
     def hang_up(self) -> None:
-        """Ends the calls that would not end by themselves: those met with silence, open cursors."""
+        """Ends calls that do not end by themselves: those met with silence, open cursors."""
         for connection in tuple(self.server_state.connections):
             connection.transport.close()
-        self.force_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
-        self._on_started()
+        self._phases.started()
+
+    async def on_tick(self, counter: int) -> bool:
+        return self._phases.stopping() or await super().on_tick(counter)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

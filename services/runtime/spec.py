@@ -16,7 +16,7 @@ LOOPBACK = "127.0.0.1"
 class ProcessSpec:
     """One process: a replica ("user_db-0") or the users ("users"). Port 0 means any free port.
 
-    otlp_endpoint: base address of the orchestrator's OTLP/HTTP receiver; None exports nothing there.
+    otlp_endpoint: base address of the orchestrator's OTLP/HTTP receiver; None exports nothing.
     data_dir: where a database keeps its file, made anew at every start.
     """
 

@@ -14,15 +14,13 @@ EXPORT_TIMEOUT_S = 1.0
 class Tracing:
     """The provider, and the exporters behind it.
 
-    The orchestrator's exporter is flushed when a window ends; one for people, if any, keeps its own pace,
-    so that a collector that hangs holds up no window.
+    The orchestrator's exporter is flushed when a window ends; one for people, if any, keeps its own
+    pace, so that a collector that hangs holds up no window.
     """
 
     def __init__(self, spec: ProcessSpec, collector: str | None = None) -> None:
         self.provider = TracerProvider(
-            resource=Resource(
-                {"service.name": spec.service_name, "service.instance.id": spec.name}
-            )
+            resource=Resource({"service.name": spec.service_name, "service.instance.id": spec.name})
         )
         self.tracer = self.provider.get_tracer("services")
         self._windowed = self._export_to(spec.otlp_endpoint)

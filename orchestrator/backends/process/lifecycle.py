@@ -14,8 +14,8 @@ from services.runtime.spec import ProcessSpec
 
 READY_TIMEOUT_S = 30.0
 """For a cold start, imports included, on a machine that is busy."""
-_GRACE_S = CALL_TIMEOUT_S
-"""A stopped replica may answer the calls it has: callers wait no longer than this."""
+_GRACE_S = 2 * CALL_TIMEOUT_S
+"""A stopped replica may answer the calls that it has (callers wait one time-out) and shut down."""
 
 
 class ProcessLifecycle:
@@ -84,11 +84,11 @@ class ProcessLifecycle:
         await self._settled([process])
         return process if process.serving else None
 
-    def processes(self, caller: str | None = None) -> list[Process]:
+    def processes(self, of: str | None = None) -> list[Process]:
         """The processes of one service, or of the users, or all: serving, starting or dead."""
         named = [(replica.service, process) for replica, process in self._replicas.items()]
         users = [(USERS, self._users)] if self._users else []
-        return [process for name, process in (*named, *users) if caller in (None, name)]
+        return [process for name, process in (*named, *users) if of in (None, name)]
 
     async def _spawn(self, name: str, release: Release, memory_limit_mb: int | None) -> Process:
         spec = ProcessSpec(

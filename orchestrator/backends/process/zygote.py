@@ -37,7 +37,7 @@ Serve = Callable[[dict[str, Any], int], None]
 """Serves a JSON spec until it is killed; reports to a file descriptor that it is ready."""
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _SIGNAL_EXIT_BASE = 128
 _KIB_PER_MB = 1024
 _PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
@@ -167,7 +167,9 @@ def _become(
     exit_code = 1
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        libc = ctypes.CDLL(None)
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        libc.prctl(_PR_SET_NAME, command["name"].encode())
         if os.getppid() == zygote_pid:
             _rewire(command["log"])
             gc.enable()
@@ -199,6 +201,8 @@ def main(load: Callable[[], Serve]) -> None:
     serve = load()
     gc.collect()
     gc.freeze()
+    if threads := len(list(Path("/proc/self/task").iterdir())) - 1:
+        raise RuntimeError(f"{threads} threads would be lost, with their locks, in every fork")
     Zygote(serve, report_fd).run()
 
 

@@ -1,6 +1,7 @@
 """Counters of two scrapes -> one window: quantiles, increases, resets and what is missing."""
 
 from bisect import bisect_left
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
@@ -35,9 +36,11 @@ def sample(
     at_s: float = 10.0,
     cpu_seconds: float = 1.0,
     memory_mb: float = 32.0,
-    calls: dict[tuple[str, Outcome], list[float]] | None = None,
+    calls: Mapping[tuple[Service, Outcome], list[float]] | None = None,
 ) -> Sample:
-    counted = {key: histogram(durations) for key, durations in (calls or {}).items()}
+    counted: dict[tuple[str, Outcome], Buckets] = {
+        key: histogram(durations) for key, durations in (calls or {}).items()
+    }
     return Sample(at_s, cpu_seconds, memory_mb * MB, counted)
 
 
@@ -51,9 +54,7 @@ def quantile_by_bisection(q: float, durations: list[float]) -> float:
 
     def share_below(x: float) -> float:
         edges = zip((0.0, *BOUNDS_S), BOUNDS_S, counts, strict=False)
-        inside = (
-            n * min(1.0, max(0.0, (x - low) / (high - low))) for low, high, n in edges if n
-        )
+        inside = (n * min(1.0, max(0.0, (x - low) / (high - low))) for low, high, n in edges if n)
         return sum(inside) / len(durations)
 
     low, high = 0.0, BOUNDS_S[-2]

@@ -123,4 +123,4 @@ def test_what_always_holds(changes: list[tuple[Transition, Service]]) -> None:
         assert all(r.started_at <= step for r in replicas)
         assert deployment.serving(service, step), "somebody always serves after the window"
         assert before == {s: deployment.replicas[s] for s in before}
-    assert START == initial_deployment()
+    assert initial_deployment() == START

@@ -1,8 +1,10 @@
 """A zygote whose services are stand-ins: both ports are one tiny HTTP server; nobody calls anybody.
 
-Each page of metrics counts ten more calls to every callee; each flush exports one call to every
-callee. PUT /die ends the process with the exit code in its body; GET /routing tells what was told.
-Special seeds make one process misbehave at its start.
+Each page of metrics counts ten more calls to every callee. Each flush exports one call to every
+callee, which ended when the window began: at the last page of odd number. PUT /die ends the process
+with the exit code in its body; GET /routing tells what was told. Whoever drops all calls dies of
+it, and whoever is cut off altogether answers nonsense. Special seeds make one process misbehave at
+its start.
 """
 
 import json
@@ -46,10 +48,13 @@ class StandIn:
         self.routing: dict[str, Any] = {}
         self.pushes = 0
         self.pages = 0
+        self.window_began_ns = 0
         self.leaked: list[bytes] = []
 
     def page(self) -> str:
         self.pages += 1
+        if self.pages % 2:
+            self.window_began_ns = time.time_ns()
         lines = [
             f"{CPU_SECONDS} {time.process_time()}",
             f"{MEMORY_BYTES} {zygote.proportional_kib(os.getpid()) * 1024}",
@@ -64,7 +69,9 @@ class StandIn:
 
     def impair(self, wanted: dict[str, Any]) -> dict[str, Any]:
         self.leaked.append(b"\1" * int(wanted["memory_leak_mb"] * 1024 * 1024))
-        return wanted
+        if wanted["drop_ratio"] == 1.0:
+            os._exit(137)
+        return wanted if wanted["partitioned"] < 1.0 else {"partitioned": "what?"}
 
     def flush(self) -> None:
         export = ExportTraceServiceRequest()
@@ -72,9 +79,9 @@ class StandIn:
         resource.resource.attributes.append(_attribute("service.name", self.spec.service_name))
         spans = resource.scope_spans.add().spans
         for index, callee in enumerate(self.callees):
-            spans.append(_call(callee, index))
+            spans.append(_call(callee, index, self.window_began_ns))
         if self.spec.service is ENTRY:
-            spans.append(Span(kind=Span.SPAN_KIND_SERVER, parent_span_id=bytes(7) + b"\0"))
+            spans.append(_served(self.window_began_ns))
         assert self.spec.otlp_endpoint is not None
         body, kind = export.SerializeToString(), {"content-type": "application/x-protobuf"}
         urllib.request.urlopen(urllib.request.Request(self.spec.otlp_endpoint, body, kind)).close()
@@ -84,8 +91,7 @@ def _attribute(key: str, value: str) -> KeyValue:
     return KeyValue(key=key, value=AnyValue(string_value=value))
 
 
-def _call(callee: Service, index: int) -> Span:
-    ended_ns = time.time_ns() - 50_000_000
+def _call(callee: Service, index: int, ended_ns: int) -> Span:
     return Span(
         kind=Span.SPAN_KIND_CLIENT,
         trace_id=bytes(16),
@@ -94,6 +100,12 @@ def _call(callee: Service, index: int) -> Span:
         end_time_unix_nano=ended_ns,
         attributes=[_attribute(SPAN_PEER, callee), _attribute(SPAN_OUTCOME, Outcome.OK)],
     )
+
+
+def _served(ended_ns: int) -> Span:
+    """The users' call, as the gateway saw it."""
+    kind = Span.SPAN_KIND_SERVER
+    return Span(kind=kind, parent_span_id=bytes(8), end_time_unix_nano=ended_ns)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -105,7 +117,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == ControlRoute.METRICS:
             self._answer(self.state.page().encode())
         else:
-            self._answer(json.dumps({**self.state.routing, "pushes": self.state.pushes}).encode())
+            seen = {"pushes": self.state.pushes, "release": self.state.spec.release}
+            self._answer(json.dumps({**self.state.routing, **seen}).encode())
 
     def do_PUT(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))

@@ -1,0 +1,262 @@
+"""Writes the tables of README.md and docs/world.md from the vocabulary; touches no prose.
+
+`python -m orchestrator.readme` rewrites, in place, what stands between `<!-- generated:NAME -->`
+and `<!-- /generated -->`; nothing of the environment imports this module.
+"""
+
+import ast
+import inspect
+import io
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+import grader
+from chaos.faults import by_name
+from chaos.tiers import draw_faults
+from models import SREAction, SREObservation
+from orchestrator import demo, noise, reward
+from orchestrator.actions import ACTIONS, Action, Situation
+from orchestrator.settings import PREFIX, Settings
+from services.mesh import shapes, sla, topology, vocabulary
+from services.mesh.deployment import initial_deployment
+from services.mesh.topology import CALLS, DATABASES, ENTRY, LIMITS, USERS
+from services.mesh.vocabulary import ACTION_COSTS, DEFAULT_TIERS, MAX_RESTARTS, ActionName, Tier
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "world.md")
+EXAMPLE = ROOT / "docs" / "examples" / "episode.jsonl"
+"""An episode recorded on the process backend: what the excerpts show."""
+EXAMPLE_COMMAND = f"python grader.py {EXAMPLE.relative_to(ROOT)} --explain"
+NUMBERS_FROM = (topology, vocabulary, sla, shapes, noise, reward, grader)
+TIER_SEEDS = 200
+"""So many seeds show every kind of fault that a tier can hide."""
+EXCERPT_COLUMNS = 84
+TREATED = DATABASES[0]
+FRESH = Situation(initial_deployment(), step=1, remaining_restarts=MAX_RESTARTS)
+"""The service that actions are tried on, and where."""
+
+BLOCK = re.compile(r"(?s)(<!-- generated:(\w+) -->\n).*?(<!-- /generated -->)")
+FAULT_ROW = re.compile(r"(?m)^(\w[\w ]+?)  +(.+(?:\n  +.+)*)$")
+FAULT_COLUMNS = ("symptom", "seen in", "cured by", "made worse by")
+
+
+def table(head: str, rows: Iterable[Iterable[object]]) -> str:
+    lines = [head, re.sub("[^|]+", "---", head), *(" | ".join(map(str, row)) for row in rows)]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def code(text: str, language: str = "text") -> str:
+    return f"```{language}\n{text.rstrip()}\n```"
+
+
+def quoted(names: Iterable[object]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "-"
+
+
+def graph() -> str:
+    """Who calls whom, as a picture."""
+    shown = [f"    {USERS}([{USERS}]) --> {ENTRY}"]
+    shown += [f"    {database}[({database})]" for database in DATABASES]
+    shown += [
+        f"    {caller} --> {callee}" for caller, callees in CALLS.items() for callee in callees
+    ]
+    return code("\n".join(["graph LR", *shown]), "mermaid")
+
+
+def services() -> str:
+    rows = (
+        (
+            f"`{name}`",
+            quoted(CALLS[name]),
+            limits.memory_limit_mb,
+            f"{limits.cpu_limit_cores:g}",
+            limits.in_flight_limit,
+            _docstring(ROOT / "services" / f"{name}.py").partition(": ")[2],
+        )
+        for name, limits in LIMITS.items()
+    )
+    return table("service | calls | memory, MiB | CPU, cores | in flight | what it does", rows)
+
+
+def _docstring(file: Path) -> str:
+    return ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+
+
+def actions() -> str:
+    rows = (
+        (f"`{name}`", ACTION_COSTS[name], inspect.getdoc(action), _when(action), _refusals(action))
+        for name, action in ACTIONS.items()
+    )
+    return table("action | cost | what really happens | when | refused, for example, with", rows)
+
+
+def _when(action: Action) -> str:
+    """Since and until when it holds, read off the deployment that it leads to."""
+    after = action.apply(TREATED, FRESH)
+    if after == FRESH.deployment:
+        return "-"
+    waits = max(replica.serves_from for replica in after.replicas[TREATED]) - FRESH.step
+    since = f"serves {waits} steps later" if waits > 0 else "at once"
+    closes_at = after.breakers.get(TREATED)
+    return f"{since}, for {closes_at - FRESH.step} steps" if closes_at else since
+
+
+def _refusals(action: Action) -> str:
+    """What the world says in every situation that it may refuse the action in."""
+    scaled, rolled = (
+        replace(FRESH, deployment=ACTIONS[name].apply(TREATED, FRESH))
+        for name in (ActionName.SCALE_UP, ActionName.ROLLBACK)
+    )
+    situations = (replace(FRESH, remaining_restarts=0), scaled, rolled)
+    said = [action.refusal(TREATED, situation) for situation in situations]
+    said.append(action.refusal(ENTRY, FRESH))
+    return "; ".join(f'"{why}"' for why in dict.fromkeys(filter(None, said))) or "-"
+
+
+def tiers() -> str:
+    return table("tier | default | hidden | what is seen", map(_tier, Tier))
+
+
+def _tier(tier: Tier) -> Sequence[object]:
+    drawn = [fault.kind for seed in range(TIER_SEEDS) for fault in draw_faults(tier, seed)]
+    kinds = list(dict.fromkeys(drawn))
+    hidden, seen = quoted(sorted(kinds)), fault_table(kinds[0])["symptom"]
+    if len(kinds) > 1:
+        pairs = f"in {shapes.PAIR_SHARE:.0%} of the episodes two at once"
+        hidden, seen = f"one of {hidden}; {pairs}", "any of the above, or two of them mixed"
+    return f"`{tier}`", "yes" if tier in DEFAULT_TIERS else "no", hidden, seen
+
+
+def faults() -> str:
+    told = {name: fault_table(name) for name in by_name()}
+    rows = (
+        (f"`{name}`", *(said[column] for column in FAULT_COLUMNS)) for name, said in told.items()
+    )
+    return table(" | ".join(("fault", *FAULT_COLUMNS)), rows)
+
+
+def fault_table(kind: str) -> Mapping[str, str]:
+    """The table in the docstring of a shipped fault's module."""
+    module = inspect.getmodule(by_name()[kind])
+    rows = FAULT_ROW.findall(inspect.getdoc(module) or "")
+    return {name: re.sub(r"\s+", " ", text) for name, text in rows}
+
+
+def flaps() -> str:
+    rows = (
+        (
+            f"`{cause}`",
+            f"`{shape.cheap_cure}`",
+            _spelt(shape.loss_share),
+            _spelt(shape.period_steps),
+            _spelt(shape.burst_steps),
+            _spelt(shape.cpu_factor),
+        )
+        for cause, shape in shapes.FLAP_SHAPES.items()
+    )
+    return table("cause | cheap cure | calls lost in a burst | period | burst | CPU x", rows)
+
+
+def score() -> str:
+    """The formula, from the grader's constants."""
+    terms = " + ".join(f"{weight:.2f} {term}" for term, weight in grader.WEIGHTS.items())
+    return code(f"score = {grader.LOWEST:g} + {grader.SPAN:g} * ({terms})")
+
+
+def settings() -> str:
+    fields = Settings.model_fields.items()
+    rows = ((f"`{PREFIX}{n.upper()}`", f.default or "-", f.description) for n, f in fields)
+    return table("variable | default | meaning", rows)
+
+
+def numbers() -> str:
+    """Every named number of the world, with what is said of it where it stands."""
+    rows = (
+        (f"`{name}`", _spelt(value), about, f"`{module.__name__.replace('.', '/')}.py`")
+        for module in NUMBERS_FROM
+        for name, about in _constants(ast.parse(inspect.getsource(module)))
+        for value in [getattr(module, name)]
+        if _is_number(value)
+    )
+    return table("name | value | meaning | stands in", rows)
+
+
+def _constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Public constants of a module, each with the docstring that follows it."""
+    for node, follower in zip(tree.body, [*tree.body[1:], None], strict=True):
+        about = ""
+        if isinstance(follower, ast.Expr) and isinstance(follower.value, ast.Constant):
+            about = re.sub(r"\s+", " ", str(follower.value.value))
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        for target in targets:
+            for name in target.elts if isinstance(target, ast.Tuple) else [target]:
+                if isinstance(name, ast.Name) and re.fullmatch(r"[A-Z][A-Z\d_]+", name.id):
+                    yield name.id, about
+
+
+def _is_number(value: object) -> bool:
+    parts = value if isinstance(value, tuple) else (value,)
+    return all(isinstance(part, int | float) for part in parts)
+
+
+def _spelt(value: float | Sequence[float]) -> str:
+    """A number, or a range."""
+    ends = (value,) if isinstance(value, int | float) else value
+    return " to ".join(dict.fromkeys(f"{end:g}" for end in ends))
+
+
+def screen() -> str:
+    """What the demo shows of the example's worst window that its engineer answered."""
+    step = max(_example().steps, key=lambda s: sum(not seen.sla_met for seen in s.true.values()))
+    taken = step.action
+    action = SREAction(action=taken.action, service_id=taken.service_id) if taken else None
+    shown = demo.screen(_example().tier, action, SREObservation.model_validate(step.observed))
+    page = Console(file=io.StringIO(), width=EXCERPT_COLUMNS, record=True)
+    page.print(shown)
+    return code("\n".join(line.rstrip() for line in page.export_text().splitlines()))
+
+
+def story() -> str:
+    """What the demo says of the example when it is over."""
+    record = _example()
+    return code(Text.from_markup(demo.story(record, grader.grade(record))).plain)
+
+
+def explained() -> str:
+    """What the grader prints for the example."""
+    with redirect_stdout(io.StringIO()) as printed:
+        grader.main([str(EXAMPLE), "--explain"])
+    return code(f"$ {EXAMPLE_COMMAND}\n{printed.getvalue()}", "console")
+
+
+def _example() -> grader.EpisodeRecord:
+    return next(grader.read_episodes(EXAMPLE.read_text().splitlines()))
+
+
+BLOCKS: Mapping[str, Callable[[], str]] = {
+    block.__name__: block
+    for block in (
+        graph, services, actions, tiers, faults, flaps, score, settings, numbers,
+        screen, story, explained,
+    )
+}  # fmt: skip
+
+
+def rewritten(text: str) -> str:
+    """`text` with every generated block anew. Raises KeyError for a block that nobody writes."""
+    return BLOCK.sub(lambda found: f"{found[1]}{BLOCKS[found[2]]()}\n{found[3]}", text)
+
+
+def main() -> None:
+    for document in DOCUMENTS:
+        document.write_text(rewritten(document.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""The controller holds what it is told, renews it, and leaves nothing behind."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+
+from chaos.controller import Controller
+from chaos.fault import NO_IMPAIRMENTS, Impairments
+from services.mesh.deployment import ReplicaId
+from services.mesh.topology import Service
+
+pytestmark = pytest.mark.anyio
+
+ONE, OTHER = ReplicaId(Service.USER_DB, 0), ReplicaId(Service.INVENTORY_DB, 0)
+LEAK = Impairments(memory_leak_mb=30.0)
+DROP = Impairments(drop_ratio=0.5)
+LONG_S, SHORT_S = 60.0, 0.03
+
+
+@dataclass
+class Surface:
+    """Remembers what was applied; `dead` targets answer nothing."""
+
+    dead: frozenset[ReplicaId] = frozenset()
+    holding: dict[ReplicaId, Impairments] = field(default_factory=dict)
+    applied: list[tuple[ReplicaId, Impairments, int, float]] = field(default_factory=list)
+    grown: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def apply(
+        self, target: ReplicaId, impairments: Impairments, step: int, ttl_s: float
+    ) -> Impairments | None:
+        self.applied.append((target, impairments, step, ttl_s))
+        self.grown.set()
+        if target in self.dead:
+            return None
+        self.holding[target] = impairments
+        return impairments
+
+    async def until_applied(self, count: int) -> None:
+        while len(self.applied) < count:
+            self.grown.clear()
+            await asyncio.wait_for(self.grown.wait(), timeout=10.0)
+
+
+async def test_exactly_what_is_desired_holds() -> None:
+    surface = Surface()
+    controller = Controller(surface, LONG_S)
+    await controller.hold({ONE: LEAK}, step=1)
+    await controller.hold({OTHER: DROP}, step=2)
+    assert surface.holding == {ONE: NO_IMPAIRMENTS, OTHER: DROP}
+    assert surface.applied[-1][2:] == (2, LONG_S)
+    await controller.aclose()
+
+
+async def test_what_was_healed_is_not_touched_again() -> None:
+    surface = Surface()
+    controller = Controller(surface, LONG_S)
+    await controller.hold({ONE: LEAK}, step=1)
+    await controller.hold({}, step=2)
+    applied = len(surface.applied)
+    await controller.hold({}, step=3)
+    await controller.aclose()
+    assert len(surface.applied) == applied
+
+
+async def test_it_reports_what_holds_and_what_is_dead() -> None:
+    controller = Controller(Surface(dead=frozenset({OTHER})), LONG_S)
+    assert await controller.hold({ONE: LEAK, OTHER: LEAK}, step=1) == {ONE: LEAK, OTHER: None}
+    await controller.aclose()
+
+
+async def test_it_renews_at_the_same_step_while_nobody_acts() -> None:
+    surface = Surface()
+    controller = Controller(surface, SHORT_S)
+    await controller.hold({ONE: LEAK}, step=4)
+    await surface.until_applied(4)
+    assert all(applied == (ONE, LEAK, 4, SHORT_S) for applied in surface.applied)
+    await controller.aclose()
+
+
+async def test_closing_heals_and_ends_the_renewal() -> None:
+    surface = Surface()
+    controller = Controller(surface, SHORT_S)
+    await controller.hold({ONE: LEAK, OTHER: DROP}, step=1)
+    tasks = asyncio.all_tasks()
+    await controller.aclose()
+    assert surface.holding == {ONE: NO_IMPAIRMENTS, OTHER: NO_IMPAIRMENTS}
+    assert len(asyncio.all_tasks()) == len(tasks) - 1
+    applied = len(surface.applied)
+    await controller.aclose()
+    assert len(surface.applied) == applied

@@ -1,0 +1,33 @@
+"""Impairments say no to what cannot be."""
+
+import math
+from typing import Any
+
+import pytest
+
+from chaos.fault import NO_IMPAIRMENTS, Impairments
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"partitioned": 1.1},
+        {"drop_ratio": -0.1},
+        {"partitioned": math.nan},
+        {"cpu_fraction": 0.0},
+        {"cpu_fraction": 1.01},
+        {"memory_leak_mb": -1.0},
+        {"neighbour_cpu_pct": -1.0},
+        {"held_connections": {"user_db-0": -1}},
+    ],
+    ids=str,
+)
+def test_nonsense_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Impairments(**wrong)
+
+
+def test_nothing_wrong_is_one_value() -> None:
+    assert Impairments() == NO_IMPAIRMENTS
+    assert Impairments(held_connections={}) == NO_IMPAIRMENTS
+    assert Impairments(held_connections={"user_db-0": 1}) != NO_IMPAIRMENTS

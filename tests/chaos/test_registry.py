@@ -1,0 +1,135 @@
+"""The registry: every shipped fault keeps the contract, others plug in, bad names say why."""
+
+from collections.abc import Mapping
+from dataclasses import FrozenInstanceError
+from typing import Any, Self
+
+import pytest
+
+from chaos.fault import Fault, Impairments, Intervention
+from chaos.faults import FAULTS, FaultClass, by_name, load_fault
+from chaos.faults.noop import NoFault
+from chaos.faults.single_oom import SingleOom
+from services.mesh.deployment import Deployment, ReplicaId, initial_deployment
+from services.mesh.topology import Service
+from services.mesh.vocabulary import MAX_STEPS, ActionName, FaultKind
+
+START = initial_deployment()
+SHIPPED = pytest.mark.parametrize(
+    ("name", "fault_class"), FAULTS, ids=[str(name) for name, _ in FAULTS]
+)
+
+
+class Elsewhere:
+    """A fault of somebody else's, with a name that nobody here knows."""
+
+    kind = "elsewhere"
+    root = Service.USER_DB
+    cheap_cure = ActionName.SCALE_UP
+
+    @classmethod
+    def draw(cls, seed: int) -> Self:
+        return cls()
+
+    def impairments(self, step: int, deployment: Deployment) -> Mapping[ReplicaId, Impairments]:
+        return {deployment.first(self.root).id: Impairments(drop_ratio=0.5)}
+
+    def on_action(self, intervention: Intervention, deployment: Deployment) -> int | None:
+        return intervention.step if intervention.action is self.cheap_cure else None
+
+    def parameters(self) -> dict[str, Any]:
+        return {}
+
+
+ELSEWHERE: Fault = Elsewhere()
+"""It keeps the contract, as far as a type checker can tell."""
+
+
+def test_every_kind_is_registered_once() -> None:
+    assert [name for name, _ in FAULTS] == list(FaultKind)
+
+
+@SHIPPED
+def test_a_draw_is_what_its_name_says_and_always_the_same(
+    name: FaultKind, fault_class: FaultClass
+) -> None:
+    for seed in range(50):
+        fault = fault_class.draw(seed)
+        assert fault.kind is name
+        assert fault == fault_class.draw(seed)
+
+
+@SHIPPED
+def test_faults_are_frozen(name: FaultKind, fault_class: FaultClass) -> None:
+    with pytest.raises((FrozenInstanceError, TypeError, AttributeError)):
+        fault_class.draw(0).seed = 1  # type: ignore[attr-defined]
+
+
+@SHIPPED
+def test_impairments_are_pure_and_only_of_replicas_that_run(
+    name: FaultKind, fault_class: FaultClass
+) -> None:
+    fault = fault_class.draw(3)
+    busy = START.scaled_up(Service.USER_DB, 1).restarted(Service.PAYMENT_GATEWAY, 2)
+    for deployment in (START, busy, START.rolled_back(Service.INVENTORY_DB, 4)):
+        running = {replica.id for replica in deployment}
+        for step in range(4, MAX_STEPS + 1):
+            wanted = fault.impairments(step, deployment)
+            assert wanted.keys() <= running
+            assert wanted == fault.impairments(step, deployment)
+
+
+@SHIPPED
+def test_the_cheap_cure_of_the_root_can_cure(name: FaultKind, fault_class: FaultClass) -> None:
+    for seed in range(20):
+        fault = fault_class.draw(seed)
+        if fault.root is not None:
+            tries = (
+                fault.on_action(Intervention(fault.cheap_cure, fault.root, step, seed), START)
+                for step in range(1, 10)
+            )
+            assert any(tries)
+
+
+@pytest.mark.parametrize("action", ActionName)
+@pytest.mark.parametrize("service", Service)
+def test_nothing_is_wrong_and_nothing_cures_it(action: ActionName, service: Service) -> None:
+    fault: Fault = NoFault.draw(7)
+    assert (fault.root, fault.cheap_cure, fault.parameters()) == (None, ActionName.WAIT, {})
+    assert fault.impairments(5, START) == {}
+    assert fault.on_action(Intervention(action, service, 5, 7), START) is None
+
+
+@SHIPPED
+def test_a_shipped_fault_is_loaded_by_name(name: FaultKind, fault_class: FaultClass) -> None:
+    assert load_fault(name) is fault_class
+
+
+def test_anybodys_fault_is_loaded_from_its_module() -> None:
+    assert load_fault("chaos.faults.single_oom:SingleOom") is SingleOom
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        ":",
+        "single_ooom",
+        "no_such_module:Fault",
+        "chaos.faults:NoSuchFault",
+        "chaos.faults:FAULTS",
+        "os.path:join",
+    ],
+)
+def test_an_unknown_name_is_told_the_valid_ones(name: str) -> None:
+    with pytest.raises(ValueError, match=r"valid faults: none, single_oom, .* or module:Class"):
+        load_fault(name)
+
+
+def test_a_name_that_stands_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="'elsewhere' is registered twice; valid faults: none"):
+        by_name([*FAULTS, ("elsewhere", Elsewhere), ("elsewhere", SingleOom)])
+
+
+def test_by_name_keeps_the_order() -> None:
+    assert tuple(by_name([*FAULTS, ("elsewhere", Elsewhere)])) == (*FaultKind, "elsewhere")

@@ -1,0 +1,162 @@
+"""What goes over the wire to a control port, and that nothing but one error comes back."""
+
+import json
+from collections.abc import Awaitable, Callable
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chaos.fault import Impairments
+from orchestrator.backends.control_port import ControlPorts, Neighbours, Target
+from orchestrator.errors import ReplicaUnreachable
+from services.mesh.deployment import ReplicaId
+from services.mesh.signals import CPU_SECONDS, MEMORY_BYTES, ControlRoute
+from services.mesh.topology import Service
+from services.mesh.vocabulary import IMPAIRMENT_TTL_S, Release
+
+pytestmark = pytest.mark.anyio
+
+NAME = str(ReplicaId(Service.USER_DB, 0))
+TARGET = Target(NAME, "http://127.0.0.1:1", "http://127.0.0.1:2")
+NEIGHBOURS = Neighbours({Service.USER_DB: {NAME: "http://127.0.0.1:3"}}, (Service.USER_DB,))
+PAGE = f"{CPU_SECONDS} 1.5\n{MEMORY_BYTES} 2e7\n"
+
+Ask = Callable[[ControlPorts], Awaitable[object]]
+ASKS: dict[str, Ask] = {
+    "scrape": lambda control: control.scrape(TARGET),
+    "route": lambda control: control.route(TARGET, NEIGHBOURS),
+    "impair": lambda control: control.impair(TARGET, Impairments(), 1, IMPAIRMENT_TTL_S),
+    "release": lambda control: control.release(TARGET, Release.LAST_GOOD),
+    "flush": lambda control: control.flush(TARGET),
+}
+every_ask = pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
+
+
+class Port:
+    """A control port that answers as told and remembers the last request."""
+
+    def __init__(self, status: int = 200, body: str | None = None) -> None:
+        self.status, self.body = status, body
+        self.request: httpx.Request | None = None
+        self.control = ControlPorts(transport=httpx.MockTransport(self._answer))
+
+    @property
+    def asked(self) -> tuple[str, str]:
+        assert self.request is not None
+        return self.request.method, str(self.request.url)
+
+    @property
+    def sent(self) -> object:
+        assert self.request is not None
+        return json.loads(self.request.content)
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        self.request = request
+        body = request.content if self.body is None else self.body
+        return httpx.Response(self.status, content=body)
+
+
+def url(route: ControlRoute) -> str:
+    return TARGET.control_url + route
+
+
+async def test_scrape_reads_the_page() -> None:
+    port = Port(body=PAGE)
+    sample = await port.control.scrape(TARGET)
+    assert (sample.cpu_seconds, sample.memory_bytes) == (1.5, 2e7)
+    assert port.asked == ("GET", url(ControlRoute.METRICS))
+
+
+async def test_route_sends_addresses_and_breakers() -> None:
+    port = Port()
+    await port.control.route(TARGET, NEIGHBOURS)
+    assert port.asked == ("PUT", url(ControlRoute.ROUTING))
+    endpoints = {Service.USER_DB: {NAME: "http://127.0.0.1:3"}}
+    assert port.sent == {"endpoints": endpoints, "open_breakers": [Service.USER_DB]}
+
+
+async def test_release_and_flush() -> None:
+    port = Port()
+    await port.control.release(TARGET, Release.LAST_GOOD)
+    assert port.asked == ("PUT", url(ControlRoute.RELEASE))
+    assert port.sent == {"release": Release.LAST_GOOD}
+    await port.control.flush(TARGET)
+    assert port.asked == ("POST", url(ControlRoute.FLUSH))
+
+
+shares = st.floats(0.0, 1.0)
+
+
+@given(
+    impairments=st.builds(
+        Impairments,
+        memory_leak_mb=st.floats(0.0, 200.0),
+        held_connections=st.dictionaries(st.sampled_from([NAME]), st.integers(0, 10)),
+        partitioned=shares,
+        drop_ratio=shares,
+        cpu_fraction=st.floats(0.01, 1.0),
+        neighbour_cpu_pct=st.floats(0.0, 100.0),
+    )
+)
+async def test_impairments_come_back_as_they_went(impairments: Impairments) -> None:
+    port = Port()  # echoes
+    assert await port.control.impair(TARGET, impairments, 3, 5.0) == impairments
+    assert port.asked == ("PUT", url(ControlRoute.IMPAIRMENTS))
+    sent = port.sent
+    assert isinstance(sent, dict)
+    assert (sent["step"], sent["ttl_s"]) == (3, 5.0)
+
+
+@every_ask
+@pytest.mark.parametrize("status", [301, 404, 422, 500, 503])
+async def test_a_bad_status_is_unreachable(ask: Ask, status: int) -> None:
+    with pytest.raises(ReplicaUnreachable, match=str(status)) as caught:
+        await ask(Port(status, "{}").control)
+    assert caught.value.replica == NAME
+
+
+@pytest.mark.parametrize("body", ["", "[]", "not json", '{"partitioned": 2.0}', '{"step": "x"}}'])
+async def test_an_answer_that_means_nothing_is_unreachable(body: str) -> None:
+    with pytest.raises(ReplicaUnreachable, match=NAME):
+        await Port(body=body).control.impair(TARGET, Impairments(), 1, 5.0)
+
+
+@pytest.mark.parametrize("page", ["", "not metrics", f"{CPU_SECONDS} much\n"])
+async def test_a_page_that_means_nothing_is_unreachable(page: str) -> None:
+    with pytest.raises(ReplicaUnreachable, match=NAME):
+        await Port(body=page).control.scrape(TARGET)
+
+
+@every_ask
+@pytest.mark.parametrize(
+    "error",
+    [
+        httpx.ConnectError("refused"),
+        httpx.ConnectTimeout("slow"),
+        httpx.ReadError(""),
+        httpx.ReadTimeout("silent"),
+        httpx.RemoteProtocolError("hung up"),
+        httpx.PoolTimeout("full"),
+        httpx.UnsupportedProtocol("what"),
+        httpx.InvalidURL("where"),
+        OSError("no more files"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_every_error_of_the_network_is_unreachable(ask: Ask, error: Exception) -> None:
+    def fail(_request: httpx.Request) -> httpx.Response:
+        raise error
+
+    with pytest.raises(ReplicaUnreachable, match=NAME) as caught:
+        await ask(ControlPorts(transport=httpx.MockTransport(fail)))
+    assert caught.value.__cause__ is error
+    assert not caught.value.reason.endswith(": ")
+
+
+async def test_nobody_at_the_port_is_unreachable() -> None:
+    control = ControlPorts()
+    with pytest.raises(ReplicaUnreachable, match=NAME):
+        await control.flush(TARGET)
+    await control.aclose()

@@ -1,0 +1,99 @@
+"""The backend with the real services behind it: traffic flows, kills and leaks are real."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from chaos.fault import NO_IMPAIRMENTS, Impairments
+from orchestrator.backends.process.backend import ProcessBackend
+from orchestrator.rollout import routing_of
+from orchestrator.telemetry.window import Window
+from services.mesh.deployment import ReplicaId, initial_deployment
+from services.mesh.topology import CALLS, ENTRY, LIMITS, USERS, Service
+from services.mesh.vocabulary import IMPAIRMENT_TTL_S, OOM_EXIT_CODE, Release
+from tests.orchestrator.backends.process.conftest import until_async
+
+pytestmark = pytest.mark.anyio
+
+ALL = routing_of(initial_deployment(), 0, frozenset())
+DB = ReplicaId(Service.USER_DB, 0)
+EDGES = {(USERS, ENTRY), *((a, b) for a, callees in CALLS.items() for b in callees)}
+PATIENCE = 6
+"""Windows to wait for a good one: other work on the machine may spoil some."""
+
+
+@pytest.fixture(scope="module")
+async def backend(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ProcessBackend]:
+    backend = ProcessBackend(temp_root=tmp_path_factory.mktemp("real"))
+    yield backend
+    await backend.aclose()
+
+
+@pytest.fixture
+async def mesh(backend: ProcessBackend) -> ProcessBackend:
+    await backend.launch(1)
+    await backend.route(ALL)
+    return backend
+
+
+def edges(window: Window) -> set[tuple[str, str]]:
+    return {(call.caller, call.callee) for call in window.edge_calls}
+
+
+def healthy(window: Window) -> bool:
+    return edges(window) == EDGES and all(seen.sla_met for seen in window.services.values())
+
+
+async def healthy_window(mesh: ProcessBackend) -> Window:
+    for step in range(PATIENCE):
+        window = await mesh.observe(step)
+        if healthy(window):
+            return window
+    raise AssertionError(f"no healthy window: {window}")
+
+
+async def apply(mesh: ProcessBackend, impairments: Impairments) -> Impairments | None:
+    return await mesh.apply(DB, impairments, 1, IMPAIRMENT_TTL_S)
+
+
+async def test_a_healthy_mesh_is_seen_whole(mesh: ProcessBackend) -> None:
+    window = await healthy_window(mesh)
+    for service, seen in window.services.items():
+        assert seen.calls.total > 0, service
+        assert seen.cpu_pct is not None and seen.cpu_pct > 0.0
+        assert seen.memory_pct is not None and 5.0 < seen.memory_pct < 50.0
+    served = [call.served_span for call in window.edge_calls]
+    assert sum(served) >= 0.9 * len(served)
+    # Histograms and spans tell of the same calls, but for those under way at the window's ends.
+    assert len(served) == pytest.approx(
+        sum(seen.calls.total for seen in window.services.values()), rel=0.2, abs=8
+    )
+
+
+async def test_a_leak_ends_in_an_oom_kill_that_callers_see(mesh: ProcessBackend) -> None:
+    await apply(mesh, Impairments(memory_leak_mb=LIMITS[DB.service].memory_limit_mb))
+    await until_async(lambda: mesh.dead() == {DB: OOM_EXIT_CODE})
+    window = await mesh.observe(1)
+    seen = window.services[DB.service]
+    assert seen.calls.total == seen.calls.failed > 0
+    assert (seen.cpu_pct, seen.memory_pct) == (None, None)
+    await mesh.start(DB, Release.CURRENT)
+    await mesh.route(ALL)
+    assert await healthy_window(mesh)
+
+
+async def test_impairments_take_hold_and_are_healed(mesh: ProcessBackend) -> None:
+    wanted = Impairments(held_connections={str(DB): 4}, partitioned=0.6, cpu_fraction=0.9)
+    assert await apply(mesh, wanted) == wanted
+    seen = (await mesh.observe(1)).services[DB.service]
+    assert seen.calls.failed > 0 or seen.calls.total < 3
+    assert await apply(mesh, NO_IMPAIRMENTS) == NO_IMPAIRMENTS
+    assert await healthy_window(mesh)
+
+
+async def test_a_restart_of_the_gateway_is_over_in_one_window(mesh: ProcessBackend) -> None:
+    gateway = ReplicaId(ENTRY, 0)
+    await mesh.restart(gateway)
+    await mesh.ready(frozenset({gateway}))
+    await mesh.route(ALL)
+    assert await healthy_window(mesh)

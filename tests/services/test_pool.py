@@ -1,0 +1,113 @@
+"""A real pool over a real file: its size, its patience, its delay."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy import Column, Integer, MetaData, Table, select, update
+
+from services.mesh.signals import POOL_CONNECTIONS, POOL_PENDING, POOL_TIMEOUTS
+from services.mesh.topology import POOL_CHECKOUT_TIMEOUT_S, POOL_SIZE
+from services.runtime.draws import Draws
+from services.runtime.pool import Pool, PoolExhausted
+from tests.services.neighbours import eventually, sample
+
+pytestmark = pytest.mark.anyio
+
+NUMBERS = Table(
+    "numbers", MetaData(), Column("id", Integer, primary_key=True), Column("n", Integer)
+)
+ROWS = [{"id": 1, "n": 10}, {"id": 2, "n": 20}]
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+async def pool(tmp_path: Path, registry: CollectorRegistry) -> AsyncIterator[Pool]:
+    pool = Pool(tmp_path / "numbers.sqlite", Draws(1), registry)
+    await pool.open(NUMBERS, ROWS)
+    yield pool
+    await pool.aclose()
+
+
+async def test_rows_are_read_and_changed(pool: Pool) -> None:
+    changed = await pool.execute(update(NUMBERS).where(NUMBERS.c.id == 1).values(n=11))
+    assert changed.rowcount == 1
+    missed = await pool.execute(update(NUMBERS).where(NUMBERS.c.id == 9).values(n=11))
+    assert missed.rowcount == 0
+    found = await pool.execute(select(NUMBERS.c.n).order_by(NUMBERS.c.id))
+    assert found.scalars().all() == [11, 20]
+
+
+async def test_a_change_is_there_for_every_connection(pool: Pool) -> None:
+    async with pool.connection() as other:
+        await pool.execute(update(NUMBERS).where(NUMBERS.c.id == 2).values(n=21))
+        found = await other.execute(select(NUMBERS.c.n).where(NUMBERS.c.id == 2))
+        assert found.scalar_one() == 21
+
+
+async def test_the_file_is_made_anew_at_every_start(
+    pool: Pool, tmp_path: Path, registry: CollectorRegistry
+) -> None:
+    await pool.execute(update(NUMBERS).values(n=0))
+    await pool.aclose()
+    again = Pool(tmp_path / "numbers.sqlite", Draws(1), CollectorRegistry())
+    await again.open(NUMBERS, ROWS)
+    assert (await again.execute(select(NUMBERS.c.n))).scalars().all() == [10, 20]
+    await again.aclose()
+
+
+async def test_a_statement_holds_its_connection_for_the_storage_delay(
+    pool: Pool, registry: CollectorRegistry
+) -> None:
+    statement = asyncio.create_task(pool.execute(select(NUMBERS)))
+    await eventually(lambda: pool.checked_out() == 1)
+    assert sample(registry, POOL_CONNECTIONS) == 1
+    await statement
+    assert pool.checked_out() == 0
+
+
+async def test_a_call_waits_for_a_connection_and_gets_the_next_one(
+    pool: Pool, registry: CollectorRegistry
+) -> None:
+    async with AsyncExitStack() as taken:
+        for _ in range(POOL_SIZE):
+            await taken.enter_async_context(pool.connection())
+        waiting = asyncio.create_task(pool.execute(select(NUMBERS)))
+        await eventually(lambda: sample(registry, POOL_PENDING) == 1)
+        assert not waiting.done()
+    await waiting
+    assert sample(registry, POOL_PENDING) == 0
+
+
+async def test_an_empty_pool_is_given_up_on(
+    pool: Pool, registry: CollectorRegistry, anyio_backend: str
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with AsyncExitStack() as taken:
+        for _ in range(POOL_SIZE):
+            await taken.enter_async_context(pool.connection())
+        started = loop.time()
+        with pytest.raises(PoolExhausted):
+            await pool.execute(select(NUMBERS))
+        assert loop.time() - started >= POOL_CHECKOUT_TIMEOUT_S - 0.01
+        assert pool.checked_out() == POOL_SIZE
+    assert sample(registry, POOL_TIMEOUTS) == 1
+    assert sample(registry, POOL_PENDING) == 0
+    await pool.execute(select(NUMBERS))
+
+
+async def test_a_cancelled_statement_gives_its_connection_back(pool: Pool) -> None:
+    statement = asyncio.create_task(pool.execute(select(NUMBERS)))
+    await eventually(lambda: pool.checked_out() == 1)
+    statement.cancel()
+    await asyncio.wait({statement})
+    assert statement.cancelled()
+    await eventually(lambda: pool.checked_out() == 0)
+    await pool.execute(select(NUMBERS))
