@@ -6,6 +6,7 @@ Starts and ends processes by name; what they are for, it does not know.
 import asyncio
 import contextlib
 import json
+import signal
 import sys
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -24,7 +25,7 @@ _IMPORT_ROOT = Path(__file__).parents[3]
 _CLOSE_TIMEOUT_S = 3.0
 _OBITUARY_S = 0.5
 """How long a connection may be found broken before its process is reported dead."""
-_KILLED = 137
+_KILLED = 128 + signal.SIGKILL
 
 
 class Process:

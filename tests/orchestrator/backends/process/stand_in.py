@@ -48,7 +48,7 @@ class StandIn:
         self.routing: dict[str, Any] = {}
         self.pushes = 0
         self.pages = 0
-        self.window_began_ns = 0
+        self.window_began_ns = time.time_ns()
         self.leaked: list[bytes] = []
 
     def page(self) -> str:

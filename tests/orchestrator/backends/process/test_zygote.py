@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,6 +82,13 @@ def put(ready: dict[str, Any], path: str, body: object) -> None:
         f"http://127.0.0.1:{ready['control_port']}{path}", json.dumps(body).encode(), method="PUT"
     )
     urllib.request.urlopen(request).close()
+
+
+def run_python(program: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-c", program]
+    return subprocess.run(
+        argv, check=False, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
 
 
 def leak(ready: dict[str, Any], memory_leak_mb: float) -> None:
@@ -200,6 +208,25 @@ def test_nonsense_ends_all_and_says_why(shell: Shell, tmp_path: Path, command: s
     assert shell.process.wait(5) == 1
     until(lambda: not alive(pid))
     assert "ValueError" in (tmp_path / "zygote.log").read_text()
+
+
+def test_a_program_with_threads_is_no_zygote() -> None:
+    program = (
+        "import threading\n"
+        "from orchestrator.backends.process import zygote\n"
+        "idle = threading.Thread(target=threading.Event().wait, daemon=True)\n"
+        "zygote.main(lambda: idle.start())\n"
+    )
+    ended = run_python(program)
+    assert ended.returncode == 1
+    assert "threads would be lost" in ended.stderr
+
+
+def test_the_zygote_loads_nothing_that_computes() -> None:
+    """NumPy would start threads, and weigh on every process."""
+    ended = run_python("import orchestrator.backends.process.zygote, sys\nprint(*sys.modules)")
+    assert ended.returncode == 0, ended.stderr
+    assert not {"numpy", "scipy", "matplotlib", "torch"} & set(ended.stdout.split())
 
 
 def test_the_proportional_share_is_never_above_the_resident_size() -> None:

@@ -1,0 +1,176 @@
+"""What the process backend costs on this machine: each figure with its spread, beside its bound.
+
+A benchmark, not a test: machines are noisy, so it prints, and judges nothing but for the eye.
+"""
+
+import asyncio
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Annotated
+
+import psutil
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from grader import EpisodeRecord
+from orchestrator.backends.base import Backend
+from orchestrator.backends.process.backend import ProcessBackend
+from orchestrator.environment import Environment
+from orchestrator.play import play
+from orchestrator.policies import load_policy
+from services.mesh.deployment import initial_deployment
+from services.mesh.topology import Service
+from services.mesh.vocabulary import Tier
+
+MIB = 2**20
+POLICY = "wait"
+console = Console(stderr=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Measurements of one thing, in `unit`, and what they should stay within."""
+
+    name: str
+    unit: str
+    bound: str
+    values: Sequence[float]
+
+    def row(self) -> tuple[str, ...]:
+        spread = (min(self.values), statistics.median(self.values), max(self.values))
+        return (self.name, *(f"{value:.3g}" for value in spread), self.unit, self.bound)
+
+
+async def lifecycle_figures(backend: Backend, runs: int) -> list[Figure]:
+    """Launches from a warm zygote, and restarts of each service."""
+    launches, restarts = [], []
+    await backend.launch(0)
+    for run in range(runs):
+        began = time.perf_counter()
+        await backend.launch(run)
+        launches.append(time.perf_counter() - began)
+    for replica in [r.id for r in initial_deployment()] * runs:
+        began = time.perf_counter()
+        await backend.restart(replica)
+        await backend.ready(frozenset({replica}))
+        restarts.append(time.perf_counter() - began)
+    await backend.aclose()
+    return [
+        Figure("seven services ready, warm zygote", "s", "<= 2", launches),
+        Figure("restart to serving", "s", "<= 0.3", restarts),
+    ]
+
+
+def episode_figures(runs: int) -> list[Figure]:
+    """Healthy episodes on one mesh: reset, steps, memory, CPU, and how well it is at rest."""
+    resets, whole, over, memory, cores = [], [], [], [], []
+    records = []
+    with Environment(ProcessBackend) as environment:
+        for run in range(runs):
+            began, busy = time.perf_counter(), _tree_cpu_s()
+            record, _score = play(
+                environment,
+                load_policy(POLICY),
+                Tier.CONTROL,
+                run,
+                lambda _a, o, began=began: resets.append(time.perf_counter() - began)  # type: ignore[misc]
+                if o.step == 0
+                else None,
+            )
+            whole.append(time.perf_counter() - began)
+            cores.append((_tree_cpu_s() - busy) / whole[-1])
+            memory.append(_tree_pss_mb())
+            records.append(record)
+            step_seconds = ProcessBackend().step_seconds
+            over += [100 * (s.duration_s or 0.0) / step_seconds - 100 for s in record.steps[1:]]
+    return [
+        Figure("reset, its window included", "s", "<= 3", resets),
+        Figure("step beyond its window", "% of it", "<= 20", over),
+        Figure("30-step episode", "s", "<= 20", whole),
+        Figure("memory of one mesh (PSS)", "MiB", "<= 400", memory),
+        Figure("CPU of one mesh and its orchestrator", "cores", "", cores),
+        Figure("control SLA met, one mesh", "% of windows", ">= 99", _sla_met_pct(records)),
+        *_rest_latency(records),
+    ]
+
+
+def side_by_side_figures(runs: int, width: int) -> list[Figure]:
+    """Healthy episodes on `width` meshes at once."""
+
+    def on_one_mesh(mesh: int) -> list[EpisodeRecord]:
+        with Environment(ProcessBackend) as environment:
+            return [
+                play(environment, load_policy(POLICY), Tier.CONTROL, 100 * mesh + run)[0]
+                for run in range(runs)
+            ]
+
+    with ThreadPoolExecutor(width) as pool:
+        records = [record for played in pool.map(on_one_mesh, range(width)) for record in played]
+    name = f"control SLA met, {width} meshes at once"
+    return [Figure(name, "% of windows", ">= 99", _sla_met_pct(records))]
+
+
+def _sla_met_pct(records: Sequence[EpisodeRecord]) -> list[float]:
+    """Share of service-windows in SLA, an episode each."""
+    shares = []
+    for record in records:
+        met = [service.sla_met for step in record.steps[1:] for service in step.true.values()]
+        shares.append(100 * sum(met) / len(met))
+    return shares
+
+
+def _rest_latency(records: Sequence[EpisodeRecord]) -> list[Figure]:
+    """Windowed p99 of each service at rest, all windows of all episodes."""
+    return [
+        Figure(f"p99 at rest: {service}", "ms", "median < 100", values)
+        for service in Service
+        if (
+            values := [
+                p99
+                for record in records
+                for step in record.steps[1:]
+                if (p99 := step.true[service].latency_p99) is not None
+            ]
+        )
+    ]
+
+
+def _tree_pss_mb() -> float:
+    """Memory of the zygote and its children; shared pages are counted once."""
+    children = psutil.Process().children(recursive=True)
+    return sum(child.memory_full_info().pss for child in children) / MIB
+
+
+def _tree_cpu_s() -> float:
+    """CPU seconds of this process and of all that it started and that still runs."""
+    processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    return sum(sum(process.cpu_times()[:2]) for process in processes)
+
+
+def main(
+    runs: Annotated[int, typer.Option(min=1, help="repetitions of each measurement")] = 3,
+    meshes: Annotated[int, typer.Option(min=1, help="meshes at once, in the last part")] = 2,
+) -> None:
+    """Measures, and prints a table: minimum, median and maximum of each figure."""
+    parts: tuple[tuple[str, Callable[[], list[Figure]]], ...] = (
+        ("launches and restarts", lambda: asyncio.run(lifecycle_figures(ProcessBackend(), runs))),
+        ("episodes on one mesh", lambda: episode_figures(runs)),
+        (f"episodes on {meshes} meshes", lambda: side_by_side_figures(runs, meshes)),
+    )
+    table = Table(title=f"process backend, {runs} runs, {os.cpu_count()} CPUs")
+    for column in ("figure", "min", "median", "max", "unit", "bound"):
+        table.add_column(column, justify="left" if column == "figure" else "right")
+    for name, measure in parts:
+        with console.status(f"measuring {name} ..."):
+            for figure in measure():
+                table.add_row(*figure.row())
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)

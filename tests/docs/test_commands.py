@@ -1,0 +1,110 @@
+"""Every command that the documents show can be run as it stands."""
+
+import importlib.util
+import os
+import re
+import shlex
+import subprocess
+import sys
+from functools import cache
+
+import pytest
+
+from orchestrator.names import parse_tier
+from orchestrator.policies import POLICY_NAMES
+from tests.architecture.source import ROOT
+from tests.docs.documents import commands
+
+MAKEFILE = (ROOT / "Makefile").read_text()
+RECIPES = dict(re.findall(r"(?m)^([a-z-]+):.*\n((?:\t.*\n)*)", MAKEFILE))
+SHOWN = [pytest.param(words, id=f"{name}: {shlex.join(words)}") for name, words in commands()]
+
+
+def run(*command: str) -> str:
+    environ = {**os.environ, "COLUMNS": "200", "TERM": "dumb"}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@cache
+def help_of(*program: str) -> str:
+    return run(sys.executable, *program, "--help")
+
+
+def module_behind(target: str) -> str | None:
+    """The module that a target runs and hands its ARGS to."""
+    found = re.search(r"-m (\S+) \$\(ARGS\)", RECIPES[target])
+    return found[1] if found else None
+
+
+def runs_today(target: str) -> bool:
+    modules = re.findall(r"python -m ([\w.]+)", RECIPES[target])
+    return all(importlib.util.find_spec(module) for module in modules)
+
+
+def check_arguments(told: str, arguments: list[str]) -> None:
+    """Options are in the help text; policies and tiers exist."""
+    for argument, value in zip(arguments, [*arguments[1:], ""], strict=True):
+        if argument.startswith("--"):
+            assert re.search(rf"{argument}\b", told), argument
+        if argument.startswith("--polic"):
+            assert {p for p in value.split(",") if ":" not in p} <= {*POLICY_NAMES}
+        if argument == "--tiers":
+            assert all(map(parse_tier, value.split(",")))
+
+
+def check_make(target: str, *variables: str) -> None:
+    assert target in RECIPES and runs_today(target)
+    run("make", "-n", target)
+    given = dict(variable.split("=", 1) for variable in variables)
+    assert given.keys() <= {"ARGS", "PYTHON"}
+    module = module_behind(target)
+    if module and "ARGS" in given and module.startswith("orchestrator."):
+        check_arguments(help_of("-m", module), shlex.split(given["ARGS"]))
+
+
+def check_python(*arguments: str) -> None:
+    program = arguments[:2] if arguments[0] == "-m" else arguments[:1]
+    check_arguments(help_of(*program), list(arguments[len(program) :]))
+
+
+@pytest.mark.parametrize("words", SHOWN)
+def test_a_command_works(words: list[str]) -> None:
+    match words:
+        case ["make", target, *variables]:
+            check_make(target, *variables)
+        case ["python", "grader.py", "FILE", *options]:
+            check_python("grader.py", *options)
+        case ["python", "grader.py", *arguments]:
+            run(sys.executable, "grader.py", *arguments)
+        case ["python", *arguments]:
+            check_python(*arguments)
+        case _:
+            pytest.fail("a command that this test does not know")
+
+
+def test_the_two_commands_are_shown_first() -> None:
+    readme = [words for name, words in commands() if name == "README.md"]
+    assert readme[:2] == [["make", "demo"], ["make", "test"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "works"),
+    [
+        (["--seeds", "5", "--tiers", "easy,hard"], True),
+        (["--policies", "runbook,mine:Policy"], True),
+        (["--policies", "genius"], False),
+        (["--tiers", "impossible"], False),
+        (["--faults", "5"], False),
+    ],
+)
+def test_arguments_that_do_not_exist_are_found(arguments: list[str], works: bool) -> None:
+    told = help_of("-m", "orchestrator.evaluate")
+    if works:
+        check_arguments(told, arguments)
+    else:
+        with pytest.raises((AssertionError, ValueError)):
+            check_arguments(told, arguments)

@@ -1,0 +1,108 @@
+"""Everything that a user may meet is documented somewhere, and what is documented exists."""
+
+import re
+from dataclasses import fields
+from enum import StrEnum
+
+import pytest
+
+from chaos.fault import Impairments
+from grader import WEIGHTS
+from models import RewardBreakdown, ServiceMetrics, SREObservation, TraceEdge
+from orchestrator import errors
+from orchestrator.policies import POLICY_NAMES
+from orchestrator.settings import PREFIX, Settings
+from services.mesh import signals
+from services.mesh.topology import JOURNEY_SHARES, Service
+from services.mesh.vocabulary import ActionName, FaultKind, FlapCause, Tier
+from tests.docs.documents import document, documents
+from tests.docs.test_commands import RECIPES, runs_today
+
+QUOTED = set().union(*(doc.quoted for doc in documents()))
+README, WORLD = document("README.md"), document("docs/world.md")
+ARCHITECTURE = document("docs/architecture.md")
+
+
+@pytest.mark.parametrize(
+    "names", [Service, ActionName, Tier, FaultKind, FlapCause, signals.Outcome]
+)
+def test_every_name_is_documented(names: type[StrEnum]) -> None:
+    assert {*names} <= QUOTED
+
+
+def test_every_policy_is_in_the_readme_and_no_other() -> None:
+    cells = [row[0] for row in README.table("policy")]
+    assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == {*POLICY_NAMES}
+
+
+def test_every_setting_is_documented() -> None:
+    assert {PREFIX + name.upper() for name in Settings.model_fields} <= README.quoted
+
+
+def test_every_field_of_an_observation_is_in_the_readme_and_no_other() -> None:
+    rows = README.table("field")
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+    assert named == SREObservation.model_fields.keys()
+    told = {name for row in rows for name in re.findall(r"`(\w+)`", row[1])}
+    for part in (ServiceMetrics, TraceEdge, RewardBreakdown):
+        assert part.model_fields.keys() <= told
+
+
+def test_every_metric_and_attribute_is_documented() -> None:
+    found = {name: value for name, value in vars(signals).items() if name.isupper()}
+    names = {value for value in found.values() if isinstance(value, str)}
+    assert len(names) > 10
+    assert names <= ARCHITECTURE.quoted
+    listed = {re.findall(r"`(.+?)`", row[0])[0] for row in ARCHITECTURE.table("name")}
+    assert listed <= names
+
+
+def test_every_control_route_is_documented() -> None:
+    routes = {row[0].strip("`").split()[1] for row in ARCHITECTURE.table("route")}
+    assert routes == {*signals.ControlRoute}
+
+
+def test_every_target_that_works_is_documented() -> None:
+    targets = {row[0].strip("`").split()[1] for row in ARCHITECTURE.table("target")}
+    assert targets == {target for target in RECIPES if runs_today(target)}
+
+
+def test_every_impairment_is_in_the_world_and_no_other() -> None:
+    assert [row[0].strip("`") for row in WORLD.table("impairment")] == [
+        field.name for field in fields(Impairments)
+    ]
+
+
+def test_every_journey_has_its_share() -> None:
+    told = {row[0].strip("`"): row[1] for row in WORLD.table("journey")}
+    assert told == {
+        journey: f"{share:.0%}".replace("%", " %") for journey, share in JOURNEY_SHARES.items()
+    }
+
+
+def test_every_action_moves_the_deployment_as_told() -> None:
+    assert {row[0].strip("`") for row in WORLD.table("action")} == {*ActionName}
+
+
+@pytest.mark.parametrize("doc", [README, WORLD], ids=lambda doc: doc.name)
+def test_every_term_of_the_score_is_explained(doc) -> None:
+    for term in WEIGHTS:
+        assert f"- `{term}`: " in doc.text
+
+
+def test_errors_that_are_named_exist() -> None:
+    cells = [row[0] for row in README.table("you see")]
+    named = {name for cell in cells for name in re.findall(r"`([A-Z]\w+[a-z])`", cell)}
+    assert named >= {"MeshNotReady", "FaultNotInstalled"}
+    assert all(hasattr(errors, name) for name in named)
+
+
+def test_the_kinds_of_lines_of_a_record_are_told() -> None:
+    assert [row[0] for row in README.table("`type`")] == ["`episode`", "`step`", "`end`"]
+
+
+def test_what_is_not_there_is_not_promised() -> None:
+    """The words appear where the README says what comes next, and nowhere else."""
+    for doc in documents():
+        for word in (r"\bdocker\b", r"\bcurl\b", "uvicorn server", "openenv"):
+            assert not re.search(word, doc.text, re.I), f"{doc.name}: {word}"

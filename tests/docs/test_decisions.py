@@ -1,0 +1,47 @@
+"""Decision records: numbered without a gap, listed, and each says when it stops holding."""
+
+import re
+
+import pytest
+
+from tests.architecture.source import ROOT
+from tests.docs.documents import Document, document, documents
+
+FOLDER = "docs/decisions/"
+RECORDS = [d for d in documents() if re.match(rf"{FOLDER}\d", d.name)]
+EACH = [pytest.param(d, id=d.path.stem) for d in RECORDS]
+SECTIONS = ("Context", "Decision", "Consequences", "When this stops holding")
+
+
+def test_numbers_have_no_gap() -> None:
+    numbers = [int(record.path.name[:3]) for record in RECORDS]
+    assert numbers == list(range(1, len(RECORDS) + 1))
+
+
+def test_the_list_is_complete_and_in_order() -> None:
+    assert document(f"{FOLDER}README.md").links == [record.path.name for record in RECORDS]
+
+
+@pytest.mark.parametrize("record", EACH)
+def test_a_record_has_its_sections_in_order(record: Document) -> None:
+    assert record.text.startswith(f"# {record.path.name[:3]}. ")
+    places = [record.text.find(f"\n\n**{section}.**") for section in SECTIONS]
+    assert -1 not in places and places == sorted(places)
+    last = record.text[places[-1] :]
+    assert "\n\n" not in last.strip(), "nothing follows when it stops holding"
+
+
+@pytest.mark.parametrize("record", EACH)
+def test_a_record_is_short(record: Document) -> None:
+    assert len(record.text.split()) < 400
+
+
+@pytest.mark.parametrize("record", EACH)
+def test_constants_that_are_named_exist(record: Document) -> None:
+    named = [text for text in record.quoted if re.fullmatch(r"[A-Z][A-Z\d]+_[A-Z\d_]+", text)]
+    code = "".join(
+        path.read_text()
+        for part in ("services", "orchestrator")
+        for path in (ROOT / part).rglob("*.py")
+    )
+    assert [name for name in named if name not in code] == []

@@ -1,0 +1,151 @@
+"""The control port: what the orchestrator reads and sets."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from services.mesh.signals import (
+    CLIENT_DURATION,
+    CPU_SECONDS,
+    LABEL_OUTCOME,
+    LABEL_PEER,
+    MEMORY_BYTES,
+    ControlRoute,
+    Outcome,
+)
+from services.mesh.topology import USERS, Service
+from services.mesh.vocabulary import Release
+from services.runtime.app import Runtime
+from services.runtime.control import create_control
+from tests.services.conftest import MakeRuntime
+from tests.services.neighbours import Callee
+
+pytestmark = pytest.mark.anyio
+
+PAYMENT = Service.PAYMENT_GATEWAY
+
+
+@pytest.fixture(params=[f"{Service.ORDER_SERVICE}-0", USERS])
+async def runtime(request: pytest.FixtureRequest, make_runtime: MakeRuntime) -> Runtime:
+    return make_runtime(request.param)
+
+
+@pytest.fixture
+async def control(runtime: Runtime) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_control(runtime, asyncio.get_running_loop())
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://control") as client:
+        yield client
+
+
+async def page(control: httpx.AsyncClient) -> dict[tuple[str, ...], float]:
+    """Samples by name and label values."""
+    text = (await control.get(ControlRoute.METRICS)).text
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+async def test_health_says_who_answers(control: httpx.AsyncClient, runtime: Runtime) -> None:
+    assert (await control.get(ControlRoute.HEALTH)).json() == {
+        "status": "healthy",
+        "replica": runtime.spec.name,
+        "release": Release.CURRENT,
+    }
+
+
+async def test_a_replica_becomes_the_release_it_is_told(control: httpx.AsyncClient) -> None:
+    answer = await control.put(ControlRoute.RELEASE, json={"release": Release.LAST_GOOD})
+    assert answer.status_code == 200
+    assert (await control.get(ControlRoute.HEALTH)).json()["release"] == Release.LAST_GOOD
+
+
+async def test_metrics_show_the_process_and_its_calls(
+    control: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    async with Callee().listening() as callee:
+        table = {"endpoints": {PAYMENT: {f"{PAYMENT}-0": callee.address}}}
+        assert (await control.put(ControlRoute.ROUTING, json=table)).status_code == 200
+        await runtime.downstream.get(PAYMENT, "/")
+    samples = await page(control)
+    assert samples[(f"{CLIENT_DURATION}_count", PAYMENT, Outcome.OK)] == 1
+    assert samples[(CPU_SECONDS,)] > 0.0
+    assert samples[(MEMORY_BYTES,)] > 1 << 20
+
+
+async def test_metrics_carry_no_series_that_nobody_reads(control: httpx.AsyncClient) -> None:
+    assert not [name for name, *_ in await page(control) if name.startswith("python_")]
+    assert len(await page(control)) < 60
+
+
+async def test_labels_are_those_of_the_vocabulary(
+    control: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    runtime.metrics.called.labels(PAYMENT, Outcome.REFUSED).observe(0.001)
+    text = (await control.get(ControlRoute.METRICS)).text
+    assert f'{LABEL_OUTCOME}="{Outcome.REFUSED}",{LABEL_PEER}="{PAYMENT}"' in text
+
+
+async def test_routing_opens_and_closes_breakers(
+    control: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    for broken in (True, False):
+        table = {"endpoints": {}, "open_breakers": [PAYMENT] if broken else []}
+        await control.put(ControlRoute.ROUTING, json=table)
+        assert runtime.routing.breaker_open(PAYMENT) is broken
+
+
+async def test_routing_makes_itself_known(control: httpx.AsyncClient, runtime: Runtime) -> None:
+    waiting = asyncio.create_task(runtime.routing.known())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await control.put(ControlRoute.ROUTING, json={"endpoints": {}})
+    async with asyncio.timeout(1.0):
+        await waiting
+
+
+async def test_impairments_hold_and_heal(control: httpx.AsyncClient, runtime: Runtime) -> None:
+    order = {"step": 3, "ttl_s": 5.0, "drop_ratio": 0.5}
+    answer = await control.put(ControlRoute.IMPAIRMENTS, json=order)
+    assert answer.json() == order | {
+        "memory_leak_mb": 0.0,
+        "held_connections": {},
+        "partitioned": 0.0,
+        "cpu_fraction": 1.0,
+        "neighbour_cpu_pct": 0.0,
+    }
+    assert runtime.link.drop_ratio == 0.5
+    await control.put(ControlRoute.IMPAIRMENTS, json={"step": 4, "ttl_s": 5.0})
+    assert runtime.link.drop_ratio == 0.0
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "field"),
+    [
+        (ControlRoute.IMPAIRMENTS, {"step": 1, "ttl_s": 5.0, "drop_ratio": 2.0}, "drop_ratio"),
+        (ControlRoute.IMPAIRMENTS, {"ttl_s": 5.0}, "step"),
+        (ControlRoute.IMPAIRMENTS, {"step": 1, "ttl_s": 5.0, "typo": 1}, "typo"),
+        (ControlRoute.ROUTING, {"endpoints": {"nobody": {}}}, "endpoints"),
+        (ControlRoute.ROUTING, {"endpoints": {PAYMENT: {"a": "ftp://x"}}}, "endpoints"),
+        (ControlRoute.ROUTING, {"endpoints": {}, "open_breakers": ["nobody"]}, "open_breakers"),
+        (ControlRoute.RELEASE, {"release": "next"}, "release"),
+    ],
+)
+async def test_bad_orders_change_nothing_and_name_the_field(
+    control: httpx.AsyncClient, runtime: Runtime, route: str, body: dict[str, Any], field: str
+) -> None:
+    answer = await control.put(route, json=body)
+    assert answer.status_code == 422
+    assert field in [part for error in answer.json()["detail"] for part in error["loc"]]
+    assert runtime.link.drop_ratio == 0.0
+    assert runtime.release is Release.CURRENT
+
+
+async def test_a_flush_answers_when_there_is_nothing_to_send(control: httpx.AsyncClient) -> None:
+    assert (await control.post(ControlRoute.FLUSH)).status_code == 200

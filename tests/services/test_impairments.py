@@ -1,0 +1,161 @@
+"""Impairments as desired state: what holds, for how long, and what is left."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from services.mesh.topology import LIMITS, Service
+from services.runtime.governor import Governor
+from services.runtime.impairments import Impaired, Impairments, Leak
+from services.runtime.metrics import memory_bytes
+from tests.services.conftest import MakeRuntime
+from tests.services.databases import Database, serving
+from tests.services.neighbours import eventually
+
+pytestmark = pytest.mark.anyio
+
+REPLICA = f"{Service.INVENTORY_DB}-0"
+MIB = 1 << 20
+EVERYTHING: dict[str, Any] = {
+    "memory_leak_mb": 2.0,
+    "held_connections": {REPLICA: 4},
+    "partitioned": 0.25,
+    "drop_ratio": 0.5,
+    "cpu_fraction": 0.9,
+    "neighbour_cpu_pct": 10.0,
+}
+
+
+def wanted(step: int = 1, ttl_s: float = 60.0, **what: Any) -> Impairments:
+    return Impairments(step=step, ttl_s=ttl_s, **what)
+
+
+@pytest.fixture
+async def database(make_runtime: MakeRuntime) -> AsyncIterator[Database]:
+    async with serving(make_runtime(REPLICA)) as database:
+        yield database
+
+
+@pytest.fixture
+async def governor() -> AsyncIterator[Governor]:
+    cores = LIMITS[Service.INVENTORY_DB].cpu_limit_cores
+    governor = Governor(asyncio.get_running_loop(), cores)
+    yield governor
+    governor.set(1.0, 0.0)
+
+
+@pytest.fixture
+async def impaired(database: Database, governor: Governor) -> AsyncIterator[Impaired]:
+    runtime = database.runtime
+    impaired = Impaired(runtime.link, governor, runtime.holds, asyncio.get_running_loop())
+    yield impaired
+    await impaired.apply(wanted(ttl_s=0.001))
+
+
+async def test_everything_holds_and_is_told(
+    impaired: Impaired, database: Database, governor: Governor
+) -> None:
+    asked = wanted(**EVERYTHING)
+    assert await impaired.apply(asked) == asked
+    link = database.runtime.link
+    assert (link.partitioned, link.drop_ratio) == (0.25, 0.5)
+    assert (governor.cpu_fraction, governor.neighbour_cpu_pct) == (0.9, 10.0)
+    assert database.pool.checked_out() == 4
+
+
+async def test_no_impairments_heal(
+    impaired: Impaired, database: Database, governor: Governor
+) -> None:
+    await impaired.apply(wanted(**EVERYTHING))
+    assert await impaired.apply(wanted(step=2)) == wanted(step=2)
+    assert (database.runtime.link.partitioned, database.runtime.link.drop_ratio) == (0.0, 0.0)
+    assert governor.cpu_fraction == 1.0
+    await eventually(lambda: database.pool.checked_out() == 0)
+
+
+async def test_impairments_end_by_themselves(
+    impaired: Impaired, database: Database, governor: Governor
+) -> None:
+    await impaired.apply(wanted(ttl_s=0.1, **EVERYTHING))
+    assert database.runtime.link.partitioned == 0.25
+    await eventually(lambda: database.runtime.link.partitioned == 0.0)
+    await eventually(lambda: database.pool.checked_out() == 0)
+    assert governor.cpu_fraction == 1.0
+
+
+async def test_renewing_puts_the_end_off(impaired: Impaired, database: Database) -> None:
+    link, loop = database.runtime.link, asyncio.get_running_loop()
+    await impaired.apply(wanted(ttl_s=0.15, partitioned=1.0))
+    first_end = loop.time() + 0.15
+    await impaired.apply(wanted(ttl_s=0.6, partitioned=1.0))
+    await eventually(lambda: loop.time() > first_end + 0.05)
+    assert link.partitioned == 1.0
+    await eventually(lambda: link.partitioned == 0.0)
+
+
+async def test_held_connections_that_do_not_fit_are_told_as_they_are(impaired: Impaired) -> None:
+    holding = await impaired.apply(wanted(held_connections={REPLICA: 12}))
+    assert holding.held_connections == {REPLICA: 10}
+
+
+async def test_a_neighbour_burns_only_what_is_stalled(impaired: Impaired) -> None:
+    holding = await impaired.apply(wanted(cpu_fraction=0.9, neighbour_cpu_pct=90.0))
+    assert holding.neighbour_cpu_pct == pytest.approx(20.0)
+
+
+async def test_a_stalled_data_loop_holds_nobody_up(database: Database, governor: Governor) -> None:
+    """The data loop is not even running: what it is asked for comes later."""
+    stalled = asyncio.new_event_loop()
+    impaired = Impaired(database.runtime.link, governor, database.runtime.holds, stalled)
+    async with asyncio.timeout(2.0):
+        holding = await impaired.apply(wanted(held_connections={REPLICA: 3}, drop_ratio=1.0))
+    assert holding.held_connections == {REPLICA: 0}
+    assert database.runtime.link.drop_ratio == 1.0
+    stalled.run_until_complete(asyncio.sleep(0)) if False else None
+    stalled.close()
+
+
+def test_a_leak_is_lost_once_a_step_and_for_good() -> None:
+    leak = Leak()
+    before = memory_bytes()
+    assert leak.lose(1, 30.0) == 30.0
+    grown = memory_bytes() - before
+    assert grown == pytest.approx(30 * MIB, rel=0.1)
+    assert leak.lose(1, 30.0) == 30.0
+    assert memory_bytes() - before == pytest.approx(grown, rel=0.1)
+    assert leak.lose(2, 30.0) == 30.0
+    assert memory_bytes() - before == pytest.approx(2 * grown, rel=0.1)
+    assert leak.lose(3, 0.0) == 0.0
+    assert memory_bytes() - before == pytest.approx(2 * grown, rel=0.1)
+
+
+def test_a_step_tells_what_it_lost_not_what_it_is_asked_for() -> None:
+    leak = Leak()
+    assert leak.lose(1, 0.0) == 0.0
+    assert leak.lose(1, 0.5) == 0.5
+    assert leak.lose(1, 4.0) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("step", -1),
+        ("ttl_s", 0.0),
+        ("memory_leak_mb", -1.0),
+        ("held_connections", {REPLICA: -1}),
+        ("held_connections", {f"{Service.ORDER_SERVICE}-0": 1}),
+        ("held_connections", {Service.USER_DB: 1}),
+        ("partitioned", 1.1),
+        ("drop_ratio", -0.1),
+        ("cpu_fraction", 0.0),
+        ("cpu_fraction", 1.1),
+        ("neighbour_cpu_pct", -1.0),
+        ("unheard_of", 1),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(field: str, value: object) -> None:
+    with pytest.raises(ValidationError, match=field):
+        Impairments.model_validate({"step": 1, "ttl_s": 5.0, field: value})

@@ -1,0 +1,50 @@
+"""What a process counts about itself."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from services.mesh.signals import CPU_SECONDS, DURATION_BUCKETS_S, MEMORY_BYTES, SERVER_DURATION
+from services.mesh.sla import P99_LIMIT_MS
+from services.mesh.topology import CALL_TIMEOUT_S, USER_TIMEOUT_S
+from services.runtime.metrics import Metrics, memory_bytes
+from tests.services.neighbours import sample
+
+
+def test_memory_is_the_proportional_set_size(tmp_path: Path) -> None:
+    smaps = tmp_path / "smaps_rollup"
+    smaps.write_text("00400000-7fff ---p [rollup]\nRss:  2048 kB\nPss:  1024 kB\nPss_Anon: 9 kB\n")
+    assert memory_bytes(smaps) == 1 << 20
+
+
+def test_a_kernel_that_does_not_tell_is_an_error(tmp_path: Path) -> None:
+    smaps = tmp_path / "smaps_rollup"
+    smaps.write_text("Rss:  2048 kB\n")
+    with pytest.raises(ValueError, match="Pss"):
+        memory_bytes(smaps)
+
+
+def test_memory_and_cpu_are_read_when_asked() -> None:
+    registry = Metrics().registry
+    before = sample(registry, CPU_SECONDS)
+    burnt = time.process_time() + 0.02
+    while time.process_time() < burnt:
+        pass
+    assert sample(registry, CPU_SECONDS) - before >= 0.02
+    ballast = bytearray(b"\xa5") * (8 << 20)
+    assert sample(registry, MEMORY_BYTES) > len(ballast)
+
+
+def test_every_bound_that_is_judged_by_is_a_bucket() -> None:
+    assert {P99_LIMIT_MS / 1000.0, CALL_TIMEOUT_S, USER_TIMEOUT_S} <= set(DURATION_BUCKETS_S)
+    metrics = Metrics()
+    metrics.served.labels("/", 200).observe(0.2)
+    assert f'{SERVER_DURATION}_bucket{{http_response_status_code="200"' in metrics.page().decode()
+
+
+def test_two_processes_in_one_interpreter_count_apart() -> None:
+    one, two = Metrics(), Metrics()
+    one.shed.inc()
+    assert b"shed_total 1.0" in one.page()
+    assert b"shed_total 0.0" in two.page()
