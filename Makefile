@@ -12,7 +12,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
 # Modules that write committed files from the vocabulary: `python -m MODULE`, run at the root.
-GENERATORS :=
+GENERATORS := orchestrator.readme
 
 define PYTHON_IS_FIT
 import pkgutil, sys

@@ -75,13 +75,24 @@ class TrueService(_Frozen):
     sla_met: bool
 
 
+class TrueEdge(_Frozen):
+    """Calls from one service (or the users) to another in a window, before any span was lost."""
+
+    caller: str
+    callee: str
+    calls: int
+    failed: int
+    latency_p99: float
+
+
 class StepRecord(_Frozen):
-    """One action (none at step 0) and the window after it; what is observed is not graded."""
+    """One action (none at step 0) and the window after it; only what is true is graded."""
 
     step: int
     action: ActionRecord | None
     true: dict[Service, TrueService]
-    edges: tuple[dict[str, Any], ...] = ()
+    edges: tuple[TrueEdge, ...] = ()
+    serving: dict[Service, tuple[str, ...]] = {}
     observed: dict[str, Any] = {}
     duration_s: float | None = None
 

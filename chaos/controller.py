@@ -1,7 +1,7 @@
 """Keeps impairments in place as desired state, and renews them before their TTL runs out.
 
-Lives as long as its session: an agent that thinks for a minute meets the fault it left, and when the
-controller is gone, every impairment ends by itself.
+Lives as long as its session: an agent that thinks for a minute meets the fault it left, and when
+the controller is gone, every impairment ends by itself.
 """
 
 import asyncio

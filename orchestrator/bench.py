@@ -18,17 +18,18 @@ from rich.console import Console
 from rich.table import Table
 
 from grader import EpisodeRecord
+from models import SREAction
 from orchestrator.backends.base import Backend
-from orchestrator.backends.process.backend import ProcessBackend
+from orchestrator.backends.process.backend import STEP_SECONDS, ProcessBackend
 from orchestrator.environment import Environment
 from orchestrator.play import play
 from orchestrator.policies import load_policy
 from services.mesh.deployment import initial_deployment
 from services.mesh.topology import Service
-from services.mesh.vocabulary import Tier
+from services.mesh.vocabulary import ActionName, Tier
 
 MIB = 2**20
-POLICY = "wait"
+WAIT = SREAction(action=ActionName.WAIT)
 console = Console(stderr=True)
 
 
@@ -72,26 +73,22 @@ def episode_figures(runs: int) -> list[Figure]:
     records = []
     with Environment(ProcessBackend) as environment:
         for run in range(runs):
-            began, busy = time.perf_counter(), _tree_cpu_s()
-            record, _score = play(
-                environment,
-                load_policy(POLICY),
-                Tier.CONTROL,
-                run,
-                lambda _a, o, began=began: resets.append(time.perf_counter() - began)  # type: ignore[misc]
-                if o.step == 0
-                else None,
-            )
-            whole.append(time.perf_counter() - began)
-            cores.append((_tree_cpu_s() - busy) / whole[-1])
+            began = time.perf_counter()
+            environment.reset(seed=run, task_tier=Tier.CONTROL)
+            resets.append(time.perf_counter() - began)
+            began_steps, busy = time.perf_counter(), _tree_cpu_s()
+            while not environment.step(WAIT).done:
+                pass
+            ended = time.perf_counter()
+            cores.append((_tree_cpu_s() - busy) / (ended - began_steps))
+            whole.append(ended - began)
             memory.append(_tree_pss_mb())
-            records.append(record)
-            step_seconds = ProcessBackend().step_seconds
-            over += [100 * (s.duration_s or 0.0) / step_seconds - 100 for s in record.steps[1:]]
+            records.append(environment.hidden_state())
+            over += [100 * (s.duration_s or 0.0) / STEP_SECONDS - 100 for s in records[-1].steps]
     return [
         Figure("reset, its window included", "s", "<= 3", resets),
         Figure("step beyond its window", "% of it", "<= 20", over),
-        Figure("30-step episode", "s", "<= 20", whole),
+        Figure("30-step episode, reset included", "s", "<= 20", whole),
         Figure("memory of one mesh (PSS)", "MiB", "<= 400", memory),
         Figure("CPU of one mesh and its orchestrator", "cores", "", cores),
         Figure("control SLA met, one mesh", "% of windows", ">= 99", _sla_met_pct(records)),
@@ -105,7 +102,7 @@ def side_by_side_figures(runs: int, width: int) -> list[Figure]:
     def on_one_mesh(mesh: int) -> list[EpisodeRecord]:
         with Environment(ProcessBackend) as environment:
             return [
-                play(environment, load_policy(POLICY), Tier.CONTROL, 100 * mesh + run)[0]
+                play(environment, load_policy(ActionName.WAIT), Tier.CONTROL, 100 * mesh + run)[0]
                 for run in range(runs)
             ]
 
@@ -143,13 +140,13 @@ def _rest_latency(records: Sequence[EpisodeRecord]) -> list[Figure]:
 def _tree_pss_mb() -> float:
     """Memory of the zygote and its children; shared pages are counted once."""
     children = psutil.Process().children(recursive=True)
-    return sum(child.memory_full_info().pss for child in children) / MIB
+    return float(sum(child.memory_full_info().pss for child in children)) / MIB
 
 
 def _tree_cpu_s() -> float:
     """CPU seconds of this process and of all that it started and that still runs."""
     processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
-    return sum(sum(process.cpu_times()[:2]) for process in processes)
+    return float(sum(sum(process.cpu_times()[:2]) for process in processes))
 
 
 def main(

@@ -14,13 +14,14 @@ import grader
 from models import SREAction, SREObservation
 from orchestrator.backends import make_backend
 from orchestrator.environment import Environment
-from orchestrator.play import play
+from orchestrator.play import Watch, play
 from orchestrator.policies import load_policy
 from orchestrator.settings import Settings
 from services.mesh.topology import Service
 from services.mesh.vocabulary import DEFAULT_TIERS, Tier
 
 console = Console(stderr=True)
+TERMS = ("sla", "speed", "budget", "root_cause")
 MET, BROKEN = "[green]ok[/green]", "[bold red]SLA[/bold red]"
 
 
@@ -45,27 +46,38 @@ def spell(action: SREAction) -> str:
 
 def story(record: grader.EpisodeRecord, score: grader.Score) -> str:
     """What was broken, what was done, when it recovered, and the score."""
-    broken = "; ".join(
-        f"{fault.kind} at {fault.root} ({', '.join(f'{k} {v}' for k, v in fault.parameters.items())})"
+    broken = [
+        f"{fault.kind} at {fault.root} (" + ", ".join(map(_pair, fault.parameters.items())) + ")"
         for fault in record.faults
-    )
+    ]
     done = [
-        f"step {step.step}: {step.action.action} {step.action.service_id}"
-        + ("" if step.action.accepted else " (refused)")
-        + (" - the cure" if step.action.cures else "")
+        f"step {step.step}: {taken.action} {taken.service_id}"
+        + ("" if taken.accepted else " (refused)")
+        + (" - the cure" if taken.cures else "")
         for step in record.steps
-        if step.action is not None and step.action.service_id is not None
+        if (taken := step.action) is not None and taken.service_id is not None
     ]
-    when = score.recovered_at
-    lines = [
-        f"[bold]{record.tier}[/bold], seed {record.seed}",
-        f"  broken     {broken}",
-        f"  done       {'; '.join(done) or 'nothing'}",
-        f"  recovered  {'never' if when is None else f'at step {when}'}",
-        f"  score      [bold]{score.total:.3f}[/bold] (sla {score.sla:.2f}, speed {score.speed:.2f}, "
-        f"budget {score.budget:.2f}, root cause {score.root_cause:.2f})",
-    ]
-    return "\n".join(lines)
+    when = "never" if score.recovered_at is None else f"at step {score.recovered_at}"
+    terms = ", ".join(f"{term} {getattr(score, term):.2f}" for term in TERMS)
+    return "\n".join(
+        (
+            f"[bold]{record.tier}[/bold], seed {record.seed}",
+            f"  broken     {'; '.join(broken)}",
+            f"  done       {'; '.join(done) or 'nothing'}",
+            f"  recovered  {when}",
+            f"  score      [bold]{score.total:.3f}[/bold] ({terms})",
+        )
+    )
+
+
+def _pair(named: tuple[str, object]) -> str:
+    name, value = named
+    return f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+
+
+def watch_on(live: Live, tier: Tier) -> Watch:
+    """Draws every step of an episode on `live`."""
+    return lambda action, observation: live.update(screen(tier, action, observation), refresh=True)
 
 
 def main(
@@ -80,15 +92,7 @@ def main(
     with Environment(make_backend(settings), record_dir=record_dir) as environment:
         for tier in DEFAULT_TIERS:
             with Live(console=console, auto_refresh=False) as live:
-                record, score = play(
-                    environment,
-                    engineer,
-                    tier,
-                    seed,
-                    lambda a, o, live=live, tier=tier: live.update(  # type: ignore[misc]
-                        screen(tier, a, o), refresh=True
-                    ),
-                )
+                record, score = play(environment, engineer, tier, seed, watch=watch_on(live, tier))
             stories.append(story(record, score))
             console.print(stories[-1])
     out = Console()

@@ -1,4 +1,4 @@
-"""The environment: reset, step, state. One loop over any backend; everything hidden stays in here."""
+"""The environment: reset, step, state. One loop over any backend; what is hidden stays here."""
 
 import secrets
 import time
@@ -32,8 +32,8 @@ class Environment:
     """Seven services, a hidden fault, and at most 30 steps to bring the SLA back.
 
     ### Action space
-    `SREAction(action, service_id)`: restart, scale_up, circuit_break, rollback (each on one service)
-    and wait.
+    `SREAction(action, service_id)`: restart, scale_up, circuit_break, rollback (each on one
+    service) and wait.
 
     ### Observation space
     `SREObservation`: noisy, late, partly lost metrics of every service, edges seen in spans, the

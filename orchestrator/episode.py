@@ -1,4 +1,4 @@
-"""One running episode: what is hidden, what was done, what was measured. Pure; touches no backend."""
+"""One running episode: what is hidden, was done, was measured. Pure; touches no backend."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -52,9 +52,7 @@ class Episode:
     cost_spent: int = 0
     restarts_used: int = 0
     _taken: ActionRecord | None = None
-    _history: deque[SREAction] = field(
-        default_factory=lambda: deque(maxlen=ACTION_HISTORY_LENGTH)
-    )
+    _history: deque[SREAction] = field(default_factory=lambda: deque(maxlen=ACTION_HISTORY_LENGTH))
     _windows: list[Window] = field(default_factory=list)
     _statuses: list[dict[Service, bool]] = field(default_factory=list)
 
@@ -119,6 +117,7 @@ class Episode:
             },
         )
         self._windows.append(window)
+        in_rotation = [(s, self.deployment.serving(s, self.step)) for s in Service]
         self.deployment = self.deployment.window_ended()
         observation = self._observe()
         self.steps.append(
@@ -126,6 +125,8 @@ class Episode:
                 step=self.step,
                 action=self._taken,
                 true={service: _true(w) for service, w in window.services.items()},
+                edges=tuple(seen.true_edges(window)),
+                serving={s: tuple(str(r.id) for r in serving) for s, serving in in_rotation},
                 observed=observation.model_dump(mode="json"),
                 duration_s=round(duration_s, 4),
             )

@@ -96,7 +96,7 @@ class Meshes:
             tier=job.tier,
             seed=job.seed,
             score=score,
-            duration_s=round(sum(step.duration_s for step in record.steps), 2),
+            duration_s=round(sum(step.duration_s or 0.0 for step in record.steps), 2),
         )
 
     def close(self) -> None:
@@ -159,6 +159,7 @@ def table(results: Sequence[Result]) -> Table:
 
 
 def main(
+    *,
     policies: Annotated[str, typer.Option(help="comma-separated, or module:Class")] = ",".join(
         DEFAULT_POLICIES
     ),
@@ -171,16 +172,19 @@ def main(
     """Plays every policy on every tier and seed that OUT does not hold yet, and prints a table."""
     settings = Settings.from_env(os.environ)
     try:
+        names = [name for name in policies.split(",") if load_policy(name)]
         jobs = [
-            Job(load_policy(policy) and policy, parse_tier(tier), first_seed + index)
+            Job(name, tier, first_seed + index)
             for index in range(seeds)
-            for tier in tiers.split(",")
-            for policy in policies.split(",")
+            for tier in map(parse_tier, tiers.split(","))
+            for name in names
         ]
     except SREError as error:
         raise typer.BadParameter(str(error)) from error
     out.parent.mkdir(parents=True, exist_ok=True)
-    failed = _play_missing(missing(jobs, read_results(out, settings.backend)), settings, out, meshes)
+    failed = _play_missing(
+        missing(jobs, read_results(out, settings.backend)), settings, out, meshes
+    )
     wanted = set(jobs)
     results = [
         r for r in read_results(out, settings.backend) if Job(r.policy, r.tier, r.seed) in wanted

@@ -1,8 +1,8 @@
-"""What callers give by name, checked at the door: every error names the field and the valid values."""
+"""What callers give by name, checked at the door: errors name the field and the valid values."""
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from models import SREAction
 from orchestrator.errors import InvalidAction, UnknownName
@@ -40,6 +40,6 @@ def parse_action(action: SREAction | Mapping[str, Any]) -> SREAction:
 
 def _parse(kind: type[E], field: str, value: object) -> E:
     try:
-        return kind(value)
+        return kind(cast("str", value))
     except ValueError:
         raise UnknownName(field, value, kind) from None

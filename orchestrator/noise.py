@@ -1,4 +1,6 @@
-"""What telemetry loses on its way: noise, loss and delay, keyed by the seed. The same for every backend."""
+"""What telemetry loses on its way: noise, loss, delay, keyed by the seed; the same everywhere."""
+
+from dataclasses import dataclass
 
 from services.mesh.draws import Stream, normal, uniform
 
@@ -18,28 +20,47 @@ def lag_steps(seed: int, service_index: int) -> int:
     return next(lag for bound, lag in LAG_STEPS_BELOW if draw < bound)
 
 
-def metric_lost(seed: int, step: int, service_index: int, metric_index: int) -> bool:
-    index = service_index * METRICS_PER_SERVICE + metric_index
-    return uniform(seed, Stream.METRIC_LOSS, step, index) < METRIC_LOSS_RATIO
+@dataclass(frozen=True, slots=True)
+class At:
+    """Where a value is observed: its keys to the noise."""
+
+    seed: int
+    step: int
+    service_index: int
+
+
+def metric_lost(at: At, metric_index: int) -> bool:
+    index = at.service_index * METRICS_PER_SERVICE + metric_index
+    return uniform(at.seed, Stream.METRIC_LOSS, at.step, index) < METRIC_LOSS_RATIO
 
 
 def span_lost(seed: int, step: int, call_index: int) -> bool:
     return uniform(seed, Stream.SPAN_LOSS, step, call_index) < SPAN_LOSS_RATIO
 
 
-def noisy_latency_ms(value: float, seed: int, step: int, service_index: int) -> float:
+def noisy_latency_ms(value: float, at: At) -> float:
     """Multiplied by N(1, 0.08), rounded to 0.1 ms, never negative."""
-    z = normal(seed, Stream.LATENCY_NOISE, step, service_index)
-    return round(max(0.0, value * (1.0 + LATENCY_NOISE_RATIO * z)), 1)
+    return round(max(0.0, value * (1.0 + LATENCY_NOISE_RATIO * _z(Stream.LATENCY_NOISE, at))), 1)
 
 
-def noisy_error_rate(value: float, seed: int, step: int, service_index: int) -> float:
+def noisy_error_rate(value: float, at: At) -> float:
     """Plus N(0, 0.005), clipped to 0..1, rounded to 0.0001."""
-    z = normal(seed, Stream.ERROR_NOISE, step, service_index)
-    return round(min(1.0, max(0.0, value + ERROR_RATE_NOISE * z)), 4)
+    return round(min(1.0, max(0.0, value + ERROR_RATE_NOISE * _z(Stream.ERROR_NOISE, at))), 4)
 
 
-def noisy_percent(value: float, stream: Stream, seed: int, step: int, service_index: int) -> float:
-    """Plus N(0, 2 points), clipped to 0..100, rounded to 0.1. `stream`: CPU_NOISE or MEMORY_NOISE."""
-    z = normal(seed, stream, step, service_index)
+def noisy_cpu_pct(value: float, at: At) -> float:
+    """Plus N(0, 2 points), clipped to 0..100, rounded to 0.1."""
+    return _noisy_percent(value, _z(Stream.CPU_NOISE, at))
+
+
+def noisy_memory_pct(value: float, at: At) -> float:
+    """As `noisy_cpu_pct`."""
+    return _noisy_percent(value, _z(Stream.MEMORY_NOISE, at))
+
+
+def _noisy_percent(value: float, z: float) -> float:
     return round(min(100.0, max(0.0, value + PERCENT_NOISE * z)), 1)
+
+
+def _z(stream: Stream, at: At) -> float:
+    return normal(at.seed, stream, at.step, at.service_index)

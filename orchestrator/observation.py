@@ -2,23 +2,31 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from grader import TrueEdge
 from models import ServiceMetrics, TraceEdge
 from orchestrator import noise
 from orchestrator.telemetry.window import EdgeCall, ServiceWindow, Window
-from services.mesh.draws import Stream
 from services.mesh.sla import ERROR_RATE_LIMIT, P99_LIMIT_MS
-from services.mesh.topology import USERS, Service
+from services.mesh.topology import Service
 
 _INDEX = {service: index for index, service in enumerate(Service)}
+_NOISES = (
+    noise.noisy_latency_ms,
+    noise.noisy_error_rate,
+    noise.noisy_cpu_pct,
+    noise.noisy_memory_pct,
+)
 
 
 def noisy_metrics(windows: Sequence[Window], seed: int) -> dict[Service, ServiceMetrics]:
     """Metrics of every service as they arrive after the newest of `windows` (steps 0, 1, ...)."""
     step = windows[-1].step
     return {
-        service: _noisy(_late(windows, service, seed).services[service], seed, step, service)
+        service: _noisy(
+            _late(windows, service, seed).services[service], noise.At(seed, step, _INDEX[service])
+        )
         for service in Service
     }
 
@@ -33,12 +41,27 @@ def sla_status(
 def trace_edges(windows: Sequence[Window], seed: int) -> list[TraceEdge]:
     """Calls seen in the spans that arrived, edge by edge; a caller's spans are as late as it is."""
     step = windows[-1].step
-    calls: dict[tuple[str, str], list[EdgeCall]] = defaultdict(list)
-    for caller in Service:
-        for index, call in enumerate(_late(windows, caller, seed).edge_calls):
-            if call.caller == caller and not noise.span_lost(seed, step, index):
-                calls[call.caller, call.callee].append(call)
-    return [_edge(Service(a), Service(b), seen) for (a, b), seen in calls.items() if a != USERS]
+    arrived = [
+        call
+        for caller in Service
+        for index, call in enumerate(_late(windows, caller, seed).edge_calls)
+        if call.caller == caller and not noise.span_lost(seed, step, index)
+    ]
+    return [
+        TraceEdge(
+            caller=Service(edge.caller),
+            callee=Service(edge.callee),
+            calls=edge.calls,
+            error_rate=round(edge.failed / edge.calls, 4),
+            latency_p99=round(edge.latency_p99, 1),
+        )
+        for edge in _edges(arrived)
+    ]
+
+
+def true_edges(window: Window) -> list[TrueEdge]:
+    """All calls of the window, edge by edge, the users' among them."""
+    return _edges(window.edge_calls)
 
 
 def dependency_graph(edges: Sequence[TraceEdge]) -> dict[Service, list[Service]]:
@@ -53,25 +76,13 @@ def _late(windows: Sequence[Window], service: Service, seed: int) -> Window:
     return windows[max(0, len(windows) - 1 - noise.lag_steps(seed, _INDEX[service]))]
 
 
-def _noisy(truth: ServiceWindow, seed: int, step: int, service: Service) -> ServiceMetrics:
-    index = _INDEX[service]
-    latency, errors = truth.calls.p99_ms, truth.error_rate
-    cpu, memory = truth.cpu_pct, truth.memory_pct
-    lost = [noise.metric_lost(seed, step, index, m) for m in range(noise.METRICS_PER_SERVICE)]
-    return ServiceMetrics(
-        latency_p99=None
-        if latency is None or lost[0]
-        else noise.noisy_latency_ms(latency, seed, step, index),
-        error_rate=None
-        if errors is None or lost[1]
-        else noise.noisy_error_rate(errors, seed, step, index),
-        cpu_pct=None
-        if cpu is None or lost[2]
-        else noise.noisy_percent(cpu, Stream.CPU_NOISE, seed, step, index),
-        memory_pct=None
-        if memory is None or lost[3]
-        else noise.noisy_percent(memory, Stream.MEMORY_NOISE, seed, step, index),
+def _noisy(truth: ServiceWindow, at: noise.At) -> ServiceMetrics:
+    values = (truth.calls.p99_ms, truth.error_rate, truth.cpu_pct, truth.memory_pct)
+    latency, errors, cpu, memory = (
+        None if value is None or noise.metric_lost(at, index) else noisy(value, at)
+        for index, (value, noisy) in enumerate(zip(values, _NOISES, strict=True))
     )
+    return ServiceMetrics(latency_p99=latency, error_rate=errors, cpu_pct=cpu, memory_pct=memory)
 
 
 def _verdict(seen: ServiceMetrics, last: bool) -> bool:
@@ -82,14 +93,18 @@ def _verdict(seen: ServiceMetrics, last: bool) -> bool:
     return last if seen.error_rate is None or seen.latency_p99 is None else True
 
 
-def _edge(caller: Service, callee: Service, calls: Sequence[EdgeCall]) -> TraceEdge:
-    latencies = sorted(call.latency_ms for call in calls)
-    nearest_rank = latencies[math.ceil(0.99 * len(latencies)) - 1]
-    failed = sum(call.failed for call in calls)
-    return TraceEdge(
-        caller=caller,
-        callee=callee,
-        calls=len(calls),
-        error_rate=round(failed / len(calls), 4),
-        latency_p99=round(nearest_rank, 1),
-    )
+def _edges(calls: Iterable[EdgeCall]) -> list[TrueEdge]:
+    """Edges in the order of their first call; p99 by nearest rank."""
+    by_edge: dict[tuple[str, str], list[EdgeCall]] = defaultdict(list)
+    for call in calls:
+        by_edge[call.caller, call.callee].append(call)
+    return [
+        TrueEdge(
+            caller=caller,
+            callee=callee,
+            calls=len(seen),
+            failed=sum(call.failed for call in seen),
+            latency_p99=sorted(call.latency_ms for call in seen)[math.ceil(0.99 * len(seen)) - 1],
+        )
+        for (caller, callee), seen in by_edge.items()
+    ]

@@ -16,6 +16,7 @@ def play(
     policy: Policy,
     tier: Tier,
     seed: int,
+    *,
     watch: Watch = lambda _action, _observation: None,
 ) -> tuple[EpisodeRecord, Score]:
     """Plays until done; `watch` sees every action (None at first) and observation as it comes."""

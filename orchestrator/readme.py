@@ -31,8 +31,7 @@ from services.mesh.vocabulary import ACTION_COSTS, DEFAULT_TIERS, MAX_RESTARTS, 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "world.md")
 EXAMPLE = ROOT / "docs" / "examples" / "episode.jsonl"
-"""An episode recorded on the process backend: what the excerpts show."""
-EXAMPLE_COMMAND = f"python grader.py {EXAMPLE.relative_to(ROOT)} --explain"
+"""What the excerpts show: the record of `make demo`'s medium episode, on a machine at rest."""
 NUMBERS_FROM = (topology, vocabulary, sla, shapes, noise, reward, grader)
 TIER_SEEDS = 200
 """So many seeds show every kind of fault that a tier can hide."""
@@ -43,11 +42,11 @@ FRESH = Situation(initial_deployment(), step=1, remaining_restarts=MAX_RESTARTS)
 
 BLOCK = re.compile(r"(?s)(<!-- generated:(\w+) -->\n).*?(<!-- /generated -->)")
 FAULT_ROW = re.compile(r"(?m)^(\w[\w ]+?)  +(.+(?:\n  +.+)*)$")
-FAULT_COLUMNS = ("symptom", "seen in", "cured by", "made worse by")
 
 
 def table(head: str, rows: Iterable[Iterable[object]]) -> str:
-    lines = [head, re.sub("[^|]+", "---", head), *(" | ".join(map(str, row)) for row in rows)]
+    rule = re.sub("[^|]+", " --- ", head).strip()
+    lines = (head, rule, *(" | ".join(map(str, row)) for row in rows))
     return "\n".join(f"| {line} |" for line in lines)
 
 
@@ -63,9 +62,7 @@ def graph() -> str:
     """Who calls whom, as a picture."""
     shown = [f"    {USERS}([{USERS}]) --> {ENTRY}"]
     shown += [f"    {database}[({database})]" for database in DATABASES]
-    shown += [
-        f"    {caller} --> {callee}" for caller, callees in CALLS.items() for callee in callees
-    ]
+    shown += [f"    {caller} --> {to}" for caller, callees in CALLS.items() for to in callees]
     return code("\n".join(["graph LR", *shown]), "mermaid")
 
 
@@ -135,10 +132,8 @@ def _tier(tier: Tier) -> Sequence[object]:
 
 def faults() -> str:
     told = {name: fault_table(name) for name in by_name()}
-    rows = (
-        (f"`{name}`", *(said[column] for column in FAULT_COLUMNS)) for name, said in told.items()
-    )
-    return table(" | ".join(("fault", *FAULT_COLUMNS)), rows)
+    rows = ((f"`{name}`", *rows.values()) for name, rows in told.items())
+    return table("fault | symptom | seen in | cured by | made worse by", rows)
 
 
 def fault_table(kind: str) -> Mapping[str, str]:
@@ -150,15 +145,9 @@ def fault_table(kind: str) -> Mapping[str, str]:
 
 def flaps() -> str:
     rows = (
-        (
-            f"`{cause}`",
-            f"`{shape.cheap_cure}`",
-            _spelt(shape.loss_share),
-            _spelt(shape.period_steps),
-            _spelt(shape.burst_steps),
-            _spelt(shape.cpu_factor),
-        )
+        (f"`{cause}`", f"`{shape.cheap_cure}`", *map(_spelt, ranges))
         for cause, shape in shapes.FLAP_SHAPES.items()
+        for ranges in [(shape.loss_share, shape.period_steps, shape.burst_steps, shape.cpu_factor)]
     )
     return table("cause | cheap cure | calls lost in a burst | period | burst | CPU x", rows)
 
@@ -193,8 +182,7 @@ def _constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
         about = ""
         if isinstance(follower, ast.Expr) and isinstance(follower.value, ast.Constant):
             about = re.sub(r"\s+", " ", str(follower.value.value))
-        targets = node.targets if isinstance(node, ast.Assign) else []
-        for target in targets:
+        for target in node.targets if isinstance(node, ast.Assign) else ():
             for name in target.elts if isinstance(target, ast.Tuple) else [target]:
                 if isinstance(name, ast.Name) and re.fullmatch(r"[A-Z][A-Z\d_]+", name.id):
                     yield name.id, about
@@ -212,8 +200,8 @@ def _spelt(value: float | Sequence[float]) -> str:
 
 
 def screen() -> str:
-    """What the demo shows of the example's worst window that its engineer answered."""
-    step = max(_example().steps, key=lambda s: sum(not seen.sla_met for seen in s.true.values()))
+    """What the demo shows of the example when things look worst."""
+    step = min(_example().steps, key=lambda step: sum(step.observed["sla_status"].values()))
     taken = step.action
     action = SREAction(action=taken.action, service_id=taken.service_id) if taken else None
     shown = demo.screen(_example().tier, action, SREObservation.model_validate(step.observed))
@@ -232,7 +220,8 @@ def explained() -> str:
     """What the grader prints for the example."""
     with redirect_stdout(io.StringIO()) as printed:
         grader.main([str(EXAMPLE), "--explain"])
-    return code(f"$ {EXAMPLE_COMMAND}\n{printed.getvalue()}", "console")
+    asked = f"$ python grader.py {EXAMPLE.relative_to(ROOT)} --explain"
+    return code(f"{asked}\n{printed.getvalue()}", "console")
 
 
 def _example() -> grader.EpisodeRecord:

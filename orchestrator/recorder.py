@@ -1,4 +1,4 @@
-"""Writes an episode to a file while it runs: JSON lines, one a step, so that a crash loses one line."""
+"""Writes an episode to a file while it runs: JSON lines, so that a crash loses one line at most."""
 
 from pathlib import Path
 from typing import TextIO

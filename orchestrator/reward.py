@@ -1,4 +1,4 @@
-"""The dense hint, from what the agent itself can see. Never reads the truth; the score is the grader's."""
+"""The dense hint, from what the agent itself sees. Never reads the truth: that is the grader's."""
 
 from collections.abc import Mapping, Sequence
 

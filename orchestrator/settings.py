@@ -1,4 +1,4 @@
-"""Settings of the orchestrator, read once at a process's entry point. Every variable starts with SRE_."""
+"""Settings of the orchestrator, read once at a process's entry point; variables start with SRE_."""
 
 from collections.abc import Mapping
 from pathlib import Path

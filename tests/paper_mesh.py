@@ -1,4 +1,4 @@
-"""A mesh on paper: a deterministic stand-in backend, so that the loop and the policies are tested in no time.
+"""A mesh on paper: a deterministic backend, so that loop and policies are tested in no time.
 
 Rough on purpose: it knows the direction of every effect, not its size. It is no simulator.
 """

@@ -1,4 +1,4 @@
-"""The contract of an action: a pure move of the deployment. What it takes to get there is the rollout's."""
+"""The contract of an action: a pure move of the deployment. The rollout carries it out."""
 
 from dataclasses import dataclass
 from typing import Protocol

@@ -7,7 +7,7 @@ from services.mesh.vocabulary import MAX_RESTARTS, ActionName
 
 
 class Restart:
-    """Every replica is killed and started; the service is held out of service until the window ends."""
+    """Every replica is killed and started; the service is held out until the window ends."""
 
     name = ActionName.RESTART
 

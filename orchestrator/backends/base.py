@@ -41,7 +41,7 @@ class Lifecycle(Protocol):
         ...
 
     def dead(self) -> Mapping[ReplicaId, int]:
-        """Replicas that ended by themselves (OOM kills) and their exit codes, until started again."""
+        """Replicas that ended by themselves (OOM kills), with exit codes, until started again."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The one that knows: cures each fault by its cheap cure as soon as that would take. An upper bound."""
+"""The one that knows: cures each fault by its cheap cure as soon as that takes. An upper bound."""
 
 from chaos.fault import Intervention
 from models import SREAction, SREObservation
@@ -8,7 +8,7 @@ from services.mesh.vocabulary import ActionName
 
 
 class Oracle:
-    """Asks each fault whether its cheap cure would take at the next step; waits where none would."""
+    """Asks each fault whether its cheap cure would take at the next step; else waits."""
 
     name = "oracle"
     privileged = True
@@ -22,7 +22,7 @@ class Oracle:
     def act(self, observation: SREObservation) -> SREAction:
         plan, step = self._truth.plan, observation.step + 1
         for fault, story in zip(plan.faults, self._truth.stories, strict=True):
-            if story.cured_at is None:
+            if fault.root is not None and story.cured_at is None:
                 cure = Intervention(fault.cheap_cure, fault.root, step, plan.seed)
                 if fault.on_action(cure, self._truth.deployment) is not None:
                     return SREAction(action=fault.cheap_cure, service_id=fault.root)

@@ -10,7 +10,7 @@ from services.mesh.vocabulary import Tier
 
 @dataclass(frozen=True, slots=True)
 class Briefing:
-    """What a policy is told when an episode begins. `truth` is there for privileged policies only."""
+    """What a policy is told when an episode begins; `truth` is for privileged policies only."""
 
     seed: int
     tier: Tier

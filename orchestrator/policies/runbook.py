@@ -1,4 +1,4 @@
-"""A careful engineer's rules: history, the call graph, drain before restart. Sees observations only.
+"""A careful engineer's rules: history, the call graph, drain before restart. Sees what agents see.
 
 | seen | done, one stage a time, the next when it comes back |
 |---|---|

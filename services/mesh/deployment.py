@@ -1,4 +1,4 @@
-"""What runs where: replicas, releases, rotation and breakers. Pure values, moved by the orchestrator."""
+"""What runs where: replicas, releases, rotation, breakers. Pure values; others move them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -31,7 +31,7 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """All running replicas, oldest first in each service, and the open breakers.
+    """All running replicas, in each service in the order they came, and the open breakers.
 
     `breakers` maps a service to the first step at which its breaker is closed again;
     `held_out` names services that rejoin the rotation when the current window ends.
@@ -117,7 +117,5 @@ def _with(
 def initial_deployment() -> Deployment:
     """One replica of each service on the current release, all standbys stopped."""
     return Deployment(
-        MappingProxyType(
-            {s: (Replica(ReplicaId(s, 0), Release.CURRENT, 0, 0),) for s in Service}
-        )
+        MappingProxyType({s: (Replica(ReplicaId(s, 0), Release.CURRENT, 0, 0),) for s in Service})
     )

@@ -1,10 +1,10 @@
-"""Names of metrics, labels, spans and control routes: what services write and the orchestrator reads."""
+"""Names of metrics, labels, spans and control routes: services write, the orchestrator reads."""
 
 from enum import StrEnum
 
 SERVER_DURATION = "http_server_request_duration_seconds"
 CLIENT_DURATION = "http_client_request_duration_seconds"
-"""Histogram of outgoing calls by LABEL_PEER and LABEL_OUTCOME: the callers' view that the SLA is read from."""
+"""Histogram of outgoing calls by LABEL_PEER and LABEL_OUTCOME: the view the SLA is read from."""
 POOL_CONNECTIONS = "db_client_connection_count"
 POOL_PENDING = "db_client_connection_pending_requests"
 POOL_TIMEOUTS = "db_client_connection_timeouts_total"

@@ -30,7 +30,6 @@ def is_met(calls: Calls) -> bool:
     """Whether the window meets the SLA; a window without calls does."""
     if calls.failed <= FORGIVEN_FAILURES:
         return calls.answered_p99_ms is None or calls.answered_p99_ms <= P99_LIMIT_MS
-    return (
-        calls.failed / calls.total <= ERROR_RATE_LIMIT
-        and (calls.p99_ms is None or calls.p99_ms <= P99_LIMIT_MS)
+    return calls.failed / calls.total <= ERROR_RATE_LIMIT and (
+        calls.p99_ms is None or calls.p99_ms <= P99_LIMIT_MS
     )

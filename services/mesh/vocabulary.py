@@ -1,11 +1,11 @@
-"""Names and prices of what an agent does and of what breaks, and the version of the world they make."""
+"""Names and prices of what agents do, names of what breaks, and the version of that world."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
 WORLD_VERSION = "1"
-"""Changes whenever a number that bends scores changes: scores of two versions are never compared."""
+"""Changes with every number that bends scores: scores of two versions are never compared."""
 
 MAX_STEPS = 30
 MAX_RESTARTS = 5

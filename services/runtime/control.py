@@ -52,7 +52,7 @@ def create_control(runtime: Runtime, data_loop: asyncio.AbstractEventLoop) -> Fa
 
     @app.put(ControlRoute.ROUTING)
     async def route(table: RoutingTable) -> RoutingTable:
-        routing.replace(table, data_loop)
+        routing.replace(table)
         return table
 
     @app.put(ControlRoute.IMPAIRMENTS)

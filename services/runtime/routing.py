@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Mapping
+from concurrent.futures import Future
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
@@ -27,15 +28,16 @@ class Routing:
     def __init__(self) -> None:
         self._table = RoutingTable(endpoints={})
         self._turns = {service: itertools.count() for service in Service}
-        self._known: asyncio.Event = asyncio.Event()
+        self._known: Future[None] = Future()
 
-    def replace(self, table: RoutingTable, data_loop: asyncio.AbstractEventLoop) -> None:
+    def replace(self, table: RoutingTable) -> None:
         self._table = table
-        data_loop.call_soon_threadsafe(self._known.set)
+        if not self._known.done():
+            self._known.set_result(None)
 
     async def known(self) -> None:
         """Returns once the first table has come."""
-        await self._known.wait()
+        await asyncio.shield(asyncio.wrap_future(self._known))
 
     def next_address(self, callee: Service) -> str | None:
         """The replica whose turn it is: round-robin per call, nothing ejected."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from chaos.fault import Fault
 from orchestrator.backends import BACKENDS, make_backend
 from orchestrator.environment import Environment
 from orchestrator.settings import Settings
@@ -21,7 +22,7 @@ def backend(request):
 @pytest.fixture(scope="module")
 def told(backend):
     """Plays a script against given faults on one mesh that the whole module shares."""
-    faults = []
+    faults: list[Fault] = []
     factory = make_backend(Settings(backend=backend))
     with Environment(factory, draw_faults=lambda _tier, _seed: tuple(faults)) as environment:
 

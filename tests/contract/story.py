@@ -49,9 +49,7 @@ class Told:
         return grader.recovered_at(self.record.steps, self.record.faults) is not None
 
 
-def tell(
-    environment: Environment, script: Script, steps: int | None, seed: int
-) -> Told:
+def tell(environment: Environment, script: Script, steps: int | None, seed: int) -> Told:
     """Plays `script` (step -> action), waiting in between, for `steps` steps or to the end."""
     observation = environment.reset(seed=seed)
     for step in range(1, (steps or MAX_STEPS) + 1):

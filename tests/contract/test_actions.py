@@ -45,7 +45,7 @@ def test_circuit_break_holds_traffic_off(told):
 def test_scale_up_serves_from_the_third_step_after_without_a_lost_call(told):
     story = told(NoFault(), script={1: (ActionName.SCALE_UP, SERVICE)}, steps=7)
     assert all(story.broken(service) == [] for service in Service)
-    serving = [len(step.replicas[SERVICE]) for step in story.steps()]
+    serving = [len(step.serving[SERVICE]) for step in story.steps()]
     assert serving == [1] * (1 + SCALE_UP_STEPS) + [2] * 4
 
 

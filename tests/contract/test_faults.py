@@ -1,4 +1,6 @@
-"""One test a row of the fault table: what is seen, what cures, and each trap tried on the live mesh."""
+"""One test a row of the fault table: what is seen, what cures, each trap tried on the live mesh."""
+
+from itertools import pairwise
 
 import pytest
 
@@ -63,8 +65,8 @@ def test_single_oom_climbs_like_a_saw_and_dies(told):
     memory = story.memory(AUTH)
     died = [step for step, value in enumerate(memory) if value is None]
     assert len(died) >= 2
-    assert all(2 <= later - sooner <= 6 for sooner, later in zip(died, died[1:], strict=False))
-    climbing = [b - a for a, b in zip(memory, memory[1:], strict=False) if a and b and b > a]
+    assert all(2 <= later - sooner <= 6 for sooner, later in pairwise(died))
+    climbing = [b - a for a, b in pairwise(memory) if a and b and b > a]
     assert all(20.0 < climb < 35.0 for climb in climbing)
     assert all(story.errors(AUTH)[step] > 0.5 for step in died[:-1])
 
@@ -81,7 +83,8 @@ def test_a_caller_that_holds_cursors_grows(told):
     story = told(CALLERS_LEAK, steps=8)
     grown = story.memory(PRODUCT)[8] - story.memory(PRODUCT)[0]
     elsewhere = story.memory(ORDER)[8] - story.memory(ORDER)[0]
-    assert grown > 10.0 > 5.0 > elsewhere
+    assert grown > 10.0
+    assert elsewhere < 5.0
 
 
 def test_a_neighbour_shows_in_the_cpu(told):

@@ -16,7 +16,7 @@ from services.mesh import signals
 from services.mesh.topology import JOURNEY_SHARES, Service
 from services.mesh.vocabulary import ActionName, FaultKind, FlapCause, Tier
 from tests.docs.documents import document, documents
-from tests.docs.test_commands import RECIPES, runs_today
+from tests.docs.makefile import RECIPES, runs_today
 
 QUOTED = set().union(*(doc.quoted for doc in documents()))
 README, WORLD = document("README.md"), document("docs/world.md")

@@ -1,4 +1,4 @@
-"""Every example is run as a reader would: its files saved, its blocks run, in a folder of its own."""
+"""Every example is run as a reader would: files saved, blocks run, in a folder of its own."""
 
 import os
 import re
@@ -11,6 +11,7 @@ from tests.architecture.source import ROOT
 from tests.docs.documents import Document, document, documents
 
 RUNNABLE = "runnable"
+README = "README.md"
 WITH_EXAMPLES = [
     pytest.param(d, id=d.name) for d in documents() if any(f.mark == RUNNABLE for f in d.fences)
 ]
@@ -37,14 +38,14 @@ def run_blocks(doc: Document, folder) -> str:
     return printed
 
 
-@pytest.mark.parametrize("doc", WITH_EXAMPLES)
+@pytest.mark.parametrize("doc", [example for example in WITH_EXAMPLES if example.id != README])
 def test_examples_run(doc: Document, tmp_path) -> None:
     assert run_blocks(doc, tmp_path)
 
 
 def test_the_quick_start_ends_with_a_score(tmp_path) -> None:
-    """On the real mesh: how high the score is depends on the machine's mood, that there is one does not."""
-    printed = run_blocks(document("README.md"), tmp_path)
+    """It plays on the real mesh: how high the score is depends on the machine as well."""
+    printed = run_blocks(document(README), tmp_path)
     score = re.fullmatch(r"score (0\.\d{3}) after (\d+) steps\n", printed)
     assert score and 0.01 <= float(score[1]) <= 0.99 and 1 <= int(score[2]) <= 30
 
@@ -63,7 +64,7 @@ def test_examples_are_written_as_the_code_is(doc: Document, tmp_path) -> None:
     for number, fence in enumerate(blocks):
         (tmp_path / f"example_{number}.py").write_text(fence.body)
     settings = ["--config", str(ROOT / "pyproject.toml"), "--no-cache", str(tmp_path)]
-    for command in (["check", "--ignore=D,T20"], ["format", "--check"]):
+    for command in (["check", "--ignore=D,PLR2004,T20"], ["format", "--check"]):
         done = subprocess.run(
             [sys.executable, "-m", "ruff", *command, *settings],
             capture_output=True,

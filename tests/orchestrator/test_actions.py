@@ -20,6 +20,11 @@ def situation(deployment=None, step=1, remaining_restarts=5):
     return Situation(deployment or initial_deployment(), step, remaining_restarts)
 
 
+def refusal(name, where):
+    """Why `name` is refused there; "" where it is not."""
+    return ACTIONS[name].refusal(SERVICE, where) or ""
+
+
 def after(name, where):
     assert ACTIONS[name].refusal(SERVICE, where) is None
     return ACTIONS[name].apply(SERVICE, where)
@@ -61,7 +66,7 @@ def test_scale_up_serves_from_the_third_step_after():
 
 def test_scale_up_is_refused_at_capacity():
     deployment = after(ActionName.SCALE_UP, situation())
-    assert "capacity" in ACTIONS[ActionName.SCALE_UP].refusal(SERVICE, situation(deployment))
+    assert "capacity" in refusal(ActionName.SCALE_UP, situation(deployment))
 
 
 def test_scale_up_after_a_rollback_joins_on_the_release_that_runs():
@@ -97,12 +102,12 @@ def test_rollback_of_two_replicas_leaves_one_on_the_last_good_release():
 
 def test_rollback_is_refused_while_the_standby_is_starting():
     scaled = after(ActionName.SCALE_UP, situation(step=1))
-    assert "busy" in ACTIONS[ActionName.ROLLBACK].refusal(SERVICE, situation(scaled, step=3))
+    assert "busy" in refusal(ActionName.ROLLBACK, situation(scaled, step=3))
 
 
 def test_rollback_is_refused_twice():
     deployment = after(ActionName.ROLLBACK, situation())
-    assert "already" in ACTIONS[ActionName.ROLLBACK].refusal(SERVICE, situation(deployment))
+    assert "already" in refusal(ActionName.ROLLBACK, situation(deployment))
 
 
 @pytest.mark.parametrize("name", ActionName)

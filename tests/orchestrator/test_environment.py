@@ -2,6 +2,7 @@
 
 import json
 
+import anyio
 import pytest
 from pydantic import ValidationError
 
@@ -57,7 +58,6 @@ def test_construction_costs_nothing(environment, meshes):
 
 def test_an_episode_has_thirty_steps_and_one_reward(environment):
     rewards = [environment.reset(seed=1, task_tier=Tier.CONTROL).reward]
-    observation = None
     for step in range(1, MAX_STEPS + 1):
         observation = environment.step(WAIT)
         assert observation.step == step == environment.state.step_count
@@ -111,9 +111,9 @@ def test_bad_names_list_the_valid_ones_and_use_no_step(environment):
             environment.step(action)
         assert all(name in str(caught.value) for name in valid)
     for action, valid in (({"action": "restart"}, Service), ({}, ActionName)):
-        with pytest.raises(InvalidAction) as caught:
+        with pytest.raises(InvalidAction) as incomplete:
             environment.step(action)
-        assert all(name in str(caught.value) for name in valid)
+        assert all(name in str(incomplete.value) for name in valid)
     assert environment.state.step_count == 0
     assert environment.step(WAIT).step == 1
 
@@ -268,8 +268,6 @@ def test_every_error_is_of_one_tree():
 
 
 def test_async_callers_get_the_same_loop():
-    import anyio
-
     async def scenario():
         environment = Environment(PaperMesh)
         await environment.reset_async(seed=1, task_tier=Tier.CONTROL)

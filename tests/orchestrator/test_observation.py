@@ -2,11 +2,11 @@
 
 import statistics
 
+from models import ServiceMetrics
 from orchestrator import noise, observation
 from orchestrator.telemetry.window import EdgeCall, ServiceWindow, Window
 from services.mesh.sla import Calls
 from services.mesh.topology import Service
-from models import ServiceMetrics
 
 SERVICES = tuple(Service)
 SEEDS = range(2000)
@@ -15,9 +15,7 @@ SEEDS = range(2000)
 def window(step, p99=100.0, failed=0, total=20):
     calls = Calls(total, failed, p99, p99)
     edge = EdgeCall(Service.API_GATEWAY, Service.AUTH_SERVICE, 10.0 * (step + 1), False, "t", True)
-    return Window(
-        step, {s: ServiceWindow(calls, 30.0, 40.0) for s in SERVICES}, (edge,) * total
-    )
+    return Window(step, {s: ServiceWindow(calls, 30.0, 40.0) for s in SERVICES}, (edge,) * total)
 
 
 def seed_with_lag(lag, service=Service.API_GATEWAY):
@@ -46,8 +44,8 @@ def test_the_first_window_is_all_there_is_at_first():
 
 
 def test_noise_has_the_moments_of_the_specification():
-    latency = [noise.noisy_latency_ms(100.0, seed, 3, 2) for seed in SEEDS]
-    errors = [noise.noisy_error_rate(0.5, seed, 3, 2) for seed in SEEDS]
+    latency = [noise.noisy_latency_ms(100.0, noise.At(seed, 3, 2)) for seed in SEEDS]
+    errors = [noise.noisy_error_rate(0.5, noise.At(seed, 3, 2)) for seed in SEEDS]
     assert abs(statistics.mean(latency) - 100.0) < 1.0
     assert abs(statistics.stdev(latency) - 8.0) < 0.8
     assert abs(statistics.mean(errors) - 0.5) < 0.001
@@ -56,14 +54,16 @@ def test_noise_has_the_moments_of_the_specification():
 
 def test_values_are_clipped_and_rounded():
     for seed in SEEDS:
-        assert 0.0 <= noise.noisy_error_rate(0.0, seed, 1, 1) <= 0.05
-        assert noise.noisy_error_rate(1.0, seed, 1, 1) <= 1.0
-        latency = noise.noisy_latency_ms(123.456, seed, 1, 1)
+        assert 0.0 <= noise.noisy_error_rate(0.0, noise.At(seed, 1, 1)) <= 0.05
+        assert noise.noisy_error_rate(1.0, noise.At(seed, 1, 1)) <= 1.0
+        latency = noise.noisy_latency_ms(123.456, noise.At(seed, 1, 1))
         assert latency == round(latency, 1)
 
 
 def test_one_value_in_twenty_is_lost():
-    lost = [noise.metric_lost(seed, 5, 3, metric) for seed in SEEDS for metric in range(4)]
+    lost = [
+        noise.metric_lost(noise.At(seed, 5, 3), metric) for seed in SEEDS for metric in range(4)
+    ]
     assert abs(sum(lost) / len(lost) - 0.05) < 0.01
 
 

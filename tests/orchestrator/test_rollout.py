@@ -1,4 +1,4 @@
-"""A rollout brings the mesh to the deployment, in an order that costs no downtime it was not asked for."""
+"""A rollout brings the mesh to the deployment, in an order that costs no needless downtime."""
 
 import anyio
 
@@ -14,7 +14,7 @@ FIRST, STANDBY = ReplicaId(SERVICE, 0), ReplicaId(SERVICE, 1)
 
 
 class LoggedMesh(PaperMesh):
-    """Remembers what was asked, in order; a route is remembered as the replicas that serve SERVICE."""
+    """Remembers what was asked, in order; of a route, the replicas that serve SERVICE."""
 
     def __init__(self):
         super().__init__()

@@ -20,18 +20,20 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 
 @asynccontextmanager
 async def listening(app: ASGIApp) -> AsyncIterator[str]:
-    """The address of `app`, served in this loop."""
-    stop, started = asyncio.Event(), asyncio.Event()
+    """The address of `app`, served in this loop; ends without the pauses of a real shutdown."""
     bound = bind(LOOPBACK, 0)
-    server = PortServer(app, bound, Phases(started.set, stop.is_set))
-    serving = asyncio.create_task(server.serve_bound())
-    await started.wait()
+    server = PortServer(app, bound, Phases(started=bool, stopping=bool))
+    server.config.load()
+    server.lifespan = server.config.lifespan_class(server.config)
+    await server.startup(sockets=[bound])
     try:
         yield f"http://{LOOPBACK}:{bound.getsockname()[1]}"
     finally:
-        stop.set()
+        for listener in server.servers:
+            listener.close()
         server.hang_up()
-        await serving
+        await eventually(lambda: not server.server_state.tasks)
+        await server.lifespan.shutdown()
 
 
 @dataclass
@@ -84,7 +86,7 @@ def route(runtime: Runtime, *addresses: str, to: Service, broken: bool = False) 
     table = RoutingTable(
         endpoints={to: replicas}, open_breakers=frozenset({to} if broken else set())
     )
-    runtime.routing.replace(table, asyncio.get_running_loop())
+    runtime.routing.replace(table)
 
 
 async def eventually(holds: Callable[[], bool], timeout_s: float = 5.0) -> None:

@@ -1,16 +1,21 @@
 """Impairments as desired state: what holds, for how long, and what is left."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from services.mesh.topology import LIMITS, Service
+from services.runtime.draws import Draws
 from services.runtime.governor import Governor
+from services.runtime.holds import Holds
 from services.runtime.impairments import Impaired, Impairments, Leak
+from services.runtime.link import Link
 from services.runtime.metrics import memory_bytes
+from services.runtime.routing import Routing
 from tests.services.conftest import MakeRuntime
 from tests.services.databases import Database, serving
 from tests.services.neighbours import eventually
@@ -106,16 +111,36 @@ async def test_a_neighbour_burns_only_what_is_stalled(impaired: Impaired) -> Non
     assert holding.neighbour_cpu_pct == pytest.approx(20.0)
 
 
-async def test_a_stalled_data_loop_holds_nobody_up(database: Database, governor: Governor) -> None:
-    """The data loop is not even running: what it is asked for comes later."""
-    stalled = asyncio.new_event_loop()
-    impaired = Impaired(database.runtime.link, governor, database.runtime.holds, stalled)
+async def all_others() -> None:
+    """Returns when nothing else goes on in the running loop."""
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others)
+
+
+@pytest.fixture
+def stalled_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop in a thread of its own that does nothing until the test is over."""
+    loop, go = asyncio.new_event_loop(), threading.Event()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    loop.call_soon_threadsafe(go.wait)
+    yield loop
+    go.set()
+    asyncio.run_coroutine_threadsafe(all_others(), loop).result(5.0)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+async def test_a_stalled_data_loop_holds_nobody_up(
+    stalled_loop: asyncio.AbstractEventLoop, governor: Governor
+) -> None:
+    link, holds = Link(Draws(1)), Holds(REPLICA, Routing())
+    impaired = Impaired(link, governor, holds, stalled_loop)
     async with asyncio.timeout(2.0):
         holding = await impaired.apply(wanted(held_connections={REPLICA: 3}, drop_ratio=1.0))
     assert holding.held_connections == {REPLICA: 0}
-    assert database.runtime.link.drop_ratio == 1.0
-    stalled.run_until_complete(asyncio.sleep(0)) if False else None
-    stalled.close()
+    assert link.drop_ratio == 1.0
 
 
 def test_a_leak_is_lost_once_a_step_and_for_good() -> None:

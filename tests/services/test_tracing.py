@@ -47,7 +47,9 @@ def receivers() -> Iterator[tuple[Receiver, Receiver]]:
     """The orchestrator's, and a collector that hangs until let go."""
     prompt, slow = Receiver(), Receiver()
     prompt.go.set()
-    threads = [threading.Thread(target=server.serve_forever) for server in (prompt, slow)]
+    threads = [
+        threading.Thread(target=server.serve_forever, args=(0.02,)) for server in (prompt, slow)
+    ]
     for thread in threads:
         thread.start()
     yield prompt, slow

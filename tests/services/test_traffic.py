@@ -1,0 +1,140 @@
+"""The users: when they come, what for, and that they wait for nobody."""
+
+import asyncio
+import json
+import statistics
+from collections.abc import AsyncIterator
+from itertools import islice, pairwise
+
+import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
+
+from services.mesh.signals import CLIENT_DURATION, LABEL_OUTCOME, LABEL_PEER, TRAFFIC_LATENESS
+from services.mesh.signals import Outcome as O
+from services.mesh.topology import ARRIVALS_PER_S, ENTRY, JOURNEY_SHARES, USERS, Journey
+from services.runtime.app import Runtime
+from services.traffic import Arrival, Traffic, arrivals, journey_at, request_of
+from tests.services.conftest import MakeRuntime
+from tests.services.neighbours import Callee, eventually, route, sample
+from tests.services.whole_mesh import whole_mesh
+
+pytestmark = pytest.mark.anyio
+
+MANY = 4000
+
+
+@pytest.fixture
+async def users(make_runtime: MakeRuntime) -> Runtime:
+    return make_runtime(USERS)
+
+
+@pytest.fixture
+async def traffic(users: Runtime) -> AsyncIterator[asyncio.Task[None]]:
+    running = asyncio.create_task(Traffic(users).run())
+    yield running
+    running.cancel()
+    await asyncio.wait({running})
+    assert running.cancelled()
+
+
+def test_arrivals_are_the_seeds_own() -> None:
+    assert list(islice(arrivals(1), 50)) == list(islice(arrivals(1), 50))
+    assert list(islice(arrivals(1), 50)) != list(islice(arrivals(2), 50))
+
+
+def test_arrivals_are_poisson_at_the_rate_of_the_world() -> None:
+    times = [arrival.at_s for arrival in islice(arrivals(3), MANY)]
+    gaps = [later - sooner for sooner, later in pairwise(times)]
+    assert min(gaps) > 0.0
+    assert statistics.mean(gaps) == pytest.approx(1.0 / ARRIVALS_PER_S, rel=0.05)
+    assert statistics.stdev(gaps) == pytest.approx(1.0 / ARRIVALS_PER_S, rel=0.1)
+
+
+def test_journeys_have_their_shares() -> None:
+    journeys = [arrival.journey for arrival in islice(arrivals(3), MANY)]
+    for journey, share in JOURNEY_SHARES.items():
+        assert journeys.count(journey) / MANY == pytest.approx(share, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("draw", "journey"),
+    [
+        (0.0, Journey.BROWSE),
+        (0.499, Journey.BROWSE),
+        (0.5, Journey.LOGIN),
+        (0.701, Journey.CHECKOUT),
+        (1.0 - 2.0**-53, Journey.CHECKOUT),
+    ],
+)
+def test_a_draw_is_a_journey(draw: float, journey: Journey) -> None:
+    assert journey_at(draw) is journey
+
+
+@pytest.mark.parametrize("journey", Journey)
+def test_every_request_is_for_the_entry(journey: Journey) -> None:
+    request = request_of(Arrival(0.0, journey, user=4, item=5))
+    assert request.url.host == ENTRY
+    if journey is Journey.CHECKOUT:
+        assert set(json.loads(request.content)) == {"name", "password", "item"}
+
+
+async def test_nobody_comes_before_the_first_routing(
+    users: Runtime, traffic: asyncio.Task[None]
+) -> None:
+    async with Callee().listening() as entry:
+        while users.metrics.page().count(b"le=") == 0:
+            await asyncio.sleep(0)  # until the generator runs
+        assert entry.requests == []
+        route(users, entry.address, to=ENTRY)
+        await eventually(lambda: len(entry.requests) >= 3)
+    assert not traffic.done()
+
+
+async def test_arrivals_do_not_wait_for_answers(
+    users: Runtime, traffic: asyncio.Task[None]
+) -> None:
+    """A silent entry gets as many requests as time brings, although none has been answered."""
+    async with Callee(None).listening() as entry:
+        route(users, entry.address, to=ENTRY)
+        due = sum(arrival.at_s < 0.4 for arrival in islice(arrivals(users.spec.seed), 100))
+        await eventually(lambda: len(entry.requests) >= due)
+        answered = {LABEL_PEER: ENTRY, LABEL_OUTCOME: O.OK}
+        assert sample(users.metrics.registry, f"{CLIENT_DURATION}_count", **answered) == 0
+    assert sample(users.metrics.registry, f"{TRAFFIC_LATENESS}_count") >= due
+
+
+async def test_users_whom_nobody_serves_keep_coming(
+    users: Runtime, traffic: asyncio.Task[None]
+) -> None:
+    route(users, to=ENTRY)
+    refused = {LABEL_PEER: ENTRY, LABEL_OUTCOME: O.REFUSED}
+    registry = users.metrics.registry
+    await eventually(lambda: sample(registry, f"{CLIENT_DURATION}_count", **refused) >= 3)
+    assert not traffic.done()
+
+
+async def test_each_journey_is_a_trace_of_its_own(
+    users: Runtime, traffic: asyncio.Task[None], spans: InMemorySpanExporter
+) -> None:
+    async with Callee().listening() as entry:
+        route(users, entry.address, to=ENTRY)
+        done = spans.get_finished_spans
+        await eventually(lambda: sum(span.parent is None for span in done()) >= 3)
+    roots = {span.context.span_id: span for span in done() if span.parent is None}
+    assert {span.name for span in roots.values()} <= set(Journey)
+    assert len({span.context.trace_id for span in roots.values()}) == len(roots)
+    calls = [span for span in done() if span.kind is SpanKind.CLIENT and span.parent]
+    assert {span.parent.span_id for span in calls if span.parent} >= set(roots)
+
+
+async def test_a_mesh_at_rest_fails_nobody(make_runtime: MakeRuntime) -> None:
+    async with whole_mesh(make_runtime) as mesh:
+        running = asyncio.create_task(Traffic(mesh.users).run())
+        served = {LABEL_PEER: ENTRY, LABEL_OUTCOME: O.OK}
+        registry = mesh.users.metrics.registry
+        await eventually(lambda: sample(registry, f"{CLIENT_DURATION}_count", **served) >= 20)
+        running.cancel()
+        await asyncio.wait({running})
+        page = mesh.users.metrics.page().decode()
+    assert not [outcome for outcome in O if outcome is not O.OK and f'"{outcome}"' in page]

@@ -1,0 +1,48 @@
+"""All seven services in one interpreter, each on a port of its own."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from services.mesh.topology import CALLS, ENTRY, USERS, Service
+from services.process import INSTALL
+from services.runtime.app import Runtime, create_app
+from services.runtime.link import LinkMiddleware
+from services.runtime.routing import RoutingTable
+from tests.services.neighbours import listening
+
+
+@dataclass
+class Mesh:
+    """Runtimes by service, the users' own, and where each replica 0 is."""
+
+    runtimes: dict[Service, Runtime]
+    users: Runtime
+    addresses: dict[Service, str]
+
+    def route(self, *broken: Service, away: frozenset[Service] = frozenset()) -> None:
+        """Tells every caller where its callees are; not those `away`, and not to call `broken`."""
+        for caller, runtime in [*self.runtimes.items(), (None, self.users)]:
+            callees = CALLS[caller] if caller else (ENTRY,)
+            endpoints = {
+                callee: {} if callee in away else {f"{callee}-0": self.addresses[callee]}
+                for callee in callees
+            }
+            table = RoutingTable(
+                endpoints=endpoints, open_breakers=frozenset(broken) & frozenset(callees)
+            )
+            runtime.routing.replace(table)
+
+
+@asynccontextmanager
+async def whole_mesh(make_runtime: Callable[[str], Runtime]) -> AsyncIterator[Mesh]:
+    """A routed mesh."""
+    async with AsyncExitStack() as serving:
+        mesh = Mesh({}, make_runtime(USERS), {})
+        for service in Service:
+            runtime = mesh.runtimes[service] = make_runtime(f"{service}-0")
+            app = create_app(runtime, INSTALL[service])
+            entry = listening(LinkMiddleware(app, runtime.link))
+            mesh.addresses[service] = await serving.enter_async_context(entry)
+        mesh.route()
+        yield mesh
