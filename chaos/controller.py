@@ -7,11 +7,16 @@ the controller is gone, every impairment ends by itself.
 import asyncio
 import contextlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from chaos.fault import NO_IMPAIRMENTS, Impairments
 from services.mesh.deployment import ReplicaId
 from services.mesh.vocabulary import IMPAIRMENT_TTL_S
+
+
+class TargetUnreachable(Exception):
+    """A target that lives gave no usable answer."""
 
 
 class FaultSurface(Protocol):
@@ -23,7 +28,7 @@ class FaultSurface(Protocol):
         """Makes `impairments` hold inside `target` for `ttl_s`; NO_IMPAIRMENTS heals.
 
         Idempotent: applying twice at one step leaks once. Returns what holds now, or None where
-        the target is dead.
+        the target is dead. Raises TargetUnreachable.
         """
         ...
 
@@ -52,14 +57,18 @@ class Controller:
 
     async def aclose(self) -> None:
         """Stops renewing and heals what is impaired."""
+        await self.stop()
+        healed = dict.fromkeys(self._desired, NO_IMPAIRMENTS)
+        self._desired = {}
+        await self._apply(healed)
+
+    async def stop(self) -> None:
+        """Stops renewing: what is impaired heals by itself when its time is up."""
         if self._renewal is not None:
             self._renewal.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._renewal
             self._renewal = None
-        healed = dict.fromkeys(self._desired, NO_IMPAIRMENTS)
-        self._desired = {}
-        await self._apply(healed)
 
     async def _apply(
         self, wanted: Mapping[ReplicaId, Impairments]
@@ -73,4 +82,8 @@ class Controller:
         while True:
             await asyncio.sleep(self._ttl_s / 3)
             async with self._lock:
-                await self._apply(self._desired)
+                # What leaked stays leaked, and a target started since the last step owes nothing.
+                kept = {t: replace(i, memory_leak_mb=0.0) for t, i in self._desired.items()}
+                # The next renewal tries again, and the next step's `hold` tells the caller.
+                with contextlib.suppress(TargetUnreachable):
+                    await self._apply(kept)

@@ -230,7 +230,9 @@ class Environment:
             yield
         except BaseException:
             backend, self._backend = self._backend, None
-            self._controller = None
+            controller, self._controller = self._controller, None
+            if controller is not None:
+                await controller.stop()
             await self._end_episode()
             self._episode = None
             if backend is not None:

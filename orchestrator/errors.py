@@ -14,6 +14,8 @@ SREError
 
 from collections.abc import Iterable
 
+from chaos.controller import TargetUnreachable
+
 
 class SREError(Exception):
     """Base of all errors raised by the environment."""
@@ -69,7 +71,7 @@ class MeshNotReady(BackendError):
         super().__init__(f"{what} was not ready within {timeout_s:g} s")
 
 
-class ReplicaUnreachable(BackendError):
+class ReplicaUnreachable(BackendError, TargetUnreachable):
     """A replica's control port gave no usable answer."""
 
     def __init__(self, replica: str, reason: str) -> None:

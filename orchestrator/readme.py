@@ -132,14 +132,13 @@ def _tier(tier: Tier) -> Sequence[object]:
 
 def faults() -> str:
     told = {name: fault_table(name) for name in by_name()}
-    rows = ((f"`{name}`", *rows.values()) for name, rows in told.items())
+    rows = ((f"`{name}`", *said.values()) for name, said in told.items())
     return table("fault | symptom | seen in | cured by | made worse by", rows)
 
 
 def fault_table(kind: str) -> Mapping[str, str]:
     """The table in the docstring of a shipped fault's module."""
-    module = inspect.getmodule(by_name()[kind])
-    rows = FAULT_ROW.findall(inspect.getdoc(module) or "")
+    rows = FAULT_ROW.findall(inspect.getdoc(inspect.getmodule(by_name()[kind])) or "")
     return {name: re.sub(r"\s+", " ", text) for name, text in rows}
 
 

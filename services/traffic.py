@@ -76,21 +76,19 @@ class Traffic:
         self._lateness = runtime.metrics.histogram(
             TRAFFIC_LATENESS, "How late requests were sent after their scheduled time"
         )
-        self._under_way: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Waits for the first routing, then never ends."""
         await self._runtime.routing.known()
         loop = asyncio.get_running_loop()
         started = loop.time()
-        for arrival in arrivals(self._runtime.spec.seed):
-            due = started + arrival.at_s
-            if due > loop.time():
-                await asyncio.sleep(due - loop.time())
-            self._lateness.observe(max(0.0, loop.time() - due))
-            task = loop.create_task(self._visit(arrival))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+        async with asyncio.TaskGroup() as visits:
+            for arrival in arrivals(self._runtime.spec.seed):
+                due = started + arrival.at_s
+                if due > loop.time():
+                    await asyncio.sleep(due - loop.time())
+                self._lateness.observe(max(0.0, loop.time() - due))
+                visits.create_task(self._visit(arrival))
 
     async def _visit(self, arrival: Arrival) -> None:
         journey = self._runtime.tracing.tracer.start_as_current_span(arrival.journey)

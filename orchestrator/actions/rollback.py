@@ -16,7 +16,7 @@ class Rollback:
         if replicas[0].release is Release.LAST_GOOD:
             return f"{service}: already runs its last good release"
         if any(replica.serves_from > situation.step for replica in replicas):
-            return f"{service}: standby busy, it is starting for a scale_up"
+            return f"{service}: standby busy, it is starting for a {ActionName.SCALE_UP}"
         return None
 
     def apply(self, service: Service, situation: Situation) -> Deployment:

@@ -37,7 +37,7 @@ def _sweep(action: ActionName) -> Script:
     return Script(f"sweep_{action}", _on(action, *Service))
 
 
-WAIT_ONLY = Script("wait", ())
+WAIT_ONLY = Script(ActionName.WAIT, ())
 SWEEPS = tuple(
     _sweep(action)
     for action in (

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from chaos.controller import Controller
+from chaos.controller import Controller, TargetUnreachable
 from chaos.fault import NO_IMPAIRMENTS, Impairments
 from services.mesh.deployment import ReplicaId
 from services.mesh.topology import Service
@@ -73,10 +73,44 @@ async def test_it_reports_what_holds_and_what_is_dead() -> None:
 async def test_it_renews_at_the_same_step_while_nobody_acts() -> None:
     surface = Surface()
     controller = Controller(surface, SHORT_S)
-    await controller.hold({ONE: LEAK}, step=4)
+    await controller.hold({ONE: DROP}, step=4)
     await surface.until_applied(4)
-    assert all(applied == (ONE, LEAK, 4, SHORT_S) for applied in surface.applied)
+    assert all(applied == (ONE, DROP, 4, SHORT_S) for applied in surface.applied)
     await controller.aclose()
+
+
+async def test_a_renewal_leaks_nothing_even_where_the_target_is_new() -> None:
+    surface = Surface()
+    controller = Controller(surface, SHORT_S)
+    await controller.hold({ONE: LEAK}, step=4)
+    await surface.until_applied(3)
+    assert [applied[1] for applied in surface.applied[:3]] == [LEAK, NO_IMPAIRMENTS, NO_IMPAIRMENTS]
+    await controller.aclose()
+
+
+async def test_a_target_that_does_not_answer_once_is_renewed_the_next_time() -> None:
+    class Flaky(Surface):
+        async def apply(self, target, impairments, step, ttl_s):
+            holding = await super().apply(target, impairments, step, ttl_s)
+            if len(self.applied) == 2:
+                raise TargetUnreachable
+            return holding
+
+    surface = Flaky()
+    controller = Controller(surface, SHORT_S)
+    await controller.hold({ONE: DROP}, step=1)
+    await surface.until_applied(4)
+    await controller.aclose()
+
+
+async def test_a_target_that_does_not_answer_when_told_is_an_error() -> None:
+    class Silent(Surface):
+        async def apply(self, target, impairments, step, ttl_s):
+            raise TargetUnreachable
+
+    controller = Controller(Silent(), LONG_S)
+    with pytest.raises(TargetUnreachable):
+        await controller.hold({ONE: DROP}, step=1)
 
 
 async def test_closing_heals_and_ends_the_renewal() -> None:

@@ -5,8 +5,9 @@ import re
 import pytest
 
 from orchestrator import readme
-from services.mesh.topology import CALLS, Service
-from services.mesh.vocabulary import ACTION_COSTS, ActionName, Tier
+from services.mesh.topology import CALLS, DATABASES, ENTRY, Service, callers_of
+from services.mesh.vocabulary import ACTION_COSTS, ActionName, FaultKind, Tier
+from tests.docs.documents import document
 
 
 def between(name: str, text: str = "") -> str:
@@ -73,6 +74,11 @@ def test_tiers_tell_symptoms_and_no_cures() -> None:
     assert not [name for name in ActionName if f"`{name}`" in table]
 
 
+@pytest.mark.parametrize("kind", FaultKind)
+def test_a_fault_tells_the_same_four_things(kind) -> None:
+    assert [*readme.fault_table(kind)] == ["symptom", "seen in", "cured by", "made worse by"]
+
+
 @pytest.mark.parametrize(
     ("value", "spelt"), [(0.25, "0.25"), (200.0, "200"), ((6.0, 9.0), "6 to 9"), ((1, 1), "1")]
 )
@@ -93,3 +99,14 @@ def test_the_excerpts_are_of_one_episode() -> None:
     assert f"{record.tier} seed={record.seed}" in readme.explained()
     assert record.finished and record.policy == "runbook"
     assert all(service in readme.screen() for service in Service)
+
+
+def test_what_is_said_of_the_example_is_true() -> None:
+    record = readme._example()
+    (wrong, first), (cure, second) = record.interventions
+    assert first.action is second.action is ActionName.RESTART
+    assert first.service_id in DATABASES and not first.cures
+    assert second.service_id in callers_of(first.service_id) and second.cures
+    between = [step.true[ENTRY].sla_met for step in record.steps[wrong + 1 : cure]]
+    assert between[:3] == [True] * 3 and not between[-1]
+    assert "the database looked like a cure for a\nwhile" in document("README.md").text

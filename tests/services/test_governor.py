@@ -33,34 +33,35 @@ async def test_the_loop_stands_still_for_its_share_of_a_cycle(
 ) -> None:
     governor.set(cpu_fraction, 0.0)
     stalled_s = await longest_stall(cycles=1.2)
-    assert stalled_s == pytest.approx((1.0 - cpu_fraction) * CYCLE_S, abs=0.08)
+    assert (1.0 - cpu_fraction) * CYCLE_S <= stalled_s < CYCLE_S
     governor.set(1.0, 0.0)
 
 
 async def test_a_governor_at_rest_stalls_nothing(governor: Governor) -> None:
     governor.set(1.0, 0.0)
-    assert await longest_stall(cycles=0.4) < 0.1
+    assert await longest_stall(cycles=0.4) < 0.3
 
 
 async def test_healing_ends_it_with_the_cycle(governor: Governor) -> None:
-    governor.set(0.5, 0.0)
-    await longest_stall(cycles=0.8)
+    governor.set(0.1, 0.0)
+    assert await longest_stall(cycles=0.1) > 0.4
     governor.set(1.0, 0.0)
-    assert await longest_stall(cycles=0.6) < 0.1
+    assert await longest_stall(cycles=0.8) < 0.3
 
 
-async def test_renewing_does_not_start_the_cycle_anew(governor: Governor) -> None:
+async def test_renewing_does_not_start_the_cycle_anew(
+    governor: Governor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     loop = asyncio.get_running_loop()
-    started = loop.time()
-    stalled_s = 0.0
-    while loop.time() - started < 2 * CYCLE_S:
+    stalls: list[float] = []
+    monkeypatch.setattr(
+        "services.runtime.governor.stall", lambda stall_s, burn_s: stalls.append(loop.time())
+    )
+    while len(stalls) < 3:
         governor.set(0.7, 0.0)
-        before = loop.time()
         await asyncio.sleep(0)
-        gap = loop.time() - before
-        stalled_s += gap if gap > 0.1 else 0.0
     governor.set(1.0, 0.0)
-    assert stalled_s <= 3 * 0.3 * CYCLE_S + 0.1
+    assert stalls[2] - stalls[0] == pytest.approx(2 * CYCLE_S, abs=0.2)
 
 
 def test_a_neighbour_burns_no_more_than_fits_into_the_stall() -> None:

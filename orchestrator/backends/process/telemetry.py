@@ -10,7 +10,7 @@ from orchestrator.backends.process.lifecycle import ProcessLifecycle
 from orchestrator.backends.process.supervisor import Process, unless_dead
 from orchestrator.errors import ReplicaUnreachable
 from orchestrator.telemetry.spans import SpanStore
-from orchestrator.telemetry.window import Window, measure
+from orchestrator.telemetry.window import Sample, Window, measure
 from services.mesh.topology import USERS
 
 T = TypeVar("T")
@@ -37,9 +37,7 @@ class ProcessTelemetry:
         before = await self._ask_all(self._control.scrape)
         await asyncio.sleep(started_s + self._step_seconds - time.monotonic())
         end_ns = time.time_ns()
-        after, _ = await asyncio.gather(
-            self._ask_all(self._control.scrape), self._ask_all(self._control.flush)
-        )
+        after = await self._ask_all(self._scrape_and_flush)
         for users in self._lifecycle.processes(USERS):
             if users not in after:
                 raise ReplicaUnreachable(USERS, f"no traffic ({users})")
@@ -53,6 +51,12 @@ class ProcessTelemetry:
             ),
             self._spans.edge_calls(start_ns, end_ns),
         )
+
+    async def _scrape_and_flush(self, target: Target) -> Sample:
+        """Counters at once; the spans, which carry their own time, can wait for them."""
+        sample = await self._control.scrape(target)
+        await self._control.flush(target)
+        return sample
 
     async def _ask_all(self, ask: Callable[[Target], Awaitable[T]]) -> dict[Process, T]:
         """The answers of all that serve, asked side by side; those that died are left out."""
