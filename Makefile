@@ -58,7 +58,7 @@ test: $(READY) ## Run the tests (ARGS="tests/architecture -x")
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: demo
-demo: $(READY) ## Play one incident in the terminal
+demo: $(READY) ## Watch an on-call engineer play easy, medium and hard
 	$(BIN)/python -m orchestrator.demo $(ARGS)
 
 .PHONY: evaluate

@@ -22,7 +22,7 @@ from services.mesh.vocabulary import DEFAULT_TIERS, Tier
 
 console = Console(stderr=True)
 TERMS = ("sla", "speed", "budget", "root_cause")
-MET, BROKEN = "[green]ok[/green]", "[bold red]SLA[/bold red]"
+MET, BROKEN = "[green]met[/green]", "[bold red]broken[/bold red]"
 
 
 def screen(tier: Tier, action: SREAction | None, observation: SREObservation) -> Table:

@@ -1,6 +1,6 @@
 """`single_oom`: the current release of one service leaks memory until the kernel kills it.
 
-symptom        memory like a saw, exit code 137, a spike of errors at each kill
+symptom        memory like a saw, a spike of errors at each kill (exit code 137)
 seen in        the root, and in all above it while it is dead
 cured by       `restart` of the root, 80 % each try; `rollback` of the root
 made worse by  `scale_up` (then two replicas leak); restarting a caller

@@ -1,0 +1,184 @@
+"""The record's file, and the command line that reads it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+import grader
+from grader import EpisodeRecord, StepRecord, grade
+from services.mesh.vocabulary import (
+    WORLD_VERSION,
+)
+from tests.grader.episodes import (
+    AUTH,
+    BREAK,
+    DB,
+    FLAP,
+    LEAK,
+    NOTHING,
+    OOM,
+    RESTART,
+    ROLLBACK,
+    SCALE_UP,
+    cured,
+    did,
+    episode,
+    episodes,
+    truth,
+)
+
+
+@given(episodes())
+def test_what_is_written_is_read(record: EpisodeRecord) -> None:
+    assert list(grader.read_episodes(grader.dump_lines(record))) == [record]
+
+
+def test_a_file_holds_one_episode_after_the_other() -> None:
+    records = [episode(), episode([NOTHING], last=4), episode([OOM, FLAP])]
+    lines = [line + "\n" for record in records for line in grader.dump_lines(record)]
+    assert list(grader.read_episodes(lines)) == records
+
+
+def test_lines_are_plain_and_in_order() -> None:
+    record = episode(actions={1: cured(RESTART, DB, 1)}, last=3)
+    parsed = [json.loads(line) for line in grader.dump_lines(record)]
+    assert [line["type"] for line in parsed] == ["episode", *["step"] * 4, "end"]
+    assert all("\n" not in line and line.isascii() for line in grader.dump_lines(record))
+
+
+def test_the_first_line_does_not_know_the_end() -> None:
+    record = episode(actions={1: cured(RESTART, DB, 1)}, last=3)
+    begun = episode(last=0).model_copy(update={"steps": (), "finished": False})
+    assert grader.header_line(record) == grader.header_line(begun)
+
+
+def _broken(change: Callable[[list[str]], Any]) -> list[str]:
+    lines = list(grader.dump_lines(episode(last=3)))
+    change(lines)
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda lines: lines.pop(), "line 5: the file ends within episode e1"),
+        (lambda lines: lines.pop(0), "line 1: a line of type 'step' is out of place"),
+        (lambda lines: lines.insert(2, lines[0]), "line 3: a line of type 'episode' is out of"),
+        (lambda lines: lines.append(lines[-1]), "line 7: a line of type 'end' is out of place"),
+        (lambda lines: lines.__setitem__(3, lines[3][:40]), "line 4: broken JSON: .* column 40"),
+        (lambda lines: lines.insert(1, "[]"), "line 2: not a line of an episode"),
+        (
+            lambda lines: lines.insert(1, '{"type": "log"}'),
+            "line 2: a line of type 'log' is out of",
+        ),
+        (lambda lines: lines.pop(2), "line 3: .*count from 0 without a gap"),
+        (
+            lambda lines: lines.__setitem__(0, '{"type": "episode"}'),
+            "line 1: episode_id: Field req",
+        ),
+    ],
+    ids=["cut off", "no head", "two heads", "two ends", "torn", "list", "alien", "gap", "empty"],
+)
+def test_a_broken_file_names_the_line(change: Callable[[list[str]], Any], message: str) -> None:
+    with pytest.raises(grader.RecordError, match=message):
+        list(grader.read_episodes(_broken(change)))
+
+
+def test_whole_episodes_before_the_break_are_read() -> None:
+    lines = [*grader.dump_lines(episode()), grader.header_line(episode())]
+    episodes = grader.read_episodes(lines)
+    assert next(episodes) == episode()
+    with pytest.raises(grader.RecordError):
+        next(episodes)
+
+
+def test_a_window_must_tell_of_every_service() -> None:
+    with pytest.raises(ValueError, match="every service"):
+        StepRecord(step=0, action=None, true={DB: truth()[DB]})
+
+
+def test_scores_compare_within_one_version() -> None:
+    record = episode()
+    older = record.model_copy(update={"world_version": "0"})
+    assert grader.comparable(record, episode([OOM]))
+    assert not grader.comparable(record, older)
+
+
+# --- command line -----------------------------------------------------------------------------
+
+
+def _file(folder: Path, *records: EpisodeRecord) -> str:
+    path = folder / "run.jsonl"
+    path.write_text("".join(f"{line}\n" for r in records for line in grader.dump_lines(r)))
+    return str(path)
+
+
+def _scored(record: EpisodeRecord) -> EpisodeRecord:
+    return record.model_copy(update={"score": grade(record).total})
+
+
+def test_it_prints_a_line_an_episode(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = _scored(episode(actions={1: cured(RESTART, DB, 1)}, last=3))
+    assert grader.main([_file(tmp_path, good, _scored(episode([NOTHING])))]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("medium seed=7 backend=paper policy=someone total=0.966 sla=1.000")
+    assert "recovered_at=1" in first
+    assert second.startswith("control")
+
+
+def test_it_explains_every_point(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    actions = {2: did(ROLLBACK, AUTH), 3: did(SCALE_UP, DB), 4: cured(ROLLBACK, DB, 4)}
+    record = episode(actions=actions, missed=lambda step: [DB] * (step < 4))
+    assert grader.main([_file(tmp_path, record), "--explain"]) == 0
+    told = capsys.readouterr().out
+    for reason in (
+        "sla: user_db missed it in 3 of 30 windows",
+        "speed: recovered at step 4",
+        "budget: spent 18 of 10 units",
+        "root_cause: db_connection_leak at user_db was cured by rollback",
+    ):
+        assert reason in told
+    assert told.count("\n") == 1 + len(grade(record).reasons)
+
+
+def test_it_explains_every_kind_of_wrong_action() -> None:
+    blamed = [
+        ([LEAK], did(BREAK, AUTH), "step 2: circuit_break on auth_service, which is no root"),
+        ([LEAK], did(SCALE_UP, DB), "step 2: scale_up on user_db, which did not help"),
+        ([NOTHING], did(RESTART, DB), "step 2: restart on user_db, where nothing was wrong"),
+    ]
+    for faults, action, blame in blamed:
+        cure = {3: cured(RESTART, DB, 3)} if LEAK in faults else {}
+        reasons = dict(
+            (reason, pts) for pts, reason in grade(episode(faults, {2: action, **cure})).reasons
+        )
+        assert reasons[f"root_cause: {blame}"] > 0.09
+
+
+def test_it_shows_a_score_that_differs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = episode().model_copy(update={"score": 0.99})
+    assert grader.main([_file(tmp_path, record)]) == 1
+    assert "stored score is 0.99" in capsys.readouterr().out
+
+
+def test_it_notes_another_world(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    older = episode().model_copy(update={"world_version": "0", "finished": False})
+    assert grader.main([_file(tmp_path, older)]) == 0
+    told = capsys.readouterr().out
+    assert f"played in world 0, graded by {WORLD_VERSION}" in told
+    assert "unfinished" in told
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"\xff\xfe", None])
+def test_a_bad_file_is_status_two(
+    content: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "run.jsonl"
+    if content is not None:
+        path.write_bytes(content)
+    assert grader.main([str(path)]) == 2
+    assert "run.jsonl" in capsys.readouterr().err
