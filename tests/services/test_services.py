@@ -207,6 +207,21 @@ async def test_a_silent_callee_times_out_and_says_so(mesh: Mesh, call: Direct) -
     assert sample(registry, f"{CLIENT_DURATION}_sum", **labels) == CALL_TIMEOUT_S
 
 
+@pytest.mark.parametrize(("impairment", "served"), [("drop_ratio", 1), ("partitioned", 0)])
+async def test_a_dropped_call_leaves_a_server_span_and_a_silenced_one_none(
+    mesh: Mesh, spans: InMemorySpanExporter, *, impairment: str, served: int
+) -> None:
+    payment = mesh.runtimes[Service.PAYMENT_GATEWAY]
+    setattr(payment.link, impairment, 1.0)
+    with pytest.raises(CallFailed):
+        await mesh.runtimes[Service.ORDER_SERVICE].downstream.post(
+            Service.PAYMENT_GATEWAY, "/charges", {"amount_cents": 1}
+        )
+    ended = [span.kind for span in spans.get_finished_spans()]
+    assert ended.count(SpanKind.CLIENT) == 1
+    assert ended.count(SpanKind.SERVER) == served
+
+
 @pytest.mark.parametrize("database", DATABASES)
 async def test_an_empty_pool_is_felt_up_to_the_entry(mesh: Mesh, database: Service) -> None:
     replica = f"{database}-0"

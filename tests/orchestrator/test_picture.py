@@ -1,0 +1,54 @@
+"""A recorded episode becomes a picture that shows what was done."""
+
+import pytest
+import typer
+
+import grader
+from orchestrator import picture
+from orchestrator.readme import EXAMPLE
+from services.mesh.sla import P99_LIMIT_MS
+from services.mesh.topology import Service
+
+PNG = b"\x89PNG"
+
+
+@pytest.fixture
+def record():
+    (found,) = grader.read_episodes(EXAMPLE.read_text(encoding="ascii").splitlines())
+    return found
+
+
+def test_every_service_has_a_line_in_every_panel(record):
+    for panel in picture.draw(record).axes:
+        labels = {line.get_label() for line in panel.get_lines()}
+        assert set(Service) <= labels
+
+
+def test_the_lines_are_the_truth(record):
+    panel = picture.draw(record).axes[0]
+    (line,) = (li for li in panel.get_lines() if li.get_label() == Service.API_GATEWAY)
+    told = [step.true[Service.API_GATEWAY].latency_p99 for step in record.steps]
+    assert list(line.get_ydata()) == told
+    assert any(list(li.get_ydata()) == [P99_LIMIT_MS] * 2 for li in panel.get_lines())
+
+
+def test_interventions_are_named_and_the_cure_is_marked(record):
+    notes = [text.get_text() for text in picture.draw(record).axes[0].texts]
+    assert len(notes) == len(record.interventions)
+    assert [note.endswith("*") for note in notes] == [
+        bool(action.cures) for _, action in record.interventions
+    ]
+
+
+def test_it_writes_a_png(tmp_path):
+    out = tmp_path / "episode.png"
+    picture.main(EXAMPLE, out)
+    assert out.read_bytes().startswith(PNG)
+
+
+@pytest.mark.parametrize("text", ["", "no record"])
+def test_a_file_that_holds_no_episode_is_named(tmp_path, text):
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text(text)
+    with pytest.raises(typer.BadParameter, match=r"bad\.jsonl"):
+        picture.main(bad, tmp_path / "out.png")
