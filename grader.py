@@ -76,12 +76,14 @@ class TrueService(_Frozen):
 
 
 class TrueEdge(_Frozen):
-    """Calls from one service (or the users) to another in a window, before any span was lost."""
+    """Calls from one service (or the users) to another in a window, before any span was lost;
+    `served` of them have the callee's own span as their child."""
 
     caller: str
     callee: str
     calls: int
     failed: int
+    served: int
     latency_p99: float
 
 

@@ -54,9 +54,9 @@ INSTALL: Mapping[Service, Install] = MappingProxyType(
         Service.PAYMENT_GATEWAY: payment_gateway.install,
     }
 )
+"""What each service adds to its app."""
 
-
-preload()
+preload()  # here, so that importing this module is all that a zygote has to do
 
 
 def serve(spec: ProcessSpec, report_fd: int) -> None:

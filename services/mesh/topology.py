@@ -67,13 +67,13 @@ USER_TIMEOUT_S = 0.5
 
 POOL_SIZE = 10
 POOL_CHECKOUT_TIMEOUT_S = 1.0
-STORAGE_DELAY_MEDIAN_MS = 7.0
+STORAGE_DELAY_MEDIAN_MS = 6.0
 STORAGE_DELAY_SIGMA = 0.3
 """A database holds its connection for a log-normal storage delay per statement."""
-STORAGE_CONTENTION = 0.25
+STORAGE_CONTENTION = 0.3
 """Storage is shared: each further connection checked out makes a statement this much slower."""
 PROVIDER_DELAY_MEDIAN_MS = 20.0
-PROVIDER_DELAY_SIGMA = 0.3
+PROVIDER_DELAY_SIGMA = 0.25
 """The payment provider's log-normal answer time."""
 
 

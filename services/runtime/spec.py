@@ -1,7 +1,7 @@
 """What one process of the mesh is told when it starts. A value; reads no environment."""
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -45,8 +45,7 @@ class ProcessSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as `from_json` reads them."""
-        plain = {name: getattr(self, name) for name in self.__slots__}
-        return {**plain, "release": str(self.release), "data_dir": str(self.data_dir)}
+        return {**asdict(self), "release": str(self.release), "data_dir": str(self.data_dir)}
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> Self:

@@ -36,6 +36,10 @@ class Told:
     def cpu(self, service: Service) -> list[float | None]:
         return [step.true[service].cpu_pct for step in self.steps()]
 
+    def failing(self, service: Service) -> list[int]:
+        """Steps at which more than a quarter of the calls failed: no noise of a busy machine."""
+        return [step for step, share in enumerate(self.errors(service)) if share > 0.25]
+
     def broken(self, service: Service) -> list[int]:
         """Steps at which the service missed its SLA."""
         return [s.step for s in self.steps() if not s.true[service].sla_met]

@@ -53,7 +53,7 @@ SEEN = {
 @pytest.mark.parametrize("row", SEEN)
 def test_left_alone_it_breaks_its_service_and_the_callers_and_never_ends(told, row):
     fault, shown_at = SEEN[row]
-    story = told(fault, steps=16)
+    story = told(fault, steps=13)
     assert min(story.broken(shown_at)) <= 10
     assert story.broken(GATEWAY)
     assert max(story.broken(shown_at)) >= 11
@@ -74,9 +74,9 @@ def test_single_oom_climbs_like_a_saw_and_dies(told):
 def test_a_leak_climbs_before_it_breaks(told):
     story = told(DbConnectionLeak(USERS_DB, USERS_DB, 8.0), steps=9)
     latency, first_broken = story.p99(USERS_DB), min(story.broken(USERS_DB))
-    assert first_broken >= 6
+    assert first_broken >= 5
     assert max(latency[4:first_broken]) > 1.3 * min(latency[:3])
-    assert USERS_DB not in {s for s in Service if 5 in story.broken(s)}
+    assert min(story.failing(USERS_DB)) >= 7
 
 
 def test_a_caller_that_holds_cursors_grows(told):
@@ -155,16 +155,16 @@ TRAPS = {
 @pytest.mark.parametrize("row", TRAPS)
 def test_it_comes_back_after(told, row):
     fault, shown_at, script = TRAPS[row]
-    story = told(fault, script=script, steps=14)
+    story = told(fault, script=script, steps=max(script) + 7)
     assert story.cured_at() is None and not story.recovered()
     assert max(story.broken(shown_at)) > max(script) + 3
 
 
 def test_restarting_the_wrong_side_of_a_leak_helps_for_a_while(told):
-    story = told(CALLERS_LEAK, script={7: (RESTART, ITEMS_DB)}, steps=15)
+    story = told(CALLERS_LEAK, script={7: (RESTART, ITEMS_DB)}, steps=14)
     broken = story.broken(ITEMS_DB)
     assert 6 in broken
-    assert {9, 10}.isdisjoint(broken)
+    assert {9, 10}.isdisjoint(story.failing(ITEMS_DB))
     assert max(broken) >= 12
 
 

@@ -21,6 +21,13 @@ def spans() -> InMemorySpanExporter:
 
 
 @pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets callers wait long, so that a busy machine fails no call."""
+    for time_out in ("CALL_TIMEOUT_S", "USER_TIMEOUT_S"):
+        monkeypatch.setattr(f"services.runtime.app.{time_out}", 10.0)
+
+
+@pytest.fixture
 async def make_runtime(tmp_path: Path, spans: InMemorySpanExporter) -> AsyncIterator[MakeRuntime]:
     """Makes the runtime of a process by its name."""
     made: list[Runtime] = []

@@ -21,8 +21,10 @@ ROWS = {Service.USER_DB: USER_COUNT, Service.INVENTORY_DB: ITEM_COUNT}
 
 @pytest.fixture(params=DATABASES)
 async def database(
-    request: pytest.FixtureRequest, make_runtime: MakeRuntime
+    request: pytest.FixtureRequest, make_runtime: MakeRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Database]:
+    """A database that is less patient than the world's: its patience is the pool's test."""
+    monkeypatch.setattr("services.runtime.pool.POOL_CHECKOUT_TIMEOUT_S", 0.1)
     async with serving(make_runtime(f"{request.param}-0")) as database:
         yield database
 

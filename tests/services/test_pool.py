@@ -10,8 +10,13 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import Column, Integer, MetaData, Table, select, update
 
 from services.mesh.signals import POOL_CONNECTIONS, POOL_PENDING, POOL_TIMEOUTS
-from services.mesh.topology import POOL_CHECKOUT_TIMEOUT_S, POOL_SIZE
-from services.runtime.draws import Draws
+from services.mesh.topology import (
+    POOL_CHECKOUT_TIMEOUT_S,
+    POOL_SIZE,
+    STORAGE_CONTENTION,
+    STORAGE_DELAY_MEDIAN_MS,
+)
+from services.runtime.draws import Draws, Purpose
 from services.runtime.pool import Pool, PoolExhausted
 from tests.services.neighbours import eventually, sample
 
@@ -71,6 +76,24 @@ async def test_a_statement_holds_its_connection_for_the_storage_delay(
     assert sample(registry, POOL_CONNECTIONS) == 1
     await statement
     assert pool.checked_out() == 0
+
+
+async def test_what_is_checked_out_slows_every_statement(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    medians_ms: list[float] = []
+
+    def delay_s(draws: Draws, purpose: Purpose, median_ms: float, sigma: float) -> float:
+        medians_ms.append(median_ms)
+        return 0.0
+
+    monkeypatch.setattr(Draws, "delay_s", delay_s)
+    async with AsyncExitStack() as taken:
+        for _ in range(POOL_SIZE):
+            await pool.execute(select(NUMBERS))
+            await taken.enter_async_context(pool.connection())
+    slowed = [1.0 + STORAGE_CONTENTION * others for others in range(POOL_SIZE)]
+    assert medians_ms == pytest.approx([STORAGE_DELAY_MEDIAN_MS * factor for factor in slowed])
 
 
 async def test_a_call_waits_for_a_connection_and_gets_the_next_one(

@@ -26,7 +26,14 @@ KNOWN = {"name": user_name(3), "password": password(3)}
 
 
 @pytest.fixture
-async def mesh(make_runtime: MakeRuntime) -> AsyncIterator[Mesh]:
+async def mesh(patience: None, make_runtime: MakeRuntime) -> AsyncIterator[Mesh]:
+    async with whole_mesh(make_runtime) as mesh:
+        yield mesh
+
+
+@pytest.fixture
+async def hasty(make_runtime: MakeRuntime) -> AsyncIterator[Mesh]:
+    """A mesh that waits no longer than the world's does."""
     async with whole_mesh(make_runtime) as mesh:
         yield mesh
 
@@ -195,26 +202,25 @@ async def test_a_callee_that_is_away_fails_the_journey(
     assert failure.value.outcome is Outcome.ERROR
 
 
-async def test_a_silent_callee_times_out_and_says_so(mesh: Mesh, call: Direct) -> None:
-    mesh.runtimes[Service.INVENTORY_DB].link.partitioned = 1.0
-    answer = await call(Service.PRODUCT_SERVICE, "GET", "/products")
+async def test_a_silent_callee_times_out_and_says_so(hasty: Mesh) -> None:
+    hasty.runtimes[Service.INVENTORY_DB].link.partitioned = 1.0
+    answer = await Direct(hasty)(Service.PRODUCT_SERVICE, "GET", "/products")
     assert answer.status_code == 504
     assert Service.INVENTORY_DB in answer.json()["detail"]
-    inventory_seen = (Service.PRODUCT_SERVICE, Service.INVENTORY_DB, Outcome.TIMEOUT)
-    assert called(mesh, *inventory_seen) == 1
-    registry = mesh.runtimes[Service.PRODUCT_SERVICE].metrics.registry
+    assert called(hasty, Service.PRODUCT_SERVICE, Service.INVENTORY_DB, Outcome.TIMEOUT) == 1
+    registry = hasty.runtimes[Service.PRODUCT_SERVICE].metrics.registry
     labels = {LABEL_PEER: Service.INVENTORY_DB, LABEL_OUTCOME: Outcome.TIMEOUT}
     assert sample(registry, f"{CLIENT_DURATION}_sum", **labels) == CALL_TIMEOUT_S
 
 
 @pytest.mark.parametrize(("impairment", "served"), [("drop_ratio", 1), ("partitioned", 0)])
 async def test_a_dropped_call_leaves_a_server_span_and_a_silenced_one_none(
-    mesh: Mesh, spans: InMemorySpanExporter, *, impairment: str, served: int
+    hasty: Mesh, spans: InMemorySpanExporter, *, impairment: str, served: int
 ) -> None:
-    payment = mesh.runtimes[Service.PAYMENT_GATEWAY]
+    payment = hasty.runtimes[Service.PAYMENT_GATEWAY]
     setattr(payment.link, impairment, 1.0)
     with pytest.raises(CallFailed):
-        await mesh.runtimes[Service.ORDER_SERVICE].downstream.post(
+        await hasty.runtimes[Service.ORDER_SERVICE].downstream.post(
             Service.PAYMENT_GATEWAY, "/charges", {"amount_cents": 1}
         )
     ended = [span.kind for span in spans.get_finished_spans()]
@@ -223,14 +229,14 @@ async def test_a_dropped_call_leaves_a_server_span_and_a_silenced_one_none(
 
 
 @pytest.mark.parametrize("database", DATABASES)
-async def test_an_empty_pool_is_felt_up_to_the_entry(mesh: Mesh, database: Service) -> None:
+async def test_an_empty_pool_is_felt_up_to_the_entry(hasty: Mesh, database: Service) -> None:
     replica = f"{database}-0"
-    await mesh.runtimes[database].holds.hold({replica: 10})
+    await hasty.runtimes[database].holds.hold({replica: 10})
     path = "/browse" if database is Service.INVENTORY_DB else "/login"
     with pytest.raises(CallFailed):
-        await journey(mesh, path, None if path == "/browse" else KNOWN)
+        await journey(hasty, path, None if path == "/browse" else KNOWN)
     [caller] = [c for c in CALLS[ENTRY] if database in CALLS[c] and c is not Service.ORDER_SERVICE]
-    await eventually(lambda: called(mesh, caller, database, Outcome.TIMEOUT) == 1)
+    await eventually(lambda: called(hasty, caller, database, Outcome.TIMEOUT) == 1)
 
 
 def test_passwords_are_checked_against_a_real_hash() -> None:

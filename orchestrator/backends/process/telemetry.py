@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 from orchestrator.backends.control_port import ControlPorts, Target
@@ -14,6 +15,20 @@ from orchestrator.telemetry.window import Sample, Window, measure
 from services.mesh.topology import USERS
 
 T = TypeVar("T")
+
+
+FRESH_RATIO = 0.3
+"""A scrape not older than this share of a window opens the next one: a step that follows at once
+costs the mesh one scrape, not two."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Scrape:
+    """All samples, and when they were asked for: on the monotonic clock and on that of spans."""
+
+    at_s: float
+    at_ns: int
+    samples: Mapping[Process, Sample]
 
 
 class ProcessTelemetry:
@@ -30,26 +45,31 @@ class ProcessTelemetry:
         self._control = control
         self._spans = spans
         self._step_seconds = step_seconds
+        self._last: _Scrape | None = None
 
     async def observe(self, step: int) -> Window:
         """Raises ReplicaUnreachable where one lives but does not answer, or the users died."""
-        start_ns, started_s = time.time_ns(), time.monotonic()
-        before = await self._ask_all(self._control.scrape)
+        started_s = time.monotonic()
+        start = self._last
+        if start is None or started_s - start.at_s > FRESH_RATIO * self._step_seconds:
+            start = _Scrape(started_s, time.time_ns(), await self._ask_all(self._control.scrape))
+        self._last = None
         await asyncio.sleep(started_s + self._step_seconds - time.monotonic())
-        end_ns = time.time_ns()
+        ended_s, end_ns = time.monotonic(), time.time_ns()
         after = await self._ask_all(self._scrape_and_flush)
         for users in self._lifecycle.processes(USERS):
             if users not in after:
                 raise ReplicaUnreachable(USERS, f"no traffic ({users})")
+        self._last = _Scrape(ended_s, end_ns, after)
         return Window(
             step,
             # A process is its own baseline only: one started within the window counts from zero.
             measure(
-                {process.name: sample for process, sample in before.items() if process in after},
+                {p.name: sample for p, sample in start.samples.items() if p in after},
                 {process.name: sample for process, sample in after.items()},
                 self._step_seconds,
             ),
-            self._spans.edge_calls(start_ns, end_ns),
+            self._spans.edge_calls(start.at_ns, end_ns),
         )
 
     async def _scrape_and_flush(self, target: Target) -> Sample:

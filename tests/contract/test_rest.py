@@ -1,0 +1,38 @@
+"""A healthy mesh, left alone: what every fault is seen against."""
+
+import statistics
+
+from chaos.faults.noop import NoFault
+from services.mesh.topology import CALLS, USERS, Service
+
+
+def test_the_call_graph_is_seen_whole_and_nothing_else(told):
+    story = told(NoFault(), steps=6)
+    seen = {(edge.caller, edge.callee) for step in story.steps() for edge in step.edges}
+    graph = {(caller, callee) for caller, callees in CALLS.items() for callee in callees}
+    assert seen == graph | {(USERS, Service.API_GATEWAY)}
+
+
+def test_the_callee_s_span_is_the_child_of_the_caller_s(told):
+    edges = [edge for step in told(NoFault(), steps=6).steps() for edge in step.edges]
+    for callee in Service:
+        served, calls = (
+            sum(getattr(edge, what) for edge in edges if edge.callee == callee)
+            for what in ("served", "calls")
+        )
+        assert served > 0.9 * calls > 0
+
+
+def test_the_middle_window_meets_the_sla_everywhere(told):
+    story = told(NoFault(), steps=8)
+    for service in Service:
+        assert statistics.median(story.p99(service)) < 200.0
+        assert statistics.median(story.errors(service)) == 0.0
+
+
+def test_windows_hold_the_traffic_that_was_sent(told):
+    story = told(NoFault(), steps=8)
+    at_the_gateway = sum(step.true[Service.API_GATEWAY].calls for step in story.steps())
+    browsing = sum(step.true[Service.PRODUCT_SERVICE].calls for step in story.steps())
+    assert 0.5 * 9 * 20 < at_the_gateway < 1.6 * 9 * 20
+    assert 0.3 < browsing / at_the_gateway < 0.7
