@@ -77,7 +77,8 @@ class TrueService(_Frozen):
 
 class TrueEdge(_Frozen):
     """Calls from one service (or the users) to another in a window, before any span was lost;
-    `served` of them have the callee's own span as their child."""
+    `served` of them have the callee's own span as their child.
+    """
 
     caller: str
     callee: str

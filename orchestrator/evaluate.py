@@ -6,50 +6,31 @@ episode that is in the file is not played again. Results of two world versions n
 
 import os
 import threading
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
-from pydantic import BaseModel, ConfigDict
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from scipy import stats
 
-import grader
 from orchestrator.backends import make_backend
 from orchestrator.environment import Environment
 from orchestrator.errors import SREError
 from orchestrator.names import parse_tier
 from orchestrator.play import play
 from orchestrator.policies import load_policy
+from orchestrator.scores import COLUMNS, Result, cells, read_results
 from orchestrator.settings import Settings
-from services.mesh.draws import Stream
 from services.mesh.vocabulary import DEFAULT_TIERS, WORLD_VERSION, Tier
 
 DEFAULT_POLICIES = ("oracle", "runbook", "heuristic", "random")
 TEST_SEEDS_FROM = 200_000
-CONFIDENCE = 0.95
 console = Console(stderr=True)
-
-
-class Result(BaseModel):
-    """One episode played and graded."""
-
-    model_config = ConfigDict(frozen=True)
-
-    world_version: str
-    backend: str
-    policy: str
-    tier: Tier
-    seed: int
-    score: grader.Score
-    duration_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +40,6 @@ class Job:
     policy: str
     tier: Tier
     seed: int
-
-
-def read_results(path: Path, backend: str) -> list[Result]:
-    """Results of this backend and this world version; other versions' lines are left alone."""
-    if not path.exists():
-        return []
-    results = [Result.model_validate_json(line) for line in path.read_text().splitlines() if line]
-    return [r for r in results if r.backend == backend and r.world_version == WORLD_VERSION]
 
 
 def missing(jobs: Sequence[Job], results: Sequence[Result]) -> list[Job]:
@@ -88,16 +61,8 @@ class Meshes:
         """Plays one episode on this thread's mesh."""
         environment = self._environment()
         policy = load_policy(job.policy)
-        record, score = play(environment, policy, job.tier, job.seed)
-        return Result(
-            world_version=WORLD_VERSION,
-            backend=record.backend,
-            policy=job.policy,
-            tier=job.tier,
-            seed=job.seed,
-            score=score,
-            duration_s=round(sum(step.duration_s or 0.0 for step in record.steps), 2),
-        )
+        record, _score = play(environment, policy, job.tier, job.seed)
+        return Result.of(record, job.policy)
 
     def close(self) -> None:
         for environment in self._all:
@@ -124,37 +89,13 @@ def run(jobs: Sequence[Job], meshes: Meshes, width: int) -> Iterator[tuple[Job, 
             pool.shutdown(cancel_futures=True)
 
 
-def interval(scores: Sequence[float]) -> tuple[float, float]:
-    """95 % bootstrap interval (percentile) of the mean; of one score, the score itself."""
-    if len(set(scores)) == 1:
-        return scores[0], scores[0]
-    rng = np.random.default_rng(Stream.BOOTSTRAP)
-    found = stats.bootstrap(
-        (np.asarray(scores),), np.mean, confidence_level=CONFIDENCE, method="percentile", rng=rng
-    ).confidence_interval
-    return float(found.low), float(found.high)
-
-
 def table(results: Sequence[Result]) -> Table:
     """Mean score, interval and share of recoveries by policy and tier."""
-    cells: dict[tuple[str, Tier], list[Result]] = defaultdict(list)
-    for result in results:
-        cells[result.policy, result.tier].append(result)
     out = Table(title=f"scores, world version {WORLD_VERSION}")
-    for column in ("policy", "tier", "episodes", "mean", "95 % interval", "recovered"):
+    for column in COLUMNS:
         out.add_column(column)
-    for (policy, tier), found in sorted(cells.items(), key=lambda cell: (cell[0][1], cell[0][0])):
-        scores = [result.score.total for result in found]
-        low, high = interval(scores)
-        recovered = sum(result.score.recovered_at is not None for result in found)
-        out.add_row(
-            policy,
-            tier,
-            str(len(found)),
-            f"{np.mean(scores):.3f}",
-            f"{low:.3f} .. {high:.3f}",
-            f"{recovered}/{len(found)}",
-        )
+    for cell in cells(results):
+        out.add_row(*cell.row())
     return out
 
 
@@ -170,8 +111,9 @@ def main(
     out: Annotated[Path, typer.Option(help="results, JSON lines")] = Path("runs/evaluate.jsonl"),
 ) -> None:
     """Plays every policy on every tier and seed that OUT does not hold yet, and prints a table."""
-    settings = Settings.from_env(os.environ)
     try:
+        settings = Settings.from_env(os.environ)
+        make_backend(settings)
         names = [name for name in policies.split(",") if load_policy(name)]
         jobs = [
             Job(name, tier, first_seed + index)
@@ -179,7 +121,7 @@ def main(
             for tier in map(parse_tier, tiers.split(","))
             for name in names
         ]
-    except SREError as error:
+    except (SREError, ValidationError) as error:
         raise typer.BadParameter(str(error)) from error
     out.parent.mkdir(parents=True, exist_ok=True)
     failed = _play_missing(
