@@ -1,4 +1,4 @@
-"""Writes the tables of README.md and docs/world.md from the vocabulary; touches no prose.
+"""Writes the tables of the documents from vocabulary and results; touches no prose.
 
 `python -m orchestrator.readme` rewrites, in place, what stands between `<!-- generated:NAME -->`
 and `<!-- /generated -->`; nothing of the environment imports this module.
@@ -22,6 +22,8 @@ from chaos.tiers import draw_faults
 from models import SREAction, SREObservation
 from orchestrator import demo, noise, reward
 from orchestrator.actions import ACTIONS, Action, Situation
+from orchestrator.backends.process.backend import ProcessBackend
+from orchestrator.scores import COLUMNS, cells, read_results
 from orchestrator.settings import PREFIX, Settings
 from services.mesh import shapes, sla, topology, vocabulary
 from services.mesh.deployment import initial_deployment
@@ -29,7 +31,8 @@ from services.mesh.topology import CALLS, DATABASES, ENTRY, LIMITS, USERS
 from services.mesh.vocabulary import ACTION_COSTS, DEFAULT_TIERS, MAX_RESTARTS, ActionName, Tier
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "world.md")
+DOCUMENTS = tuple(ROOT / name for name in ("README.md", "docs/world.md", "docs/results.md"))
+RESULTS = ROOT / "docs" / "results" / "process.jsonl"
 EXAMPLE = ROOT / "docs" / "examples" / "episode.jsonl"
 """What the excerpts show: the record of `make demo`'s medium episode, on a machine at rest."""
 NUMBERS_FROM = (topology, vocabulary, sla, shapes, noise, reward, grader)
@@ -223,6 +226,12 @@ def explained() -> str:
     return code(f"{asked}\n{printed.getvalue()}", "console")
 
 
+def results() -> str:
+    """Scores on the process backend, as they were played."""
+    played = read_results(RESULTS, ProcessBackend.name)
+    return table(" | ".join(COLUMNS), (cell.row() for cell in cells(played)))
+
+
 def _example() -> grader.EpisodeRecord:
     return next(grader.read_episodes(EXAMPLE.read_text().splitlines()))
 
@@ -231,7 +240,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     block.__name__: block
     for block in (
         graph, services, actions, tiers, faults, flaps, score, settings, numbers,
-        screen, story, explained,
+        screen, story, explained, results,
     )
 }  # fmt: skip
 

@@ -66,7 +66,9 @@ class MeshTransport(httpx.AsyncBaseTransport):
         # A loop that was stalled notices late: a time-out counts as what it is.
         self._record(callee, outcome, self._timeout_s if outcome is Outcome.TIMEOUT else took_s)
         if response is None or failure is not None:
-            raise CallFailed(callee, outcome) from failure
+            # Without its cause: the span records the traceback, and that of a chain costs more
+            # than a call, just when there is least to spare.
+            raise CallFailed(callee, outcome)
         return response
 
     async def _send(self, callee: Service, request: httpx.Request) -> httpx.Response:
