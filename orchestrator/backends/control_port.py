@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 
 import httpx
+from httpx_aiohttp import AiohttpTransport
 from pydantic import TypeAdapter, ValidationError
 
 from chaos.fault import Impairments
@@ -49,7 +50,9 @@ class ControlPorts:
     ) -> None:
         # Plain HTTP inside the mesh: no proxy of the environment, and no TLS to set up (30 ms).
         self._http = httpx.AsyncClient(
-            timeout=timeout_s, trust_env=False, verify=False, transport=transport
+            timeout=timeout_s,
+            trust_env=False,
+            transport=transport or AiohttpTransport(verify=False, trust_env=False),
         )
 
     async def scrape(self, target: Target) -> Sample:

@@ -20,7 +20,7 @@ from services.mesh.topology import DATABASES, Service, callers_of
 from services.mesh.vocabulary import ActionName
 
 MEMORY_PCT_HIGH = 60.0
-DATABASE_P99_HIGH_MS = 90.0
+DATABASE_P99_HIGH_MS = 120.0
 ERROR_RATE_HIGH = 0.25
 SETTLE_STEPS = 4
 """Steps from a restart until late telemetry shows what came of it."""

@@ -54,8 +54,8 @@ class Journey(StrEnum):
 JOURNEY_SHARES: Mapping[Journey, float] = MappingProxyType(
     {Journey.BROWSE: 0.5, Journey.LOGIN: 0.2, Journey.CHECKOUT: 0.3}
 )
-ARRIVALS_PER_S = 40.0
-"""Open-loop Poisson rate at the gateway (calibrated: two meshes fit two cores)."""
+ARRIVALS_PER_S = 32.0
+"""Open-loop Poisson rate at the gateway: two meshes fit two cores, even slow ones."""
 
 MAX_REPLICAS = 2
 
