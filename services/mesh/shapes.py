@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from services.mesh.topology import CALL_TIMEOUT_S, POOL_SIZE, PROVIDER_DELAY_MEDIAN_MS
+from services.mesh.topology import CALL_TIMEOUT_S, POOL_SIZE
 from services.mesh.vocabulary import ActionName, FlapCause
 
 OOM_LEAK_MB_PER_STEP = (26.0, 36.0)
@@ -58,9 +58,11 @@ NOMINAL_CPU_PCT = 8.0
 
 STALL_CYCLE_S = 0.5
 """A starved process runs for its share of each cycle, and stands still for the rest of it."""
-STALL_FORGIVEN_S = CALL_TIMEOUT_S - PROVIDER_DELAY_MEDIAN_MS / 1000.0
-"""A call that waits no longer than this is still answered before its caller gives up."""
-CPU_FRACTION_MIN = 0.02
+STALL_FORGIVEN_S = CALL_TIMEOUT_S - 0.045
+"""A call that waits no longer than this is still answered before its caller gives up: measured,
+the provider's delay and the work of a call behind it."""
+CPU_FRACTION_MIN = 0.07
+"""Below this a starved process falls ever further behind, and loses far more than its share."""
 
 
 def held_connections(filled: float) -> int:

@@ -7,7 +7,8 @@ import asyncio
 import hashlib
 import time
 
-CYCLE_S = 0.5
+from services.mesh.shapes import STALL_CYCLE_S
+
 _BURN = bytes(1 << 18)
 
 
@@ -41,9 +42,9 @@ class Governor:
         self._cycling = self.cpu_fraction < 1.0
         if not self._cycling:
             return
-        next_cycle = self._loop.time() + CYCLE_S
-        burn_s = self.neighbour_cpu_pct / 100.0 * self._limit_cores * CYCLE_S
-        stall((1.0 - self.cpu_fraction) * CYCLE_S, burn_s)
+        next_cycle = self._loop.time() + STALL_CYCLE_S
+        burn_s = self.neighbour_cpu_pct / 100.0 * self._limit_cores * STALL_CYCLE_S
+        stall((1.0 - self.cpu_fraction) * STALL_CYCLE_S, burn_s)
         self._loop.call_at(next_cycle, self._cycle)
 
 
