@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 
+import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 from pydantic import TypeAdapter, ValidationError
@@ -101,7 +102,7 @@ class ControlPorts:
         try:
             response = await self._http.request(method, target.control_url + route, json=body)
             response.raise_for_status()
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
             reason = f"{method} {route}: {str(error) or type(error).__name__}"
             raise ReplicaUnreachable(target.name, reason) from error
         return response

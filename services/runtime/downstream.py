@@ -7,6 +7,7 @@ import asyncio
 import time
 from typing import Any
 
+import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 from opentelemetry import trace
@@ -80,7 +81,10 @@ class MeshTransport(httpx.AsyncBaseTransport):
         if address is None:
             raise httpx.ConnectError(f"no replica of {callee} serves")
         request.url = httpx.URL(address + request.url.raw_path.decode("ascii"))
-        return await self._wire.handle_async_request(request)
+        try:
+            return await self._wire.handle_async_request(request)
+        except aiohttp.ClientError as error:  # an answer that is no HTTP: the wire lets it through
+            raise httpx.RemoteProtocolError(str(error)) from None
 
     def _record(self, callee: Service, outcome: Outcome, took_s: float) -> None:
         self._metrics.called.labels(callee, outcome).observe(took_s)

@@ -96,7 +96,7 @@ def test_a_sentence_has_the_numbers_of_the_code(name, sentence, values) -> None:
 def test_words_that_are_numbers() -> None:
     """Numbers that prose spells out."""
     text = document("README.md").text
-    assert topology.ARRIVALS_PER_S == 40 and "Forty users a second" in text
+    assert topology.ARRIVALS_PER_S == 32 and "Thirty-two users a second" in text
     assert SHARES[Journey.BROWSE] == 50 and "half of them browse" in text
     assert sla.FORGIVEN_FAILURES == 1 and "One failed call alone breaks nothing" in text
     assert world.MAX_RESTARTS == 5 and "has five restarts" in text

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from services.runtime.governor import CYCLE_S, Governor, stall
+from services.mesh.shapes import STALL_CYCLE_S
+from services.runtime.governor import Governor, stall
 
 pytestmark = pytest.mark.anyio
 
@@ -14,7 +15,7 @@ async def longest_stall(cycles: float) -> float:
     """The longest time in which the running loop did not run, over so many cycles."""
     loop = asyncio.get_running_loop()
     last, longest = loop.time(), 0.0
-    ends_at = last + cycles * CYCLE_S
+    ends_at = last + cycles * STALL_CYCLE_S
     while last < ends_at:
         await asyncio.sleep(0)
         now = loop.time()
@@ -33,7 +34,7 @@ async def test_the_loop_stands_still_for_its_share_of_a_cycle(
 ) -> None:
     governor.set(cpu_fraction, 0.0)
     stalled_s = await longest_stall(cycles=1.2)
-    assert (1.0 - cpu_fraction) * CYCLE_S <= stalled_s < CYCLE_S
+    assert (1.0 - cpu_fraction) * STALL_CYCLE_S <= stalled_s < STALL_CYCLE_S
     governor.set(1.0, 0.0)
 
 
@@ -61,7 +62,7 @@ async def test_renewing_does_not_start_the_cycle_anew(
         governor.set(0.7, 0.0)
         await asyncio.sleep(0)
     governor.set(1.0, 0.0)
-    assert stalls[2] - stalls[0] == pytest.approx(2 * CYCLE_S, abs=0.2)
+    assert stalls[2] - stalls[0] == pytest.approx(2 * STALL_CYCLE_S, abs=0.2)
 
 
 def test_a_neighbour_burns_no_more_than_fits_into_the_stall() -> None:

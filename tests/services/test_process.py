@@ -15,11 +15,11 @@ from typing import Any
 import httpx
 import pytest
 
+from services.mesh.shapes import STALL_CYCLE_S
 from services.mesh.signals import ControlRoute
 from services.mesh.topology import USERS, Service
 from services.mesh.vocabulary import Release
 from services.process import INSTALL, ProcessSpec
-from services.runtime.governor import CYCLE_S
 from services.runtime.spec import LOOPBACK
 
 DATABASE = f"{Service.INVENTORY_DB}-0"
@@ -148,7 +148,7 @@ def _expect_no_answer(url: str) -> None:
 
 def slowest_s(url: str) -> float:
     """The longest answer time over a little more than a cycle of a stall."""
-    slowest, ends_at = 0.0, time.monotonic() + 1.2 * CYCLE_S
+    slowest, ends_at = 0.0, time.monotonic() + 1.2 * STALL_CYCLE_S
     with httpx.Client(trust_env=False, timeout=5.0) as client:
         while (asked_at := time.monotonic()) < ends_at:
             client.get(url).raise_for_status()
