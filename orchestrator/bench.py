@@ -91,8 +91,8 @@ def episode_figures(runs: int) -> list[Figure]:
         Figure("30-step episode, reset included", "s", "<= 20", whole),
         Figure("memory of one mesh (PSS)", "MiB", "<= 400", memory),
         Figure("CPU of one mesh and its orchestrator", "cores", "", cores),
-        Figure("control SLA met, one mesh", "% of windows", ">= 99", _sla_met_pct(records)),
-        *_rest_latency(records),
+        Figure("control SLA met, one mesh", "% of windows", ">= 99", sla_met_pct(records)),
+        *rest_latency(records),
     ]
 
 
@@ -109,10 +109,10 @@ def side_by_side_figures(runs: int, width: int) -> list[Figure]:
     with ThreadPoolExecutor(width) as pool:
         records = [record for played in pool.map(on_one_mesh, range(width)) for record in played]
     name = f"control SLA met, {width} meshes at once"
-    return [Figure(name, "% of windows", ">= 99", _sla_met_pct(records))]
+    return [Figure(name, "% of windows", ">= 99", sla_met_pct(records))]
 
 
-def _sla_met_pct(records: Sequence[EpisodeRecord]) -> list[float]:
+def sla_met_pct(records: Sequence[EpisodeRecord]) -> list[float]:
     """Share of service-windows in SLA, an episode each."""
     shares = []
     for record in records:
@@ -121,7 +121,7 @@ def _sla_met_pct(records: Sequence[EpisodeRecord]) -> list[float]:
     return shares
 
 
-def _rest_latency(records: Sequence[EpisodeRecord]) -> list[Figure]:
+def rest_latency(records: Sequence[EpisodeRecord]) -> list[Figure]:
     """Windowed p99 of each service at rest, all windows of all episodes."""
     return [
         Figure(f"p99 at rest: {service}", "ms", "median < 100", values)

@@ -6,7 +6,7 @@ episode that is in the file is not played again. Results of two world versions n
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from orchestrator.backends import make_backend
+from orchestrator.backends.base import Backend
 from orchestrator.environment import Environment
 from orchestrator.errors import SREError
 from orchestrator.names import parse_tier
@@ -51,8 +52,8 @@ def missing(jobs: Sequence[Job], results: Sequence[Result]) -> list[Job]:
 class Meshes:
     """One environment a thread, all closed together."""
 
-    def __init__(self, settings: Settings, record_dir: Path) -> None:
-        self._settings = settings
+    def __init__(self, backend: Callable[[], Backend], record_dir: Path) -> None:
+        self._backend = backend
         self._record_dir = record_dir
         self._local = threading.local()
         self._all: list[Environment] = []
@@ -70,9 +71,7 @@ class Meshes:
 
     def _environment(self) -> Environment:
         if not hasattr(self._local, "environment"):
-            self._local.environment = Environment(
-                make_backend(self._settings), record_dir=self._record_dir
-            )
+            self._local.environment = Environment(self._backend, record_dir=self._record_dir)
             self._all.append(self._local.environment)
         environment: Environment = self._local.environment
         return environment
@@ -113,7 +112,7 @@ def main(
     """Plays every policy on every tier and seed that OUT does not hold yet, and prints a table."""
     try:
         settings = Settings.from_env(os.environ)
-        make_backend(settings)
+        backend = make_backend(settings)
         names = [name for name in policies.split(",") if load_policy(name)]
         jobs = [
             Job(name, tier, first_seed + index)
@@ -124,9 +123,8 @@ def main(
     except (SREError, ValidationError) as error:
         raise typer.BadParameter(str(error)) from error
     out.parent.mkdir(parents=True, exist_ok=True)
-    failed = _play_missing(
-        missing(jobs, read_results(out, settings.backend)), settings, out, meshes
-    )
+    wanting = missing(jobs, read_results(out, settings.backend))
+    failed = play_all(wanting, Meshes(backend, out.parent / "episodes"), out, width=meshes)
     wanted = set(jobs)
     results = [
         r for r in read_results(out, settings.backend) if Job(r.policy, r.tier, r.seed) in wanted
@@ -137,9 +135,8 @@ def main(
         raise typer.Exit(1)
 
 
-def _play_missing(jobs: Sequence[Job], settings: Settings, out: Path, width: int) -> int:
-    """Returns how many failed."""
-    meshes = Meshes(settings, out.parent / "episodes")
+def play_all(jobs: Sequence[Job], meshes: Meshes, out: Path, *, width: int) -> int:
+    """Plays `jobs`, appends their results to `out`, closes the meshes; returns how many failed."""
     failed = 0
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:

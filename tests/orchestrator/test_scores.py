@@ -1,0 +1,95 @@
+"""Results are read back as they were written; means have honest intervals."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from orchestrator.environment import Environment
+from orchestrator.play import play
+from orchestrator.policies import load_policy
+from orchestrator.scores import COLUMNS, Cell, Result, cells, interval, read_results
+from services.mesh.vocabulary import WORLD_VERSION, Tier
+from tests.paper_mesh import PaperMesh
+
+
+def result(score=0.5, **changes):
+    fields = {
+        "world_version": WORLD_VERSION,
+        "backend": "paper",
+        "policy": "runbook",
+        "tier": Tier.EASY,
+        "seed": 1,
+        "score": score,
+        "recovered_at": None,
+        "first_broken_at": 1,
+        "sla_met_ratio": 0.9,
+        "duration_s": 1.0,
+    }
+    return Result(**(fields | changes))
+
+
+def test_the_result_of_an_episode_is_what_the_record_says():
+    with Environment(PaperMesh) as environment:
+        record, score = play(environment, load_policy("wait"), Tier.MEDIUM, 4)
+    told = Result.of(record, "wait")
+    assert told.score == pytest.approx(score.total, abs=1e-6)
+    assert told.first_broken_at is not None
+    assert not record.steps[told.first_broken_at].sla_met
+    assert all(record.steps[step].sla_met for step in range(1, told.first_broken_at))
+    assert 0.0 < told.sla_met_ratio < 1.0
+
+
+def test_results_of_other_worlds_are_left_alone(tmp_path):
+    path = tmp_path / "results.jsonl"
+    mine = [result(), result(seed=2)]
+    others = [result(world_version="0"), result(backend="another")]
+    path.write_text("\n".join(r.model_dump_json() for r in (*mine, *others)) + "\n")
+    assert read_results(path, "paper") == mine
+
+
+def test_a_file_that_is_not_there_holds_no_results(tmp_path):
+    assert read_results(tmp_path / "none.jsonl", "paper") == []
+
+
+def test_a_garbled_line_is_an_error(tmp_path):
+    path = tmp_path / "results.jsonl"
+    path.write_text(result().model_dump_json()[:-5])
+    with pytest.raises(ValidationError):
+        read_results(path, "paper")
+
+
+@given(st.lists(st.floats(0.01, 0.99), min_size=2, max_size=30))
+def test_an_interval_lies_within_what_was_seen(scores):
+    low, high = interval(scores)
+    assert min(scores) - 1e-9 <= low <= high <= max(scores) + 1e-9
+
+
+def test_an_interval_shrinks_with_more_episodes():
+    few, many = interval([0.2, 0.8] * 3), interval([0.2, 0.8] * 50)
+    assert many[1] - many[0] < few[1] - few[0]
+
+
+def test_equal_scores_have_no_spread():
+    assert interval([0.7]) == interval([0.7] * 5) == (0.7, 0.7)
+
+
+def test_cells_stand_by_tier_the_best_policy_first():
+    results = [
+        result(0.3, tier=Tier.HARD, policy="random"),
+        result(0.9, tier=Tier.HARD, policy="oracle"),
+        result(0.2, tier=Tier.EASY, policy="random"),
+    ]
+    assert [(c.tier, c.policy) for c in cells(results)] == [
+        (Tier.EASY, "random"),
+        (Tier.HARD, "oracle"),
+        (Tier.HARD, "random"),
+    ]
+
+
+def test_a_row_has_a_value_for_every_column():
+    cell = Cell(Tier.EASY, "runbook", [result(0.4, recovered_at=3), result(0.6)])
+    row = dict(zip(COLUMNS, cell.row(), strict=True))
+    assert row["mean"] == "0.500"
+    assert row["recovered"] == "1/2"
+    assert row["SLA met (%)"] == "90.0"
