@@ -4,15 +4,13 @@
 |---|---|
 | memory near its limit | restart the service |
 | a database slow or failing | restart it; then its caller whose memory grew most; then the other |
-| payment failing and burning CPU | scale it up; roll it back |
-| payment losing most calls | break the circuit and restart behind it; roll it back |
+| payment losing all calls | break the circuit and restart behind it; roll it back |
 | payment losing some calls | roll it back |
 
 After each stage the rule looks away until the telemetry can have caught up.
 """
 
 from collections import defaultdict
-from statistics import fmean
 
 from models import SREAction, SREObservation
 from orchestrator.policies.policy import Briefing
@@ -24,10 +22,10 @@ DATABASE_P99_HIGH_MS = 120.0
 ERROR_RATE_HIGH = 0.25
 SETTLE_STEPS = 4
 """Steps from a restart until late telemetry shows what came of it."""
-PAYMENT_SETTLE_STEPS = 7
-"""The same from a circuit break, which shows as failure while it is open, or from a scale up."""
-CPU_PCT_EXCESS = 5.0
-LINK_DOWN_ERROR_RATE = 0.6
+DRAIN_SETTLE_STEPS = 7
+"""The same from a circuit break, which shows as failure while it is open."""
+LINK_DOWN_ERROR_RATE = 0.9
+"""Who loses fewer calls than this is not cut off: a release that drops them is likelier."""
 WAIT = SREAction(action=ActionName.WAIT)
 
 
@@ -43,8 +41,6 @@ class Runbook:
         self._bad_before: dict[Service, bool] = defaultdict(bool)
         self._memory: dict[Service, list[float]] = defaultdict(list)
         self._next: SREAction | None = None
-        self._payment_cpu: dict[bool, list[float]] = {False: [], True: []}
-        self._plan: tuple[ActionName, ...] = ()
 
     def act(self, observation: SREObservation) -> SREAction:
         for service, metrics in observation.metrics.items():
@@ -85,30 +81,15 @@ class Runbook:
 
     def _payment_rule(self, observation: SREObservation) -> SREAction | None:
         payment = Service.PAYMENT_GATEWAY
-        seen = observation.metrics[payment]
-        failing = (seen.error_rate or 0.0) >= ERROR_RATE_HIGH
-        if not self._looks_at(payment, observation):
+        error_rate = observation.metrics[payment].error_rate or 0.0
+        if error_rate < ERROR_RATE_HIGH or not self._looks_at(payment, observation):
             return None
-        if seen.cpu_pct is not None:
-            self._payment_cpu[failing].append(seen.cpu_pct)
         stage = self._stage[payment]
-        if failing and stage == 0:
-            self._plan = self._payment_plan(seen.error_rate or 0.0)
-        if not failing or stage >= len(self._plan):
-            return None
         self._stage[payment] += 1
-        action = self._plan[stage]
-        if action is ActionName.CIRCUIT_BREAK:
+        if stage == 0 and error_rate >= LINK_DOWN_ERROR_RATE:
             self._next = SREAction(action=ActionName.RESTART, service_id=payment)
-        return self._take(action, payment, observation, PAYMENT_SETTLE_STEPS)
-
-    def _payment_plan(self, error_rate: float) -> tuple[ActionName, ...]:
-        """What to try in turn: CPU tells of a neighbour, most calls lost of a link that is down."""
-        calm, failing = (self._payment_cpu[f] for f in (False, True))
-        drain, more, back = ActionName.CIRCUIT_BREAK, ActionName.SCALE_UP, ActionName.ROLLBACK
-        if calm and failing and fmean(failing) - fmean(calm) >= CPU_PCT_EXCESS:
-            return more, back
-        return (drain, back) if error_rate >= LINK_DOWN_ERROR_RATE else (back,)
+            return self._take(ActionName.CIRCUIT_BREAK, payment, observation, DRAIN_SETTLE_STEPS)
+        return self._take(ActionName.ROLLBACK, payment, observation, SETTLE_STEPS)
 
     def _growth(self, service: Service) -> float:
         """Points of memory gained since the episode began; the mean of three tames the noise."""
