@@ -83,5 +83,5 @@ def commands() -> Iterator[tuple[str, list[str]]]:
     """Document and words of each command in a bash block, and of each `make ...` in prose."""
     for doc in documents():
         shown = [line for f in doc.fences if f.language == "bash" for line in f.body.splitlines()]
-        shown += [text for text in doc.quoted if re.match(r"(make|python) [\w-]", text)]
+        shown += [text for text in sorted(doc.quoted) if re.match(r"(make|python) [\w-]", text)]
         yield from ((doc.name, shlex.split(line, comments=True)) for line in shown)
