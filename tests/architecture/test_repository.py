@@ -51,7 +51,9 @@ def test_what_is_shipped_is_what_is_tested() -> None:
 
 
 def test_make_alone_lists_every_target() -> None:
-    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     explained = [line.split(maxsplit=1)[0] for line in listed.splitlines() if " " in line.strip()]
     assert explained == re.findall(r"^\.PHONY: (.+)$", MAKEFILE, re.M)
     assert set(explained) == set(re.findall(r"^([a-z][\w-]*):", MAKEFILE, re.M))

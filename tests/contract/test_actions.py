@@ -30,10 +30,6 @@ def test_circuit_break_counts_as_errors_for_three_steps_and_spares_the_callers(t
     story = told(NoFault(), script={2: (ActionName.CIRCUIT_BREAK, SERVICE)}, steps=7)
     assert story.failing(SERVICE) == list(range(2, 2 + BREAKER_STEPS))
     assert story.failing(Service.API_GATEWAY) == []
-
-
-def test_circuit_break_holds_traffic_off(told):
-    story = told(NoFault(), script={2: (ActionName.CIRCUIT_BREAK, SERVICE)}, steps=7)
     calls = [step.true[SERVICE].calls for step in story.steps()]
     assert calls[3] == calls[4] == 0
     assert min(calls[1], calls[6]) > 0

@@ -53,10 +53,10 @@ SEEN = {
 @pytest.mark.parametrize("row", SEEN)
 def test_left_alone_it_breaks_its_service_and_the_callers_and_never_ends(told, row):
     fault, shown_at = SEEN[row]
-    story = told(fault, steps=13)
+    story = told(fault, steps=11)
     assert min(story.failing(shown_at)) <= 10
     assert story.broken(GATEWAY)
-    assert max(story.failing(shown_at)) >= 10
+    assert max(story.failing(shown_at)) >= 8
     assert not story.recovered() and story.cured_at() is None
 
 
@@ -73,9 +73,12 @@ def test_single_oom_climbs_like_a_saw_and_dies(told):
 
 def test_a_leak_climbs_before_it_breaks(told):
     story = told(DbConnectionLeak(USERS_DB, USERS_DB, 8.0), steps=9)
-    latency, first_failing = story.p99(USERS_DB), min(story.failing(USERS_DB))
+    first_failing = min(story.failing(USERS_DB))
     assert first_failing >= 6
-    assert max(latency[4:first_failing]) > 1.3 * min(latency[:3])
+    # Beside a database without a leak: what a busy machine adds, it adds to both.
+    leaking, well = story.p99(USERS_DB), story.p99(ITEMS_DB)
+    late, early = slice(4, first_failing), slice(0, 3)
+    assert sum(leaking[late]) / sum(well[late]) > sum(leaking[early]) / sum(well[early])
 
 
 def test_a_caller_that_holds_cursors_grows(told):
@@ -154,7 +157,7 @@ TRAPS = {
 @pytest.mark.parametrize("row", TRAPS)
 def test_it_comes_back_after(told, row):
     fault, shown_at, script = TRAPS[row]
-    story = told(fault, script=script, steps=max(script) + 7)
+    story = told(fault, script=script, steps=max(script) + 6)
     assert story.cured_at() is None and not story.recovered()
     assert max(story.failing(shown_at)) > max(script) + 3
 
