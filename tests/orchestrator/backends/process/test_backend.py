@@ -118,10 +118,13 @@ async def test_a_replica_can_be_restarted_and_found_again(backend: ProcessBacken
 
 
 OWNER = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
 from orchestrator.backends.process.backend import ProcessBackend
 from tests.orchestrator.backends.process import stand_in
+
+# A job in the background is born deaf to it, and hands that down.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 async def main():
     backend = ProcessBackend(zygote=stand_in.COMMAND, temp_root=Path(sys.argv[1]))
