@@ -108,5 +108,7 @@ def test_what_is_said_of_the_example_is_true() -> None:
     assert first.service_id in DATABASES and not first.cures
     assert second.service_id in callers_of(first.service_id) and second.cures
     between = [step.true[ENTRY].sla_met for step in record.steps[wrong + 1 : cure]]
-    assert between[:3] == [True] * 3 and not between[-1]
+    assert between[:3] == [True] * 3
+    database = [s.true[first.service_id].latency_p99 or 0.0 for s in record.steps[wrong + 1 : cure]]
+    assert database[-1] > 2 * min(database)
     assert "the database looked like a cure for a\nwhile" in document("README.md").text
