@@ -15,7 +15,7 @@ from chaos.fault import Impairments, Intervention
 from chaos.faults.flap import Flap
 from services.mesh import shapes
 from services.mesh.deployment import Deployment, ReplicaId
-from services.mesh.draws import Stream, choice, uniform, uniform_between
+from services.mesh.draws import Stream, choice, in_turn, uniform, uniform_between
 from services.mesh.topology import Service
 from services.mesh.vocabulary import SCALE_UP_STEPS, ActionName, FaultKind, FlapCause, Release
 
@@ -33,9 +33,9 @@ class FlappingNetwork:
 
     @classmethod
     def draw(cls, seed: int, index: int = 0) -> Self:
-        u_cause, u_cpu = (uniform(seed, Stream.FAULT, index, i) for i in range(2))
-        cause = choice(tuple(FlapCause), u_cause)
-        shape = shapes.FLAP_SHAPES[cause]
+        # In turn: the cause decides what can be scored, and ten seeds shall be a fair sample.
+        cause = choice(tuple(FlapCause), in_turn(seed, Stream.FAULT, len(FlapCause), index))
+        shape, u_cpu = shapes.FLAP_SHAPES[cause], uniform(seed, Stream.FAULT, index, 1)
         return cls(cause, Flap.draw(shape, seed, index), uniform_between(*shape.cpu_factor, u_cpu))
 
     @property

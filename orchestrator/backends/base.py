@@ -33,7 +33,9 @@ class Lifecycle(Protocol):
         ...
 
     async def stop(self, replica: ReplicaId) -> None:
-        """Stops a running replica; a stopped one stays stopped."""
+        """Stops a running replica, which may finish the calls that it has after this returns; a
+        stopped one stays stopped.
+        """
         ...
 
     async def ready(self, replicas: frozenset[ReplicaId]) -> None:

@@ -21,7 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -140,11 +140,13 @@ class SpanReceiver:
     async def _receive(self, request: Request) -> Response:
         if request.headers.get("content-type", "").partition(";")[0].strip() != _PROTOBUF:
             return Response(f"only {_PROTOBUF} is understood\n", 415)
-        body = await request.body()
         try:
+            body = await request.body()
             if request.headers.get("content-encoding") == "gzip":
                 body = gzip.decompress(body)
             self._store.add(ExportTraceServiceRequest.FromString(body))
+        except ClientDisconnect:
+            return Response("the sender is gone\n", 400)
         except (DecodeError, EOFError, OSError, zlib.error) as error:
             return Response(f"not an export of traces: {error}\n", 400)
         return Response(ExportTraceServiceResponse().SerializeToString(), media_type=_PROTOBUF)

@@ -68,6 +68,16 @@ def choice(options: Sequence[T], draw: float) -> T:
     return options[int(len(options) * draw)]
 
 
+def in_turn(seed: int, stream: int, turns: int, index: int = 0) -> float:
+    """Uniform in [0, 1), spread over seeds: of `turns` seeds in a row, counted from a multiple of
+    `turns`, each falls into a share of its own of [0, 1) cut into `turns` equal shares.
+
+    A rotation of one draw for all of them, so that a small sample of seeds is balanced.
+    """
+    block, turn = divmod(seed, turns)
+    return (uniform(block, stream, index) + turn / turns) % 1.0
+
+
 def normal(seed: int, stream: int, step: int = 0, index: int = 0) -> float:
     """Standard normal by Box-Muller from two keyed uniforms (indices 2i and 2i + 1)."""
     u1 = 1.0 - uniform(seed, stream, step, 2 * index)

@@ -85,3 +85,4 @@ class ProcessBackend:
             last_to_first.push_async_callback(self._control.aclose)
             last_to_first.push_async_callback(self._receiver.aclose)
             last_to_first.push_async_callback(self._supervisor.aclose)
+            last_to_first.push_async_callback(self._lifecycle.aclose)

@@ -35,11 +35,14 @@ class ProcessLifecycle:
         self._ready_timeout_s = ready_timeout_s
         self._replicas: dict[ReplicaId, Process] = {}
         self._releases: dict[ReplicaId, Release] = {}
+        self._leaving: dict[ReplicaId, asyncio.Task[None]] = {}
         self._users: Process | None = None
         self._seed = 0
 
     async def launch(self, seed: int) -> None:
         await self._supervisor.start()
+        await asyncio.gather(*self._leaving.values())
+        self._leaving.clear()
         await self._supervisor.kill(self.processes())
         self._replicas.clear()
         self._seed = seed
@@ -51,6 +54,8 @@ class ProcessLifecycle:
             raise self._not_ready(self.processes())
 
     async def start(self, replica: ReplicaId, release: Release) -> None:
+        if leaving := self._leaving.pop(replica, None):
+            await leaving
         if was := self._replicas.pop(replica, None):
             await self._supervisor.kill([was])
         self._releases[replica] = release
@@ -61,8 +66,10 @@ class ProcessLifecycle:
         await self.start(replica, self._releases[replica])
 
     async def stop(self, replica: ReplicaId) -> None:
+        """Out of the mesh at once; it ends what it is at while the window passes."""
         if process := self._replicas.pop(replica, None):
-            await self._supervisor.terminate(process, _GRACE_S)
+            goodbye = self._supervisor.terminate(process, _GRACE_S)
+            self._leaving[replica] = asyncio.create_task(goodbye)
 
     async def ready(self, replicas: frozenset[ReplicaId]) -> None:
         if stopped := sorted(str(replica) for replica in replicas - self._replicas.keys()):
@@ -89,6 +96,14 @@ class ProcessLifecycle:
         named = [(replica.service, process) for replica, process in self._replicas.items()]
         users = [(USERS, self._users)] if self._users else []
         return [process for name, process in (*named, *users) if of in (None, name)]
+
+    async def aclose(self) -> None:
+        """Waits for no one that is leaving: they end with the zygote."""
+        leaving = tuple(self._leaving.values())
+        self._leaving.clear()
+        for goodbye in leaving:
+            goodbye.cancel()
+        await asyncio.gather(*leaving, return_exceptions=True)
 
     async def _spawn(self, name: str, release: Release, memory_limit_mb: int | None) -> Process:
         spec = ProcessSpec(

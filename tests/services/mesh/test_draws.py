@@ -11,6 +11,7 @@ from scipy import stats
 from services.mesh.draws import (
     Stream,
     choice,
+    in_turn,
     integer_between,
     key,
     log_normal,
@@ -113,3 +114,18 @@ def test_choices_are_equally_likely() -> None:
 def test_log_normal_has_its_median() -> None:
     assert log_normal(20.0, 0.3, 0.0) == 20.0
     assert log_normal(20.0, 0.3, 1.0) == pytest.approx(20.0 * math.exp(0.3))
+
+
+@given(st.integers(0, 2**40), st.integers(2, 7))
+def test_seeds_in_a_row_take_each_option_once(block: int, turns: int) -> None:
+    seeds = range(turns * block, turns * (block + 1))
+    drawn = [choice(range(turns), in_turn(seed, Stream.FAULT, turns)) for seed in seeds]
+    assert sorted(drawn) == list(range(turns))
+
+
+def test_what_is_drawn_in_turn_is_uniform_and_begins_anywhere() -> None:
+    drawn = [in_turn(seed, Stream.FAULT, 3) for seed in SEEDS]
+    assert all(0.0 <= u < 1.0 for u in drawn)
+    assert stats.kstest(drawn, "uniform").pvalue > 1e-3
+    first = [choice(range(3), u) for u in drawn[::3]]
+    assert stats.chisquare([first.count(option) for option in range(3)]).pvalue > 1e-3

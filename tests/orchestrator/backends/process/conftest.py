@@ -75,6 +75,7 @@ class Mesh(ProcessLifecycle):
 
     async def aclose(self) -> None:
         await self._http.aclose()
+        await super().aclose()
         await self.supervisor.aclose()
         await self.receiver.aclose()
 
