@@ -27,7 +27,7 @@ export PYTHON_IS_FIT
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: setup
 setup: $(READY) ## Make .venv from the locks (PYTHON=... picks the interpreter)
@@ -70,6 +70,31 @@ evaluate: $(READY) ## Score policies over seeds (ARGS=--help)
 .PHONY: bench
 bench: $(READY) ## Measure speed (ARGS=--help)
 	$(BIN)/python -m orchestrator.bench $(ARGS)
+
+.PHONY: serve
+serve: $(READY) ## Serve the environment on port 8000 (ARGS=--help)
+	$(BIN)/python -m server.app $(ARGS)
+
+.PHONY: test-live
+test-live: $(READY) base-image ## Build the image and test it on a real engine
+	$(BIN)/python -m pytest -m live tests/live $(ARGS)
+
+.PHONY: engine
+engine: ## Make sure that a Docker engine answers (as root on Debian, start one)
+	@scripts/engine.sh start
+
+.PHONY: engine-stop
+engine-stop: ## Stop the engine that `make engine` started, and no other
+	@scripts/engine.sh stop
+
+.PHONY: base-image
+base-image: engine ## Make sure that the engine has the image that ours is built on
+	@scripts/base_image.sh
+
+.PHONY: image
+image: base-image ## Build the image of the whole environment, sre-env:latest
+	docker build -t sre-env:latest --build-arg PIP_INDEX_URL --build-arg PIP_EXTRA_INDEX_URL \
+		--build-arg PIP_TRUSTED_HOST $(ARGS) .
 
 .PHONY: generate
 generate: $(READY) ## Write the generated files anew

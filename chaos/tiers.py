@@ -1,8 +1,10 @@
 """Which faults an episode hides: a pure function of tier and seed. Applies none of them."""
 
+from collections.abc import Callable
 from itertools import count
 
 from chaos.fault import Fault
+from chaos.faults import load_fault
 from chaos.faults.db_connection_leak import DbConnectionLeak
 from chaos.faults.flapping_network import FlappingNetwork
 from chaos.faults.noop import NoFault
@@ -11,6 +13,9 @@ from services.mesh.draws import Stream, choice, uniform
 from services.mesh.shapes import PAIR_SHARE
 from services.mesh.topology import Service
 from services.mesh.vocabulary import Tier
+
+DrawFaults = Callable[[Tier, int], tuple[Fault, ...]]
+"""From tier and seed to the hidden faults of an episode."""
 
 Breakage = SingleOom | DbConnectionLeak | FlappingNetwork
 KINDS: tuple[type[Breakage], ...] = (SingleOom, DbConnectionLeak, FlappingNetwork)
@@ -32,6 +37,14 @@ def draw_faults(tier: Tier, seed: int) -> tuple[Fault, ...]:
             return (NoFault.draw(seed),)
         case Tier.EXPERT:
             return _draw_expert(seed)
+
+
+def drawing(fault: str | None) -> DrawFaults:
+    """The tiers' own faults, or the one of a name or "module:Class" on each. Raises ValueError."""
+    if fault is None:
+        return draw_faults
+    only = load_fault(fault)
+    return lambda _tier, seed: (only.draw(seed),)
 
 
 def _draw_expert(seed: int) -> tuple[Fault, ...]:

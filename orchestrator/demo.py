@@ -1,10 +1,21 @@
-"""The main job, for people to watch: an on-call engineer plays one episode of each default tier."""
+"""The main job, for people to watch: a server, an on-call engineer at its door, three episodes.
 
+Standard output has the engineer's lines and the story of each episode; the screen is on standard
+error. Plays nothing itself: `inference.py` does, over HTTP, as any agent would.
+"""
+
+import asyncio
+import json
 import os
+import socket
 import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated
 
+import httpx
 import typer
 from rich.console import Console
 from rich.live import Live
@@ -12,20 +23,22 @@ from rich.table import Table
 
 import grader
 from models import SREAction, SREObservation
-from orchestrator.backends import make_backend
-from orchestrator.environment import Environment
-from orchestrator.play import Watch, play
-from orchestrator.policies import load_policy
-from orchestrator.settings import Settings
-from services.mesh.topology import Service
-from services.mesh.vocabulary import DEFAULT_TIERS, Tier
+from orchestrator.parent import die_with_parent
+from orchestrator.settings import PREFIX, Settings
+from services.runtime.spec import LOOPBACK
+
+ROOT = Path(__file__).parents[1]
+READY_TIMEOUT_S = 60.0
+POLL_S = 0.1
+STOP_TIMEOUT_S = 10.0
+LOG, LOG_TAIL = "demo.log", 2_000
 
 console = Console(stderr=True)
-TERMS = ("sla", "speed", "budget", "root_cause")
+out = Console()
 MET, BROKEN = "[green]met[/green]", "[bold red]broken[/bold red]"
 
 
-def screen(tier: Tier, action: SREAction | None, observation: SREObservation) -> Table:
+def screen(tier: str, action: SREAction | None, observation: SREObservation) -> Table:
     """What the engineer sees after a step."""
     doing = "the episode begins" if action is None else spell(action)
     table = Table(title=f"{tier}  step {observation.step}/{observation.max_steps}  {doing}")
@@ -58,7 +71,7 @@ def story(record: grader.EpisodeRecord, score: grader.Score) -> str:
         if (taken := step.action) is not None and taken.service_id is not None
     ]
     when = "never" if score.recovered_at is None else f"at step {score.recovered_at}"
-    terms = ", ".join(f"{term} {getattr(score, term):.2f}" for term in TERMS)
+    terms = ", ".join(f"{term} {getattr(score, term):.2f}" for term in grader.WEIGHTS)
     return "\n".join(
         (
             f"[bold]{record.tier}[/bold], seed {record.seed}",
@@ -75,31 +88,143 @@ def _pair(named: tuple[str, object]) -> str:
     return f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
 
 
-def watch_on(live: Live, tier: Tier) -> Watch:
-    """Draws every step of an episode on `live`."""
-    return lambda action, observation: live.update(screen(tier, action, observation), refresh=True)
+class Records:
+    """The records in a folder, read while a server writes them there."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._read: dict[Path, int] = {}
+        self._tiers: dict[Path, str] = {}
+
+    def files(self) -> list[Path]:
+        """In the order in which they were last written."""
+        return sorted(self._folder.glob("*.jsonl"), key=lambda file: file.stat().st_mtime_ns)
+
+    def new_screens(self) -> Iterator[Table]:
+        """Of the steps since the last look; a line that is still being written has to wait."""
+        for file in self.files():
+            begun = self._read.get(file, 0)
+            with file.open(encoding="ascii") as lines:
+                lines.seek(begun)
+                whole, _, _ = lines.read().rpartition("\n")
+            self._read[file] = begun + len(whole) + bool(whole)
+            for line in whole.splitlines():
+                match json.loads(line):
+                    case {"type": "episode", "tier": tier}:
+                        self._tiers[file] = tier
+                    case {"type": "step", "action": taken, "observed": seen}:
+                        action = taken and SREAction(
+                            action=taken["action"], service_id=taken["service_id"]
+                        )
+                        yield screen(self._tiers[file], action, SREObservation.model_validate(seen))
+
+
+@asynccontextmanager
+async def started(
+    command: Sequence[str], log: IO[bytes], *, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A program in the root of the checkout, which ends with this context or with this process."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *command,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=log,
+        cwd=ROOT,
+        env={**os.environ, **(environ or {})},
+        preexec_fn=die_with_parent,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+def free_port() -> int:
+    with closing(socket.create_server((LOOPBACK, 0))) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+async def ready(url: str, server: asyncio.subprocess.Process) -> None:
+    """Waits until the server has a session free. Raises RuntimeError where none comes."""
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(READY_TIMEOUT_S):
+                while server.returncode is None:
+                    with suppress(httpx.TransportError):
+                        if (await client.get("/ready")).is_success:
+                            return
+                    await asyncio.sleep(POLL_S)
+    raise RuntimeError("the server did not start")
+
+
+async def watch(player: asyncio.subprocess.Process, records: Records) -> None:
+    """Draws every step on standard error and hands the player's lines on, until it is done."""
+
+    async def hand_on() -> None:
+        assert player.stdout is not None
+        async for line in player.stdout:
+            print(line.decode(), end="", flush=True)
+
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        lines = asyncio.create_task(hand_on())
+        while not lines.done():
+            for table in records.new_screens():
+                live.update(table, refresh=True)
+            await asyncio.wait([lines], timeout=POLL_S)
+        await lines
+
+
+async def play(folder: Path, seed: int, policy: str | None) -> int:
+    """The player's exit status. Raises RuntimeError where the server does not start."""
+    url = f"http://{LOOPBACK}:{(port := free_port())}"
+    serve = ("-m", "server.app", "--host", LOOPBACK, "--port", str(port))
+    infer = ("inference.py", "--base-url", url, "--seed", str(seed))
+    chosen = ("--policy", policy) if policy else ()
+    environ = {f"{PREFIX}RECORD_DIR": str(folder.absolute()), f"{PREFIX}METRICS_PORT": "0"}
+    with (folder / LOG).open("wb") as log:
+        async with started(serve, log, environ=environ) as server:
+            with console.status("the server starts"):
+                await ready(url, server)
+            async with started((*infer, *chosen), log) as player:
+                await watch(player, Records(folder))
+                return await player.wait()
+
+
+def tell(folder: Path) -> None:
+    """The story of every episode that was played to its end."""
+    for file in Records(folder).files():
+        for record in grader.read_episodes(file.read_text(encoding="ascii").splitlines()):
+            out.print(story(record, grader.grade(record)))
+    out.print(f"records: {folder}/*.jsonl (regrade one: python grader.py FILE --explain)")
 
 
 def main(
-    policy: Annotated[str, typer.Option(help="who plays: a name or module:Class")] = "runbook",
+    policy: Annotated[
+        str | None, typer.Option(help="who plays: a name or module:Class, instead of a model")
+    ] = None,
     seed: Annotated[int, typer.Option(help="seed of the episodes")] = 7,
 ) -> None:
     """Plays easy, medium and hard on seven real services, and tells the story of each."""
     settings = Settings.from_env(os.environ)
-    engineer = load_policy(policy)
-    stories = []
     record_dir = settings.record_dir or Path("runs")
-    with Environment(make_backend(settings), record_dir=record_dir) as environment:
-        for tier in DEFAULT_TIERS:
-            with Live(console=console, auto_refresh=False) as live:
-                record, score = play(environment, engineer, tier, seed, watch=watch_on(live, tier))
-            stories.append(story(record, score))
-            console.print(stories[-1])
-    out = Console()
-    out.rule(f"{len(Service)} services, {len(stories)} episodes")
-    for told in stories:
-        out.print(told)
-    out.print(f"records: {record_dir}/*.jsonl (regrade one: python grader.py FILE --explain)")
+    record_dir.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="demo-", dir=record_dir))
+    try:
+        status = asyncio.run(play(folder, seed, policy))
+    except RuntimeError as error:
+        console.print(f"[red]{error}[/red]")
+        status = 1
+    tell(folder)
+    if status:
+        console.print((folder / LOG).read_text()[-LOG_TAIL:], markup=False, highlight=False)
+        raise typer.Exit(status)
 
 
 if __name__ == "__main__":

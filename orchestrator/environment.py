@@ -13,19 +13,18 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 import grader
 from chaos import tiers
 from chaos.controller import Controller
-from chaos.fault import Fault, Impairments
+from chaos.fault import Impairments
 from models import SREAction, SREObservation, SREState
 from orchestrator.backends.base import Backend
 from orchestrator.episode import Episode, Plan
 from orchestrator.errors import EnvironmentClosed, EpisodeNotStarted, EpisodeOver, FaultNotInstalled
-from orchestrator.names import parse_action, parse_tier
+from orchestrator.names import parse_action, parse_id, parse_seed, parse_tier
 from orchestrator.recorder import Recorder
 from orchestrator.rollout import roll_out, routing_of
 from services.mesh.deployment import ReplicaId
 from services.mesh.vocabulary import Tier
 
 T = TypeVar("T")
-DrawFaults = Callable[[Tier, int], tuple[Fault, ...]]
 
 
 class Environment:
@@ -60,7 +59,7 @@ class Environment:
     def __init__(
         self,
         backend: Callable[[], Backend],
-        draw_faults: DrawFaults = tiers.draw_faults,
+        draw_faults: tiers.DrawFaults = tiers.draw_faults,
         record_dir: Path | None = None,
     ) -> None:
         self._make_backend = backend
@@ -83,16 +82,19 @@ class Environment:
     ) -> SREObservation:
         """Starts an episode on a fresh mesh; one still running is abandoned and recorded so.
 
-        Raises UnknownName (task_tier), MeshNotReady, FaultNotInstalled, EnvironmentClosed.
+        Raises UnknownName (task_tier), InvalidValue (seed, episode_id), MeshNotReady,
+        FaultNotInstalled, EnvironmentClosed.
         """
         if self._closed:
             raise EnvironmentClosed
         tier = parse_tier(task_tier)
+        seed = parse_seed(seed)
         seed = secrets.randbelow(2**31) if seed is None else seed
+        episode_id = uuid.uuid4().hex if episode_id is None else parse_id("episode_id", episode_id)
         await self._end_episode()
         backend = self._backend = self._backend or self._make_backend()
         faults = self._draw_faults(tier, seed)
-        plan = Plan(episode_id or uuid.uuid4().hex, seed, tier, faults, backend.name, policy)
+        plan = Plan(episode_id, seed, tier, faults, backend.name, policy)
         self._episode = episode = Episode(plan)
         async with self._given_up_on_failure():
             await backend.launch(seed)
@@ -156,11 +158,11 @@ class Environment:
 
     def reset(self, **arguments: Any) -> SREObservation:
         """As `reset_async`."""
-        return self._run(lambda: self.reset_async(**arguments))
+        return self.run(lambda: self.reset_async(**arguments))
 
     def step(self, action: SREAction | Mapping[str, Any]) -> SREObservation:
         """As `step_async`."""
-        return self._run(lambda: self.step_async(action))
+        return self.run(lambda: self.step_async(action))
 
     def close(self) -> None:
         """As `aclose`."""
@@ -168,7 +170,7 @@ class Environment:
             self._closed = True
             return
         try:
-            self._run(self.aclose)
+            self.run(self.aclose)
         finally:
             self._portal_context.__exit__(None, None, None)
             self._portal_context = None
@@ -179,7 +181,8 @@ class Environment:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def _run(self, call: Callable[[], Awaitable[T]]) -> T:
+    def run(self, call: Callable[[], Awaitable[T]]) -> T:
+        """What `call` returns, run on the environment's own loop."""
         if self._portal_context is None:
             if self._closed:
                 raise EnvironmentClosed

@@ -3,9 +3,12 @@
 SREError
 |- UnknownName(field, value, valid)    a name nobody knows; `valid` lists those that exist
 |- InvalidAction(field, reason, valid) an action that is not complete
+|- InvalidValue(field, value, wanted)  a value of the wrong kind
 |- EpisodeNotStarted                   step or state before reset
 |- EpisodeOver(steps)                  step after done
 |- EnvironmentClosed                   anything after close
+|- SessionBusy                         a call while another one runs in the same session
+|- UnknownSession(session_id)          a session that is not there, or no longer
 `- BackendError                        the world itself failed
    |- MeshNotReady(what, timeout_s)    services did not serve in time
    |- ReplicaUnreachable(replica)      a replica's control port gave no answer
@@ -37,6 +40,14 @@ class InvalidAction(SREError, ValueError):
         super().__init__(f"{field}: {reason}; valid values: {', '.join(self.valid)}")
 
 
+class InvalidValue(SREError, ValueError):
+    """A value that is not of the kind that is wanted."""
+
+    def __init__(self, field: str, value: object, wanted: str) -> None:
+        self.field, self.value, self.wanted = field, value, wanted
+        super().__init__(f"{field} must be {wanted}, not {value!r}")
+
+
 class EpisodeNotStarted(SREError, RuntimeError):
     """Something was asked of an episode that has not begun."""
 
@@ -57,6 +68,24 @@ class EnvironmentClosed(SREError, RuntimeError):
 
     def __init__(self) -> None:
         super().__init__("the environment is closed; make a new one")
+
+
+class SessionBusy(SREError, RuntimeError):
+    """Two calls at once in one session."""
+
+    def __init__(self) -> None:
+        super().__init__("another call is running in this session; wait for its answer first")
+
+
+class UnknownSession(SREError, LookupError):
+    """A session that nobody began, or that is over."""
+
+    def __init__(self, session_id: str) -> None:
+        self.session_id = session_id
+        super().__init__(
+            f"no session {session_id!r}: it was never begun, or ended after too long without a "
+            "call; reset begins one"
+        )
 
 
 class BackendError(SREError, RuntimeError):

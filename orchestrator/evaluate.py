@@ -9,15 +9,16 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from chaos.tiers import DrawFaults, draw_faults, drawing
 from orchestrator.backends import make_backend
 from orchestrator.backends.base import Backend
 from orchestrator.environment import Environment
@@ -27,10 +28,10 @@ from orchestrator.play import play
 from orchestrator.policies import load_policy
 from orchestrator.scores import COLUMNS, Result, cells, read_results
 from orchestrator.settings import Settings
-from services.mesh.vocabulary import DEFAULT_TIERS, WORLD_VERSION, Tier
+from services.mesh.vocabulary import DEFAULT_TIERS, SEED_SPLITS, WORLD_VERSION, Tier
 
 DEFAULT_POLICIES = ("oracle", "runbook", "heuristic", "random")
-TEST_SEEDS_FROM = 200_000
+TEST_SEEDS_FROM = SEED_SPLITS["test"].start
 console = Console(stderr=True)
 
 
@@ -52,9 +53,13 @@ def missing(jobs: Sequence[Job], results: Sequence[Result]) -> list[Job]:
 class Meshes:
     """One environment a thread, all closed together."""
 
-    def __init__(self, backend: Callable[[], Backend], record_dir: Path) -> None:
-        self._backend = backend
-        self._record_dir = record_dir
+    def __init__(
+        self,
+        backend: Callable[[], Backend],
+        record_dir: Path,
+        draw_faults: DrawFaults = draw_faults,
+    ) -> None:
+        self._make = partial(Environment, backend, draw_faults, record_dir)
         self._local = threading.local()
         self._all: list[Environment] = []
 
@@ -71,7 +76,7 @@ class Meshes:
 
     def _environment(self) -> Environment:
         if not hasattr(self._local, "environment"):
-            self._local.environment = Environment(self._backend, record_dir=self._record_dir)
+            self._local.environment = self._make()
             self._all.append(self._local.environment)
         environment: Environment = self._local.environment
         return environment
@@ -112,7 +117,7 @@ def main(
     """Plays every policy on every tier and seed that OUT does not hold yet, and prints a table."""
     try:
         settings = Settings.from_env(os.environ)
-        backend = make_backend(settings)
+        backend, draw = make_backend(settings), drawing(settings.fault)
         names = [name for name in policies.split(",") if load_policy(name)]
         jobs = [
             Job(name, tier, first_seed + index)
@@ -120,11 +125,13 @@ def main(
             for tier in map(parse_tier, tiers.split(","))
             for name in names
         ]
-    except (SREError, ValidationError) as error:
+    except (SREError, ValueError) as error:
         raise typer.BadParameter(str(error)) from error
+    if settings.fault is not None:
+        out = out.with_stem(f"{out.stem}-{settings.fault.replace(':', '-')}")
     out.parent.mkdir(parents=True, exist_ok=True)
     wanting = missing(jobs, read_results(out, settings.backend))
-    failed = play_all(wanting, Meshes(backend, out.parent / "episodes"), out, width=meshes)
+    failed = play_all(wanting, Meshes(backend, out.parent / "episodes", draw), out, width=meshes)
     wanted = set(jobs)
     results = [
         r for r in read_results(out, settings.backend) if Job(r.policy, r.tier, r.seed) in wanted

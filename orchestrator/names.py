@@ -1,21 +1,37 @@
 """What callers give by name, checked at the door: errors name the field and the valid values."""
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, TypeVar, cast
 
 from models import SREAction
-from orchestrator.errors import InvalidAction, UnknownName
+from orchestrator.errors import InvalidAction, InvalidValue, UnknownName
 from services.mesh.topology import Service
 from services.mesh.vocabulary import ActionName, Tier
 
 E = TypeVar("E", bound=StrEnum)
+_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _FIELDS = {"action": ActionName, "service_id": Service}
 
 
 def parse_tier(value: object) -> Tier:
     """Raises UnknownName."""
     return _parse(Tier, "task_tier", value)
+
+
+def parse_seed(value: object) -> int | None:
+    """Raises InvalidValue."""
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+        return value
+    raise InvalidValue("seed", value, "a whole number from 0 on")
+
+
+def parse_id(field: str, value: object) -> str:
+    """A name that may become part of a file's name. Raises InvalidValue."""
+    if isinstance(value, str) and _ID.fullmatch(value):
+        return value
+    raise InvalidValue(field, value, "1 to 128 letters, digits or . _ : -")
 
 
 def parse_action(action: SREAction | Mapping[str, Any]) -> SREAction:

@@ -11,21 +11,27 @@ from services.mesh.vocabulary import Tier
 Watch = Callable[[SREAction | None, SREObservation], None]
 
 
+def _unwatched(_action: SREAction | None, _observation: SREObservation) -> None:
+    """Nobody looks on."""
+
+
 def play(
-    environment: Environment,
-    policy: Policy,
-    tier: Tier,
-    seed: int,
-    *,
-    watch: Watch = lambda _action, _observation: None,
+    environment: Environment, policy: Policy, tier: Tier, seed: int, *, watch: Watch = _unwatched
+) -> tuple[EpisodeRecord, Score]:
+    """As `play_async`, on the loop of the environment."""
+    return environment.run(lambda: play_async(environment, policy, tier, seed, watch=watch))
+
+
+async def play_async(
+    environment: Environment, policy: Policy, tier: Tier, seed: int, *, watch: Watch = _unwatched
 ) -> tuple[EpisodeRecord, Score]:
     """Plays until done; `watch` sees every action (None at first) and observation as it comes."""
-    observation = environment.reset(seed=seed, task_tier=tier, policy=policy.name)
+    observation = await environment.reset_async(seed=seed, task_tier=tier, policy=policy.name)
     policy.begin(Briefing(seed, tier, environment.episode if policy.privileged else None))
     watch(None, observation)
     while not observation.done:
         action = policy.act(observation)
-        observation = environment.step(action)
+        observation = await environment.step_async(action)
         watch(action, observation)
     record = environment.hidden_state()
     return record, grade(record)

@@ -1,5 +1,7 @@
 """Writes an episode to a file while it runs: JSON lines, so that a crash loses one line at most."""
 
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import TextIO
 
@@ -7,13 +9,16 @@ import grader
 
 
 class Recorder:
-    """Appends one episode to `folder`/<episode_id>.jsonl, or to nothing where `folder` is None."""
+    """Appends one episode to `folder`/<episode_id>.jsonl, or to nothing where `folder` is None.
+
+    A file of that name stays as it is: the next one is <episode_id>.2.jsonl.
+    """
 
     def __init__(self, folder: Path | None, record: grader.EpisodeRecord) -> None:
         self._file: TextIO | None = None
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = (folder / f"{record.episode_id}.jsonl").open("w", encoding="ascii")
+            self._file = _new_file(folder, record.episode_id)
             self._write(grader.header_line(record))
 
     def step(self, step: grader.StepRecord) -> None:
@@ -33,3 +38,11 @@ class Recorder:
         if self._file is not None:
             self._file.write(line + "\n")
             self._file.flush()
+
+
+def _new_file(folder: Path, episode_id: str) -> TextIO:
+    for number in count(1):
+        name = episode_id if number == 1 else f"{episode_id}.{number}"
+        with suppress(FileExistsError):
+            return (folder / f"{name}.jsonl").open("x", encoding="ascii")
+    raise AssertionError("there is always a next number")

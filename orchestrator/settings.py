@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from services.mesh.vocabulary import SESSION_LEASE_S
 
 PREFIX = "SRE_"
 
@@ -15,11 +17,30 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     backend: str = Field("process", description="world to play in: process")
+    fault: str | None = Field(
+        None, description="a fault in place of the tiers' own: a name, or `module:Class`"
+    )
     step_seconds: float | None = Field(
         None, gt=0.1, le=60.0, description="length of a window, s (default: the backend's own)"
     )
     record_dir: Path | None = Field(
         None, description="folder for the records of episodes, one JSON-lines file each"
+    )
+    max_sessions: int = Field(
+        2, ge=1, le=1024, description="server: sessions at once, of all kinds together"
+    )
+    session_lease_s: float = Field(
+        SESSION_LEASE_S, ge=1, description="server: a session without a call for so long ends, s"
+    )
+    state_token: SecretStr | None = Field(
+        None, description="server: bearer token without which `/state` hides the truth"
+    )
+    metrics_host: str = Field("127.0.0.1", description="server: address of `/metrics`")
+    metrics_port: int = Field(
+        9464,
+        ge=0,
+        le=65535,
+        description="server: its port, no agent's; 0 takes a free one",
     )
 
     @classmethod

@@ -4,18 +4,22 @@
 |---|---|
 | memory near its limit | restart the service |
 | a database slow or failing | restart it; then its caller whose memory grew most; then the other |
-| payment losing all calls | break the circuit and restart behind it; roll it back |
+| payment losing most calls, and idle | break the circuit and restart behind it; roll it back |
+| payment losing few calls | scale it up; roll it back |
 | payment losing some calls | roll it back |
+
+Payment is judged by two bad windows, or by one where the burst was no longer.
 
 After each stage the rule looks away until the telemetry can have caught up.
 """
 
 from collections import defaultdict
+from statistics import fmean
 
 from models import SREAction, SREObservation
 from orchestrator.policies.policy import Briefing
 from services.mesh.topology import DATABASES, Service, callers_of
-from services.mesh.vocabulary import ActionName
+from services.mesh.vocabulary import SCALE_UP_STEPS, ActionName
 
 MEMORY_PCT_HIGH = 60.0
 DATABASE_P99_HIGH_MS = 120.0
@@ -24,8 +28,14 @@ SETTLE_STEPS = 4
 """Steps from a restart until late telemetry shows what came of it."""
 DRAIN_SETTLE_STEPS = 7
 """The same from a circuit break, which shows as failure while it is open."""
-LINK_DOWN_ERROR_RATE = 0.9
-"""Who loses fewer calls than this is not cut off: a release that drops them is likelier."""
+PAYMENT_ERROR_RATE_HIGH = 0.1
+"""Half a dozen calls a window: one that failed is worth a second look."""
+LINK_DOWN_ERROR_RATE, IDLE_ERROR_RATE, IDLE_CPU_PCT = 0.9, 0.45, 9.5
+"""Calls that never arrive cost no CPU: who loses all of them, or half and is idle, is cut off."""
+STARVED_ERROR_RATE = 0.3
+"""Who loses fewer calls than this has a neighbour that takes its CPU."""
+SCALE_UP_SETTLE_STEPS = SCALE_UP_STEPS + SETTLE_STEPS
+BURST_WINDOWS = 2
 WAIT = SREAction(action=ActionName.WAIT)
 
 
@@ -40,6 +50,8 @@ class Runbook:
         self._stage: dict[Service, int] = defaultdict(int)
         self._bad_before: dict[Service, bool] = defaultdict(bool)
         self._memory: dict[Service, list[float]] = defaultdict(list)
+        self._burst: list[float] = []
+        self._burst_cpu_pct: list[float] = []
         self._next: SREAction | None = None
 
     def act(self, observation: SREObservation) -> SREAction:
@@ -81,15 +93,30 @@ class Runbook:
 
     def _payment_rule(self, observation: SREObservation) -> SREAction | None:
         payment = Service.PAYMENT_GATEWAY
-        error_rate = observation.metrics[payment].error_rate or 0.0
-        if error_rate < ERROR_RATE_HIGH or not self._looks_at(payment, observation):
+        if not self._looks_at(payment, observation) or not self._burst_is_seen(observation):
             return None
-        stage = self._stage[payment]
+        stage, lost, cpu_pct = self._stage[payment], fmean(self._burst), self._burst_cpu_pct
+        idle = bool(cpu_pct) and fmean(cpu_pct) < IDLE_CPU_PCT
         self._stage[payment] += 1
-        if stage == 0 and error_rate >= LINK_DOWN_ERROR_RATE:
+        self._burst, self._burst_cpu_pct = [], []
+        if stage == 0 and (lost >= LINK_DOWN_ERROR_RATE or (lost >= IDLE_ERROR_RATE and idle)):
             self._next = SREAction(action=ActionName.RESTART, service_id=payment)
             return self._take(ActionName.CIRCUIT_BREAK, payment, observation, DRAIN_SETTLE_STEPS)
+        if stage == 0 and lost < STARVED_ERROR_RATE:
+            return self._take(ActionName.SCALE_UP, payment, observation, SCALE_UP_SETTLE_STEPS)
         return self._take(ActionName.ROLLBACK, payment, observation, SETTLE_STEPS)
+
+    def _burst_is_seen(self, observation: SREObservation) -> bool:
+        """Notes a bad window of the payment gateway; true once there is enough to judge by."""
+        seen = observation.metrics[Service.PAYMENT_GATEWAY]
+        if seen.error_rate is None:
+            return False
+        if seen.error_rate < PAYMENT_ERROR_RATE_HIGH:
+            return bool(self._burst)
+        self._burst.append(seen.error_rate)
+        if seen.cpu_pct is not None:
+            self._burst_cpu_pct.append(seen.cpu_pct)
+        return len(self._burst) >= BURST_WINDOWS
 
     def _growth(self, service: Service) -> float:
         """Points of memory gained since the episode began; the mean of three tames the noise."""

@@ -52,6 +52,16 @@ DEFAULT_TIERS = (Tier.EASY, Tier.MEDIUM, Tier.HARD)
 FAULTY_TIERS = (*DEFAULT_TIERS, Tier.EXPERT)
 
 
+SEED_SPLITS: Mapping[str, range] = MappingProxyType(
+    {
+        "train": range(100_000),
+        "validation": range(100_000, 110_000),
+        "test": range(200_000, 210_000),
+    }
+)
+"""Split for good; seeds outside of them are free."""
+
+
 class FaultKind(StrEnum):
     NONE = "none"
     SINGLE_OOM = "single_oom"

@@ -22,6 +22,8 @@ MAY_IMPORT = {
     "orchestrator": ["orchestrator", "chaos", "services", "models", "grader"],
     "server": ["server", "orchestrator", "chaos", "services", "models", "grader"],
     "client": ["models"],
+    "inference": ["orchestrator", "services.mesh", "models"],
+    "baseline": ["inference", "models", "services.mesh"],
     "__init__": [],
 }
 """What each part may import of ours; the longest name that fits a module holds."""

@@ -7,7 +7,8 @@ from scipy import stats
 
 from chaos.fault import Fault
 from chaos.faults.db_connection_leak import DbConnectionLeak
-from chaos.tiers import draw_faults
+from chaos.faults.single_oom import SingleOom
+from chaos.tiers import draw_faults, drawing
 from services.mesh.deployment import initial_deployment
 from services.mesh.shapes import PAIR_SHARE
 from services.mesh.topology import Service
@@ -113,3 +114,15 @@ def test_an_expert_story_is_golden() -> None:
         "phase_steps": 3,
         "cpu_factor": 1.0,
     }
+
+
+@pytest.mark.parametrize("tier", Tier)
+def test_one_fault_may_take_the_place_of_the_tiers_own(tier: Tier) -> None:
+    named = drawing(FaultKind.SINGLE_OOM)(tier, 3)
+    assert named == drawing("chaos.faults.single_oom:SingleOom")(tier, 3) == (SingleOom.draw(3),)
+    assert drawing(None)(tier, 3) == draw_faults(tier, 3)
+
+
+def test_a_fault_that_nobody_knows_lists_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=FaultKind.SINGLE_OOM):
+        drawing("gremlins")

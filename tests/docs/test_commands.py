@@ -6,15 +6,24 @@ import shlex
 import subprocess
 import sys
 from functools import cache
+from itertools import takewhile
 
 import pytest
 
 from orchestrator.names import parse_tier
 from orchestrator.policies import POLICY_NAMES
+from orchestrator.settings import PREFIX, Settings
 from tests.architecture.source import ROOT
 from tests.docs.documents import commands
 from tests.docs.makefile import RECIPES, module_behind, runs_today
+from tests.docs.test_quick_starts import SERVER_COMMANDS
 
+KNOWN_VARIABLES = {PREFIX + name.upper() for name in Settings.model_fields} | {
+    "API_BASE_URL",
+    "MODEL_NAME",
+    "HF_TOKEN",
+}
+LIVE_TESTS = "".join(path.read_text() for path in (ROOT / "tests" / "live").glob("*.py"))
 SHOWN = [pytest.param(words, id=f"{name}: {shlex.join(words)}") for name, words in commands()]
 
 
@@ -34,7 +43,7 @@ def help_of(*program: str) -> str:
 
 def check_arguments(told: str, arguments: list[str]) -> None:
     """Options are in the help text; policies and tiers exist."""
-    for argument, value in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, value in zip(arguments, [*arguments[1:], ""], strict=False):
         if argument.startswith("--"):
             assert re.search(rf"{argument}\b", told), argument
         if argument.startswith("--polic"):
@@ -60,13 +69,19 @@ def check_python(*arguments: str) -> None:
 
 @pytest.mark.parametrize("words", SHOWN)
 def test_a_command_works(words: list[str]) -> None:
-    match words:
+    given = [*takewhile(re.compile(r"[A-Z_]+=").match, words)]
+    assert {variable.split("=")[0] for variable in given} <= KNOWN_VARIABLES
+    match words[len(given) :]:
         case ["make", target, *variables]:
             check_make(target, *variables)
         case ["python", "grader.py", path, *_] if path != "FILE":
             run(sys.executable, *words[1:])
         case ["python", *arguments]:
             check_python(*arguments)
+        case ["uvicorn", *_]:
+            assert words in [shlex.split(line) for line in SERVER_COMMANDS]
+        case ["docker", *_]:
+            assert shlex.join(words) in LIVE_TESTS
         case _:
             pytest.fail("a command that this test does not know")
 

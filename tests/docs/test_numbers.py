@@ -104,7 +104,7 @@ def test_words_that_are_numbers() -> None:
     assert world.RECOVERY_WINDOWS == 3 and "for three windows running" in text
     assert noise.METRIC_LOSS_RATIO == 1 / 20 and "one in twenty is lost" in text
     assert noise.SPAN_LOSS_RATIO == 1 / 10 and "one span in ten is lost" in text
-    assert len(world.DEFAULT_TIERS) == 3 and "plays three incidents" in text
+    assert len(world.DEFAULT_TIERS) == 3 and "play three incidents" in text
     assert (
         world.SCALE_UP_STEPS == 3 and "from the third step after" in document("docs/world.md").text
     )

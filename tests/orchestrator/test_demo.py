@@ -1,5 +1,8 @@
 """The demo plays the three tiers, shows every step and tells the story."""
 
+import os
+import subprocess
+import sys
 from io import StringIO
 
 import typer
@@ -14,6 +17,7 @@ from orchestrator.play import play
 from orchestrator.policies import load_policy
 from services.mesh.topology import Service
 from services.mesh.vocabulary import DEFAULT_TIERS, ActionName, Tier
+from tests.architecture.source import ROOT
 from tests.paper_mesh import PaperMesh
 
 
@@ -23,16 +27,47 @@ def shown(renderable):
     return console.export_text()
 
 
-def test_it_plays_the_default_tiers_and_ends_with_three_scores(monkeypatch, tmp_path):
-    monkeypatch.setattr(demo, "make_backend", lambda _settings: PaperMesh)
+def test_it_plays_the_default_tiers_over_http_and_tells_three_stories(tmp_path):
+    environ = {"SRE_RECORD_DIR": str(tmp_path), "SRE_STEP_SECONDS": "0.12"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "orchestrator.demo", "--seed", "3", "--policy", "runbook"],
+        cwd=ROOT,
+        env=os.environ | environ,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    for word in ("START", "END"):
+        assert ended.stdout.count(f"[{word}] ") == len(DEFAULT_TIERS)
+    assert all(f"{tier}, seed 3" in ended.stdout for tier in DEFAULT_TIERS)
+    assert ended.stdout.count("  score  ") == len(DEFAULT_TIERS)
+    assert len(list(tmp_path.glob("demo-*/*.jsonl"))) == len(DEFAULT_TIERS)
+
+
+def test_a_server_that_does_not_start_is_told_with_its_last_words(tmp_path, monkeypatch):
     monkeypatch.setenv("SRE_RECORD_DIR", str(tmp_path))
+    monkeypatch.setenv("SRE_BACKEND", "moon")
     app = typer.Typer()
     app.command()(demo.main)
-    result = CliRunner().invoke(app, ["--seed", "3"])
-    assert result.exit_code == 0, result.output
-    assert result.stdout.count("score ") == len(DEFAULT_TIERS)
-    assert all(f"{tier}, seed 3" in result.stdout for tier in DEFAULT_TIERS)
-    assert len(list(tmp_path.glob("*.jsonl"))) == len(DEFAULT_TIERS)
+    result = CliRunner().invoke(app, [])
+    assert result.exit_code == 1
+    assert "moon" in result.stderr
+
+
+def test_new_steps_of_a_record_are_shown_once(tmp_path):
+    records = demo.Records(tmp_path)
+    with Environment(PaperMesh, record_dir=tmp_path) as environment:
+        environment.reset(seed=4, task_tier=Tier.EASY)
+        assert "the episode begins" in shown(*records.new_screens())
+        assert [*records.new_screens()] == []
+        environment.step({"action": ActionName.WAIT})
+        environment.step({"action": ActionName.RESTART, "service_id": Service.USER_DB})
+        assert [shown(new).split("\n")[0].strip() for new in records.new_screens()] == [
+            "easy  step 1/30  wait",
+            "easy  step 2/30  restart user_db",
+        ]
 
 
 def test_the_screen_shows_every_service_and_what_is_broken():

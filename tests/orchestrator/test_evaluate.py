@@ -8,7 +8,7 @@ from orchestrator import evaluate
 from orchestrator.errors import BackendError
 from orchestrator.evaluate import Job, Meshes, missing, play_all
 from orchestrator.scores import read_results
-from services.mesh.vocabulary import ActionName, Tier
+from services.mesh.vocabulary import ActionName, FaultKind, Tier
 from tests.paper_mesh import PaperMesh
 
 JOBS = [Job(policy, Tier.EASY, seed) for seed in (1, 2, 3) for policy in ("oracle", "random")]
@@ -96,3 +96,19 @@ def test_an_unknown_backend_lists_the_known_ones(monkeypatch, tmp_path):
     result = CliRunner().invoke(app, ["--policies", ActionName.WAIT])
     assert result.exit_code == 2
     assert "process" in result.output
+
+
+def test_a_fault_of_ones_own_has_results_of_its_own(monkeypatch, tmp_path):
+    monkeypatch.setenv("SRE_FAULT", FaultKind.SINGLE_OOM)
+    monkeypatch.setattr(evaluate, "make_backend", lambda _settings: PaperMesh)
+    monkeypatch.setenv("SRE_BACKEND", PaperMesh.name)
+    app = typer.Typer()
+    app.command()(evaluate.main)
+    out = tmp_path / "results.jsonl"
+    one = ["--policies", ActionName.WAIT, "--tiers", Tier.HARD, "--seeds", "1", "--out", str(out)]
+    result = CliRunner().invoke(app, one)
+    assert result.exit_code == 0, result.output
+    assert not out.exists()
+    assert len((tmp_path / f"results-{FaultKind.SINGLE_OOM}.jsonl").read_text().splitlines()) == 1
+    (record,) = (tmp_path / "episodes").glob("*.jsonl")
+    assert f'"kind": "{FaultKind.SINGLE_OOM}"' in record.read_text()

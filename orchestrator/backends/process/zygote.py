@@ -30,6 +30,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from orchestrator.parent import die_with_parent
+
 PERIOD_S = 0.05
 """How often memory is checked and the dead are looked for."""
 
@@ -37,7 +39,7 @@ Serve = Callable[[dict[str, Any], int], None]
 """Serves a JSON spec until it is killed; reports to a file descriptor that it is ready."""
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
-_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
+_PR_SET_NAME = 15
 _SIGNAL_EXIT_BASE = 128
 _KIB_PER_MB = 1024
 _PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
@@ -167,9 +169,8 @@ def _become(
     exit_code = 1
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        libc = ctypes.CDLL(None)
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        libc.prctl(_PR_SET_NAME, command["name"].encode())
+        die_with_parent()
+        ctypes.CDLL(None).prctl(_PR_SET_NAME, command["name"].encode())
         if os.getppid() == zygote_pid:
             _rewire(command["log"])
             gc.enable()

@@ -1,0 +1,120 @@
+"""The environment's own metrics, for its operators: they hold the truth, so no agent may read them.
+
+Served on a port of their own, never on the agents'.
+"""
+
+import asyncio
+import errno
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_asgi_app
+
+from orchestrator.episode import Episode
+from services.mesh import signals
+from services.mesh.topology import Service
+from services.mesh.vocabulary import MAX_RESTARTS
+from services.runtime.server import Phases, PortServer, bind
+
+SCORE_BUCKETS = tuple(tenth / 10 for tenth in range(1, 11))
+DURATION_BUCKETS_S = (0.25, 0.5, 0.55, 0.6, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+
+log = logging.getLogger(__name__)
+
+
+class Monitoring:
+    """Counts over all sessions, and the last window of each."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry(auto_describe=False)
+        self._episodes = Counter(signals.EPISODES, "Episodes begun", registry=registry)
+        self._steps = Counter(signals.STEPS, "Windows observed by agents", registry=registry)
+        self._actions = Counter(
+            signals.ACTIONS_TAKEN,
+            "Actions taken; refused ones are not accepted",
+            (signals.LABEL_ACTION, signals.LABEL_SERVICE, signals.LABEL_ACCEPTED),
+            registry=registry,
+        )
+        self._scores = Histogram(
+            signals.SCORE, "Scores of finished episodes", buckets=SCORE_BUCKETS, registry=registry
+        )
+        self._durations = Histogram(
+            signals.STEP_DURATION,
+            "From action to observation",
+            buckets=DURATION_BUCKETS_S,
+            registry=registry,
+        )
+        self._missed = Counter(
+            signals.SCRAPE_FAILURES, "Services without metrics in a window", registry=registry
+        )
+        self._failures = Counter(
+            signals.BACKEND_FAILURES, "Calls in which the world failed", registry=registry
+        )
+        session, service = signals.LABEL_SESSION, signals.LABEL_SERVICE
+        self._sla = Gauge(
+            signals.SLA_MET, "Whether the SLA was truly met", (session, service), registry=registry
+        )
+        self._cost = Gauge(signals.COST_SPENT, "Cost units spent", (session,), registry=registry)
+        self._restarts = Gauge(
+            signals.RESTARTS_LEFT, "Restarts left", (session,), registry=registry
+        )
+
+    def saw(self, session_id: str, episode: Episode) -> None:
+        """After every window of an episode, that of its reset included."""
+        window = episode.steps[-1]
+        if window.action is None:
+            self._episodes.inc()
+        else:
+            self._steps.inc()
+            self._durations.observe(window.duration_s or 0.0)
+            action = window.action
+            self._actions.labels(
+                action.action, action.service_id or "", str(action.accepted).lower()
+            ).inc()
+        if episode.score is not None:
+            self._scores.observe(episode.score.total)
+        self._missed.inc(sum(true.cpu_pct is None for true in window.true.values()))
+        for service, true in window.true.items():
+            self._sla.labels(session_id, service).set(true.sla_met)
+        self._cost.labels(session_id).set(episode.cost_spent)
+        self._restarts.labels(session_id).set(MAX_RESTARTS - episode.restarts_used)
+
+    def failed(self) -> None:
+        """The world failed in a call."""
+        self._failures.inc()
+
+    def forget(self, session_id: str) -> None:
+        """A session is over: its gauges go, the counts stay."""
+        for gauge in (self._cost, self._restarts):
+            _remove(gauge, session_id)
+        for service in Service:
+            _remove(self._sla, session_id, service)
+
+    @asynccontextmanager
+    async def served(self, host: str, port: int) -> AsyncIterator[None]:
+        """Serves /metrics; does without where another program has the port."""
+        try:
+            listener = bind(host, port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            log.warning("no /metrics: port %d is taken; set SRE_METRICS_PORT to another", port)
+            yield
+            return
+        log.info("metrics on http://%s:%d/metrics", *listener.getsockname()[:2])
+        stopping = asyncio.Event()
+        server = PortServer(
+            make_asgi_app(self.registry), listener, Phases(lambda: None, stopping.is_set)
+        )
+        serving = asyncio.create_task(server.serve_bound())
+        try:
+            yield
+        finally:
+            stopping.set()
+            await serving
+
+
+def _remove(gauge: Gauge, *labels: str) -> None:
+    if labels in gauge._metrics:
+        gauge.remove(*labels)

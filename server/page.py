@@ -1,0 +1,71 @@
+"""The page at /web: one file, no build, no other host; plays over the same routes as an agent."""
+
+import base64
+import hashlib
+import json
+import re
+from pathlib import Path
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from grader import BUDGET_UNITS
+from services.mesh import sla
+from services.mesh.vocabulary import ACTION_COSTS, ActionName
+
+PAGE = Path(__file__).with_name("page.html")
+WORLD_MARK = "__WORLD__"
+"""Stands in the page where what the API does not tell is written: prices and limits."""
+WORLD = {
+    "costs": ACTION_COSTS,
+    "pass": ActionName.WAIT,
+    "sla": {"latency_p99": sla.P99_LIMIT_MS, "error_rate": sla.ERROR_RATE_LIMIT},
+    "budget": BUDGET_UNITS,
+}
+
+
+def page_routes() -> APIRouter:
+    """/web, and / that leads there."""
+    router = APIRouter(include_in_schema=False)
+    page = PAGE.read_text(encoding="utf-8").replace(WORLD_MARK, json.dumps(WORLD, default=dict))
+    headers = {
+        "Content-Security-Policy": content_policy(page),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-cache",
+    }
+
+    @router.get("/web", response_class=HTMLResponse)
+    async def web() -> HTMLResponse:
+        return HTMLResponse(page, headers=headers)
+
+    @router.get("/")
+    async def root() -> RedirectResponse:
+        return RedirectResponse("/web")
+
+    return router
+
+
+def content_policy(page: str) -> str:
+    """Only the page's own style and script run, and only this server is called.
+
+    No frame-ancestors: hosts of such environments show the page in a frame of theirs.
+    """
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "connect-src 'self'",
+            "img-src data:",
+            f"style-src {_hashes(page, 'style')}",
+            f"script-src {_hashes(page, 'script')}",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+
+
+def _hashes(page: str, tag: str) -> str:
+    """Of what stands in the tags without attributes: the others hold data."""
+    inline = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+    digests = (hashlib.sha256(text.encode()).digest() for text in inline)
+    return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)

@@ -1,0 +1,120 @@
+"""The routes that HTTP clients play by: stateful, by session. Decides nothing about an episode."""
+
+import secrets
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Header, HTTPException, Query, Response
+
+from models import SREAction, SREObservation, SREState
+from orchestrator.settings import Settings
+from server.answers import Problem, ResetRequest, Seen, StepRequest
+from server.sessions import DEFAULT_SESSION, SessionServer
+from services.mesh.vocabulary import DEFAULT_TIERS, MAX_STEPS, SEED_SPLITS, Tier
+
+DIFFICULTY = {
+    Tier.EASY: "one fault; what is seen points at it",
+    Tier.MEDIUM: "one fault; where it shows most may not be where it is",
+    Tier.HARD: "one fault that comes and goes; its cure depends on a cause that is not shown",
+    Tier.CONTROL: "extra: nothing may be wrong at all",
+    Tier.EXPERT: "extra: any fault, or two at once",
+}
+
+SessionId = Annotated[str, Query(description="whose episode")]
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem} for status in (400, 404, 409, 415, 422, 503)
+}
+
+
+class Standing(SREState):
+    """Where a session is, and the truth for those who may see it."""
+
+    hidden: dict[str, Any] | None = None
+
+
+def control_routes(sessions: SessionServer, settings: Settings) -> APIRouter:
+    """reset, step, state, and the end of a session."""
+    router = APIRouter(tags=["Episodes"], responses=ERRORS)
+
+    @router.post("/reset", summary="Begin an episode")
+    async def reset(request: Annotated[ResetRequest | None, Body()] = None) -> Seen:
+        request = request or ResetRequest()
+        arguments = request.model_dump(exclude={"session_id"}, exclude_none=True)
+        async with sessions.found_or_begun(request.session_id) as environment:
+            observation = await environment.reset_async(**arguments)
+        return Seen.of(observation, request.session_id)
+
+    @router.post("/step", summary="Act, and see the next window")
+    async def step(request: StepRequest) -> Seen:
+        environment = sessions.find_begun(request.session_id)
+        return Seen.of(await environment.step_async(request.taken), request.session_id)
+
+    @router.get("/state", summary="Where the session is", response_model_exclude_unset=True)
+    async def state(
+        session_id: SessionId = DEFAULT_SESSION,
+        authorization: Annotated[str | None, Header()] = None,
+    ) -> Standing:
+        """With the truth in development; with a token set, only for those who bring it."""
+        trusted = _trusted(settings, authorization)
+        if session_id == DEFAULT_SESSION and session_id not in sessions.names:
+            return Standing(**SREState().model_dump())
+        environment = sessions.find(session_id)
+        standing = environment.state.model_dump()
+        if trusted and environment.state.episode_id is not None:
+            record = environment.hidden_state()
+            standing["hidden"] = record.model_dump(mode="json", exclude={"steps"}) | {
+                "true": record.steps[-1].model_dump(mode="json")["true"]
+            }
+        return Standing(**standing)
+
+    @router.delete("/sessions/{session_id}", status_code=204, summary="End a session")
+    async def end(session_id: str) -> None:
+        await sessions.end(session_id)
+
+    @router.get("/ready", tags=["Health"], summary="Whether a session is free")
+    async def ready(response: Response) -> dict[str, Any]:
+        in_use, most = len(sessions.names), sessions.max_concurrent_envs
+        free = in_use < most
+        response.status_code = 200 if free else 503
+        return {
+            "status": "ready" if free else "full",
+            "sessions": in_use,
+            "max_sessions": most,
+        }
+
+    return router
+
+
+def information_routes() -> APIRouter:
+    """What there is to play, for programs."""
+    router = APIRouter(tags=["Environment Info"])
+
+    @router.get("/tasks", summary="Tiers and schemas")
+    async def tasks() -> dict[str, Any]:
+        return {
+            "tasks": [
+                {
+                    "id": tier,
+                    "task_tier": tier,
+                    "default": tier in DEFAULT_TIERS,
+                    "description": DIFFICULTY[tier],
+                    "max_steps": MAX_STEPS,
+                }
+                for tier in Tier
+            ],
+            "seeds": {split: [seeds[0], seeds[-1]] for split, seeds in SEED_SPLITS.items()},
+            "action_schema": SREAction.model_json_schema(),
+            "observation_schema": SREObservation.model_json_schema(),
+        }
+
+    return router
+
+
+def _trusted(settings: Settings, authorization: str | None) -> bool:
+    """Whether who asks may see the truth. Raises HTTPException (401) for a wrong token."""
+    token = settings.state_token
+    if token is None or authorization is None:
+        return token is None
+    wanted = f"Bearer {token.get_secret_value()}"
+    if secrets.compare_digest(authorization.encode(), wanted.encode()):
+        return True
+    raise HTTPException(401, "wrong token", {"WWW-Authenticate": "Bearer"})

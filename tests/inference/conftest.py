@@ -1,0 +1,108 @@
+"""Servers, and a run of inference.py in a process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+import httpx
+import openai
+import pytest
+from rich.console import Console
+
+import inference
+from inference import ModelPlayer, Run
+from tests.inference.lines import Played, parse
+from tests.inference.paper_server import PaperServer
+from tests.inference.scripted_model import Script, ScriptedModel, serving
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Clock:
+    """Time that passes only while somebody sleeps, or when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.sleeps: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds > 0:
+            self.sleeps.append(seconds)
+        self.now += seconds
+
+
+@dataclass
+class Outcome:
+    results: list[inference.Result]
+    played: list[Played]
+    told: str
+
+
+class Stage:
+    """Servers that are closed at the end, and runs in this process, on a clock that never waits."""
+
+    def __init__(self, servers: ExitStack, out: Callable[[], str], transcripts: Path) -> None:
+        self._servers, self._out, self._transcripts = servers, out, transcripts
+        self.clock = Clock()
+
+    def model(self, script: Script) -> ScriptedModel:
+        return self._servers.enter_context(serving(ScriptedModel(script)))
+
+    def paper(self, *arguments) -> PaperServer:
+        return self._servers.enter_context(serving(PaperServer(*arguments)))
+
+    def player(self, server: ScriptedModel) -> ModelPlayer:
+        client = openai.AsyncOpenAI(base_url=server.url, api_key="secret-token", max_retries=0)
+        return ModelPlayer(client, "scripted", self.clock, self.clock.sleep)
+
+    async def play(self, environment, player, tiers, limit_s=1080.0) -> Outcome:
+        console = Console(file=(told := StringIO()), width=300)
+        http = httpx.AsyncClient(base_url=environment.url, timeout=None, trust_env=False)
+        clock, over = self.clock, self.clock() + limit_s
+        run = Run(player, http, 4, over, self._transcripts, console, clock, clock.sleep)
+        results = await run.play(tiers)
+        return Outcome(results, parse(self._out()), told.getvalue())
+
+
+@pytest.fixture
+def stage(capsys, tmp_path):
+    with ExitStack() as servers:
+        yield Stage(servers, lambda: capsys.readouterr().out, tmp_path / "transcripts")
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts inference.py as a user would; whatever still runs at the end is killed."""
+    started: list[subprocess.Popen[str]] = []
+    # A shell that starts tests in the background has them, and their children, ignore Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def run(*arguments: str, **environ: str) -> subprocess.Popen[str]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        command = [sys.executable, "inference.py", "--transcripts", str(tmp_path / "transcripts")]
+        process = subprocess.Popen(
+            [*command, *arguments],
+            cwd=ROOT,
+            env={**kept, "NO_PROXY": "127.0.0.1", **environ},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+    signal.signal(signal.SIGINT, before)

@@ -1,0 +1,84 @@
+"""The environment's HTTP contract over a mesh of paper: reset, step and the end of a session."""
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from orchestrator.environment import Environment
+from orchestrator.errors import SREError
+from tests.paper_mesh import PaperMesh
+
+Answered = tuple[int, Mapping[str, object], Mapping[str, str]]
+"""Status, JSON body, headers."""
+OK, NO_CONTENT, BAD, BUSY = 200, 204, 422, 503
+
+
+class PaperServer(ThreadingHTTPServer):
+    """`before(path, number)` may answer in the environment's place, or raise to cut the line."""
+
+    daemon_threads = True
+
+    def __init__(self, before: Callable[[str, int], Answered | None] = lambda *_: None) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.before = before
+        self.environments: dict[str, Environment] = {}
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.closed: list[str] = []
+        self.lock, self.over = threading.Lock(), threading.Event()
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+    def server_close(self) -> None:
+        super().server_close()
+        for environment in self.environments.values():
+            environment.close()
+
+    def handle_error(self, *_arguments: object) -> None:
+        """Whoever goes in the middle of an answer is no news here."""
+
+    def answer(self, path: str, body: dict[str, Any]) -> Answered:
+        with self.lock:
+            number = sum(called == path for called, _ in self.calls)
+            self.calls.append((path, body))
+        instead = self.before(path, number)
+        if instead is not None:
+            return instead
+        session = body.pop("session_id")
+        try:
+            if path == "/reset":
+                environment = self.environments.setdefault(session, Environment(PaperMesh))
+                seen = environment.reset(**body)
+            else:
+                seen = self.environments[session].step(body)
+        except SREError as error:
+            return BAD, {"error": type(error).__name__, "detail": str(error)}, {}
+        told = seen.model_dump(mode="json", exclude={"reward", "done"})
+        return OK, {"observation": told, "reward": seen.reward, "done": seen.done}, {}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: PaperServer
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        try:
+            status, told, headers = self.server.answer(self.path, body)
+        except ConnectionAbortedError:
+            self.close_connection = True
+            return
+        content = json.dumps(told).encode()
+        self.send_response(status)
+        for name, value in {**headers, "content-length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_DELETE(self) -> None:
+        self.server.closed.append(self.path.removeprefix("/sessions/"))
+        self.send_response(NO_CONTENT)
+        self.end_headers()
+
+    def log_message(self, *_arguments: object) -> None:
+        """Says nothing."""

@@ -1,0 +1,129 @@
+"""Good answers: the lines of every tier, what the model is asked, and what is written down."""
+
+import json
+import re
+import signal
+
+import pytest
+
+import grader
+import inference
+from services.mesh.topology import Service
+from services.mesh.vocabulary import DEFAULT_TIERS, MAX_STEPS, Tier
+from tests.inference.lines import parse
+from tests.inference.scripted_model import Reply
+
+WAIT = '{"action": "wait", "service_id": null}'
+RESTART = '{"action": "restart", "service_id": "user_db"}'
+
+
+def good(number):
+    return Reply(RESTART if number % MAX_STEPS == 3 else WAIT)
+
+
+def test_a_model_plays_every_tier_in_a_process_of_its_own(stage, start, tmp_path):
+    environment, scripted = stage.paper(), stage.model(good)
+    process = start(
+        *("--base-url", environment.url),
+        API_BASE_URL=scripted.url,
+        MODEL_NAME="some model",
+        HF_TOKEN="secret-token",
+    )
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+    played = parse(stdout)
+    assert [p.tier for p in played] == [*DEFAULT_TIERS]
+    assert {p.player for p in played} == {"some_model"}
+    assert all(p.actions[3] == "restart(user_db)" for p in played)
+    assert all(p.actions.count("wait()") == len(p.actions) - 1 for p in played)
+    assert all(p.score == pytest.approx(p.rewards[-1], abs=0.006) for p in played)
+    assert len(environment.closed) == len(set(environment.closed)) == len(DEFAULT_TIERS)
+    assert {r["authorization"] for r in scripted.requests} == {"Bearer secret-token"}
+    assert "secret-token" not in stdout + stderr
+    for tier, p in zip(DEFAULT_TIERS, played, strict=True):
+        assert re.search(rf"{tier}\D+{p.score:.3f}", stderr)
+        (transcript,) = (tmp_path / "transcripts").glob(f"*-{tier}.jsonl")
+        lines = [json.loads(line) for line in transcript.read_text().splitlines()]
+        assert [line["step"] for line in lines] == [*range(1, len(p.actions) + 1)]
+        assert lines[3]["calls"][0]["answer"] == RESTART
+        assert lines[3]["action"] == json.loads(RESTART)
+        assert lines[3]["calls"][0]["tokens"] == 720
+        assert lines[3]["calls"][0]["latency_s"] >= 0
+        assert lines[3]["calls"][0]["messages"][0]["content"] == inference.SYSTEM
+        assert lines[-1]["reward"] == pytest.approx(p.score, abs=0.0006)
+        assert "secret-token" not in transcript.read_text()
+
+
+def test_without_a_model_the_runbook_plays_and_says_so(stage, start):
+    environment = stage.paper()
+    process = start("--base-url", environment.url, "--tiers", "easy", "--seed", "4")
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+    (played,) = parse(stdout)
+    assert played.player == "runbook"
+    assert played.success and played.score >= inference.SUCCESS_SCORE
+    assert "runbook plays" in stderr and "API_BASE_URL is not set" in stderr
+    path, asked = environment.calls[0]
+    assert (path, asked["task_tier"], asked["seed"]) == ("/reset", "easy", 4)
+    assert asked["policy"] == "runbook"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "said"),
+    [
+        (["--policy", "oracle"], {}, "hidden truth"),
+        (["--policy", "genius"], {}, "runbook"),
+        (["--tiers", "impossible"], {}, "medium"),
+        (["--model", "some"], {}, "API_BASE_URL"),
+        ([], {"API_BASE_URL": "http://127.0.0.1:1"}, "MODEL_NAME"),
+    ],
+)
+def test_what_cannot_be_played_is_said_and_starts_nothing(start, arguments, environ, said):
+    process = start(*arguments, **environ)
+    stdout, stderr = process.communicate()
+    assert process.returncode == 2
+    assert stdout == ""
+    assert said in stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_tier_with_its_line(stage, start, number, code):
+    environment = stage.paper()
+    scripted = stage.model(lambda number: Reply(WAIT, hang=number == 2))
+    process = start(*("--base-url", environment.url), API_BASE_URL=scripted.url, MODEL_NAME="m")
+    lines = [process.stdout.readline() for _ in range(3)]
+    process.send_signal(number)
+    rest, stderr = process.communicate()
+    assert process.returncode == code, stderr
+    (played,) = parse("".join(lines) + rest)
+    assert (played.success, len(played.actions)) == (False, 2)
+    assert played.score == inference.LOWEST_SCORE
+    assert len(environment.closed) == 1
+
+
+@pytest.mark.anyio
+async def test_the_model_is_told_what_was_seen_and_done(stage):
+    scripted = stage.model(good)
+    outcome = await stage.play(stage.paper(), stage.player(scripted), [Tier.EASY])
+    assert outcome.results[0].waited == 0
+    asked = scripted.requests[6]
+    assert asked["model"] == "scripted"
+    assert asked["max_tokens"] == inference.ANSWER_TOKENS
+    assert [m["role"] for m in asked["messages"]] == ["system", "user"]
+    told = asked["messages"][1]["content"]
+    assert told.startswith("step 6/30, 4 restarts left\ndone: 4 restart(user_db)\n")
+    assert all(re.search(rf"^{service}!?: ", told, re.M) for service in Service)
+    text = json.dumps(asked["messages"])
+    assert not any(word in text for word in ("single_oom", "seed", "easy"))
+
+
+def test_the_lowest_score_is_the_graders():
+    assert inference.LOWEST_SCORE == grader.LOWEST
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("two\nlines\r\n", "two lines"), ("\ud800 \x1b[1m caf\u00e9", "[1m caf"), (" ", "")],
+)
+def test_text_of_others_is_printed_as_one_plain_line(text, line):
+    assert inference.one_line(text) == line

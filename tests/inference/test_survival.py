@@ -1,0 +1,265 @@
+"""What may go wrong at the model and at the environment: the lines are there, and in time."""
+
+import re
+
+import pytest
+
+import inference
+from models import SREObservation
+from services.mesh.topology import CALLS, Service
+from services.mesh.vocabulary import MAX_STEPS, ActionName, Tier
+from tests.inference.lines import parse
+from tests.inference.paper_server import BUSY, Answered
+from tests.inference.scripted_model import Reply
+
+WAIT = '{"action": "wait", "service_id": null}'
+RESTART = '{"action": "restart", "service_id": "auth_service"}'
+pytestmark = pytest.mark.anyio
+
+
+def waiter(stage):
+    return stage.player(stage.model(lambda _: Reply(WAIT)))
+
+
+async def errors_of(stage, player):
+    (played,) = (await stage.play(stage.paper(), player, [Tier.EASY])).played
+    assert len(played.actions) == MAX_STEPS
+    return played.errors
+
+
+async def test_one_bad_answer_is_repaired(stage):
+    scripted = stage.model(lambda number: Reply("restart auth_service" if number == 0 else RESTART))
+    outcome = await stage.play(stage.paper(), stage.player(scripted), [Tier.EASY])
+    assert outcome.played[0].actions[0] == "restart(auth_service)"
+    assert outcome.played[0].errors[0] == "null"
+    repair = scripted.requests[1]["messages"][-1]["content"]
+    assert "no JSON object" in repair
+    assert all(name in repair for name in (*Service, *ActionName))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "the answer is empty"),
+        ("I would wait.", "no JSON object"),
+        ('{"action": "reboot", "service_id": "user_db"}', "reboot"),
+    ],
+)
+async def test_two_bad_answers_are_a_wait_with_the_reason(stage, text, reason):
+    scripted = stage.model(lambda _: Reply(text))
+    outcome = await stage.play(stage.paper(), stage.player(scripted), [Tier.EASY])
+    (played,) = outcome.played
+    assert set(played.actions) == {"wait()"}
+    assert all(reason in error for error in played.errors)
+    assert len(scripted.requests) == 2 * MAX_STEPS
+    assert outcome.results[0].waited == MAX_STEPS
+
+
+async def test_prose_around_the_answer_is_no_error(stage):
+    scripted = stage.model(lambda _: Reply(f"I think:\n```json\n{WAIT}\n```\nDone."))
+    assert set(await errors_of(stage, stage.player(scripted))) == {"null"}
+
+
+async def test_what_the_world_refuses_is_in_the_line(stage):
+    scripted = stage.model(lambda _: Reply(RESTART))
+    errors = await errors_of(stage, stage.player(scripted))
+    assert errors[:5] == ["null"] * 5
+    assert all("restarts of this episode are used" in error for error in errors[5:])
+
+
+async def test_a_server_error_is_tried_again(stage):
+    scripted = stage.model(lambda n: Reply(raw="oops", status=500) if n in {0, 1} else Reply(WAIT))
+    assert set(await errors_of(stage, stage.player(scripted))) == {"null"}
+    assert stage.clock.sleeps == pytest.approx([1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(raw="oops", status=500),
+        Reply(raw="<html>not JSON</html>"),
+        Reply(raw=""),
+        Reply(raw="[]"),
+        Reply(raw='{"choices": []}'),
+        Reply(raw='{"choices": [{"message": "hello"}]}'),
+        Reply(raw='{"choices": [{"message": {"content": "x"}}], "usage": [1]}'),
+        Reply(raw="[" * 100_000),
+        Reply(raw="<html>hello</html>", headers={"content-type": "text/html"}),
+    ],
+)
+async def test_an_endpoint_that_answers_nonsense_is_given_up(stage, reply):
+    scripted = stage.model(lambda _: reply)
+    errors = await errors_of(stage, stage.player(scripted))
+    given_up = inference.FAILURES_IN_A_ROW
+    assert len(scripted.requests) == given_up * inference.TRIES
+    assert all(error.startswith("model unreachable: ") for error in errors[given_up:])
+    assert "null" not in errors
+
+
+async def test_a_refused_token_is_not_tried_twice_a_step_and_not_shown(stage):
+    told = '{"error": {"message": "wrong key secret-token"}}'
+    scripted = stage.model(lambda _: Reply(raw=told, status=401))
+    errors = await errors_of(stage, stage.player(scripted))
+    assert len(scripted.requests) == inference.FAILURES_IN_A_ROW
+    assert "wrong key *" in errors[0] and "secret-token" not in "".join(errors)
+
+
+async def test_a_model_that_was_gone_is_asked_again_in_the_next_tier(stage):
+    dead = inference.FAILURES_IN_A_ROW * inference.TRIES
+    scripted = stage.model(lambda n: Reply(raw="oops", status=500) if n < dead else Reply(WAIT))
+    outcome = await stage.play(stage.paper(), stage.player(scripted), [Tier.EASY, Tier.MEDIUM])
+    assert [result.waited for result in outcome.results] == [MAX_STEPS, 0]
+
+
+@pytest.mark.parametrize("reply", [Reply(hang=True), Reply(WAIT, trickle=True)])
+async def test_a_call_that_does_not_end_is_ended(stage, monkeypatch, reply):
+    monkeypatch.setattr(inference, "CALL_S", 0.1)
+    scripted = stage.model(lambda _: reply)
+    errors = await errors_of(stage, stage.player(scripted))
+    assert errors[0].startswith("TimeoutError")
+    assert len(scripted.requests) == inference.FAILURES_IN_A_ROW * inference.TRIES
+
+
+async def test_nobody_at_the_endpoint(stage):
+    scripted = stage.model(lambda _: Reply(WAIT))
+    player = stage.player(scripted)
+    scripted.shutdown()
+    scripted.server_close()
+    errors = await errors_of(stage, player)
+    assert errors[-1].startswith("model unreachable: APIConnectionError")
+
+
+async def test_a_busy_environment_is_waited_for(stage):
+    full = BUSY, {"error": "full"}, {"retry-after": "5"}
+    environment = stage.paper(lambda path, n: full if path == "/reset" and n < 3 else None)
+    outcome = await stage.play(environment, waiter(stage), [Tier.EASY])
+    assert stage.clock.sleeps == pytest.approx([5.0] * 3)
+    assert outcome.results[0].failure == ""
+
+
+async def test_but_not_for_ever(stage):
+    full: Answered = BUSY, {"error": "no_room", "detail": "close a session"}, {}
+    outcome = await stage.play(stage.paper(lambda *_: full), waiter(stage), [Tier.EASY])
+    assert sum(stage.clock.sleeps) <= inference.RESET_S
+    assert "close a session" in outcome.results[0].failure
+    assert "close a session" in outcome.told
+
+
+async def test_an_environment_that_hangs_is_ended(stage, monkeypatch):
+    monkeypatch.setattr(inference, "ENVIRONMENT_CALL_S", 0.1)
+
+    def hang(path, number):
+        if path == "/step" and number == 2:
+            environment.over.wait()
+
+    environment = stage.paper(hang)
+    outcome = await stage.play(environment, waiter(stage), [Tier.EASY])
+    (played,) = outcome.played
+    assert (len(played.actions), played.score) == (2, inference.LOWEST_SCORE)
+    assert "TimeoutError" in outcome.results[0].failure
+
+
+@pytest.mark.parametrize(
+    "told", [{}, {"observation": {}, "reward": 0.0, "done": False}, [], {"observation": None}]
+)
+async def test_an_answer_that_is_no_observation(stage, told):
+    instead: Answered = 200, told, {}
+    environment = stage.paper(lambda path, n: instead if (path, n) == ("/step", 1) else None)
+    player = waiter(stage)
+    outcome = await stage.play(environment, player, [Tier.EASY, Tier.MEDIUM])
+    assert [len(played.actions) for played in outcome.played] == [1, MAX_STEPS]
+    assert outcome.results[0].failure and not outcome.results[1].failure
+
+
+async def test_a_policy_that_raises_costs_its_tier_only(stage):
+    class Clumsy:
+        name = "clumsy"
+        privileged = False
+
+        def begin(self, seed, tier):
+            self.tier = tier
+
+        async def decide(self, seen, deadline):
+            if self.tier is Tier.EASY and seen.step == 4:
+                raise ZeroDivisionError("my mistake")
+            return inference.Decision(inference.WAIT)
+
+    outcome = await stage.play(stage.paper(), Clumsy(), [Tier.EASY, Tier.MEDIUM])
+    assert [len(played.actions) for played in outcome.played] == [4, MAX_STEPS]
+    assert "my mistake" in outcome.told
+
+
+async def test_a_folder_that_cannot_be_written_costs_nothing(stage, tmp_path):
+    (tmp_path / "transcripts").write_text("a file")
+    errors = await errors_of(stage, waiter(stage))
+    assert set(errors) == {"null"}
+
+
+async def test_a_server_that_dies_is_the_end_of_every_tier(stage, start):
+    """In a process of its own: the line is cut in the third step, then nobody listens."""
+
+    def die(path, number):
+        if path == "/step" and number == 2:
+            environment.socket.close()
+        if environment.socket.fileno() < 0:
+            raise ConnectionAbortedError
+
+    environment, scripted = stage.paper(die), stage.model(lambda _: Reply(WAIT))
+    process = start("--base-url", environment.url, API_BASE_URL=scripted.url, MODEL_NAME="m")
+    stdout, stderr = process.communicate()
+    assert process.returncode == 1, stderr
+    played = parse(stdout)
+    assert [len(p.actions) for p in played] == [2, 0, 0]
+    assert not any(p.success for p in played)
+    assert "easy failed: ConnectionError: /step" in stderr
+
+
+def worst_observation(step: int) -> SREObservation:
+    """Everything as long as it can get: five digits, all broken, all edges failing."""
+    metrics = {"latency_p99": 1234.5, "error_rate": 1.0, "cpu_pct": 100.0, "memory_pct": 100.0}
+    edges = [
+        {"caller": c, "callee": e, "calls": 99, "error_rate": 1.0, "latency_p99": 1234.5}
+        for c, callees in CALLS.items()
+        for e in callees
+    ]
+    terms = ("sla_compliance", "cost_penalty", "downtime_penalty", "resolution_bonus", "total")
+    return SREObservation.model_validate(
+        {
+            "metrics": dict.fromkeys(Service, metrics),
+            "dependency_graph": CALLS,
+            "trace_edges": edges,
+            "action_history": [],
+            "step": step,
+            "sla_status": dict.fromkeys(Service, False),
+            "reward_hint": 0.0,
+            "reward_breakdown": dict.fromkeys(terms, 0.0),
+            "last_action_error": "inventory_db: standby busy, it is starting for a scale_up " * 5,
+        }
+    )
+
+
+async def test_the_worst_question_and_its_repair_stay_within_the_budget(stage):
+    bad = '{"action": "restart", "service_id": "' + "x9!" * 200 + '"}'
+    scripted = stage.model(lambda _: Reply(bad))
+    good = '{"action": "circuit_break", "service_id": "payment_gateway"}'
+    player = stage.player(scripted)
+    player.begin(1, Tier.EASY)
+    for step in range(9):
+        scripted.script = lambda n, step=step: Reply(good if step < 7 else bad)
+        await player.decide(worst_observation(step), stage.clock() + 60)
+    assert len(scripted.requests) == 7 + 2 * 2
+    for asked in scripted.requests:
+        text = "".join(message["content"] for message in asked["messages"])
+        assert inference.tokens_of(text) + asked["max_tokens"] <= inference.TOKENS_A_CALL
+        assert len(text) / 3 + asked["max_tokens"] <= inference.TOKENS_A_CALL
+        assert all(service in text for service in Service)
+    assert "100" in text and "payment_gateway" in text
+
+
+async def test_an_ordinary_question_shows_the_trends(stage):
+    scripted = stage.model(lambda _: Reply(WAIT))
+    await stage.play(stage.paper(), stage.player(scripted), [Tier.EASY])
+    told = scripted.requests[20]["messages"][1]["content"]
+    rows = re.findall(r"^\w+!?: ([-\d ]+), ([-\d ]+), ([-\d ]+), ([-\d ]+)$", told, re.M)
+    assert len(rows) == len(Service)
+    assert {len(trend.split()) for row in rows for trend in row} <= {2, inference.WINDOWS}

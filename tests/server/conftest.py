@@ -1,0 +1,48 @@
+"""A server over paper meshes, by default with its usual settings."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from orchestrator.settings import Settings
+from server.app import create_app
+from tests.server.doors import CALL_TIMEOUT_S, Workshop, make_app, on_a_port
+
+
+@pytest.fixture
+def workshop() -> Workshop:
+    return Workshop()
+
+
+@pytest.fixture
+def app(workshop: Workshop) -> FastAPI:
+    return make_app(workshop)
+
+
+@pytest.fixture
+def client(app: FastAPI) -> Iterator[TestClient]:
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def url(app: FastAPI) -> Iterator[str]:
+    with on_a_port(app) as url:
+        yield url
+
+
+@pytest.fixture
+def caller(url: str) -> Iterator[httpx.Client]:
+    """Over a real socket."""
+    with httpx.Client(base_url=url, timeout=CALL_TIMEOUT_S) as caller:
+        yield caller
+
+
+@pytest.fixture
+def plain_client() -> Iterator[TestClient]:
+    """The server as it is started, over real meshes; for what never begins one."""
+    with TestClient(create_app(Settings(metrics_port=0))) as client:
+        yield client

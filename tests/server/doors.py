@@ -1,0 +1,93 @@
+"""The server over meshes made of paper: in this process, or on a port of its own."""
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+
+from orchestrator.settings import Settings
+from server.app import create_app
+from services.mesh.vocabulary import ActionName
+from tests.paper_mesh import PaperMesh
+
+POLL_S = 0.01
+PATIENCE_S = 10.0
+CALL_TIMEOUT_S = 30.0
+WAIT = {"action": ActionName.WAIT}
+
+
+class Workshop:
+    """Makes meshes of a kind and remembers them; `make` is what the server gets."""
+
+    def __init__(self, kind: type[PaperMesh] = PaperMesh) -> None:
+        self.kind = kind
+        self.made: list[PaperMesh] = []
+
+    def make(self, _settings: Settings) -> Callable[[], PaperMesh]:
+        return self._one
+
+    def _one(self) -> PaperMesh:
+        self.made.append(self.kind())
+        return self.made[-1]
+
+    @property
+    def running(self) -> list[PaperMesh]:
+        return [mesh for mesh in self.made if not mesh.closed]
+
+
+def make_app(workshop: Workshop, **settings: Any) -> FastAPI:
+    return create_app(Settings(metrics_port=0, **settings), workshop.make)
+
+
+@contextlib.asynccontextmanager
+async def in_process(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client on the test's own loop, for as long as the server's life lasts."""
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server") as client,
+    ):
+        yield client
+
+
+@contextlib.contextmanager
+def on_a_port(app: FastAPI) -> Iterator[str]:
+    """The address of a real server, in a thread."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=int(PATIENCE_S))
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        until(lambda: server.started)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+def until(holds: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
+    """Waits for a condition; fails when it does not come."""
+    deadline, pause = time.monotonic() + timeout_s, threading.Event()
+    while not holds():
+        assert time.monotonic() < deadline, "waited in vain"
+        pause.wait(POLL_S)
+
+
+async def until_async(holds: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not holds():
+            await asyncio.sleep(POLL_S)
+
+
+def sessions_in_use(client: httpx.Client) -> int:
+    """Of all kinds together."""
+    return int(client.get("/ready").json()["sessions"])

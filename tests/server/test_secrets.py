@@ -1,0 +1,241 @@
+"""No byte that an agent can fetch names the fault, its root or its cause: every door is tried."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from chaos.tiers import draw_faults
+from orchestrator.errors import FaultNotInstalled
+from services.mesh.topology import Service
+from services.mesh.vocabulary import ActionName, FaultKind, FlapCause, Release, Tier
+from tests.paper_mesh import PaperMesh
+from tests.server.doors import WAIT, Workshop, make_app
+
+TOKEN = "open-sesame"
+SEEDS = range(3)
+"""Causes are drawn in turn: with these every fault and every cause is met."""
+PUBLIC = {*Service, *ActionName, *Tier}
+HIDDEN_NAMES = {*FaultKind, *FlapCause, *Release} - {FaultKind.NONE, Release.CURRENT}
+HIDDEN_KEYS = {
+    *("hidden", "true", "fault", "faults", "kind", "root", "cause", "cheap_cure", "parameters"),
+    *("cured_at", "cured_by", "cures", "cure_step", "impairments", "sla_met", "serving", "edges"),
+}
+RPC = {"jsonrpc": "2.0", "id": 1}
+Fetched = list[tuple[str, str]]
+"""What was asked, and every byte of the answer, headers included."""
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from leaves(part)
+    else:
+        yield value
+
+
+def keys(value: Any) -> Iterator[str]:
+    if isinstance(value, dict | list):
+        yield from value if isinstance(value, dict) else ()
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from keys(part)
+
+
+def secrets_of(tier: Tier, seed: int) -> tuple[set[str], set[str]]:
+    """Texts that tell this story, and keys that would."""
+    told, named = set(HIDDEN_NAMES), set(HIDDEN_KEYS)
+    for fault in draw_faults(tier, seed):
+        parameters = json.loads(json.dumps(fault.parameters()))
+        named |= set(keys(parameters))
+        told |= {name for name in keys(parameters) if "_" in name}
+        for value in leaves(parameters):
+            if isinstance(value, str) and value not in PUBLIC:
+                told.add(value)
+            elif isinstance(value, float) and value != round(value, 2):
+                told |= {repr(value), f"{value:.5g}"}
+    return told, named - PUBLIC
+
+
+def found(fetched: Fetched, secrets: tuple[set[str], set[str]]) -> list[tuple[str, str]]:
+    told, named = secrets
+    as_key = re.compile(rf'\\?"({"|".join(map(re.escape, named))})\\?"\s*:')
+    hits = [(asked, secret) for asked, text in fetched for secret in told if secret in text]
+    return hits + [(asked, key) for asked, text in fetched for key in as_key.findall(text)]
+
+
+def paths_of(app: FastAPI) -> Iterator[str]:
+    """Every route there is: those of the schema, and those that it leaves out."""
+    unlisted = {getattr(route, "path", "/") for route in app.routes}
+    yield from sorted({*app.openapi()["paths"], *unlisted, "/web", "/metrics", "/nowhere"})
+
+
+BODIES: tuple[Any, ...] = (
+    *(None, {}, [], {"action": "reboot"}, {"task_tier": "brutal"}, {"session_id": "nobody"}),
+    {"action": ActionName.RESTART, "service_id": "users"},
+    *({**RPC, "method": method} for method in ("tools/list", "tools/call", "resources/list")),
+)
+QUERIES = ("", "?session_id=nobody", "?tier=brutal", "?tier=hard&seed=1", "?seed=-1")
+
+
+def tell(answer: Any) -> str:
+    headers = "\n".join(f"{name}: {value}" for name, value in answer.headers.items())
+    return f"{answer.status_code}\n{headers}\n{answer.text}"
+
+
+def try_every_door(client: TestClient, app: FastAPI) -> Fetched:
+    """GET, POST and the rest, with good input and bad."""
+    fetched = []
+    for path in paths_of(app):
+        for query in QUERIES:
+            for method in ("GET", "HEAD") if not query else ("GET",):
+                answer = client.request(method, path + query, follow_redirects=False)
+                fetched.append((f"{method} {path}{query}", tell(answer)))
+        for method in ("POST", "OPTIONS", "PUT", "DELETE"):
+            for body in BODIES if method == "POST" else (None,):
+                if (path, body) in (("/reset", None), ("/reset", {})):
+                    continue  # would begin another story
+                answer = client.request(method, path, json=body)
+                fetched.append((f"{method} {path} {body}", tell(answer)))
+    return fetched
+
+
+def play_at(client: TestClient, tier: Tier, seed: int, steps: int) -> Fetched:
+    """A while of an episode by each door that one can play by."""
+    reset = {"task_tier": tier, "seed": seed}
+    actions = [{"action": name, "service_id": Service.PAYMENT_GATEWAY} for name in ActionName]
+    actions += [WAIT] * steps
+    fetched = [("reset", tell(client.post("/reset", json=reset)))]
+    for action in actions:
+        fetched.append((f"step {action}", tell(client.post("/step", json=action))))
+    for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": TOKEN}):
+        fetched.append(("state", tell(client.get("/state", headers=headers))))
+    fetched.append(("grader", tell(client.get("/grader"))))
+    with client.websocket_connect("/ws") as socket:
+        messages: list[dict[str, Any]] = [{"type": "reset", "data": reset}]
+        messages += [{"type": "step", "data": action} for action in (*actions, {"action": "x"})]
+        messages += [{"type": "state"}, {"type": "hidden_state"}]
+        messages.append({"type": "mcp", "data": {**RPC, "method": "tools/list"}})
+        for message in messages:
+            socket.send_json(message)
+            fetched.append((f"/ws {message}", socket.receive_text()))
+    with client.websocket_connect("/mcp") as socket:
+        calls: list[tuple[str, dict[str, Any]]] = [("begin_episode", reset), ("observe", {})]
+        for name in ActionName:
+            wants = {} if name is ActionName.WAIT else {"service_id": Service.PAYMENT_GATEWAY}
+            calls += [(name, wants), (name, {"service_id": "users"}), (name, {"fault": 1})]
+        for name, arguments in (*calls, ("hidden_state", {}), ("observe", {})):
+            params = {"name": name, "arguments": arguments}
+            socket.send_json({**RPC, "method": "tools/call", "params": params})
+            fetched.append((f"/mcp {params}", socket.receive_text()))
+    return fetched
+
+
+@pytest.fixture
+def guarded(workshop):
+    app = make_app(workshop, state_token=TOKEN)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client
+
+
+def test_the_stories_tried_hold_every_fault_and_cause():
+    drawn = [fault for tier in Tier for seed in SEEDS for fault in draw_faults(tier, seed)]
+    assert {fault.kind for fault in drawn} == set(FaultKind)
+    assert {fault.parameters().get("cause") for fault in drawn} >= set(FlapCause)
+
+
+@pytest.mark.parametrize("tier", Tier)
+def test_playing_tells_nothing(guarded, tier):
+    for seed in SEEDS:
+        fetched = play_at(guarded, tier, seed, steps=4)
+        assert sum("last_action_error" in text for _, text in fetched) > 20
+        assert found(fetched, secrets_of(tier, seed)) == []
+
+
+@pytest.mark.parametrize("tier", Tier)
+def test_no_door_tells_what_is_hidden(guarded, tier):
+    fetched = play_at(guarded, tier, 2, steps=0)
+    guarded.post("/reset", json={"task_tier": tier, "seed": 2})
+    fetched += try_every_door(guarded, guarded.app)
+    assert guarded.get("/state").json()["episode_id"]
+    while not guarded.post("/step", json=WAIT).json().get("done", True):
+        pass
+    fetched += try_every_door(guarded, guarded.app)
+    assert {asked.split()[1] for asked, _ in fetched if asked.startswith("GET")} >= {
+        *("/openapi.json", "/docs", "/web", "/tasks", "/grader", "/state", "/schema", "/mcp"),
+    }
+    assert found(fetched, secrets_of(tier, 2)) == []
+
+
+def test_the_search_would_find_a_leak(guarded):
+    guarded.post("/reset", json={"task_tier": Tier.HARD, "seed": 2})
+    with_token = guarded.get("/state", headers={"authorization": f"Bearer {TOKEN}"})
+    hits = {secret for _, secret in found([("state", tell(with_token))], secrets_of(Tier.HARD, 2))}
+    (fault,) = draw_faults(Tier.HARD, 2)
+    assert hits >= {fault.kind, fault.parameters()["cause"], "loss_share", "root", "hidden"}
+    assert hits >= {repr(fault.parameters()["loss_share"])}
+
+
+def test_the_truth_is_for_those_who_have_the_token(guarded):
+    guarded.post("/reset", json={"task_tier": Tier.EASY, "seed": 1})
+    plain = guarded.get("/state")
+    assert plain.json().keys() == {"episode_id", "step_count", "done", "backend"}
+    for wrong in ("Bearer wrong", "Bearer", TOKEN, f"bearer {TOKEN}", f"Bearer {TOKEN} ", "\xff"):
+        answer = guarded.get("/state", headers={"authorization": wrong.encode("latin-1")})
+        if wrong.strip() != f"Bearer {TOKEN}":
+            assert answer.status_code == 401, wrong
+            assert answer.headers["www-authenticate"] == "Bearer"
+            assert answer.json()["error"] == "unauthorized" and "hidden" not in answer.text
+    right = guarded.get("/state", headers={"authorization": f"Bearer {TOKEN}"}).json()
+    (fault,) = draw_faults(Tier.EASY, 1)
+    assert right["hidden"]["faults"][0]["kind"] == fault.kind
+    assert right["hidden"]["faults"][0]["root"] == fault.root
+    assert right["hidden"]["seed"] == 1
+    assert {k: right[k] for k in plain.json()} == plain.json()
+
+
+def test_in_development_the_state_shows_the_truth(client):
+    client.post("/reset", json={"task_tier": Tier.HARD, "seed": 1})
+    hidden = client.get("/state").json()["hidden"]
+    assert hidden["tier"] == Tier.HARD
+    assert hidden["faults"][0]["kind"] == FaultKind.FLAPPING_NETWORK
+    assert hidden["true"].keys() == set(Service)
+
+
+class TellTaleMesh(PaperMesh):
+    """Fails in all sorts of ways, each of which names everything."""
+
+    error: type[Exception] = FaultNotInstalled
+    at_step = 0
+
+    async def observe(self, step):
+        if step >= self.at_step:
+            story = "+".join(sorted(HIDDEN_NAMES))
+            if issubclass(self.error, FaultNotInstalled):
+                raise self.error(story, story)
+            raise self.error(story)
+        return await super().observe(step)
+
+
+@pytest.mark.parametrize("error", [FaultNotInstalled, OSError, KeyError, ValueError, TimeoutError])
+@pytest.mark.parametrize("at_step", [0, 1])
+def test_a_failure_of_the_world_tells_nothing(monkeypatch, error, at_step, caplog):
+    monkeypatch.setattr(TellTaleMesh, "error", error)
+    monkeypatch.setattr(TellTaleMesh, "at_step", at_step)
+    workshop = Workshop(TellTaleMesh)
+    app = make_app(workshop, state_token=TOKEN)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        fetched = play_at(client, Tier.HARD, 2, steps=1)
+        fetched += try_every_door(client, app)
+        for path in ("/grader?tier=hard&seed=2", "/baseline"):
+            answer = client.get(path)
+            assert answer.status_code == 503
+            fetched.append((path, tell(answer)))
+        assert client.post("/reset").status_code == (503 if at_step == 0 else 200)
+    assert found(fetched, secrets_of(Tier.HARD, 2)) == []
+    assert sum("the mesh failed" in text for _, text in fetched) > 4
+    assert all(name in caplog.text for name in HIDDEN_NAMES), "the log alone tells what failed"
+    assert not workshop.running

@@ -1,0 +1,173 @@
+"""OpenEnv's validators judge the environment: its manifest, its files, its server, an episode."""
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from openenv.cli._validation import validate_multi_mode_deployment
+from openenv.validation.manifest import NormalizedManifestV2
+from openenv.validation.parsers.openenv_yaml import OpenEnvYamlParser
+from openenv.validation.policy import load_policy
+from openenv.validation.runner import run_validation
+from openenv.validation.runtime.contracts import RuntimePlan, load_runtime_plan
+from openenv.validation.types import CheckStatus, Lane, Level
+
+from models import SREAction
+from orchestrator.environment import Environment
+from server.environment import DESCRIPTION, NAME
+from server.tools import make_tools
+from services.mesh.vocabulary import MAX_STEPS, SEED_SPLITS, ActionName
+from tests.architecture.source import ROOT
+from tests.paper_mesh import PaperMesh
+from tests.validation.local_provider import LocalProvider, Server
+
+pytestmark = pytest.mark.timeout(180)
+
+URL_CRITERIA = {
+    "openapi_version_available",
+    "health_endpoint",
+    "metadata_endpoint",
+    "schema_endpoint",
+    "mcp_endpoint",
+    "mode_endpoint_consistency",
+}
+PASSES = {
+    "static.manifest",
+    "runtime.startup",
+    "runtime.reward_well_formed",
+    "runtime.observation_schema",
+    "runtime.state_contract",
+}
+WANTS_A_SANDBOX = "runtime.network_policy"
+
+
+def validate(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "openenv.cli", "validate", "--json", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def manifest() -> NormalizedManifestV2:
+    return OpenEnvYamlParser().parse(ROOT)
+
+
+@pytest.fixture(scope="module")
+def plan(manifest: NormalizedManifestV2) -> RuntimePlan:
+    return load_runtime_plan(ROOT, manifest.execution)
+
+
+def test_the_static_level_passes_on_a_clone(package: Path) -> None:
+    done = validate("--level", "static", cwd=package)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout)
+    assert report["verdict"] == "pass"
+    assert [(check["check_id"], check["status"]) for check in report["results"]] == [
+        ("static.manifest", "pass")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("declared", "wrong"),
+    [
+        ("oracle_tolerance: 0.1", "oracle_tolerance: 0.2"),
+        ("floor_margin: 0.5", "floor_margin: 0.0"),
+        ("episode_timeout_s: 120", "episode_timeout_s: 36000"),
+        ("kind: reward_channel", "kind: guess"),
+    ],
+)
+def test_the_static_level_would_see_it(package: Path, declared: str, wrong: str) -> None:
+    text = (package / "openenv.yaml").read_text()
+    assert declared in text
+    (package / "openenv.yaml").write_text(text.replace(declared, wrong))
+    report = run_validation(package, max_level=Level.STATIC)
+    assert [check.status for check in report.results] == [CheckStatus.FAIL]
+
+
+def test_it_can_be_deployed_in_every_mode_once_there_is_a_lock(package: Path) -> None:
+    assert validate_multi_mode_deployment(package)[1] == [
+        "Missing uv.lock - run 'uv lock' to generate it"
+    ]
+    (package / "uv.lock").touch()
+    assert validate_multi_mode_deployment(package) == (True, [])
+
+
+def test_a_running_server_meets_every_criterion(server: Server, tmp_path: Path) -> None:
+    done = validate("--url", server.base_url, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout)
+    assert {criterion["id"] for criterion in report["criteria"]} == URL_CRITERIA
+    assert all(criterion["passed"] for criterion in report["criteria"])
+    assert (report["mode"], report["standard_profile"]) == ("simulation", "openenv-http/1.x")
+
+
+def test_the_runtime_plan_passes_on_a_real_server(
+    package: Path, manifest: NormalizedManifestV2, plan: RuntimePlan, tmp_path: Path
+) -> None:
+    """As `openenv validate` does it, with a process in place of its sandbox."""
+    report = run_validation(package, provider=LocalProvider(), artifacts_dir=tmp_path / "bundle")
+    status = {check.check_id: check.status for check in report.results}
+    assert {name for name, told in status.items() if told is CheckStatus.PASS} == PASSES, report
+    assert status[WANTS_A_SANDBOX] is CheckStatus.SKIP
+    assert set(status.values()) == {CheckStatus.PASS, CheckStatus.SKIP}
+    trace = json.loads((tmp_path / "bundle" / "collector-trace.json").read_text())
+    seen = [row["response_json"]["data"] for row in trace if row["operation"] == "step"]
+    assert [told["done"] for told in seen] == [False] * (MAX_STEPS - 1) + [True]
+    assert [told["reward"] for told in seen[:-1]] == [0.0] * (MAX_STEPS - 1)
+    assert 0.01 <= seen[-1]["reward"] <= manifest.reward.range[1] - manifest.reward.floor_margin
+
+
+def test_the_plan_shows_every_action_and_mends_nothing(plan: RuntimePlan) -> None:
+    actions = [SREAction.model_validate(action) for action in plan.actions]
+    assert len(actions) == MAX_STEPS
+    assert {action.action for action in actions} == set(ActionName)
+    assert plan.reset.seed in SEED_SPLITS["train"]
+    with Environment(PaperMesh) as environment:
+        environment.reset(seed=plan.reset.seed, **plan.reset.options)
+        seen = [environment.step(action) for action in actions]
+        faults = environment.hidden_state().faults
+    assert [told.last_action_error for told in seen] == [None] * MAX_STEPS
+    assert {fault.root for fault in faults}.isdisjoint(action.service_id for action in actions)
+
+
+def test_the_oracle_scores_what_is_declared(
+    package: Path, manifest: NormalizedManifestV2, plan: RuntimePlan
+) -> None:
+    oracle = manifest.capabilities.oracle
+    done = subprocess.run(
+        [package / oracle.location],
+        env={**os.environ, "PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert (result["tier"], result["seed"]) == (plan.reset.options["task_tier"], plan.reset.seed)
+    assert result["score"] >= manifest.reward.range[1] - manifest.reward.oracle_tolerance
+
+
+def test_the_manifest_says_what_the_project_says(manifest: NormalizedManifestV2) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (manifest.name, manifest.version) == (project["name"], project["version"])
+    assert manifest.name == NAME
+    assert DESCRIPTION in " ".join((ROOT / "openenv.yaml").read_text().split())
+
+
+def test_every_declared_tolerance_has_room_for_a_stricter_hub(
+    manifest: NormalizedManifestV2,
+) -> None:
+    policy = load_policy("v2")
+    assert "semantic.oracle_max" in policy.entries_for_lane(Lane.LOCAL)
+    assert manifest.reward.oracle_tolerance <= policy.bounds.max_oracle_tolerance
+    assert manifest.reward.floor_margin >= 2 * policy.bounds.min_floor_margin
+
+
+@pytest.mark.anyio
+async def test_the_declared_tools_are_the_tools(manifest: NormalizedManifestV2) -> None:
+    with Environment(PaperMesh) as environment:
+        tools = await make_tools(environment).list_tools()  # type: ignore[arg-type]
+    assert sorted(tool.name for tool in tools) == sorted(manifest.capabilities.declared_tools)
