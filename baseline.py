@@ -1,19 +1,19 @@
 """A language model on this machine plays the tiers over HTTP, as `inference.py` lets a remote one.
 
-The model stands where an endpoint would, behind the OpenAI client: prompt, parser, limits and
-lines are those of `inference.py`. Needs the extra packages of `pip install .[local-model]`.
+The model answers on a port of loopback as any OpenAI-compatible endpoint would: prompt, parser,
+limits and lines are those of `inference.py`. Needs the extra packages of `.[local-model]`.
 """
 
 import asyncio
 import json
-import os
 import signal
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import httpx
 import openai
@@ -24,13 +24,11 @@ import inference
 from services.mesh.vocabulary import DEFAULT_TIERS, Tier
 
 MODEL = "Qwen/Qwen2.5-0.5B-Instruct"
-EXTRA = "local-model"
-ANSWER_S = 0.7 * inference.CALL_S
-"""After which an answer is cut short, so that there is one before the client gives up."""
+ANSWER_S = 0.7 * inference.CALL_S  # then an answer is cut short: its asker would give up soon
 UNUSABLE = 2
 
 Generate = Callable[[list[dict[str, str]], int], str]
-"""From the messages and the most tokens of an answer to the answer."""
+"""From messages, and the most tokens that an answer may have, to the answer."""
 
 
 class NoModel(Exception):
@@ -38,58 +36,58 @@ class NoModel(Exception):
 
 
 def load(name: str) -> Generate:
-    """The model of a hub's name or a folder, as greedy as `temperature=0`. Raises NoModel."""
+    """The model of a hub's name or of a folder, always taking the likeliest. Raises NoModel."""
     try:
-        # Not import statements: what these need is an extra, which no lock of ours has.
+        # No import statements: no lock of ours has what these two need.
         torch, transformers = import_module("torch"), import_module("transformers")
     except ImportError as error:
-        raise NoModel(f"{error}; install what it needs: pip install .[{EXTRA}]") from error
+        raise NoModel(f"{error}; to install it: pip install .[local-model]") from error
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(name)
         model = transformers.AutoModelForCausalLM.from_pretrained(name).to(device).eval()
-    except Exception as error:  # noqa: BLE001 - files of any origin, each reader with its own errors
+    except Exception as error:  # files of any origin, and each format has its own errors
         why = inference.one_line(f"{type(error).__name__}: {error}")
-        raise NoModel(f"{name} cannot be loaded, name another by --model: {why}") from error
+        raise NoModel(f"{name} cannot be loaded (--model takes another): {why}") from error
 
     def generate(messages: list[dict[str, str]], max_tokens: int) -> str:
         asked = tokenizer.apply_chat_template(
             messages, add_generation_prompt=True, return_dict=True, return_tensors="pt"
         ).to(device)
-        with torch.inference_mode():
-            told = model.generate(
-                **asked, do_sample=False, max_new_tokens=max_tokens, max_time=ANSWER_S
-            )
-        answer = told[0][len(asked["input_ids"][0]) :]
-        return str(tokenizer.decode(answer, skip_special_tokens=True))
+        limits = {"max_new_tokens": max_tokens, "max_time": ANSWER_S}
+        told = model.generate(**asked, **limits, do_sample=False)[0]
+        return str(tokenizer.decode(told[len(asked["input_ids"][0]) :], skip_special_tokens=True))
 
     return generate
 
 
-class LocalEndpoint(httpx.AsyncBaseTransport):
-    """Answers chat completions in this process, one after the other, instead of a network."""
+class Endpoint(HTTPServer):
+    """Chat completions on a free port, one call after the other."""
 
     def __init__(self, generate: Generate) -> None:
-        self._generate = generate
-        self._one_thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.generate = generate
+        threading.Thread(target=self.serve_forever, daemon=True).start()
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        asked = json.loads(await request.aread())
-        answer = await asyncio.get_running_loop().run_in_executor(
-            self._one_thread, self._generate, asked["messages"], asked["max_tokens"]
-        )
+    def player(self, name: str) -> inference.ModelPlayer:
+        url = f"http://127.0.0.1:{self.server_port}"
+        client = openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0)
+        return inference.ModelPlayer(client, name, time.monotonic, asyncio.sleep)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Endpoint
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        answer = self.server.generate(asked["messages"], asked["max_tokens"])
+        self.send_response(httpx.codes.OK)
+        self.end_headers()
         message = {"role": "assistant", "content": answer}
-        return httpx.Response(200, json={"choices": [{"index": 0, "message": message}]})
+        self.wfile.write(json.dumps({"choices": [{"message": message}]}).encode())
 
-
-def player(name: str, generate: Generate) -> inference.ModelPlayer:
-    client = openai.AsyncOpenAI(
-        api_key="none",
-        base_url="http://model.invalid",
-        max_retries=0,
-        http_client=httpx.AsyncClient(transport=LocalEndpoint(generate), timeout=inference.CALL_S),
-    )
-    return inference.ModelPlayer(client, name, time.monotonic, asyncio.sleep)
+    def log_message(self, *_arguments: object) -> None:
+        """The run tells what is played."""
 
 
 def main(
@@ -101,5 +99,24 @@ def main(
     time_limit_s: Annotated[float, typer.Option(min=1, help="for all tiers")] = 3600,
     transcripts: Annotated[Path, typer.Option(help="folder")] = Path("runs/transcripts"),
 ) -> None:
-    """Plays TIERS with a small model on this machine; needs the extra `local-model`."""
+    """Plays TIERS with a small language model on this machine."""
     console = Console(stderr=True)
+    try:
+        chosen, generate = [*map(Tier, tiers.split(","))], load(model)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error} (tiers: {', '.join(Tier)})") from error
+    except NoModel as error:
+        console.print(str(error), markup=False, soft_wrap=True)
+        raise typer.Exit(UNUSABLE) from error
+    http, over = httpx.AsyncClient(base_url=base_url, timeout=None), time.monotonic() + time_limit_s
+    player = Endpoint(generate).player(model)
+    try:
+        run = inference.Run(player, http, seed, over, transcripts, console)
+        results = asyncio.run(run.play(chosen))
+    except asyncio.CancelledError:
+        raise typer.Exit(128 + signal.SIGTERM) from None
+    raise typer.Exit(int(any(result.failure for result in results)))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -69,9 +69,7 @@ def test_a_wrong_name_or_value_lists_the_valid_ones(begun, path, body, field, va
     assert field is None or field in told["detail"]
 
 
-@pytest.mark.parametrize(
-    "query", ["tier=brutal", "tier=easy&seed=-1", "tier=easy&seed=x", "tier="]
-)
+@pytest.mark.parametrize("query", ["tier=brutal", "tier=easy&seed=-1", "tier=easy&seed=x", "tier="])
 def test_a_wrong_query_is_refused(begun, query):
     told = is_problem(begun.get(f"/grader?{query}"), 422)
     assert told["field"] in query

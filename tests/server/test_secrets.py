@@ -22,7 +22,7 @@ SEEDS = range(3)
 PUBLIC = {*Service, *ActionName, *Tier}
 HIDDEN_NAMES = {*FaultKind, *FlapCause, *Release} - {FaultKind.NONE, Release.CURRENT}
 HIDDEN_KEYS = {
-    *("hidden", "true", "fault", "faults", "kind", "root", "cause", "cheap_cure", "parameters"),
+    *("true", "fault", "faults", "kind", "root", "cause", "cheap_cure"),
     *("cured_at", "cured_by", "cures", "cure_step", "impairments", "sla_met", "serving", "edges"),
 }
 RPC = {"jsonrpc": "2.0", "id": 1}
@@ -96,7 +96,7 @@ def try_every_door(client: TestClient, app: FastAPI) -> Fetched:
                 fetched.append((f"{method} {path}{query}", tell(answer)))
         for method in ("POST", "OPTIONS", "PUT", "DELETE"):
             for body in BODIES if method == "POST" else (None,):
-                if (path, body) in (("/reset", None), ("/reset", {})):
+                if path == "/reset" and body in (None, {}, {"session_id": "nobody"}):
                     continue  # would begin another story
                 answer = client.request(method, path, json=body)
                 fetched.append((f"{method} {path} {body}", tell(answer)))
@@ -175,7 +175,7 @@ def test_the_search_would_find_a_leak(guarded):
     with_token = guarded.get("/state", headers={"authorization": f"Bearer {TOKEN}"})
     hits = {secret for _, secret in found([("state", tell(with_token))], secrets_of(Tier.HARD, 2))}
     (fault,) = draw_faults(Tier.HARD, 2)
-    assert hits >= {fault.kind, fault.parameters()["cause"], "loss_share", "root", "hidden"}
+    assert hits >= {fault.kind, fault.parameters()["cause"], "loss_share", "root", "faults"}
     assert hits >= {repr(fault.parameters()["loss_share"])}
 
 

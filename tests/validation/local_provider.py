@@ -3,6 +3,7 @@
 It restricts nothing, so it claims nothing of networks: tests/live has the validator's sandbox.
 """
 
+import os
 import socket
 import subprocess
 import sys
@@ -28,7 +29,7 @@ class Server:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "uvicorn", "server.app:app", "--fd", str(listener.fileno())],
                 cwd=root,
-                env={"PYTHONPATH": str(root), "SRE_METRICS_PORT": "0"},
+                env={**os.environ, "PYTHONPATH": str(root), "SRE_METRICS_PORT": "0"},
                 stdout=log,
                 stderr=log,
                 pass_fds=[listener.fileno()],

@@ -104,10 +104,14 @@ def test_a_running_server_meets_every_criterion(server: Server, tmp_path: Path) 
     assert (report["mode"], report["standard_profile"]) == ("simulation", "openenv-http/1.x")
 
 
+@pytest.mark.filterwarnings(r"ignore:connect\(\) must be used as a context:DeprecationWarning")
 def test_the_runtime_plan_passes_on_a_real_server(
     package: Path, manifest: NormalizedManifestV2, plan: RuntimePlan, tmp_path: Path
 ) -> None:
-    """As `openenv validate` does it, with a process in place of its sandbox."""
+    """As `openenv validate` does it, with a process in place of its sandbox.
+
+    The warning is of OpenEnv's own use of its WebSocket library.
+    """
     report = run_validation(package, provider=LocalProvider(), artifacts_dir=tmp_path / "bundle")
     status = {check.check_id: check.status for check in report.results}
     assert {name for name, told in status.items() if told is CheckStatus.PASS} == PASSES, report

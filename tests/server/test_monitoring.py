@@ -1,0 +1,155 @@
+"""/metrics: on a port of its own, counts what agents do, forgets sessions that are over."""
+
+import re
+import socket
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.testclient import TestClient
+
+from orchestrator.errors import FaultNotInstalled
+from orchestrator.settings import Settings
+from server.app import create_app
+from services.mesh import signals
+from services.mesh.topology import Service
+from services.mesh.vocabulary import MAX_RESTARTS, MAX_STEPS, ActionName, Tier
+from tests.paper_mesh import PaperMesh
+from tests.server.doors import WAIT, Workshop, make_app, until
+
+Sample = tuple[str, frozenset[tuple[str, str]]]
+RESTART = {"action": ActionName.RESTART, "service_id": Service.USER_DB}
+
+
+@pytest.fixture
+def metrics_url(client, caplog) -> str:
+    """Where the running server says that its metrics are."""
+    (url,) = re.findall(r"metrics on (http://\S+)", caplog.text)
+    return str(url)
+
+
+@pytest.fixture(autouse=True)
+def everything_logged(caplog):
+    caplog.set_level("INFO", "server")
+
+
+def scraped(url: str) -> dict[Sample, float]:
+    answer = httpx.get(url)
+    assert answer.status_code == 200
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def sample(name: str, **labels: str) -> Sample:
+    return name, frozenset(labels.items())
+
+
+def of_sessions(found: dict[Sample, float]) -> Iterator[str]:
+    for _name, labels in found:
+        yield from (value for label, value in labels if label == signals.LABEL_SESSION)
+
+
+def test_what_agents_do_is_counted(everything_logged, client, metrics_url):
+    before = scraped(metrics_url)
+    assert before[sample(signals.EPISODES)] == 0 and set(of_sessions(before)) == set()
+    client.post("/reset", json={"seed": 1})
+    assert client.post("/step", json={"action": "reboot"}).status_code == 422
+    entry = {"action": ActionName.CIRCUIT_BREAK, "service_id": Service.API_GATEWAY}
+    for action in (RESTART, entry):
+        client.post("/step", json=action)
+    found = scraped(metrics_url)
+    label_action = {signals.LABEL_ACTION: ActionName.RESTART}
+    done = {signals.LABEL_SERVICE: Service.USER_DB, signals.LABEL_ACCEPTED: "true"}
+    assert found[sample(signals.ACTIONS_TAKEN, **label_action, **done)] == 1
+    refused = {signals.LABEL_SERVICE: Service.API_GATEWAY, signals.LABEL_ACCEPTED: "false"}
+    label_action = {signals.LABEL_ACTION: ActionName.CIRCUIT_BREAK}
+    assert found[sample(signals.ACTIONS_TAKEN, **label_action, **refused)] == 1
+    session = {signals.LABEL_SESSION: "default"}
+    assert found[sample(signals.RESTARTS_LEFT, **session)] == MAX_RESTARTS - 1
+    assert found[sample(signals.COST_SPENT, **session)] == 1
+    while not (last := client.post("/step", json=WAIT).json())["done"]:
+        pass
+    found = scraped(metrics_url)
+    assert found[sample(signals.EPISODES)] == 1
+    assert found[sample(signals.STEPS)] == MAX_STEPS
+    assert found[sample(signals.SCORE + "_count")] == 1
+    assert found[sample(signals.SCORE + "_sum")] == pytest.approx(last["reward"])
+    assert found[sample(signals.STEP_DURATION + "_count")] == MAX_STEPS
+
+
+def test_a_gauge_tells_the_truth(everything_logged, client, metrics_url):
+    client.post("/reset", json={"seed": 1, "task_tier": Tier.MEDIUM})
+    for _ in range(8):
+        client.post("/step", json=WAIT)
+    true = client.get("/state").json()["hidden"]["true"]
+    met = {service: float(true[service]["sla_met"]) for service in Service}
+    found = scraped(metrics_url)
+    assert met == {
+        service: found[
+            sample(
+                signals.SLA_MET,
+                **{signals.LABEL_SESSION: "default", signals.LABEL_SERVICE: service},
+            )
+        ]
+        for service in Service
+    }
+    assert set(met.values()) == {0.0, 1.0}
+
+
+def test_gauges_of_a_session_go_with_it(everything_logged, client, metrics_url):
+    for name in ("a", "b"):
+        client.post("/reset", json={"session_id": name})
+    assert set(of_sessions(scraped(metrics_url))) == {"a", "b"}
+    client.delete("/sessions/a")
+    assert set(of_sessions(scraped(metrics_url))) == {"b"}
+    client.delete("/sessions/b")
+    assert client.get("/grader?tier=easy").status_code == 200
+    with client.websocket_connect("/ws") as socket_:
+        socket_.send_json({"type": "reset", "data": {}})
+        socket_.receive_json()
+        assert len(set(of_sessions(scraped(metrics_url)))) == 1
+    until(lambda: not set(of_sessions(scraped(metrics_url))))
+    assert scraped(metrics_url)[sample(signals.EPISODES)] == 4
+
+
+def test_failures_of_the_world_are_counted(caplog):
+    class Broken(PaperMesh):
+        async def launch(self, seed):
+            raise FaultNotInstalled("it", "gone")
+
+    with TestClient(make_app(Workshop(Broken))) as client:
+        (url,) = re.findall(r"metrics on (http://\S+)", caplog.text)
+        for count in (1, 2):
+            assert client.post("/reset").status_code == 503
+            assert scraped(url)[sample(signals.BACKEND_FAILURES)] == count
+
+
+def test_no_agent_finds_them(everything_logged, client, metrics_url):
+    client.post("/reset")
+    assert client.get("/metrics").status_code == 404
+    assert str(httpx.URL(metrics_url).port) not in client.get("/openapi.json").text
+    paths = client.get("/openapi.json").json()["paths"]
+    for path in ("/", "/web", *paths):
+        assert signals.EPISODES not in client.get(path).text
+
+
+def test_the_port_closes_with_the_server(app, caplog):
+    caplog.set_level("INFO", "server")
+    with TestClient(app):
+        (url,) = re.findall(r"metrics on (http://\S+)", caplog.text)
+        assert scraped(url)
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(url)
+
+
+def test_a_taken_port_is_done_without(workshop, caplog):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        app = create_app(Settings(metrics_port=port), workshop.make)
+        with TestClient(app) as client:
+            assert client.post("/reset").status_code == 200
+    assert f"no /metrics: port {port} is taken" in caplog.text
