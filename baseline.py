@@ -25,7 +25,6 @@ from services.mesh.vocabulary import DEFAULT_TIERS, Tier
 
 MODEL = "Qwen/Qwen2.5-0.5B-Instruct"
 ANSWER_S = 0.7 * inference.CALL_S  # then an answer is cut short: its asker would give up soon
-UNUSABLE = 2
 
 Generate = Callable[[list[dict[str, str]], int], str]
 """From messages, and the most tokens that an answer may have, to the answer."""
@@ -47,15 +46,15 @@ def load(name: str) -> Generate:
         tokenizer = transformers.AutoTokenizer.from_pretrained(name)
         model = transformers.AutoModelForCausalLM.from_pretrained(name).to(device).eval()
     except Exception as error:  # files of any origin, and each format has its own errors
-        why = inference.one_line(f"{type(error).__name__}: {error}")
+        why = inference.one_line(error)
         raise NoModel(f"{name} cannot be loaded (--model takes another): {why}") from error
 
     def generate(messages: list[dict[str, str]], max_tokens: int) -> str:
         asked = tokenizer.apply_chat_template(
             messages, add_generation_prompt=True, return_dict=True, return_tensors="pt"
         ).to(device)
-        limits = {"max_new_tokens": max_tokens, "max_time": ANSWER_S}
-        told = model.generate(**asked, **limits, do_sample=False)[0]
+        limits = {"max_new_tokens": max_tokens, "max_time": ANSWER_S, "do_sample": False}
+        told = model.generate(**asked, **limits)[0]
         return str(tokenizer.decode(told[len(asked["input_ids"][0]) :], skip_special_tokens=True))
 
     return generate
@@ -83,10 +82,9 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self.server.generate(asked["messages"], asked["max_tokens"])
         self.send_response(httpx.codes.OK)
         self.end_headers()
-        message = {"role": "assistant", "content": answer}
-        self.wfile.write(json.dumps({"choices": [{"message": message}]}).encode())
+        self.wfile.write(json.dumps({"choices": [{"message": {"content": answer}}]}).encode())
 
-    def log_message(self, *_arguments: object) -> None:
+    def log_message(self, *_: object) -> None:
         """The run tells what is played."""
 
 
@@ -106,12 +104,12 @@ def main(
     except ValueError as error:
         raise typer.BadParameter(f"{error} (tiers: {', '.join(Tier)})") from error
     except NoModel as error:
-        console.print(str(error), markup=False, soft_wrap=True)
-        raise typer.Exit(UNUSABLE) from error
+        typer.echo(error, err=True)
+        raise typer.Exit(2) from error
     http, over = httpx.AsyncClient(base_url=base_url, timeout=None), time.monotonic() + time_limit_s
     player = Endpoint(generate).player(model)
+    run = inference.Run(player, http, seed, over, transcripts, console)
     try:
-        run = inference.Run(player, http, seed, over, transcripts, console)
         results = asyncio.run(run.play(chosen))
     except asyncio.CancelledError:
         raise typer.Exit(128 + signal.SIGTERM) from None

@@ -5,11 +5,9 @@ A benchmark, not a test: machines are noisy, so it prints, and judges nothing bu
 
 import asyncio
 import os
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Annotated
 
 import psutil
@@ -21,30 +19,17 @@ from grader import EpisodeRecord
 from models import SREAction
 from orchestrator.backends.base import Backend
 from orchestrator.backends.process.backend import STEP_SECONDS, ProcessBackend
+from orchestrator.bench_server import server_figures
 from orchestrator.environment import Environment
+from orchestrator.figures import MIB, Figure, sla_met_pct
 from orchestrator.play import play
 from orchestrator.policies import load_policy
 from services.mesh.deployment import initial_deployment
 from services.mesh.topology import Service
 from services.mesh.vocabulary import ActionName, Tier
 
-MIB = 2**20
 WAIT = SREAction(action=ActionName.WAIT)
 console = Console(stderr=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """Measurements of one thing, in `unit`, and what they should stay within."""
-
-    name: str
-    unit: str
-    bound: str
-    values: Sequence[float]
-
-    def row(self) -> tuple[str, ...]:
-        spread = (min(self.values), statistics.median(self.values), max(self.values))
-        return (self.name, *(f"{value:.3g}" for value in spread), self.unit, self.bound)
 
 
 async def lifecycle_figures(backend: Backend, runs: int) -> list[Figure]:
@@ -112,15 +97,6 @@ def side_by_side_figures(runs: int, width: int) -> list[Figure]:
     return [Figure(name, "% of windows", ">= 99", sla_met_pct(records))]
 
 
-def sla_met_pct(records: Sequence[EpisodeRecord]) -> list[float]:
-    """Share of service-windows in SLA, an episode each."""
-    shares = []
-    for record in records:
-        met = [service.sla_met for step in record.steps[1:] for service in step.true.values()]
-        shares.append(100 * sum(met) / len(met))
-    return shares
-
-
 def rest_latency(records: Sequence[EpisodeRecord]) -> list[Figure]:
     """Windowed p99 of each service at rest, all windows of all episodes."""
     return [
@@ -157,6 +133,7 @@ def main(
     parts: tuple[tuple[str, Callable[[], list[Figure]]], ...] = (
         ("launches and restarts", lambda: asyncio.run(lifecycle_figures(ProcessBackend(), runs))),
         ("episodes on one mesh", lambda: episode_figures(runs)),
+        ("episodes over HTTP", lambda: asyncio.run(server_figures(runs, meshes))),
         (f"episodes on {meshes} meshes", lambda: side_by_side_figures(runs, meshes)),
     )
     table = Table(title=f"process backend, {runs} runs, {os.cpu_count()} CPUs")

@@ -7,15 +7,12 @@ error. Plays nothing itself: `inference.py` does, over HTTP, as any agent would.
 import asyncio
 import json
 import os
-import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, closing, suppress
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Annotated
+from typing import Annotated
 
-import httpx
 import typer
 from rich.console import Console
 from rich.live import Live
@@ -23,14 +20,10 @@ from rich.table import Table
 
 import grader
 from models import SREAction, SREObservation
-from orchestrator.parent import die_with_parent
-from orchestrator.settings import PREFIX, Settings
-from services.runtime.spec import LOOPBACK
+from orchestrator.served import served, started
+from orchestrator.settings import Settings
 
-ROOT = Path(__file__).parents[1]
-READY_TIMEOUT_S = 60.0
 POLL_S = 0.1
-STOP_TIMEOUT_S = 10.0
 LOG, LOG_TAIL = "demo.log", 2_000
 
 console = Console(stderr=True)
@@ -119,51 +112,6 @@ class Records:
                         yield screen(self._tiers[file], action, SREObservation.model_validate(seen))
 
 
-@asynccontextmanager
-async def started(
-    command: Sequence[str], log: IO[bytes], *, environ: Mapping[str, str] | None = None
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A program in the root of the checkout, which ends with this context or with this process."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *command,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=log,
-        cwd=ROOT,
-        env={**os.environ, **(environ or {})},
-        preexec_fn=die_with_parent,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
-
-
-def free_port() -> int:
-    with closing(socket.create_server((LOOPBACK, 0))) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
-async def ready(url: str, server: asyncio.subprocess.Process) -> None:
-    """Waits until the server has a session free. Raises RuntimeError where none comes."""
-    async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(READY_TIMEOUT_S):
-                while server.returncode is None:
-                    with suppress(httpx.TransportError):
-                        if (await client.get("/ready")).is_success:
-                            return
-                    await asyncio.sleep(POLL_S)
-    raise RuntimeError("the server did not start")
-
-
 async def watch(player: asyncio.subprocess.Process, records: Records) -> None:
     """Draws every step on standard error and hands the player's lines on, until it is done."""
 
@@ -183,16 +131,12 @@ async def watch(player: asyncio.subprocess.Process, records: Records) -> None:
 
 async def play(folder: Path, seed: int, policy: str | None) -> int:
     """The player's exit status. Raises RuntimeError where the server does not start."""
-    url = f"http://{LOOPBACK}:{(port := free_port())}"
-    serve = ("-m", "server.app", "--host", LOOPBACK, "--port", str(port))
-    infer = ("inference.py", "--base-url", url, "--seed", str(seed))
     chosen = ("--policy", policy) if policy else ()
-    environ = {f"{PREFIX}RECORD_DIR": str(folder.absolute()), f"{PREFIX}METRICS_PORT": "0"}
-    with (folder / LOG).open("wb") as log:
-        async with started(serve, log, environ=environ) as server:
-            with console.status("the server starts"):
-                await ready(url, server)
-            async with started((*infer, *chosen), log) as player:
+    with (folder / LOG).open("wb") as log, console.status("the server starts") as status:
+        async with served(folder, log) as (url, _server):
+            status.stop()
+            infer = ("inference.py", "--base-url", url, "--seed", str(seed), *chosen)
+            async with started(infer, log, stdout=asyncio.subprocess.PIPE) as player:
                 await watch(player, Records(folder))
                 return await player.wait()
 

@@ -104,9 +104,12 @@ class Monitoring:
             return
         log.info("metrics on http://%s:%d/metrics", *listener.getsockname()[:2])
         stopping = asyncio.Event()
+        of_uvicorn = logging.getLogger("uvicorn.error")
+        level = of_uvicorn.level
         server = PortServer(
             make_asgi_app(self.registry), listener, Phases(lambda: None, stopping.is_set)
         )
+        of_uvicorn.setLevel(level)  # a server sets it for all: the agents' would fall silent
         serving = asyncio.create_task(server.serve_bound())
         try:
             yield

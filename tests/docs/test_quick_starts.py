@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from orchestrator.demo import free_port
+from orchestrator.served import free_port
 from services.mesh.vocabulary import DEFAULT_TIERS
 from tests.architecture.source import ROOT
 from tests.docs.documents import SERVER, Fence, document

@@ -1,8 +1,8 @@
 """The benchmark's arithmetic; what it measures is for `make bench`."""
 
 from orchestrator import bench
-from orchestrator.bench import Figure
 from orchestrator.environment import Environment
+from orchestrator.figures import Figure, sla_met_pct
 from orchestrator.play import play
 from orchestrator.policies import load_policy
 from services.mesh.topology import Service
@@ -21,11 +21,11 @@ def test_a_row_is_the_spread():
 
 
 def test_a_healthy_mesh_meets_its_sla_all_the_time():
-    assert bench.sla_met_pct([record("wait", Tier.CONTROL)]) == [100.0]
+    assert sla_met_pct([record("wait", Tier.CONTROL)]) == [100.0]
 
 
 def test_a_broken_one_does_not():
-    (share,) = bench.sla_met_pct([record("wait", Tier.MEDIUM)])
+    (share,) = sla_met_pct([record("wait", Tier.MEDIUM)])
     assert 0.0 < share < 100.0
 
 

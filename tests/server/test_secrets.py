@@ -229,7 +229,8 @@ def test_a_failure_of_the_world_tells_nothing(monkeypatch, error, at_step, caplo
     app = make_app(workshop, state_token=TOKEN)
     with TestClient(app, raise_server_exceptions=False) as client:
         fetched = play_at(client, Tier.HARD, 2, steps=1)
-        fetched += try_every_door(client, app)
+        if error is FaultNotInstalled:
+            fetched += try_every_door(client, app)
         for path in ("/grader?tier=hard&seed=2", "/baseline"):
             answer = client.get(path)
             assert answer.status_code == 503

@@ -1,0 +1,87 @@
+"""The server, or another program of the checkout, in a process that ends with who started it."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, closing, suppress
+from pathlib import Path
+from typing import IO
+
+import httpx
+
+from orchestrator.parent import die_with_parent
+from orchestrator.settings import PREFIX
+from services.runtime.spec import LOOPBACK
+
+ROOT = Path(__file__).parents[1]
+READY_TIMEOUT_S = 60.0
+POLL_S = 0.05
+STOP_TIMEOUT_S = 10.0
+
+
+@asynccontextmanager
+async def started(
+    command: Sequence[str],
+    log: IO[bytes],
+    *,
+    stdout: IO[bytes] | int | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A program in the root of the checkout, which ends with this context or with this process.
+
+    What it prints goes to `log`, but to `stdout` where that is given.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *command,
+        stdout=log if stdout is None else stdout,
+        stderr=log,
+        cwd=ROOT,
+        env={**os.environ, **(environ or {})},
+        preexec_fn=die_with_parent,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+def free_port() -> int:
+    with closing(socket.create_server((LOOPBACK, 0))) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+async def ready(url: str, server: asyncio.subprocess.Process) -> None:
+    """Waits until the server has a session free. Raises RuntimeError where none comes."""
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(READY_TIMEOUT_S):
+                while server.returncode is None:
+                    with suppress(httpx.TransportError):
+                        if (await client.get("/ready")).is_success:
+                            return
+                    await asyncio.sleep(POLL_S)
+    raise RuntimeError("the server did not start")
+
+
+@asynccontextmanager
+async def served(
+    record_dir: Path, log: IO[bytes], *, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
+    """URL and process of a ready server that records to `record_dir`. Raises RuntimeError."""
+    port = free_port()
+    url = f"http://{LOOPBACK}:{port}"
+    command = ("-m", "server.app", "--host", LOOPBACK, "--port", str(port))
+    here = {f"{PREFIX}RECORD_DIR": str(record_dir.absolute()), f"{PREFIX}METRICS_PORT": "0"}
+    async with started(command, log, environ={**here, **(environ or {})}) as server:
+        await ready(url, server)
+        yield url, server
