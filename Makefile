@@ -96,6 +96,10 @@ image: base-image ## Build the image of the whole environment, sre-env:latest
 	docker build -t sre-env:latest --build-arg PIP_INDEX_URL --build-arg PIP_EXTRA_INDEX_URL \
 		--build-arg PIP_TRUSTED_HOST $(ARGS) .
 
+.PHONY: validate
+validate: $(READY) ## Ask OpenEnv's validators about this checkout
+	@UV=$(UV) PYTHON=$(BIN)/python scripts/validate.sh
+
 .PHONY: generate
 generate: $(READY) ## Write the generated files anew
 	@for module in $(GENERATORS); do echo "python -m $$module"; $(BIN)/python -m "$$module"; done
@@ -104,7 +108,7 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS)
 
 .PHONY: lock
-lock: export UV_DEFAULT_INDEX ?= $(shell $(PYTHON) -m pip config get global.index-url 2>/dev/null)
+lock validate: export UV_DEFAULT_INDEX ?= $(shell $(PYTHON) -m pip config get global.index-url 2>/dev/null)
 lock: ## Write requirements/*.txt and uv.lock anew (needs uv; ARGS=--upgrade lifts the pins)
 	$(COMPILE) pyproject.toml -o requirements/base.txt
 	$(COMPILE) pyproject.toml requirements/dev.in -c requirements/base.txt -o requirements/dev.txt

@@ -1,5 +1,5 @@
 """A language model, or a shipped policy, plays the tiers over HTTP. Never sees what is hidden.
-Standard output holds [START], [STEP] and [END] lines and nothing else. To be read top to bottom.
+Standard output holds [START], [STEP] and [END] lines and nothing else. Read it top to bottom.
 """
 
 import asyncio
@@ -40,6 +40,7 @@ DECISION_S, CALL_S, BACKOFF_S = 120.0, 40.0, 30.0  # at most; a session's lease 
 TRIES_BY_STATUS = {400: 1, 401: 1, 402: 1, 403: 1, 404: 1, 413: 1, 422: 1, 429: 8}
 TRIES, FAILURES_IN_A_ROW, RESET_S, ENVIRONMENT_CALL_S, CLOSE_S, STEP_S = 3, 3, 60.0, 60.0, 5.0, 2.0
 BAD_JSON = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+LIMITS: dict[str, Any] = {"max_tokens": ANSWER_TOKENS, "temperature": 0}  # newer models refuse
 WAIT = SREAction(action=ActionName.WAIT)
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
@@ -99,8 +100,8 @@ def _row(service: Service, seen: Sequence[SREObservation]) -> str:
         for name, value in metrics:
             shown = 100 * value if value and name == "error_rate" else value
             trends.setdefault(name, []).append("-" if value is None else f"{shown:.0f}")
-    mark = "" if seen[-1].sla_status[service] else "!"
-    return f"{service}{mark}: {', '.join(map(' '.join, trends.values()))}"
+    name = service if seen[-1].sla_status[service] else f"{service}!"
+    return f"{name}: {', '.join(map(' '.join, trends.values()))}"
 
 
 # ---- Parsing: what a model may say ---------------------------------------------------------------
@@ -117,8 +118,8 @@ def parse_answer(text: str) -> SREAction:
         action = SREAction.model_validate(found)
     except ValidationError as error:
         wrong = error.errors(include_url=False)[0]
-        where, told, given = wrong["loc"][0], wrong["msg"], f"{wrong['input']!r:.40}"
-        raise ValueError(one_line(f"{where} {given}: {told}")) from None
+        where, given = wrong["loc"][0], repr(wrong["input"])[:40]
+        raise ValueError(one_line(f"{where} {given}: {wrong['msg']}")) from None
     if action.service_id is None and action != WAIT:
         raise ValueError(f"service_id is missing, {action.action} needs one")
     return WAIT if action.action is WAIT.action else action
@@ -138,8 +139,7 @@ def seconds(text: str) -> float | None:
 
 def pause_s(headers: Mapping[str, str]) -> float:
     """How long the next call must wait, as the headers of the last answer say."""
-    told = headers.get("retry-after", "")
-    waits = [seconds(told) or 0.0]
+    waits = [seconds(told := headers.get("retry-after", "")) or 0.0]
     with suppress(ValueError, OverflowError):
         waits.append(parsedate_to_datetime(told).timestamp() - time.time())
     for kind, needed in (("requests", 1), ("tokens", TOKENS_A_CALL)):
@@ -179,7 +179,7 @@ class ModelPlayer:
 
     def __init__(self, client: openai.AsyncOpenAI, name: str, clock: Clock, sleep: Sleep) -> None:
         self.name, self._client, self._clock, self._sleep = name, client, clock, sleep
-        self._ready_at, self._failures, self._last_failure = 0.0, 0, ""
+        self._ready_at, self._failures, self._last_failure, self._limits = 0.0, 0, "", LIMITS
 
     def begin(self, seed: int, tier: Tier) -> None:
         """Forgets the last episode; a model that was unreachable gets one more chance."""
@@ -227,8 +227,11 @@ class ModelPlayer:
             except (openai.OpenAIError, TimeoutError, *BAD_JSON) as error:
                 why = one_line(f"{type(error).__name__} {error}").replace(self._client.api_key, "*")
                 tries += 1
-                response = error.response if isinstance(error, openai.APIStatusError) else None
-                status, headers = (response.status_code, response.headers) if response else (0, {})
+                if isinstance(error, openai.BadRequestError) and self._limits is LIMITS:
+                    self._limits = {"max_completion_tokens": ANSWER_TOKENS}
+                    continue
+                told = getattr(error, "response", None)
+                status, headers = (told.status_code, told.headers) if told else (0, {})
                 early_s = max(pause_s(headers), min(2.0 ** (tries - 1), BACKOFF_S))
                 ready_at = self._ready_at = self._clock() + early_s
                 if tries >= TRIES_BY_STATUS.get(status, TRIES):
@@ -237,10 +240,9 @@ class ModelPlayer:
 
     async def _call(self, messages: list[Message], deadline: float) -> dict[str, Any]:
         asked = self._clock()
-        # The limit is on the whole call: an answer that trickles in resets any time-out of reads.
-        async with asyncio.timeout(min(CALL_S, deadline - asked)):
+        async with asyncio.timeout(min(CALL_S, deadline - asked)):  # the client limits reads only
             raw = await self._client.chat.completions.with_raw_response.create(
-                model=self.name, messages=messages, max_tokens=ANSWER_TOKENS, temperature=0
+                model=self.name, messages=messages, **self._limits
             )
         self._ready_at = self._clock() + pause_s(raw.headers)
         body = json.loads(raw.text)
@@ -266,9 +268,7 @@ class Result:
 
 
 @dataclass
-class Run:
-    """Plays tiers one after the other, each in a session of its own."""
-
+class Run:  # plays tiers one after the other, each in a session of its own
     player: Player
     http: httpx.AsyncClient
     seed: int
@@ -305,8 +305,8 @@ class Run:
         """Plays until done, returns the score. The last of the time is kept for waiting."""
         tier, deadline = result.tier, self.clock() + share_s
         session = {"session_id": f"{self.name}-{tier}"}
-        asked = session | {"task_tier": tier, "seed": self.seed, "policy": self.player.name}
-        seen = await self._post("/reset", asked, RESET_S)
+        asked = {"task_tier": tier, "seed": self.seed, "policy": self.player.name}
+        seen = await self._post("/reset", session | asked, RESET_S)
         self.player.begin(self.seed, tier)
         while not seen.done:
             decide_by = deadline - STEP_S * (seen.max_steps - seen.step)
@@ -359,8 +359,7 @@ def choose(env: Mapping[str, str], policy: str | None, model: str | None) -> Pla
         return PolicyPlayer(policy or "runbook")
     if not base_url or not name:
         raise ValueError("a model needs both API_BASE_URL and MODEL_NAME (or --model)")
-    keys = (env.get(key) for key in ("HF_TOKEN", "API_KEY", "OPENAI_API_KEY"))
-    key = next(filter(None, keys), "none")
+    key = next(filter(None, map(env.get, ("HF_TOKEN", "API_KEY", "OPENAI_API_KEY"))), "none")
     client = openai.AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, timeout=CALL_S)
     return ModelPlayer(client, name, time.monotonic, asyncio.sleep)
 
@@ -383,8 +382,8 @@ def main(
         raise typer.BadParameter(f"{error} (tiers: {', '.join(Tier)})") from error
     why = "" if policy or "API_BASE_URL" in os.environ else ", since API_BASE_URL is not set"
     console.print(f"{player.name} plays at {base_url}{why}", markup=False)
-    http, over = httpx.AsyncClient(base_url=base_url, timeout=None), time.monotonic() + time_limit_s
-    run = Run(player, http, seed, over, transcripts, console)
+    http = httpx.AsyncClient(base_url=base_url, timeout=None)
+    run = Run(player, http, seed, time.monotonic() + time_limit_s, transcripts, console)
     try:
         results = asyncio.run(run.play(chosen))
     except asyncio.CancelledError:

@@ -18,8 +18,8 @@ from orchestrator.settings import Settings
 from server.answers import handle_errors
 from server.environment import DESCRIPTION, VERSION, MakeBackend, SREEnvironment
 from server.grading import grading_routes
-from server.monitoring import Monitoring
 from server.messages import SoundMessages, harden_mcp
+from server.monitoring import Monitoring
 from server.page import page_routes
 from server.routes import control_routes, information_routes
 from server.sessions import SessionServer

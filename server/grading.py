@@ -11,13 +11,13 @@ from grader import WEIGHTS, EpisodeRecord, Score
 from orchestrator.errors import SREError
 from orchestrator.policies.heuristic import Heuristic
 from server.answers import Problem
-from server.environment import SREEnvironment
+from server.environment import MAX_SEED, SREEnvironment
 from server.sessions import DEFAULT_SESSION, SessionServer
 from services.mesh.vocabulary import DEFAULT_TIERS, Tier
 
 DEFAULT_SEED = 0
 Backend = Annotated[str | None, Query(description="default: the server's own")]
-Seed = Annotated[int, Query(ge=0, description="of the episodes played")]
+Seed = Annotated[int, Query(ge=0, le=MAX_SEED, description="of the episodes played")]
 NO_ROOM: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for status in (404, 409)}
 
 

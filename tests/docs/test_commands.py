@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from functools import cache
 from itertools import takewhile
 
@@ -23,6 +24,7 @@ KNOWN_VARIABLES = {PREFIX + name.upper() for name in Settings.model_fields} | {
     "MODEL_NAME",
     "HF_TOKEN",
 }
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 SHOWN = [pytest.param(name, words, id=f"{name}: {shlex.join(words)}") for name, words in commands()]
 
 
@@ -77,6 +79,8 @@ def test_a_command_works(name: str, words: list[str]) -> None:
             run(sys.executable, *words[1:])
         case ["python", *arguments]:
             check_python(*arguments)
+        case ["pip", "install", extra]:
+            assert extra.removeprefix(".[").removesuffix("]") in EXTRAS
         case ["uvicorn", *_]:
             assert words in [shlex.split(line) for line in SERVER_COMMANDS]
         case ["docker", *_] if name == "README.md":

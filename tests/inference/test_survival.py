@@ -73,6 +73,19 @@ async def test_a_server_error_is_tried_again(stage):
     assert stage.clock.sleeps == pytest.approx([1.0, 2.0])
 
 
+async def test_a_model_that_refuses_the_older_limits_is_asked_by_the_newer(stage):
+    def picky(number: int) -> Reply:
+        if "max_tokens" in scripted.requests[number]:
+            return Reply(raw='{"error": {"message": "use max_completion_tokens"}}', status=400)
+        return Reply(WAIT)
+
+    scripted = stage.model(picky)
+    assert set(await errors_of(stage, stage.player(scripted))) == {"null"}
+    assert stage.clock.sleeps == []
+    asked = [request.get("max_completion_tokens") for request in scripted.requests]
+    assert asked == [None] + [inference.ANSWER_TOKENS] * (len(asked) - 1)
+
+
 @pytest.mark.parametrize(
     "reply",
     [

@@ -87,7 +87,7 @@ def test_the_schema_lists_the_routes():
     ),
     name=st.text(min_size=1, max_size=9) | st.just("default"),
 )
-def test_no_input_breaks_the_server(client, operation, content, kind, query, name):
+def test_no_input_breaks_the_server(client, operation, content, *, kind, query, name):
     method, path = operation
     answer = client.request(
         method,

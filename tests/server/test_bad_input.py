@@ -49,6 +49,7 @@ def begun(client):
         ("/reset", {"task_tier": "brutal"}, "task_tier", list(Tier)),
         ("/reset", {"tier": "easy"}, "tier", ["session_id", "task_tier", "seed", "episode_id"]),
         ("/reset", {"seed": -1}, "seed", None),
+        ("/reset", {"seed": 2**63}, "seed", None),
         ("/reset", {"seed": "many"}, "seed", None),
         ("/reset", {"seed": 1.5}, "seed", None),
         ("/reset", {"episode_id": "../../mine"}, "episode_id", None),
@@ -59,7 +60,7 @@ def begun(client):
         ("/reset", "easy", None, None),
     ],
 )
-def test_a_wrong_name_or_value_lists_the_valid_ones(begun, path, body, field, valid):
+def test_a_wrong_name_or_value_lists_the_valid_ones(begun, path, body, *, field, valid):
     told = is_problem(begun.post(path, json=body), 422)
     assert told["field"] == field
     if valid is None:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from server.environment import MAX_SEED
 from services.mesh.topology import Service
 from services.mesh.vocabulary import Tier
 from tests.server.doors import CALL_TIMEOUT_S, WAIT, sessions_in_use, until
@@ -15,11 +16,11 @@ from tests.server.processes import family, served
 
 STEPS = 8
 EXIT_TIMEOUT_S = 15.0
-HUGE_SEED = 10**30
 
 
-def play(url, session, tier, seed, together):
+def play(url, player, together):
     """Windows seen by one player, who begins with the others."""
+    session, tier, seed = player
     with httpx.Client(base_url=url, timeout=CALL_TIMEOUT_S) as client:
         together.wait(CALL_TIMEOUT_S)
         reset = {"session_id": session, "task_tier": tier, "seed": seed}
@@ -34,9 +35,9 @@ def test_two_play_at_full_rate(tmp_path):
     with served(tmp_path) as server, httpx.Client(base_url=server.url) as client:
         assert len(family(server.process.pid)) == 1, "no mesh before the first reset"
         together = threading.Barrier(2)
-        players = (("left", Tier.CONTROL, 1), ("right", Tier.CONTROL, HUGE_SEED))
+        players = (("left", Tier.CONTROL, 1), ("right", Tier.CONTROL, MAX_SEED))
         with ThreadPoolExecutor(len(players)) as pool:
-            played = list(pool.map(lambda p: play(server.url, *p, together), players))
+            played = list(pool.map(lambda p: play(server.url, p, together), players))
         for windows in played:
             assert [window["step"] for window in windows] == list(range(STEPS + 1))
             arrived = [

@@ -106,7 +106,9 @@ def try_every_door(client: TestClient, app: FastAPI) -> Fetched:
 def play_at(client: TestClient, tier: Tier, seed: int, steps: int) -> Fetched:
     """A while of an episode by each door that one can play by."""
     reset = {"task_tier": tier, "seed": seed}
-    actions = [{"action": name, "service_id": Service.PAYMENT_GATEWAY} for name in ActionName]
+    actions: list[dict[str, Any]] = [
+        {"action": name, "service_id": Service.PAYMENT_GATEWAY} for name in ActionName
+    ]
     actions += [WAIT] * steps
     fetched = [("reset", tell(client.post("/reset", json=reset)))]
     for action in actions:
@@ -127,8 +129,8 @@ def play_at(client: TestClient, tier: Tier, seed: int, steps: int) -> Fetched:
         for name in ActionName:
             wants = {} if name is ActionName.WAIT else {"service_id": Service.PAYMENT_GATEWAY}
             calls += [(name, wants), (name, {"service_id": "users"}), (name, {"fault": 1})]
-        for name, arguments in (*calls, ("hidden_state", {}), ("observe", {})):
-            params = {"name": name, "arguments": arguments}
+        for tool, arguments in (*calls, ("hidden_state", {}), ("observe", {})):
+            params = {"name": tool, "arguments": arguments}
             socket.send_json({**RPC, "method": "tools/call", "params": params})
             fetched.append((f"/mcp {params}", socket.receive_text()))
     return fetched

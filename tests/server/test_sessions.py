@@ -5,11 +5,11 @@ import json
 import socket
 import threading
 
-import grader
 import httpx
 import pytest
 from websockets.sync.client import connect
 
+import grader
 from orchestrator.errors import FaultNotInstalled
 from services.mesh.topology import Service
 from services.mesh.vocabulary import ActionName, FaultKind, Tier

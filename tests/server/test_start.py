@@ -15,8 +15,8 @@ IMPORT = """
 import os, pathlib, socket, threading
 import server.app
 print(len(server.app.app.routes) > 0, threading.active_count())
-children = [pathlib.Path(t, "children").read_text() for t in pathlib.Path("/proc/self/task").iterdir()]
-print("children", "".join(children).split())
+threads = pathlib.Path("/proc/self/task").iterdir()
+print("children", "".join(pathlib.Path(t, "children").read_text() for t in threads).split())
 sockets = [os.readlink(f) for f in pathlib.Path("/proc/self/fd").iterdir() if f.is_symlink()]
 print("sockets", [name for name in sockets if name.startswith("socket:")])
 """

@@ -12,7 +12,8 @@ case "$*" in
 "-m venv "*)
     mkdir "$3/bin"
     cp "$0" "$3/bin/python"
-    printf '#!/usr/bin/env bash\\necho "older $*" >>"$LOG"\\nexit "$OLDER_ENDS"\\n' >"$3/bin/openenv"
+    printf '#!/usr/bin/env bash\\necho "older $*" >>"$LOG"\\n' >"$3/bin/openenv"
+    printf 'exit "$OLDER_ENDS"\\n' >>"$3/bin/openenv"
     chmod +x "$3/bin/openenv" ;;
 "-m pip install "*) exit "$PIP_ENDS" ;;
 esac
