@@ -76,6 +76,7 @@ class Endpoint(HTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: Endpoint
+    disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +22,7 @@ import grader
 from models import SREAction, SREObservation
 from orchestrator.served import served, started
 from orchestrator.settings import Settings
+from services.mesh.vocabulary import DEFAULT_TIERS
 
 POLL_S = 0.1
 LOG, LOG_TAIL = "demo.log", 2_000
@@ -129,13 +130,12 @@ async def watch(player: asyncio.subprocess.Process, records: Records) -> None:
         await lines
 
 
-async def play(folder: Path, seed: int, policy: str | None) -> int:
+async def play(folder: Path, arguments: Sequence[str]) -> int:
     """The player's exit status. Raises RuntimeError where the server does not start."""
-    chosen = ("--policy", policy) if policy else ()
     with (folder / LOG).open("wb") as log, console.status("the server starts") as status:
         async with served(folder, log) as (url, _server):
             status.stop()
-            infer = ("inference.py", "--base-url", url, "--seed", str(seed), *chosen)
+            infer = ("inference.py", "--base-url", url, *arguments)
             async with started(infer, log, stdout=asyncio.subprocess.PIPE) as player:
                 await watch(player, Records(folder))
                 return await player.wait()
@@ -154,14 +154,17 @@ def main(
         str | None, typer.Option(help="who plays: a name or module:Class, instead of a model")
     ] = None,
     seed: Annotated[int, typer.Option(help="seed of the episodes")] = 7,
+    tiers: Annotated[str, typer.Option(help="comma-separated")] = ",".join(DEFAULT_TIERS),
 ) -> None:
-    """Plays easy, medium and hard on seven real services, and tells the story of each."""
+    """Plays TIERS on seven real services, and tells the story of each."""
     settings = Settings.from_env(os.environ)
     record_dir = settings.record_dir or Path("runs")
     record_dir.mkdir(parents=True, exist_ok=True)
+    chosen = ("--policy", policy) if policy else ()
+    arguments = ("--seed", str(seed), "--tiers", tiers, *chosen)
     folder = Path(tempfile.mkdtemp(prefix="demo-", dir=record_dir))
     try:
-        status = asyncio.run(play(folder, seed, policy))
+        status = asyncio.run(play(folder, arguments))
     except RuntimeError as error:
         console.print(f"[red]{error}[/red]")
         status = 1

@@ -80,7 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--host", default="0.0.0.0", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="port (%(default)s)")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
+    logging.getLogger(__package__).setLevel(logging.INFO)
     uvicorn.run(
         app,
         host=options.host,

@@ -9,13 +9,12 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_asgi_app
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from orchestrator.episode import Episode
 from services.mesh import signals
 from services.mesh.topology import Service
 from services.mesh.vocabulary import MAX_RESTARTS
-from services.runtime.server import Phases, PortServer, bind
 
 SCORE_BUCKETS = tuple(tenth / 10 for tenth in range(1, 11))
 DURATION_BUCKETS_S = (0.25, 0.5, 0.55, 0.6, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
@@ -95,27 +94,20 @@ class Monitoring:
     async def served(self, host: str, port: int) -> AsyncIterator[None]:
         """Serves /metrics; does without where another program has the port."""
         try:
-            listener = bind(host, port)
+            server, thread = start_http_server(port, host, self.registry)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
             log.warning("no /metrics: port %d is taken; set SRE_METRICS_PORT to another", port)
             yield
             return
-        log.info("metrics on http://%s:%d/metrics", *listener.getsockname()[:2])
-        stopping = asyncio.Event()
-        of_uvicorn = logging.getLogger("uvicorn.error")
-        level = of_uvicorn.level
-        server = PortServer(
-            make_asgi_app(self.registry), listener, Phases(lambda: None, stopping.is_set)
-        )
-        of_uvicorn.setLevel(level)  # a server sets it for all: the agents' would fall silent
-        serving = asyncio.create_task(server.serve_bound())
+        log.info("metrics on http://%s:%d/metrics", *server.server_address)
         try:
             yield
         finally:
-            stopping.set()
-            await serving
+            await asyncio.to_thread(server.shutdown)
+            server.server_close()
+            thread.join()
 
 
 def _remove(gauge: Gauge, *labels: str) -> None:

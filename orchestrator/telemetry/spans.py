@@ -3,16 +3,12 @@
 One receiver a mesh, on a loopback port of its own that no agent is told.
 """
 
-import asyncio
-import contextlib
-import gzip
 import socket
-import zlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-import uvicorn
+from aiohttp import web
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
@@ -20,10 +16,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
-from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from orchestrator.telemetry.window import EdgeCall
 from services.mesh.signals import SPAN_OUTCOME, SPAN_PEER, Outcome
@@ -31,7 +23,9 @@ from services.mesh.signals import SPAN_OUTCOME, SPAN_PEER, Outcome
 TRACES_PATH = "/v1/traces"
 RETENTION_S = 10.0
 MAX_SPANS = 20_000
+MAX_EXPORT_BYTES = 16 * 2**20
 _PROTOBUF = "application/x-protobuf"
+_TAKEN = ExportTraceServiceResponse().SerializeToString()
 _NANOS = 1_000_000_000
 
 
@@ -115,8 +109,7 @@ class SpanReceiver:
 
     def __init__(self, store: SpanStore) -> None:
         self._store = store
-        self._server: _Guest | None = None
-        self._serving: asyncio.Task[None] | None = None
+        self._runner: web.AppRunner | None = None
         self._endpoint: str | None = None
 
     async def start(self) -> str:
@@ -124,45 +117,28 @@ class SpanReceiver:
         if self._endpoint is None:
             # The socket listens at once: an early export waits in its backlog for the server.
             listener = socket.create_server(("127.0.0.1", 0))
-            self._server = _Guest(_config(self._receive))
-            self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
             self._endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}{TRACES_PATH}"
+            app = web.Application(client_max_size=MAX_EXPORT_BYTES)
+            app.router.add_post(TRACES_PATH, self._receive)
+            self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.0)
+            await self._runner.setup()
+            await web.SockSite(self._runner, listener).start()
         return self._endpoint
 
     async def aclose(self) -> None:
         """Stops serving. Idempotent."""
-        server, serving = self._server, self._serving
-        self._server = self._serving = self._endpoint = None
-        if server is not None and serving is not None:
-            server.should_exit = server.force_exit = True
-            await serving
+        runner, self._runner, self._endpoint = self._runner, None, None
+        if runner is not None:
+            await runner.cleanup()
 
-    async def _receive(self, request: Request) -> Response:
-        if request.headers.get("content-type", "").partition(";")[0].strip() != _PROTOBUF:
-            return Response(f"only {_PROTOBUF} is understood\n", 415)
+    async def _receive(self, request: web.Request) -> web.Response:
+        if request.content_type != _PROTOBUF:
+            return web.Response(text=f"only {_PROTOBUF} is understood\n", status=415)
         try:
-            body = await request.body()
-            if request.headers.get("content-encoding") == "gzip":
-                body = gzip.decompress(body)
-            self._store.add(ExportTraceServiceRequest.FromString(body))
-        except ClientDisconnect:
-            return Response("the sender is gone\n", 400)
-        except (DecodeError, EOFError, OSError, zlib.error) as error:
-            return Response(f"not an export of traces: {error}\n", 400)
-        return Response(ExportTraceServiceResponse().SerializeToString(), media_type=_PROTOBUF)
-
-
-class _Guest(uvicorn.Server):
-    """Uvicorn inside a program whose signals are its own."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _config(receive: Callable[[Request], Awaitable[Response]]) -> uvicorn.Config:
-    app = Starlette(routes=[Route(TRACES_PATH, receive, methods=["POST"])])
-    return uvicorn.Config(app, lifespan="off", ws="none", access_log=False, log_config=None)
+            self._store.add(ExportTraceServiceRequest.FromString(await request.read()))
+        except (DecodeError, web.RequestPayloadError) as error:
+            return web.Response(text=f"not an export of traces: {error}\n", status=400)
+        return web.Response(body=_TAKEN, content_type=_PROTOBUF)
 
 
 def _text(attributes: Iterable[KeyValue], key: str) -> str:

@@ -8,7 +8,7 @@ from chaos.fault import Fault
 from orchestrator.backends import BACKENDS, make_backend
 from orchestrator.environment import Environment
 from orchestrator.settings import Settings
-from tests.contract.story import Told, tell
+from tests.contract.story import Plot, Told, tell
 
 FaultyMesh = Callable[..., Told]
 
@@ -26,8 +26,8 @@ def told(backend):
     factory = make_backend(Settings(backend=backend))
     with Environment(factory, draw_faults=lambda _tier, _seed: tuple(faults)) as environment:
 
-        def play(*hidden, script=(), steps=None, seed=200_000):
+        def play(*hidden, script=(), **plot):
             faults[:] = hidden
-            return tell(environment, script, steps, seed)
+            return tell(environment, script, Plot(**plot))
 
         yield play

@@ -1,6 +1,6 @@
 """An episode told for a test: true windows step by step, and questions to ask of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import grader
@@ -53,11 +53,25 @@ class Told:
         return grader.recovered_at(self.record.steps, self.record.faults) is not None
 
 
-def tell(environment: Environment, script: Script, steps: int | None, seed: int) -> Told:
-    """Plays `script` (step -> action), waiting in between, for `steps` steps or to the end."""
-    observation = environment.reset(seed=seed)
-    for step in range(1, (steps or MAX_STEPS) + 1):
-        if observation.done:
+def never(_story: Told) -> bool:
+    """The episode is played for all its steps."""
+    return False
+
+
+@dataclass(frozen=True)
+class Plot:
+    """How an episode is played: for `steps` steps, or until it has told what was asked."""
+
+    steps: int = MAX_STEPS
+    until: Callable[[Told], bool] = never
+    seed: int = 200_000
+
+
+def tell(environment: Environment, script: Script, plot: Plot) -> Told:
+    """Plays `script` (step -> action) and waits in between."""
+    observation = environment.reset(seed=plot.seed)
+    for step in range(1, plot.steps + 1):
+        if observation.done or plot.until(Told(environment.hidden_state())):
             break
         action = WAIT
         if step in script:

@@ -9,7 +9,7 @@ OTHERS = (Service.AUTH_SERVICE, Service.USER_DB, Service.PAYMENT_GATEWAY)
 
 
 def test_wait_does_nothing(told):
-    story = told(NoFault(), steps=5)
+    story = told(NoFault(), steps=3)
     assert all(story.failing(service) == [] for service in Service)
 
 

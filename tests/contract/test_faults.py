@@ -1,6 +1,7 @@
 """One test a row of the fault table: what is seen, what cures, each trap tried on the live mesh."""
 
 from itertools import pairwise
+from statistics import median
 
 import pytest
 
@@ -21,7 +22,7 @@ OOM = SingleOom(AUTH, 34.0)
 OWN_LEAK = DbConnectionLeak(USERS_DB, USERS_DB, 5.0)
 CALLERS_LEAK = DbConnectionLeak(ITEMS_DB, PRODUCT, 5.0)
 FLAP = Flap(loss_share=0.8, period_steps=4, burst_steps=2, phase_steps=0)
-STARVED = Flap(loss_share=0.5, period_steps=5, burst_steps=3, phase_steps=0)
+STARVED = Flap(loss_share=0.6, period_steps=5, burst_steps=3, phase_steps=0)
 STALE = FlappingNetwork(FlapCause.STALE_CONNECTION, FLAP)
 ROLLOUT = FlappingNetwork(FlapCause.BAD_ROLLOUT, FLAP)
 NEIGHBOUR = FlappingNetwork(FlapCause.NOISY_NEIGHBOUR, STARVED, 2.5)
@@ -40,28 +41,7 @@ def restart_cures_at(step, cures=True):
     )
 
 
-SEEN = {
-    "single_oom": (OOM, AUTH),
-    "db_connection_leak, its own": (OWN_LEAK, USERS_DB),
-    "db_connection_leak, a caller's": (CALLERS_LEAK, ITEMS_DB),
-    "stale_connection": (STALE, PAYMENT),
-    "bad_rollout": (ROLLOUT, PAYMENT),
-    "noisy_neighbour": (NEIGHBOUR, PAYMENT),
-}
-
-
-@pytest.mark.parametrize("row", SEEN)
-def test_left_alone_it_breaks_its_service_and_the_callers_and_never_ends(told, row):
-    fault, shown_at = SEEN[row]
-    story = told(fault, steps=11)
-    assert min(story.failing(shown_at)) <= 10
-    assert story.broken(GATEWAY)
-    assert max(story.failing(shown_at)) >= 8
-    assert not story.recovered() and story.cured_at() is None
-
-
-def test_single_oom_climbs_like_a_saw_and_dies(told):
-    story = told(OOM, steps=12)
+def memory_is_a_saw(story):
     memory = story.memory(AUTH)
     died = [step for step, value in enumerate(memory) if value is None]
     assert len(died) >= 2
@@ -71,30 +51,56 @@ def test_single_oom_climbs_like_a_saw_and_dies(told):
     assert all(story.errors(AUTH)[step] > 0.5 for step in died[:-1])
 
 
-def test_a_leak_climbs_before_it_breaks(told):
-    story = told(DbConnectionLeak(USERS_DB, USERS_DB, 8.0), steps=9)
-    first_failing = min(story.failing(USERS_DB))
-    assert first_failing >= 6
-    # Beside a database without a leak: what a busy machine adds, it adds to both.
-    leaking, well = story.p99(USERS_DB), story.p99(ITEMS_DB)
-    late, early = slice(4, first_failing), slice(0, 3)
-    assert sum(leaking[late]) / sum(well[late]) > sum(leaking[early]) / sum(well[early])
-
-
-def test_a_caller_that_holds_cursors_grows(told):
-    story = told(CALLERS_LEAK, steps=8)
-    grown = story.memory(PRODUCT)[8] - story.memory(PRODUCT)[0]
-    elsewhere = story.memory(ORDER)[8] - story.memory(ORDER)[0]
+def the_holder_grows(story):
+    grown, elsewhere = (story.memory(s)[8] - story.memory(s)[0] for s in (PRODUCT, ORDER))
     assert grown > 10.0
     assert elsewhere < 5.0
 
 
-def test_a_neighbour_shows_in_the_cpu(told):
-    story = told(NEIGHBOUR, steps=5)
-    cpu = story.cpu(PAYMENT)
-    down = [cpu[step] for step in range(1, 6) if STARVED.down(step)]
-    up = [cpu[step] for step in range(1, 6) if not STARVED.down(step)]
+def the_neighbour_burns_cpu(story):
+    by_step = dict(enumerate(story.cpu(PAYMENT)))
+    down = [cpu for step, cpu in by_step.items() if step and STARVED.down(step)]
+    up = [cpu for step, cpu in by_step.items() if step and not STARVED.down(step)]
     assert max(down) > max(up)
+
+
+def nothing_else(story):
+    """What every fault must show is all."""
+
+
+SEEN = {
+    "single_oom": (OOM, AUTH, memory_is_a_saw),
+    "db_connection_leak, its own": (OWN_LEAK, USERS_DB, nothing_else),
+    "db_connection_leak, a caller's": (CALLERS_LEAK, ITEMS_DB, the_holder_grows),
+    "stale_connection": (STALE, PAYMENT, nothing_else),
+    "bad_rollout": (ROLLOUT, PAYMENT, nothing_else),
+    "noisy_neighbour": (NEIGHBOUR, PAYMENT, the_neighbour_burns_cpu),
+}
+
+
+@pytest.mark.parametrize("row", SEEN)
+def test_left_alone_it_breaks_its_service_and_the_callers_and_never_ends(told, row):
+    fault, shown_at, as_told = SEEN[row]
+
+    def is_long_enough(story):
+        deaths = story.memory(AUTH).count(None) if fault is OOM else 2
+        return max(story.failing(shown_at), default=0) >= 8 and deaths >= 2
+
+    story = told(fault, steps=14, until=is_long_enough)
+    assert min(story.failing(shown_at)) <= 10
+    assert story.broken(GATEWAY)
+    assert max(story.failing(shown_at)) >= 8
+    assert not story.recovered() and story.cured_at() is None
+    as_told(story)
+
+
+def test_a_leak_climbs_before_it_breaks(told):
+    story = told(DbConnectionLeak(USERS_DB, USERS_DB, 8.0), steps=9)
+    first_failing = min(story.failing(USERS_DB))
+    assert first_failing >= 6
+    # Half a dozen calls a window: the worst of three, for a busy machine stretches any one of them.
+    p99_ms = story.p99(USERS_DB)
+    assert max(p99_ms[first_failing - 3 : first_failing]) > 1.25 * median(p99_ms[:3])
 
 
 def down_at(flap, first=1):
@@ -128,7 +134,7 @@ CURES = {
 @pytest.mark.parametrize("row", CURES)
 def test_it_is_cured_by(told, row):
     fault, script, cured_at = CURES[row]
-    story = told(fault, script=script, steps=cured_at + 5, seed=restart_cures_at(3))
+    story = told(fault, script=script, steps=cured_at + 4, seed=restart_cures_at(3))
     assert story.cured_at() == cured_at
     assert all(max(story.failing(service), default=0) <= cured_at + 1 for service in Service)
 
@@ -157,9 +163,14 @@ TRAPS = {
 @pytest.mark.parametrize("row", TRAPS)
 def test_it_comes_back_after(told, row):
     fault, shown_at, script = TRAPS[row]
-    story = told(fault, script=script, steps=max(script) + 6)
+    back_at = max(script) + 4
+
+    def is_back(story):
+        return max(story.failing(shown_at), default=0) >= back_at
+
+    story = told(fault, script=script, steps=back_at + 5, until=is_back)
     assert story.cured_at() is None and not story.recovered()
-    assert max(story.failing(shown_at)) > max(script) + 3
+    assert is_back(story)
 
 
 def test_restarting_the_wrong_side_of_a_leak_helps_for_a_while(told):

@@ -60,6 +60,7 @@ class PaperServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: PaperServer
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))

@@ -16,7 +16,7 @@ from orchestrator.environment import Environment
 from orchestrator.play import play
 from orchestrator.policies import load_policy
 from services.mesh.topology import Service
-from services.mesh.vocabulary import DEFAULT_TIERS, ActionName, Tier
+from services.mesh.vocabulary import ActionName, Tier
 from tests.architecture.source import ROOT
 from tests.paper_mesh import PaperMesh
 
@@ -27,10 +27,11 @@ def shown(renderable):
     return console.export_text()
 
 
-def test_it_plays_the_default_tiers_over_http_and_tells_three_stories(tmp_path):
+def test_it_plays_over_http_and_tells_the_story_of_each_tier(tmp_path):
+    tiers = (Tier.EASY, Tier.HARD)
     environ = {"SRE_RECORD_DIR": str(tmp_path), "SRE_STEP_SECONDS": "0.12"}
     ended = subprocess.run(
-        [sys.executable, "-m", "orchestrator.demo", "--seed", "3", "--policy", "runbook"],
+        [sys.executable, "-m", "orchestrator.demo", "--seed", "3", "--tiers", ",".join(tiers)],
         cwd=ROOT,
         env=os.environ | environ,
         capture_output=True,
@@ -40,10 +41,10 @@ def test_it_plays_the_default_tiers_over_http_and_tells_three_stories(tmp_path):
     )
     assert ended.returncode == 0, ended.stderr[-2000:]
     for word in ("START", "END"):
-        assert ended.stdout.count(f"[{word}] ") == len(DEFAULT_TIERS)
-    assert all(f"{tier}, seed 3" in ended.stdout for tier in DEFAULT_TIERS)
-    assert ended.stdout.count("  score  ") == len(DEFAULT_TIERS)
-    assert len(list(tmp_path.glob("demo-*/*.jsonl"))) == len(DEFAULT_TIERS)
+        assert ended.stdout.count(f"[{word}] ") == len(tiers)
+    assert all(f"{tier}, seed 3" in ended.stdout for tier in tiers)
+    assert ended.stdout.count("  score  ") == len(tiers)
+    assert len(list(tmp_path.glob("demo-*/*.jsonl"))) == len(tiers)
 
 
 def test_a_server_that_does_not_start_is_told_with_its_last_words(tmp_path, monkeypatch):

@@ -1,7 +1,7 @@
 """A zygote whose services are stand-ins: both ports are one tiny HTTP server; nobody calls anybody.
 
 Each page of metrics counts ten more calls to every callee. Each flush exports one call to every
-callee, which ended when the window began: at the last page of odd number. PUT /die ends the process
+callee, which ended when the window began: at the page before the last. PUT /die ends the process
 with the exit code in its body; GET /routing tells what was told. Whoever drops all calls dies of
 it, and whoever is cut off altogether answers nonsense. Special seeds make one process misbehave at
 its start.
@@ -48,13 +48,12 @@ class StandIn:
         self.routing: dict[str, Any] = {}
         self.pushes = 0
         self.pages = 0
-        self.window_began_ns = time.time_ns()
+        self.window_began_ns = self.last_page_ns = time.time_ns()
         self.leaked: list[bytes] = []
 
     def page(self) -> str:
         self.pages += 1
-        if self.pages % 2:
-            self.window_began_ns = time.time_ns()
+        self.window_began_ns, self.last_page_ns = self.last_page_ns, time.time_ns()
         lines = [
             f"{CPU_SECONDS} {time.process_time()}",
             f"{MEMORY_BYTES} {zygote.proportional_kib(os.getpid()) * 1024}",
