@@ -5,7 +5,7 @@ import os
 import pytest
 
 LIVE_MESH = "contract"
-NICE = 10
+NICE = 19
 
 
 @pytest.fixture(scope="session")
