@@ -51,8 +51,7 @@ async def _overhead_ms(url: str, folder: Path, session_id: str) -> list[float]:
     """Of each step: what a client waited, less what the step itself took as recorded."""
     waited = []
     asked = {"session_id": session_id, "episode_id": session_id}
-    limits = httpx.AsyncClient(base_url=url, trust_env=False, timeout=CALL_TIMEOUT_S)
-    async with limits as client:
+    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=CALL_TIMEOUT_S) as client:
         begun = await client.post("/reset", json={**asked, "task_tier": Tier.CONTROL, "seed": 0})
         begun.raise_for_status()
         done = False

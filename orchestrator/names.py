@@ -11,6 +11,7 @@ from services.mesh.topology import Service
 from services.mesh.vocabulary import ActionName, Tier
 
 E = TypeVar("E", bound=StrEnum)
+MAX_SEED = 2**63 - 1
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _FIELDS = {"action": ActionName, "service_id": Service}
 
@@ -22,9 +23,11 @@ def parse_tier(value: object) -> Tier:
 
 def parse_seed(value: object) -> int | None:
     """Raises InvalidValue."""
-    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_SEED:
         return value
-    raise InvalidValue("seed", value, "a whole number from 0 on")
+    raise InvalidValue("seed", value, f"a whole number from 0 to {MAX_SEED}")
 
 
 def parse_id(field: str, value: object) -> str:

@@ -75,13 +75,13 @@ async def ready(url: str, server: asyncio.subprocess.Process) -> None:
 
 @asynccontextmanager
 async def served(
-    record_dir: Path, log: IO[bytes], *, environ: Mapping[str, str] | None = None
+    record_dir: Path, log: IO[bytes]
 ) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
     """URL and process of a ready server that records to `record_dir`. Raises RuntimeError."""
     port = free_port()
     url = f"http://{LOOPBACK}:{port}"
     command = ("-m", "server.app", "--host", LOOPBACK, "--port", str(port))
     here = {f"{PREFIX}RECORD_DIR": str(record_dir.absolute()), f"{PREFIX}METRICS_PORT": "0"}
-    async with started(command, log, environ={**here, **(environ or {})}) as server:
+    async with started(command, log, environ=here) as server:
         await ready(url, server)
         yield url, server

@@ -44,7 +44,6 @@ log = logging.getLogger(__name__)
 MakeBackend = Callable[[Settings], Callable[[], Backend]]
 """From settings to a maker of the world that they name. Raises UnknownName."""
 
-MAX_SEED = 2**63 - 1
 """A real mesh hands its seed on as eight bytes."""
 RESET_ARGUMENTS = ("seed", "episode_id", "task_tier", "backend", "policy")
 
@@ -109,8 +108,6 @@ class SREEnvironment(OpenEnvEnvironment[Any, Any, Any]):
         for name, value in (("backend", backend), ("policy", policy)):
             if value is not None and not isinstance(value, str):
                 raise InvalidValue(name, value, "a text")
-        if isinstance(seed, int) and seed > MAX_SEED:
-            raise InvalidValue("seed", seed, f"a whole number from 0 to {MAX_SEED}")
         async with self._one_call():
             world = await self._world_of(backend or self._settings.backend)
             observation = await world.reset_async(

@@ -9,9 +9,10 @@ from openenv.core.env_server import SessionCapacityError
 
 from grader import WEIGHTS, EpisodeRecord, Score
 from orchestrator.errors import SREError
+from orchestrator.names import MAX_SEED
 from orchestrator.policies.heuristic import Heuristic
 from server.answers import Problem
-from server.environment import MAX_SEED, SREEnvironment
+from server.environment import SREEnvironment
 from server.sessions import DEFAULT_SESSION, SessionServer
 from services.mesh.vocabulary import DEFAULT_TIERS, Tier
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from server.environment import MAX_SEED
+from orchestrator.names import MAX_SEED
 from services.mesh.topology import Service
 from services.mesh.vocabulary import Tier
 from tests.server.doors import CALL_TIMEOUT_S, WAIT, sessions_in_use, until

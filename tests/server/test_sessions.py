@@ -137,12 +137,18 @@ async def test_the_end_of_the_server_ends_all_sessions(app, workshop):
     await until_async(lambda: tasks_but_this_one() == before)
 
 
+async def held_step(client, held):
+    """A step of a new episode that gets no answer until `held` is opened again."""
+    await client.post("/reset")
+    held.kind.open.clear()
+    step = asyncio.create_task(client.post("/step", json=WAIT))
+    await until_async(held.kind.open._waiters.__len__)
+    return step
+
+
 async def test_two_calls_at_once_in_one_session(held):
     async with in_process(make_app(held)) as client:
-        await client.post("/reset")
-        held.kind.open.clear()
-        first = asyncio.create_task(client.post("/step", json=WAIT))
-        await until_async(held.kind.open._waiters.__len__)
+        first = await held_step(client, held)
         for path, body in (("/step", WAIT), ("/reset", {})):
             busy = await client.post(path, json=body)
             assert busy.status_code == 409 and busy.json()["error"] == "session_busy"
@@ -154,10 +160,7 @@ async def test_two_calls_at_once_in_one_session(held):
 
 async def test_a_session_that_is_ended_in_a_call_still_answers_it(held):
     async with in_process(make_app(held)) as client:
-        await client.post("/reset")
-        held.kind.open.clear()
-        step = asyncio.create_task(client.post("/step", json=WAIT))
-        await until_async(held.kind.open._waiters.__len__)
+        step = await held_step(client, held)
         end = asyncio.create_task(client.delete("/sessions/default"))
         held.kind.open.set()
         assert (await step).status_code == 200
