@@ -70,7 +70,7 @@ async def _serve(spec: ProcessSpec, report_fd: int) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    runtime = Runtime(spec, os.environ.get(COLLECTOR_VARIABLE))
+    runtime = Runtime(spec, os.environ.get(COLLECTOR_VARIABLE) or None)
     async with _data_side(runtime, stop) as data_port, _control_side(runtime, stop) as control_port:
         gc.freeze()  # what is there now stays: no collection need ever look at it
         ready = {

@@ -19,6 +19,7 @@ from services.mesh.topology import ARRIVALS_PER_S, ENTRY, JOURNEY_SHARES, Journe
 from services.runtime.app import Runtime
 from services.runtime.catalogue import ITEM_COUNT, USER_COUNT, password, user_name
 from services.runtime.downstream import CallFailed
+from services.runtime.spec import ProcessSpec
 
 ROOT = f"http://{ENTRY}"
 
@@ -78,17 +79,24 @@ class Traffic:
         )
 
     async def run(self) -> None:
-        """Waits for the first routing, then never ends."""
+        """Waits for the first routing, then never ends; another seed's arrivals begin at once."""
         await self._runtime.routing.known()
+        async with asyncio.TaskGroup() as visits:
+            while True:
+                await self._episode(self._runtime.spec, visits)
+
+    async def _episode(self, spec: ProcessSpec, visits: asyncio.TaskGroup) -> None:
+        """Sends the arrivals of the seed of `spec`, for as long as that is what is told."""
         loop = asyncio.get_running_loop()
         started = loop.time()
-        async with asyncio.TaskGroup() as visits:
-            for arrival in arrivals(self._runtime.spec.seed):
-                due = started + arrival.at_s
-                if due > loop.time():
-                    await asyncio.sleep(due - loop.time())
-                self._lateness.observe(max(0.0, loop.time() - due))
-                visits.create_task(self._visit(arrival))
+        for arrival in arrivals(spec.seed):
+            due = started + arrival.at_s
+            if due > loop.time():
+                await asyncio.sleep(due - loop.time())
+            if self._runtime.spec is not spec:
+                return
+            self._lateness.observe(max(0.0, loop.time() - due))
+            visits.create_task(self._visit(arrival))
 
     async def _visit(self, arrival: Arrival) -> None:
         journey = self._runtime.tracing.tracer.start_as_current_span(arrival.journey)

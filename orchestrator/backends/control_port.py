@@ -49,12 +49,9 @@ class ControlPorts:
     def __init__(
         self, timeout_s: float = TIMEOUT_S, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
-        # Plain HTTP inside the mesh: no proxy of the environment, and no TLS to set up (30 ms).
-        self._http = httpx.AsyncClient(
-            timeout=timeout_s,
-            trust_env=False,
-            transport=transport or AiohttpTransport(verify=False, trust_env=False),
-        )
+        self._timeout_s = timeout_s
+        self._transport = transport
+        self._clients: dict[str, httpx.AsyncClient] = {}
 
     async def scrape(self, target: Target) -> Sample:
         """What the target has counted so far."""
@@ -85,22 +82,47 @@ class ControlPorts:
         except ValidationError as error:
             raise ReplicaUnreachable(target.name, str(error)) from error
 
-    async def release(self, target: Target, release: Release) -> None:
-        """Tells a replica which release it is."""
-        await self._ask(target, "PUT", ControlRoute.RELEASE, {"release": release})
+    async def become(self, target: Target, release: Release, seed: int) -> None:
+        """Tells a process which release it is, and the seed of the episode it is in."""
+        await self._ask(target, "PUT", ControlRoute.RELEASE, {"release": release, "seed": seed})
+
+    async def seed(self, target: Target) -> int:
+        """The seed of the episode that the target was last told of; UNUSED_SEED if of none."""
+        response = await self._ask(target, "GET", ControlRoute.HEALTH)
+        try:
+            return int(response.json()["seed"])
+        except (ValueError, LookupError, TypeError) as error:
+            raise ReplicaUnreachable(target.name, f"not a replica's health: {error}") from error
 
     async def flush(self, target: Target) -> None:
         """Returns when all finished spans of the target are exported."""
         await self._ask(target, "POST", ControlRoute.FLUSH)
 
+    async def forget(self, name: str) -> None:
+        """Gives up the connections to a process that is over, before another has its address."""
+        if client := self._clients.pop(name, None):
+            await client.aclose()
+
     async def aclose(self) -> None:
-        await self._http.aclose()
+        for name in tuple(self._clients):
+            await self.forget(name)
+
+    def _client(self, name: str) -> httpx.AsyncClient:
+        if name not in self._clients:
+            # Plain HTTP inside the mesh: no proxy of the environment, and no TLS to set up (30 ms).
+            self._clients[name] = httpx.AsyncClient(
+                timeout=self._timeout_s,
+                trust_env=False,
+                transport=self._transport or AiohttpTransport(verify=False, trust_env=False),
+            )
+        return self._clients[name]
 
     async def _ask(
         self, target: Target, method: str, route: ControlRoute, body: object = None
     ) -> httpx.Response:
         try:
-            response = await self._http.request(method, target.control_url + route, json=body)
+            client = self._client(target.name)
+            response = await client.request(method, target.control_url + route, json=body)
             response.raise_for_status()
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
             reason = f"{method} {route}: {str(error) or type(error).__name__}"

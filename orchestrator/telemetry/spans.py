@@ -1,6 +1,6 @@
 """Spans in (OTLP over HTTP), calls out. Keeps the last seconds only and judges nothing.
 
-One receiver a mesh, on a loopback port of its own that no agent is told.
+One receiver a mesh, on a port of its own that no agent is told.
 """
 
 import socket
@@ -19,6 +19,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from orchestrator.telemetry.window import EdgeCall
 from services.mesh.signals import SPAN_OUTCOME, SPAN_PEER, Outcome
+from services.runtime.spec import LOOPBACK
 
 TRACES_PATH = "/v1/traces"
 RETENTION_S = 10.0
@@ -26,7 +27,7 @@ MAX_SPANS = 20_000
 MAX_EXPORT_BYTES = 16 * 2**20
 _PROTOBUF = "application/x-protobuf"
 _TAKEN = ExportTraceServiceResponse().SerializeToString()
-_NANOS = 1_000_000_000
+NANOS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class SpanStore:
     """Spans of the last `retention_s` seconds of the services' own clock, `max_spans` at most."""
 
     def __init__(self, retention_s: float = RETENTION_S, max_spans: int = MAX_SPANS) -> None:
-        self._retention_ns = int(retention_s * _NANOS)
+        self._retention_ns = int(retention_s * NANOS)
         self._clients: deque[_ClientSpan] = deque(maxlen=max_spans)
         self._served: deque[tuple[int, bytes, str]] = deque(maxlen=max_spans)
         self._newest_ns = 0
@@ -107,17 +108,22 @@ class SpanStore:
 class SpanReceiver:
     """Serves a store's OTLP endpoint inside the running event loop."""
 
-    def __init__(self, store: SpanStore) -> None:
+    def __init__(self, store: SpanStore, host: str = LOOPBACK, port: int = 0) -> None:
         self._store = store
+        self._address = host, port
         self._runner: web.AppRunner | None = None
         self._endpoint: str | None = None
 
     async def start(self) -> str:
-        """Returns the URL to export traces to; serves from now on, unless it does already."""
+        """Returns the URL to export traces to; serves from now on, unless it does already.
+
+        Raises OSError where the port is taken.
+        """
         if self._endpoint is None:
             # The socket listens at once: an early export waits in its backlog for the server.
-            listener = socket.create_server(("127.0.0.1", 0))
-            self._endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}{TRACES_PATH}"
+            listener = socket.create_server(self._address)
+            host, port = listener.getsockname()
+            self._endpoint = f"http://{host}:{port}{TRACES_PATH}"
             app = web.Application(client_max_size=MAX_EXPORT_BYTES)
             app.router.add_post(TRACES_PATH, self._receive)
             self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.0)

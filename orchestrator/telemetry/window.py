@@ -48,11 +48,13 @@ class EdgeCall:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One window: `edge_calls` are ordered by time of start."""
+    """One window, with its ends in unix seconds: `edge_calls` are ordered by time of start."""
 
     step: int
     services: Mapping[Service, ServiceWindow]
     edge_calls: tuple[EdgeCall, ...]
+    began_at: float | None = None
+    ended_at: float | None = None
 
 
 BOUNDS_S = (*DURATION_BUCKETS_S, math.inf)

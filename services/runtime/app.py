@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy import Table
 
 from services.mesh.signals import Outcome
 from services.mesh.topology import CALL_TIMEOUT_S, LIMITS, USER_TIMEOUT_S
+from services.mesh.vocabulary import Release
 from services.runtime.admission import AdmissionMiddleware
 from services.runtime.downstream import CallFailed, Downstream, MeshTransport
 from services.runtime.draws import Draws
@@ -33,8 +35,7 @@ class Runtime:
 
     def __init__(self, spec: ProcessSpec, collector: str | None = None) -> None:
         self.spec = spec
-        self.release = spec.release
-        self.metrics = Metrics()
+        self.metrics = Metrics(spec.runtime_memory_mb)
         self.tracing = Tracing(spec, collector)
         self.draws = Draws(spec.draw_seed)
         self.routing = Routing()
@@ -44,6 +45,11 @@ class Runtime:
         self._opening: Callable[[], Awaitable[None]] | None = None
         mesh = MeshTransport(self.timeout_s, self.routing, self.link, self.metrics)
         self.downstream = Downstream(mesh, self.routing, self.metrics, self.tracing.provider)
+
+    def become(self, release: Release, seed: int) -> None:
+        """Another release, and the draws of another episode, without a new process."""
+        self.spec = replace(self.spec, release=release, seed=seed)
+        self.draws.reseed(self.spec.draw_seed)
 
     @property
     def timeout_s(self) -> float:

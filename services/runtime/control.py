@@ -24,14 +24,16 @@ class Health(BaseModel):
     status: Literal["healthy"] = "healthy"
     replica: str
     release: Release
+    seed: int
 
 
 class ReleaseOrder(BaseModel):
-    """Which release to be."""
+    """Which release to be, and in the episode of which seed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     release: Release
+    seed: int
 
 
 def create_control(runtime: Runtime, data_loop: asyncio.AbstractEventLoop) -> FastAPI:
@@ -44,7 +46,8 @@ def create_control(runtime: Runtime, data_loop: asyncio.AbstractEventLoop) -> Fa
 
     @app.get(ControlRoute.HEALTH)
     async def health() -> Health:
-        return Health(replica=spec.name, release=runtime.release)
+        now = runtime.spec
+        return Health(replica=now.name, release=now.release, seed=now.seed)
 
     @app.get(ControlRoute.METRICS)
     async def metrics() -> Response:
@@ -61,7 +64,7 @@ def create_control(runtime: Runtime, data_loop: asyncio.AbstractEventLoop) -> Fa
 
     @app.put(ControlRoute.RELEASE)
     async def become(order: ReleaseOrder) -> ReleaseOrder:
-        runtime.release = order.release
+        runtime.become(order.release, order.seed)
         return order
 
     @app.post(ControlRoute.FLUSH)

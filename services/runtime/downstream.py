@@ -19,7 +19,7 @@ from services.mesh.signals import SPAN_OUTCOME, SPAN_PEER, Outcome
 from services.mesh.topology import Service
 from services.runtime.link import Link
 from services.runtime.metrics import Metrics
-from services.runtime.routing import Routing
+from services.runtime.routing import Endpoint, Routing
 
 NO_LIMIT = httpx.Limits(max_connections=0, keepalive_expiry=5.0)
 
@@ -50,8 +50,8 @@ class MeshTransport(httpx.AsyncBaseTransport):
         self._routing = routing
         self._link = link
         self._metrics = metrics
-        # Half the CPU of a call over httpx's own transport.
-        self._wire = AiohttpTransport(verify=False, trust_env=False, limits=NO_LIMIT)
+        self._wires: dict[tuple[Service, Endpoint], AiohttpTransport] = {}
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         callee = Service(request.url.host)
@@ -77,12 +77,12 @@ class MeshTransport(httpx.AsyncBaseTransport):
     async def _send(self, callee: Service, request: httpx.Request) -> httpx.Response:
         if self._link.silences_outgoing():
             await asyncio.Event().wait()
-        address = self._routing.next_address(callee)
-        if address is None:
+        endpoint = self._routing.next_endpoint(callee)
+        if endpoint is None:
             raise httpx.ConnectError(f"no replica of {callee} serves")
-        request.url = httpx.URL(address + request.url.raw_path.decode("ascii"))
+        request.url = httpx.URL(endpoint.address + request.url.raw_path.decode("ascii"))
         try:
-            return await self._wire.handle_async_request(request)
+            return await self._wire(callee, endpoint).handle_async_request(request)
         except aiohttp.ClientError as error:  # an answer that is no HTTP: the wire lets it through
             raise httpx.RemoteProtocolError(str(error)) from None
 
@@ -92,8 +92,31 @@ class MeshTransport(httpx.AsyncBaseTransport):
         span.set_attribute(SPAN_PEER, callee)
         span.set_attribute(SPAN_OUTCOME, outcome)
 
+    def _wire(self, callee: Service, endpoint: Endpoint) -> AiohttpTransport:
+        """Connections to one life of a replica; those to lives that are over are given up."""
+        if (callee, endpoint) not in self._wires:
+            for known in [k for k in self._wires if k[1] not in self._routing.endpoints(k[0])]:
+                closing = asyncio.create_task(self._close_idle(self._wires.pop(known)))
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
+            # Half the CPU of a call over httpx's own transport.
+            wire = AiohttpTransport(verify=False, trust_env=False, limits=NO_LIMIT)
+            self._wires[callee, endpoint] = wire
+        return self._wires[callee, endpoint]
+
+    async def _close_idle(self, wire: AiohttpTransport) -> None:
+        """A call that is under way has an answer, or none, by then."""
+        try:
+            await asyncio.sleep(self._timeout_s)
+        finally:
+            await wire.aclose()
+
     async def aclose(self) -> None:
-        await self._wire.aclose()
+        for closing in self._closing:
+            closing.cancel()
+        await asyncio.gather(*self._closing, return_exceptions=True)
+        for wire in self._wires.values():
+            await wire.aclose()
 
 
 class Downstream:

@@ -23,6 +23,10 @@ class Draws:
         self._seed = seed
         self._made: Counter[Purpose] = Counter()
 
+    def reseed(self, seed: int) -> None:
+        """Begins anew, as a process of that seed would."""
+        self._seed, self._made = seed, Counter()
+
     def happens(self, purpose: Purpose, share: float) -> bool:
         """True for `share` of the calls; draws nothing where there is no chance."""
         return share > 0.0 and uniform(*self._next(purpose)) < share

@@ -28,9 +28,9 @@ SMAPS = Path("/proc/self/smaps_rollup")
 class Metrics:
     """What calls in and calls out count into, and the page that shows it."""
 
-    def __init__(self) -> None:
+    def __init__(self, runtime_memory_mb: int = 0) -> None:
         self.registry = CollectorRegistry(auto_describe=False)
-        self.registry.register(ProcessCollector())
+        self.registry.register(ProcessCollector(runtime_memory_mb))
         self.served = self.histogram(
             SERVER_DURATION, "Calls answered here", (LABEL_ROUTE, LABEL_STATUS)
         )
@@ -53,12 +53,17 @@ class Metrics:
 
 
 class ProcessCollector(Collector):
-    """CPU time and memory of this process, read when scraped."""
+    """CPU time of this process, and its memory but for that of the runtime, read when scraped."""
+
+    def __init__(self, runtime_memory_mb: int) -> None:
+        self._runtime_bytes = runtime_memory_mb * 1024 * 1024
 
     def collect(self) -> Iterator[Metric]:
         yield CounterMetricFamily(CPU_SECONDS, "CPU time used", value=time.process_time())
         yield GaugeMetricFamily(
-            MEMORY_BYTES, "Memory, shared pages counted by share (PSS)", value=memory_bytes()
+            MEMORY_BYTES,
+            "Memory of its own: shared pages counted by share (PSS), without the runtime's",
+            value=max(0, memory_bytes() - self._runtime_bytes),
         )
 
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
@@ -22,15 +24,29 @@ class RoutingTable(BaseModel):
     open_breakers: frozenset[Service] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a replica serves. One that was away comes back as another, told apart by `life`:
+    connections to what it was lead nowhere, though the address may be the same.
+    """
+
+    address: str
+    life: int
+
+
 class Routing:
     """The table in force, replaced whole; any thread may replace it, the data loop reads it."""
 
     def __init__(self) -> None:
         self._table = RoutingTable(endpoints={})
+        self._lives: Counter[str] = Counter()
         self._turns = {service: itertools.count() for service in Service}
         self._known: Future[None] = Future()
 
     def replace(self, table: RoutingTable) -> None:
+        served = {r for replicas in self._table.endpoints.values() for r in replicas}
+        serving = {r for replicas in table.endpoints.values() for r in replicas}
+        self._lives.update(serving - served)
         self._table = table
         if not self._known.done():
             self._known.set_result(None)
@@ -39,10 +55,15 @@ class Routing:
         """Returns once the first table has come."""
         await asyncio.shield(asyncio.wrap_future(self._known))
 
-    def next_address(self, callee: Service) -> str | None:
+    def next_endpoint(self, callee: Service) -> Endpoint | None:
         """The replica whose turn it is: round-robin per call, nothing ejected."""
-        addresses = tuple(self.replicas(callee).values())
-        return addresses[next(self._turns[callee]) % len(addresses)] if addresses else None
+        endpoints = self.endpoints(callee)
+        return endpoints[next(self._turns[callee]) % len(endpoints)] if endpoints else None
+
+    def endpoints(self, callee: Service) -> tuple[Endpoint, ...]:
+        """All that serve, in the order told."""
+        replicas = self.replicas(callee).items()
+        return tuple(Endpoint(address, self._lives[replica]) for replica, address in replicas)
 
     def replicas(self, callee: Service) -> Mapping[str, str]:
         """Replica -> address of all that serve."""

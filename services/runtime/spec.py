@@ -10,6 +10,8 @@ from services.mesh.topology import USERS, Service
 from services.mesh.vocabulary import Release
 
 LOOPBACK = "127.0.0.1"
+UNUSED_SEED = -1
+"""Of a process that no episode has had yet: no episode's seed is negative."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,7 @@ class ProcessSpec:
 
     otlp_endpoint: base address of the orchestrator's OTLP/HTTP receiver; None exports nothing.
     data_dir: where a database keeps its file, made anew at every start.
+    runtime_memory_mb: MiB of interpreter and libraries that the process does not share with others.
     """
 
     name: str
@@ -28,6 +31,7 @@ class ProcessSpec:
     data_port: int = 0
     control_port: int = 0
     otlp_endpoint: str | None = None
+    runtime_memory_mb: int = 0
 
     @property
     def service(self) -> Service | None:

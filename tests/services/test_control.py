@@ -21,6 +21,7 @@ from services.mesh.topology import USERS, Service
 from services.mesh.vocabulary import Release
 from services.runtime.app import Runtime
 from services.runtime.control import create_control
+from services.runtime.draws import Purpose
 from tests.services.conftest import MakeRuntime
 from tests.services.neighbours import Callee
 
@@ -57,13 +58,28 @@ async def test_health_says_who_answers(control: httpx.AsyncClient, runtime: Runt
         "status": "healthy",
         "replica": runtime.spec.name,
         "release": Release.CURRENT,
+        "seed": runtime.spec.seed,
     }
 
 
-async def test_a_replica_becomes_the_release_it_is_told(control: httpx.AsyncClient) -> None:
-    answer = await control.put(ControlRoute.RELEASE, json={"release": Release.LAST_GOOD})
-    assert answer.status_code == 200
-    assert (await control.get(ControlRoute.HEALTH)).json()["release"] == Release.LAST_GOOD
+async def test_a_process_becomes_what_it_is_told(
+    control: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    order = {"release": Release.LAST_GOOD, "seed": runtime.spec.seed + 1}
+    assert (await control.put(ControlRoute.RELEASE, json=order)).json() == order
+    health = (await control.get(ControlRoute.HEALTH)).json()
+    assert health == {"status": "healthy", "replica": runtime.spec.name, **order}
+
+
+async def test_another_episode_draws_as_a_fresh_process_of_its_seed(
+    runtime: Runtime, make_runtime: MakeRuntime
+) -> None:
+    fresh = make_runtime(runtime.spec.name, seed=8)
+    for _ in range(3):
+        runtime.draws.happens(Purpose.DROP, 0.5)
+    runtime.become(Release.CURRENT, fresh.spec.seed)
+    drawn = [[r.draws.happens(Purpose.DROP, 0.5) for _ in range(50)] for r in (runtime, fresh)]
+    assert drawn[0] == drawn[1]
 
 
 async def test_metrics_show_the_process_and_its_calls(
@@ -134,17 +150,20 @@ async def test_impairments_hold_and_heal(control: httpx.AsyncClient, runtime: Ru
         (ControlRoute.ROUTING, {"endpoints": {"nobody": {}}}, "endpoints"),
         (ControlRoute.ROUTING, {"endpoints": {PAYMENT: {"a": "ftp://x"}}}, "endpoints"),
         (ControlRoute.ROUTING, {"endpoints": {}, "open_breakers": ["nobody"]}, "open_breakers"),
-        (ControlRoute.RELEASE, {"release": "next"}, "release"),
+        (ControlRoute.RELEASE, {"release": "next", "seed": 1}, "release"),
+        (ControlRoute.RELEASE, {"release": Release.LAST_GOOD}, "seed"),
+        (ControlRoute.RELEASE, {"release": Release.LAST_GOOD, "seed": 0.5}, "seed"),
     ],
 )
 async def test_bad_orders_change_nothing_and_name_the_field(
     control: httpx.AsyncClient, runtime: Runtime, *, route: str, body: dict[str, Any], field: str
 ) -> None:
+    before = runtime.spec
     answer = await control.put(route, json=body)
     assert answer.status_code == 422
     assert field in [part for error in answer.json()["detail"] for part in error["loc"]]
     assert runtime.link.drop_ratio == 0.0
-    assert runtime.release is Release.CURRENT
+    assert runtime.spec is before
 
 
 async def test_a_flush_answers_when_there_is_nothing_to_send(control: httpx.AsyncClient) -> None:

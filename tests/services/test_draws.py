@@ -16,6 +16,13 @@ def test_the_same_seed_draws_the_same() -> None:
     assert delays(Draws(5)) != delays(Draws(6))
 
 
+def test_reseeding_begins_anew() -> None:
+    used = Draws(4)
+    delays(used)
+    used.reseed(5)
+    assert delays(used) == delays(Draws(5))
+
+
 def test_one_purpose_does_not_disturb_another() -> None:
     alone, mixed = Draws(5), Draws(5)
     for _ in range(10):

@@ -1,12 +1,14 @@
 """CPU taken away from the data loop."""
 
 import asyncio
+import threading
 import time
 
 import pytest
 
 from services.mesh.shapes import STALL_CYCLE_S
-from services.runtime.governor import Governor, stall
+from services.runtime.governor import Governor, burn
+from tests.services.neighbours import eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -56,7 +58,7 @@ async def test_renewing_does_not_start_the_cycle_anew(
     loop = asyncio.get_running_loop()
     stalls: list[float] = []
     monkeypatch.setattr(
-        "services.runtime.governor.stall", lambda stall_s, burn_s: stalls.append(loop.time())
+        "services.runtime.governor.time.sleep", lambda stall_s: stalls.append(loop.time())
     )
     while len(stalls) < 3:
         governor.set(0.7, 0.0)
@@ -65,21 +67,42 @@ async def test_renewing_does_not_start_the_cycle_anew(
     assert stalls[2] - stalls[0] == pytest.approx(2 * STALL_CYCLE_S, abs=0.2)
 
 
-def test_a_neighbour_burns_no_more_than_fits_into_the_stall() -> None:
+async def test_a_neighbour_burns_its_share_of_the_limit_beside_the_loop(
+    governor: Governor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    burns: list[tuple[float, float, int]] = []
+    monkeypatch.setattr(
+        "services.runtime.governor.burn",
+        lambda cpu_s: burns.append((loop.time(), cpu_s, threading.get_ident())),
+    )
+    governor.set(1.0, 40.0)
+    assert await longest_stall(cycles=0.4) < 0.3
+    await eventually(lambda: len(burns) >= 2)
+    governor.set(1.0, 0.0)
+    (first_s, cpu_s, thread), (second_s, _, _), *_ = burns
+    assert cpu_s == pytest.approx(0.4 * 0.25 * STALL_CYCLE_S)
+    assert second_s - first_s == pytest.approx(STALL_CYCLE_S, abs=0.2)
+    assert thread != threading.get_ident()
+
+
+@pytest.mark.parametrize("cpu_fraction", [0.4, 1.0])
+def test_a_neighbour_burns_no_more_than_the_limit(cpu_fraction: float) -> None:
     loop = asyncio.new_event_loop()
     governor = Governor(loop, limit_cores=0.25)
-    governor.set(0.4, 100.0)
+    governor.set(cpu_fraction, 400.0)
     assert governor.neighbour_cpu_pct == 100.0
-    governor.set(0.9, 100.0)
-    assert governor.neighbour_cpu_pct == pytest.approx(40.0)
-    governor.set(1.0, 100.0)
-    assert governor.neighbour_cpu_pct == 0.0
     loop.close()
 
 
-@pytest.mark.parametrize(("stall_s", "burn_s"), [(0.1, 0.0), (0.2, 0.05)])
-def test_a_stall_burns_what_it_is_told(stall_s: float, burn_s: float) -> None:
-    started, burnt = time.monotonic(), time.thread_time()
-    stall(stall_s, burn_s)
-    assert time.monotonic() - started >= stall_s
-    assert time.thread_time() - burnt == pytest.approx(burn_s, abs=0.02)
+@pytest.mark.parametrize("cpu_s", [0.0, 0.05])
+def test_burning_takes_the_cpu_it_is_told(cpu_s: float) -> None:
+    burnt = time.thread_time()
+    burn(cpu_s)
+    assert time.thread_time() - burnt == pytest.approx(cpu_s, abs=0.02)
+
+
+def test_burning_ends_with_the_cycle() -> None:
+    started = time.monotonic()
+    burn(60.0)
+    assert time.monotonic() - started == pytest.approx(STALL_CYCLE_S, abs=0.2)

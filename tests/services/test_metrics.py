@@ -36,6 +36,15 @@ def test_memory_and_cpu_are_read_when_asked() -> None:
     assert sample(registry, MEMORY_BYTES) > len(ballast)
 
 
+def test_the_memory_of_the_runtime_is_left_out() -> None:
+    ballast = bytearray(b"\xa5") * (8 << 20)
+    whole = sample(Metrics().registry, MEMORY_BYTES)
+    own = sample(Metrics(runtime_memory_mb=5).registry, MEMORY_BYTES)
+    assert whole - own == pytest.approx(5 << 20, abs=1 << 20)
+    assert sample(Metrics(runtime_memory_mb=1 << 20).registry, MEMORY_BYTES) == 0.0
+    assert ballast
+
+
 def test_every_bound_that_is_judged_by_is_a_bucket() -> None:
     assert {P99_LIMIT_MS / 1000.0, CALL_TIMEOUT_S, USER_TIMEOUT_S} <= set(DURATION_BUCKETS_S)
     metrics = Metrics()

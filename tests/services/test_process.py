@@ -78,7 +78,8 @@ def start(tmp_path: Path) -> Iterator[Callable[[str], Process]]:
 
 def test_a_spec_survives_json(tmp_path: Path) -> None:
     full = ProcessSpec(DATABASE, Release.CURRENT, -5, tmp_path, otlp_endpoint="http://x:1")
-    for spec in (full, replace(full, otlp_endpoint=None, data_port=80, host="::1")):
+    other = replace(full, otlp_endpoint=None, data_port=80, host="::1", runtime_memory_mb=45)
+    for spec in (full, other):
         assert ProcessSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
 
 
@@ -114,7 +115,8 @@ def test_a_replica_serves_both_ports_and_ends_when_told(
         "control_port": process.ready["control_port"],
     }
     health = process.get("control_port", ControlRoute.HEALTH).json()
-    assert health == {"status": "healthy", "replica": DATABASE, "release": Release.LAST_GOOD}
+    release = Release.LAST_GOOD
+    assert health == {"status": "healthy", "replica": DATABASE, "release": release, "seed": 1}
     assert process.get("data_port", "/items?limit=2").text.count("\n") == 2
     assert process.get("data_port", ControlRoute.METRICS).status_code == 404
     process.put(ControlRoute.ROUTING, {"endpoints": {}})

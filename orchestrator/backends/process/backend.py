@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Self
 
 from chaos.fault import Impairments
 from orchestrator.backends.base import Routing
@@ -10,9 +11,10 @@ from orchestrator.backends.control_port import ControlPorts
 from orchestrator.backends.process.directory import MeshDirectory
 from orchestrator.backends.process.fault_surface import ProcessFaultSurface
 from orchestrator.backends.process.lifecycle import READY_TIMEOUT_S, ProcessLifecycle
-from orchestrator.backends.process.routing import ProcessTraffic
 from orchestrator.backends.process.supervisor import ZYGOTE_COMMAND, Supervisor
-from orchestrator.backends.process.telemetry import ProcessTelemetry
+from orchestrator.backends.routing import MeshTraffic
+from orchestrator.backends.telemetry import MeshTelemetry
+from orchestrator.settings import Settings
 from orchestrator.telemetry.spans import SpanReceiver, SpanStore
 from orchestrator.telemetry.window import Window
 from services.mesh.deployment import ReplicaId
@@ -46,9 +48,13 @@ class ProcessBackend:
         self._lifecycle = ProcessLifecycle(
             self._supervisor, self._directory, self._receiver, ready_timeout_s=ready_timeout_s
         )
-        self._traffic = ProcessTraffic(self._lifecycle, self._control)
-        self._telemetry = ProcessTelemetry(self._lifecycle, self._control, spans, step_seconds)
+        self._traffic = MeshTraffic(self._lifecycle, self._control)
+        self._telemetry = MeshTelemetry(self._lifecycle, self._control, spans, step_seconds)
         self._fault_surface = ProcessFaultSurface(self._lifecycle, self._control)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        return cls(settings.step_seconds or STEP_SECONDS)
 
     async def launch(self, seed: int) -> None:
         await self._lifecycle.launch(seed)

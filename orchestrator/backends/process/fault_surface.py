@@ -2,8 +2,8 @@
 
 from chaos.fault import Impairments
 from orchestrator.backends.control_port import ControlPorts
+from orchestrator.backends.life import unless_dead
 from orchestrator.backends.process.lifecycle import ProcessLifecycle
-from orchestrator.backends.process.supervisor import unless_dead
 from services.mesh.deployment import ReplicaId
 
 

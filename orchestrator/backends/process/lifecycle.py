@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
+from orchestrator.backends.life import Life
 from orchestrator.backends.process.directory import MeshDirectory
-from orchestrator.backends.process.supervisor import ZYGOTE, Process, Supervisor
+from orchestrator.backends.process.supervisor import ZYGOTE, Supervisor
 from orchestrator.errors import MeshNotReady
 from orchestrator.telemetry.spans import SpanReceiver
 from services.mesh.deployment import ReplicaId, initial_deployment
@@ -33,25 +34,25 @@ class ProcessLifecycle:
         self._directory = directory
         self._receiver = receiver
         self._ready_timeout_s = ready_timeout_s
-        self._replicas: dict[ReplicaId, Process] = {}
+        self._replicas: dict[ReplicaId, Life] = {}
         self._releases: dict[ReplicaId, Release] = {}
         self._leaving: dict[ReplicaId, asyncio.Task[None]] = {}
-        self._users: Process | None = None
+        self._users: Life | None = None
         self._seed = 0
 
     async def launch(self, seed: int) -> None:
         await self._supervisor.start()
         await asyncio.gather(*self._leaving.values())
         self._leaving.clear()
-        await self._supervisor.kill(self.processes())
+        await self._supervisor.kill(self.lives())
         self._replicas.clear()
         self._seed = seed
         for replica in initial_deployment():
             await self.start(replica.id, replica.release)
         self._users = await self._spawn(USERS, Release.CURRENT, None)
-        await self._settled(self.processes())
-        if any(process.serving is None for process in self.processes()):
-            raise self._not_ready(self.processes())
+        await self._settled(self.lives())
+        if any(process.serving is None for process in self.lives()):
+            raise self._not_ready(self.lives())
 
     async def start(self, replica: ReplicaId, release: Release) -> None:
         if leaving := self._leaving.pop(replica, None):
@@ -83,7 +84,7 @@ class ProcessLifecycle:
             if process.exit_code is not None
         }
 
-    async def serving(self, replica: ReplicaId) -> Process | None:
+    async def serving(self, replica: ReplicaId) -> Life | None:
         """The process of a replica, as soon as it serves; None for one that is dead or stopped."""
         process = self._replicas.get(replica)
         if process is None:
@@ -91,11 +92,14 @@ class ProcessLifecycle:
         await self._settled([process])
         return process if process.serving else None
 
-    def processes(self, of: str | None = None) -> list[Process]:
-        """The processes of one service, or of the users, or all: serving, starting or dead."""
+    def lives(self, of: str | None = None) -> list[Life]:
+        """Of one service, or of the users, or all: serving, starting or dead."""
         named = [(replica.service, process) for replica, process in self._replicas.items()]
         users = [(USERS, self._users)] if self._users else []
         return [process for name, process in (*named, *users) if of in (None, name)]
+
+    async def look(self) -> None:
+        """The zygote reports by itself."""
 
     async def aclose(self) -> None:
         """Waits for no one that is leaving: they end with the zygote."""
@@ -105,7 +109,7 @@ class ProcessLifecycle:
             goodbye.cancel()
         await asyncio.gather(*leaving, return_exceptions=True)
 
-    async def _spawn(self, name: str, release: Release, memory_limit_mb: int | None) -> Process:
+    async def _spawn(self, name: str, release: Release, memory_limit_mb: int | None) -> Life:
         spec = ProcessSpec(
             name=name,
             release=release,
@@ -115,7 +119,7 @@ class ProcessLifecycle:
         )
         return await self._supervisor.spawn(name, spec.to_json(), memory_limit_mb)
 
-    async def _settled(self, processes: Sequence[Process]) -> None:
+    async def _settled(self, processes: Sequence[Life]) -> None:
         """Waits until each serves or has ended. Raises MeshNotReady."""
         try:
             async with asyncio.timeout(self._ready_timeout_s):
@@ -124,7 +128,7 @@ class ProcessLifecycle:
         except TimeoutError:
             raise self._not_ready(processes) from None
 
-    def _not_ready(self, processes: Iterable[Process]) -> MeshNotReady:
+    def _not_ready(self, processes: Iterable[Life]) -> MeshNotReady:
         """Names those that do not serve, and how the log of one of them ends."""
         missing = [process for process in processes if process.serving is None]
         names = ", ".join(map(str, missing))

@@ -4,77 +4,24 @@ Starts and ends processes by name; what they are for, it does not know.
 """
 
 import asyncio
-import contextlib
 import json
 import signal
 import sys
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from orchestrator.backends.control_port import Target
+from orchestrator.backends.life import Life
 from orchestrator.backends.process.directory import MeshDirectory
-from orchestrator.errors import BackendError, ReplicaUnreachable
+from orchestrator.errors import BackendError
 from services.runtime.spec import LOOPBACK
-
-T = TypeVar("T")
 
 ZYGOTE = "zygote"
 ZYGOTE_COMMAND = (sys.executable, "-m", "orchestrator.backends.process.zygote")
 _IMPORT_ROOT = Path(__file__).parents[3]
 _CLOSE_TIMEOUT_S = 3.0
-_OBITUARY_S = 0.5
-"""How long a connection may be found broken before its process is reported dead."""
 _KILLED = 128 + signal.SIGKILL
-
-
-class Process:
-    """One life of one name. `target` stands once it serves, `exit_code` once it is gone."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.target: Target | None = None
-        self.exit_code: int | None = None
-        self._settled = asyncio.Event()
-        self._gone = asyncio.Event()
-
-    def __str__(self) -> str:
-        return self.name if self.exit_code is None else f"{self.name}: exit code {self.exit_code}"
-
-    @property
-    def serving(self) -> Target | None:
-        """Where it serves, while it does."""
-        return self.target if self.exit_code is None else None
-
-    async def settled(self) -> None:
-        """Waits until it serves or has ended."""
-        await self._settled.wait()
-
-    async def gone(self, timeout_s: float) -> bool:
-        """Waits for its end; False where it outlives the time."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._gone.wait()
-        return self.exit_code is not None
-
-    def serves(self, target: Target) -> None:
-        self.target = target
-        self._settled.set()
-
-    def ended(self, exit_code: int) -> None:
-        self.exit_code = exit_code
-        self._settled.set()
-        self._gone.set()
-
-
-async def unless_dead(process: Process, answer: Awaitable[T]) -> T | None:
-    """The answer of a process, or None where it died instead. Raises ReplicaUnreachable."""
-    try:
-        return await answer
-    except ReplicaUnreachable:
-        if await process.gone(_OBITUARY_S):
-            return None
-        raise
 
 
 class Supervisor:
@@ -85,7 +32,7 @@ class Supervisor:
         self._command = command
         self._zygote: asyncio.subprocess.Process | None = None
         self._listening: asyncio.Task[None] | None = None
-        self._living: dict[str, Process] = {}
+        self._living: dict[str, Life] = {}
 
     async def start(self) -> None:
         """Starts the zygote, unless one lives."""
@@ -104,18 +51,16 @@ class Supervisor:
                 )
             self._listening = asyncio.create_task(self._listen(self._zygote))
 
-    async def spawn(
-        self, name: str, spec: Mapping[str, Any], memory_limit_mb: int | None
-    ) -> Process:
+    async def spawn(self, name: str, spec: Mapping[str, Any], memory_limit_mb: int | None) -> Life:
         """Forks a process; returns before it serves. Nothing of that name may live."""
-        process = Process(name)
+        process = Life(name)
         self._living[name] = process
         log = str(self._directory.log(name))
         limit = {"memory_limit_mb": memory_limit_mb}
         await self._send("spawn", name=name, spec=spec, log=log, **limit)
         return process
 
-    async def kill(self, processes: Iterable[Process]) -> None:
+    async def kill(self, processes: Iterable[Life]) -> None:
         """Kills those that live; returns when they are gone."""
         doomed = [process for process in processes if process.exit_code is None]
         if doomed:
@@ -123,7 +68,7 @@ class Supervisor:
             if not all([await process.gone(_CLOSE_TIMEOUT_S) for process in doomed]):
                 raise BackendError(f"cannot kill {', '.join(map(str, doomed))}")
 
-    async def terminate(self, process: Process, grace_s: float) -> None:
+    async def terminate(self, process: Life, grace_s: float) -> None:
         """Lets a process end what it is at, for `grace_s`; returns when it is gone."""
         if process.exit_code is None:
             await self._send("terminate", name=process.name)

@@ -17,8 +17,8 @@ from orchestrator.rollout import routing_of
 from services.mesh.deployment import ReplicaId, initial_deployment
 from services.mesh.topology import Service
 from tests.architecture.source import ROOT
+from tests.orchestrator.backends.conftest import alive, children, until
 from tests.orchestrator.backends.process import stand_in
-from tests.orchestrator.backends.process.conftest import alive, children, until
 
 pytestmark = pytest.mark.anyio
 

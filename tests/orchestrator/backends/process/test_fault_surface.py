@@ -9,7 +9,7 @@ from orchestrator.errors import ReplicaUnreachable
 from services.mesh.deployment import ReplicaId
 from services.mesh.topology import LIMITS, Service
 from services.mesh.vocabulary import IMPAIRMENT_TTL_S, OOM_EXIT_CODE
-from tests.orchestrator.backends.process.conftest import Mesh, until_async
+from tests.orchestrator.backends.conftest import Mesh, until_async
 
 pytestmark = pytest.mark.anyio
 

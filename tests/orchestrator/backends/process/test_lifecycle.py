@@ -12,8 +12,8 @@ from orchestrator.errors import BackendError, MeshNotReady
 from services.mesh.deployment import ReplicaId
 from services.mesh.topology import USERS, Service
 from services.mesh.vocabulary import Release
+from tests.orchestrator.backends.conftest import Mesh, alive, children, until, until_async
 from tests.orchestrator.backends.process import stand_in
-from tests.orchestrator.backends.process.conftest import Mesh, alive, children, until, until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +34,7 @@ def pids(mesh: Mesh) -> set[int]:
 
 async def test_a_launch_serves_one_replica_of_each_service_and_the_users(mesh: Mesh) -> None:
     await mesh.launch(SEED)
-    names = sorted(process.name for process in mesh.processes() if process.serving)
+    names = sorted(process.name for process in mesh.lives() if process.serving)
     assert names == sorted([USERS, *(f"{service}-0" for service in Service)])
     assert mesh.dead() == {}
 

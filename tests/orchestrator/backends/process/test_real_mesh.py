@@ -11,7 +11,7 @@ from orchestrator.telemetry.window import Window
 from services.mesh.deployment import ReplicaId, initial_deployment
 from services.mesh.topology import CALLS, ENTRY, LIMITS, USERS, Service
 from services.mesh.vocabulary import IMPAIRMENT_TTL_S, OOM_EXIT_CODE, Release
-from tests.orchestrator.backends.process.conftest import until_async
+from tests.orchestrator.backends.conftest import until_async
 
 pytestmark = pytest.mark.anyio
 

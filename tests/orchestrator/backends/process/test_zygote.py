@@ -20,8 +20,8 @@ from services.mesh.topology import Service
 from services.mesh.vocabulary import OOM_EXIT_CODE, Release
 from services.runtime.spec import ProcessSpec
 from tests.architecture.source import ROOT
+from tests.orchestrator.backends.conftest import alive, children, until
 from tests.orchestrator.backends.process import stand_in
-from tests.orchestrator.backends.process.conftest import alive, children, until
 
 NAME = f"{Service.USER_DB}-0"
 OTHER = f"{Service.INVENTORY_DB}-0"

@@ -6,12 +6,12 @@ import pytest
 
 from orchestrator.backends.base import Routing
 from orchestrator.backends.control_port import ControlPorts
-from orchestrator.backends.process.routing import ProcessTraffic
+from orchestrator.backends.routing import MeshTraffic
 from orchestrator.rollout import routing_of
 from services.mesh.deployment import ReplicaId, initial_deployment
 from services.mesh.topology import CALLS, USERS, Service
 from services.mesh.vocabulary import Release
-from tests.orchestrator.backends.process.conftest import Mesh
+from tests.orchestrator.backends.conftest import Mesh
 
 pytestmark = pytest.mark.anyio
 
@@ -23,9 +23,9 @@ CALLERS = [ReplicaId(service, 0) for service in Service if CALLS[service]]
 
 
 @pytest.fixture
-async def traffic(mesh: Mesh, control: ControlPorts) -> ProcessTraffic:
+async def traffic(mesh: Mesh, control: ControlPorts) -> MeshTraffic:
     await mesh.launch(1)
-    return ProcessTraffic(mesh, control)
+    return MeshTraffic(mesh, control)
 
 
 def with_endpoints(service: Service, *replicas: ReplicaId) -> Routing:
@@ -45,7 +45,7 @@ async def endpoints(mesh: Mesh, caller: ReplicaId) -> object:
 
 
 async def test_each_replica_is_told_its_callees_and_no_others(
-    mesh: Mesh, traffic: ProcessTraffic
+    mesh: Mesh, traffic: MeshTraffic
 ) -> None:
     await traffic.route(ALL)
     for caller in CALLERS:
@@ -55,23 +55,21 @@ async def test_each_replica_is_told_its_callees_and_no_others(
     assert await pushes(mesh, [DB]) == [0]
 
 
-async def test_the_users_are_told_where_the_gateway_is(mesh: Mesh, traffic: ProcessTraffic) -> None:
+async def test_the_users_are_told_where_the_gateway_is(mesh: Mesh, traffic: MeshTraffic) -> None:
     await traffic.route(ALL)
-    (users,) = mesh.processes(USERS)
+    (users,) = mesh.lives(USERS)
     assert users.target is not None
     told = (await mesh._http.get(users.target.control_url)).json()
     assert told["endpoints"] == {Service.API_GATEWAY: {str(GATEWAY): await mesh.url(GATEWAY)}}
 
 
-async def test_nothing_is_said_twice(mesh: Mesh, traffic: ProcessTraffic) -> None:
+async def test_nothing_is_said_twice(mesh: Mesh, traffic: MeshTraffic) -> None:
     await traffic.route(ALL)
     await traffic.route(ALL)
     assert await pushes(mesh) == [1] * len(CALLERS)
 
 
-async def test_a_new_address_is_told_to_its_callers_alone(
-    mesh: Mesh, traffic: ProcessTraffic
-) -> None:
+async def test_a_new_address_is_told_to_its_callers_alone(mesh: Mesh, traffic: MeshTraffic) -> None:
     await traffic.route(ALL)
     await mesh.restart(DB)
     await traffic.route(ALL)
@@ -80,7 +78,7 @@ async def test_a_new_address_is_told_to_its_callers_alone(
 
 
 async def test_a_fresh_process_is_told_what_the_one_before_knew(
-    mesh: Mesh, traffic: ProcessTraffic
+    mesh: Mesh, traffic: MeshTraffic
 ) -> None:
     await traffic.route(ALL)
     before = await endpoints(mesh, AUTH)
@@ -89,14 +87,14 @@ async def test_a_fresh_process_is_told_what_the_one_before_knew(
     assert await endpoints(mesh, AUTH) == before
 
 
-async def test_what_is_named_is_waited_for(mesh: Mesh, traffic: ProcessTraffic) -> None:
+async def test_what_is_named_is_waited_for(mesh: Mesh, traffic: MeshTraffic) -> None:
     await mesh.start(STANDBY, Release.CURRENT)
     await traffic.route(with_endpoints(Service.USER_DB, DB, STANDBY))
     expected = {str(r): await mesh.url(r) for r in (DB, STANDBY)}
     assert await endpoints(mesh, AUTH) == {Service.USER_DB: expected}
 
 
-async def test_both_replicas_of_a_caller_are_told(mesh: Mesh, traffic: ProcessTraffic) -> None:
+async def test_both_replicas_of_a_caller_are_told(mesh: Mesh, traffic: MeshTraffic) -> None:
     second = ReplicaId(Service.AUTH_SERVICE, 1)
     await mesh.start(second, Release.CURRENT)
     await mesh.ready(frozenset({second}))
@@ -104,20 +102,18 @@ async def test_both_replicas_of_a_caller_are_told(mesh: Mesh, traffic: ProcessTr
     assert await endpoints(mesh, second) == await endpoints(mesh, AUTH)
 
 
-async def test_the_dead_and_the_stopped_have_no_address(
-    mesh: Mesh, traffic: ProcessTraffic
-) -> None:
+async def test_the_dead_and_the_stopped_have_no_address(mesh: Mesh, traffic: MeshTraffic) -> None:
     await mesh.die(DB, 137)
     await traffic.route(with_endpoints(Service.USER_DB, DB, STANDBY))
     assert await endpoints(mesh, AUTH) == {Service.USER_DB: {}}
 
 
-async def test_a_service_held_out_has_no_address(mesh: Mesh, traffic: ProcessTraffic) -> None:
+async def test_a_service_held_out_has_no_address(mesh: Mesh, traffic: MeshTraffic) -> None:
     await traffic.route(with_endpoints(Service.USER_DB))
     assert await endpoints(mesh, AUTH) == {Service.USER_DB: {}}
 
 
-async def test_breakers_are_told_to_callers_alone(mesh: Mesh, traffic: ProcessTraffic) -> None:
+async def test_breakers_are_told_to_callers_alone(mesh: Mesh, traffic: MeshTraffic) -> None:
     await traffic.route(ALL)
     await traffic.route(with_breakers(Service.USER_DB, Service.PAYMENT_GATEWAY))
     told = {caller.service: (await mesh.told(caller))["open_breakers"] for caller in CALLERS}
@@ -132,7 +128,7 @@ async def test_breakers_are_told_to_callers_alone(mesh: Mesh, traffic: ProcessTr
 
 
 async def test_a_caller_that_died_hears_nothing_and_stops_nobody(
-    mesh: Mesh, traffic: ProcessTraffic
+    mesh: Mesh, traffic: MeshTraffic
 ) -> None:
     await mesh.die(AUTH, 137)
     await traffic.route(ALL)

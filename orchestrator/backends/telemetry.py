@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from orchestrator.backends.control_port import ControlPorts, Target
-from orchestrator.backends.process.lifecycle import ProcessLifecycle
-from orchestrator.backends.process.supervisor import Process, unless_dead
+from orchestrator.backends.life import Life, Lives, unless_dead
 from orchestrator.errors import ReplicaUnreachable
-from orchestrator.telemetry.spans import SpanStore
+from orchestrator.telemetry.spans import NANOS, SpanStore
 from orchestrator.telemetry.window import Sample, Window, measure
 from services.mesh.topology import USERS
 
@@ -28,20 +27,20 @@ class _Scrape:
 
     at_s: float
     at_ns: int
-    samples: Mapping[Process, Sample]
+    samples: Mapping[Life, Sample]
 
 
-class ProcessTelemetry:
+class MeshTelemetry:
     """Asks all processes at once, so that a window costs little more than it lasts."""
 
     def __init__(
         self,
-        lifecycle: ProcessLifecycle,
+        lives: Lives,
         control: ControlPorts,
         spans: SpanStore,
         step_seconds: float,
     ) -> None:
-        self._lifecycle = lifecycle
+        self._lives = lives
         self._control = control
         self._spans = spans
         self._step_seconds = step_seconds
@@ -55,9 +54,10 @@ class ProcessTelemetry:
             start = _Scrape(started_s, time.time_ns(), await self._ask_all(self._control.scrape))
         self._last = None
         await asyncio.sleep(started_s + self._step_seconds - time.monotonic())
+        await self._lives.look()
         ended_s, end_ns = time.monotonic(), time.time_ns()
         after = await self._ask_all(self._scrape_and_flush)
-        for users in self._lifecycle.processes(USERS):
+        for users in self._lives.lives(USERS):
             if users not in after:
                 raise ReplicaUnreachable(USERS, f"no traffic ({users})")
         self._last = _Scrape(ended_s, end_ns, after)
@@ -70,6 +70,8 @@ class ProcessTelemetry:
                 self._step_seconds,
             ),
             self._spans.edge_calls(start.at_ns, end_ns),
+            began_at=start.at_ns / NANOS,
+            ended_at=end_ns / NANOS,
         )
 
     async def _scrape_and_flush(self, target: Target) -> Sample:
@@ -78,9 +80,9 @@ class ProcessTelemetry:
         await self._control.flush(target)
         return sample
 
-    async def _ask_all(self, ask: Callable[[Target], Awaitable[T]]) -> dict[Process, T]:
+    async def _ask_all(self, ask: Callable[[Target], Awaitable[T]]) -> dict[Life, T]:
         """The answers of all that serve, asked side by side; those that died are left out."""
-        asked = [(p, target) for p in self._lifecycle.processes() if (target := p.serving)]
+        asked = [(p, target) for p in self._lives.lives() if (target := p.serving)]
         answers = await asyncio.gather(*(unless_dead(p, ask(target)) for p, target in asked))
         return {
             process: answer

@@ -6,20 +6,19 @@ from weakref import WeakKeyDictionary
 
 from orchestrator.backends.base import Routing
 from orchestrator.backends.control_port import ControlPorts, Neighbours
-from orchestrator.backends.process.lifecycle import ProcessLifecycle
-from orchestrator.backends.process.supervisor import Process, unless_dead
+from orchestrator.backends.life import Life, Lives, unless_dead
 from services.mesh.topology import CALLS, ENTRY, USERS, Service
 
 Addresses = Mapping[Service, Mapping[str, str]]
 
 
-class ProcessTraffic:
+class MeshTraffic:
     """Pushes only what is news: a fresh process knows nothing, an old one what it was told last."""
 
-    def __init__(self, lifecycle: ProcessLifecycle, control: ControlPorts) -> None:
-        self._lifecycle = lifecycle
+    def __init__(self, lives: Lives, control: ControlPorts) -> None:
+        self._lives = lives
         self._control = control
-        self._told: WeakKeyDictionary[Process, Neighbours] = WeakKeyDictionary()
+        self._told: WeakKeyDictionary[Life, Neighbours] = WeakKeyDictionary()
 
     async def route(self, routing: Routing) -> None:
         """Waits until what is named serves. A dead replica has no address; what starts, but is
@@ -33,7 +32,7 @@ class ProcessTraffic:
                     {callee: addresses[callee] for callee in callees},
                     tuple(callee for callee in callees if callee in routing.open_breakers),
                 )
-                callers = self._lifecycle.processes(caller)
+                callers = self._lives.lives(caller)
                 await asyncio.gather(*(self._tell(process, news) for process in callers))
 
     async def _addresses(self, routing: Routing) -> Addresses:
@@ -41,12 +40,12 @@ class ProcessTraffic:
             service: {
                 str(replica): process.target.data_url
                 for replica in routing.endpoints.get(service, ())
-                if (process := await self._lifecycle.serving(replica)) and process.target
+                if (process := await self._lives.serving(replica)) and process.target
             }
             for service in Service
         }
 
-    async def _tell(self, caller: Process, news: Neighbours) -> None:
+    async def _tell(self, caller: Life, news: Neighbours) -> None:
         if caller.serving is not None and self._told.get(caller) != news:
             await unless_dead(caller, self._control.route(caller.serving, news))
             self._told[caller] = news

@@ -12,8 +12,8 @@ from orchestrator.telemetry.window import Window
 from services.mesh.deployment import ReplicaId
 from services.mesh.topology import CALLS, ENTRY, USERS, Service, callers_of
 from services.mesh.vocabulary import Release
+from tests.orchestrator.backends.conftest import until_async
 from tests.orchestrator.backends.process import stand_in
-from tests.orchestrator.backends.process.conftest import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -79,7 +79,7 @@ async def test_spans_of_an_earlier_window_do_not_come_back(launched: ProcessBack
 
 async def test_a_dead_service_has_no_processor_and_no_memory(launched: ProcessBackend) -> None:
     await launched._lifecycle.serving(AUTH)
-    (process,) = launched._lifecycle.processes(AUTH.service)
+    (process,) = launched._lifecycle.lives(AUTH.service)
     await launched._supervisor.kill([process])
     window = await launched.observe(0)
     assert window.services[AUTH.service].cpu_pct is None
@@ -90,7 +90,7 @@ async def test_a_dead_service_has_no_processor_and_no_memory(launched: ProcessBa
 
 async def test_one_that_dies_in_the_window_is_left_out(launched: ProcessBackend) -> None:
     observing = asyncio.create_task(launched.observe(0))
-    (process,) = launched._lifecycle.processes(AUTH.service)
+    (process,) = launched._lifecycle.lives(AUTH.service)
     await launched._supervisor.kill([process])
     window = await observing
     assert window.services[AUTH.service].memory_pct is None
@@ -116,7 +116,7 @@ async def test_both_replicas_of_a_caller_count(launched: ProcessBackend) -> None
 
 
 async def test_a_window_without_users_is_no_window(launched: ProcessBackend) -> None:
-    (users,) = launched._lifecycle.processes(USERS)
+    (users,) = launched._lifecycle.lives(USERS)
     await launched._supervisor.kill([users])
     await until_async(lambda: users.exit_code is not None)
     with pytest.raises(ReplicaUnreachable, match=f"{USERS}: exit code 137"):

@@ -15,6 +15,7 @@ from services.mesh.deployment import ReplicaId
 from services.mesh.signals import CPU_SECONDS, MEMORY_BYTES, ControlRoute
 from services.mesh.topology import Service
 from services.mesh.vocabulary import IMPAIRMENT_TTL_S, Release
+from services.runtime.spec import UNUSED_SEED
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +29,8 @@ ASKS: dict[str, Ask] = {
     "scrape": lambda control: control.scrape(TARGET),
     "route": lambda control: control.route(TARGET, NEIGHBOURS),
     "impair": lambda control: control.impair(TARGET, Impairments(), 1, IMPAIRMENT_TTL_S),
-    "release": lambda control: control.release(TARGET, Release.LAST_GOOD),
+    "become": lambda control: control.become(TARGET, Release.LAST_GOOD, 7),
+    "seed": lambda control: control.seed(TARGET),
     "flush": lambda control: control.flush(TARGET),
 }
 every_ask = pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
@@ -77,13 +79,26 @@ async def test_route_sends_addresses_and_breakers() -> None:
     assert port.sent == {"endpoints": endpoints, "open_breakers": [Service.USER_DB]}
 
 
-async def test_release_and_flush() -> None:
+async def test_become_and_flush() -> None:
     port = Port()
-    await port.control.release(TARGET, Release.LAST_GOOD)
+    await port.control.become(TARGET, Release.LAST_GOOD, 7)
     assert port.asked == ("PUT", url(ControlRoute.RELEASE))
-    assert port.sent == {"release": Release.LAST_GOOD}
+    assert port.sent == {"release": Release.LAST_GOOD, "seed": 7}
     await port.control.flush(TARGET)
     assert port.asked == ("POST", url(ControlRoute.FLUSH))
+
+
+@pytest.mark.parametrize("seed", [7, UNUSED_SEED])
+async def test_seed_is_read_from_the_health(seed: int) -> None:
+    port = Port(body=json.dumps({"status": "healthy", "seed": seed}))
+    assert await port.control.seed(TARGET) == seed
+    assert port.asked == ("GET", url(ControlRoute.HEALTH))
+
+
+@pytest.mark.parametrize("body", ["", "not json", "[]", "{}", '{"seed": null}', '{"seed": "x"}'])
+async def test_a_health_without_a_seed_is_unreachable(body: str) -> None:
+    with pytest.raises(ReplicaUnreachable, match=NAME):
+        await Port(body=body).control.seed(TARGET)
 
 
 shares = st.floats(0.0, 1.0)
