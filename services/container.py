@@ -1,0 +1,43 @@
+"""Entry of one container of the mesh: `python -m services.container user_db-0`, or `users`.
+
+All it is told beyond its name comes over its control port; the ports are always the same.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from services.mesh.stack import CONTROL_PORT, DATA_PORT, REPLICAS, RUNTIME_MEMORY_MB
+from services.mesh.topology import USERS
+from services.mesh.vocabulary import Release
+from services.process import serve
+from services.runtime.spec import UNUSED_SEED, ProcessSpec
+
+SPANS_VARIABLE = "SRE_SPANS_URL"
+"""Names the orchestrator's receiver of spans."""
+ANY_ADDRESS = "0.0.0.0"
+
+
+def spec_of(arguments: Sequence[str], environ: Mapping[str, str]) -> ProcessSpec:
+    """What the container is to be. Ends the program where the name is nobody's."""
+    parser = argparse.ArgumentParser(description="Serve one container of the mesh.")
+    names = (*map(str, REPLICAS), USERS)
+    parser.add_argument("name", choices=names, metavar="NAME", help=", ".join(names))
+    return ProcessSpec(
+        name=parser.parse_args(arguments).name,
+        release=Release.CURRENT,
+        seed=UNUSED_SEED,
+        data_dir=Path(tempfile.gettempdir()),
+        host=ANY_ADDRESS,
+        data_port=DATA_PORT,
+        control_port=CONTROL_PORT,
+        runtime_memory_mb=RUNTIME_MEMORY_MB,
+        otlp_endpoint=environ.get(SPANS_VARIABLE) or None,
+    )
+
+
+if __name__ == "__main__":
+    serve(spec_of(sys.argv[1:], os.environ), sys.stdout.fileno())

@@ -1,0 +1,211 @@
+"""Prometheus' alerting rules: what an operator should be told, and where to look next.
+
+Nobody is paged: alerts are seen on Prometheus' page and as the series ALERTS.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from services.mesh import rules, signals
+from services.mesh.sla import ERROR_RATE_LIMIT, P99_LIMIT_MS
+from services.mesh.stack import STEP_SECONDS, Part
+from services.mesh.topology import ENTRY, POOL_SIZE
+from services.mesh.vocabulary import MAX_STEPS, ActionName
+
+
+class Alert(StrEnum):
+    ERROR_BUDGET_BURN = "ErrorBudgetBurn"
+    SLA_BROKEN = "SlaBroken"
+    OUT_OF_MEMORY_KILL = "OutOfMemoryKill"
+    POOL_EXHAUSTED = "PoolExhausted"
+    SERVICE_DOWN = "ServiceDown"
+    PART_DOWN = "PartDown"
+
+
+class Severity(StrEnum):
+    PAGE = "page"
+    TICKET = "ticket"
+
+
+EPISODE_S = MAX_STEPS * STEP_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Burn:
+    """Fires where `budget_share` of an episode's error budget would go within the long window.
+
+    The SRE workbook (chapter 5) pages when 2 % of a month's budget are gone in 1 h, a 720th of
+    the month: scaled to 45 s that is a sixteenth of a second and not one call. So the form is
+    kept and the shares are larger: the burn rate is share * period / long window, as there, and
+    the short window, which ends the alert soon after the errors end, is that of the other rules.
+    """
+
+    long: str
+    budget_share: float
+    severity: Severity
+
+    @property
+    def rate(self) -> float:
+        return self.budget_share * EPISODE_S / float(self.long.removesuffix("s"))
+
+
+BURNS = (Burn("15s", 1.0, Severity.PAGE), Burn("30s", 2 / 3, Severity.TICKET))
+"""A whole episode's budget in 15 s (3 times too fast); and at the very rate that uses it up."""
+
+LOOK_BACK = "15s"
+"""Longer than a leak's saw, from kill to kill at most 5 steps and one to come back."""
+MEMORY_BEFORE_KILL_PCT = 70
+"""A process that leaks at most 28 % of its limit a step was above 72 % when it crossed it."""
+
+START_UP_S = 30
+"""A stack that is coming up is not one that is down."""
+
+
+def alert_groups() -> dict[str, Any]:
+    """The alerts file."""
+    alerts = [
+        *map(_burn, BURNS),
+        _sla_broken(),
+        _out_of_memory_kill(),
+        _pool_exhausted(),
+        _service_down(),
+        _part_down(),
+    ]
+    return {"groups": [{"name": "alerts", "interval": rules.INTERVAL, "rules": alerts}]}
+
+
+def _alert(
+    name: Alert, expr: str, severity: Severity, held: str, *, summary: str, description: str
+) -> dict[str, Any]:
+    return {
+        "alert": name,
+        "expr": expr,
+        "for": held,
+        "labels": {"severity": severity},
+        "annotations": {"summary": summary, "description": description},
+    }
+
+
+def _burn(burn: Burn) -> dict[str, Any]:
+    entry = f"{{{signals.LABEL_SERVICE}='{ENTRY}'}}"
+    limit = f"{burn.rate:g} * {ERROR_RATE_LIMIT:g}"
+    windows = (rules.error_ratio(burn.long), rules.error_ratio())
+    return _alert(
+        Alert.ERROR_BUDGET_BURN,
+        " and ".join(f"{ratio}{entry} > {limit}" for ratio in windows),
+        burn.severity,
+        "0s",
+        summary=f"Users lose calls at {burn.rate:g} times the rate that the SLA allows, or more",
+        description=(
+            f"{{{{ $value | humanizePercentage }}}} of the users' calls failed in {burn.long}. "
+            f"Look for the deepest service whose {rules.SLA} is 0: callers fail because callees "
+            f"do; {rules.EDGE_ERRORS} tells on which call."
+        ),
+    )
+
+
+def _sla_broken() -> dict[str, Any]:
+    return _alert(
+        Alert.SLA_BROKEN,
+        f"{rules.SLA} == 0",
+        Severity.TICKET,
+        "3s",
+        summary="{{ $labels.service }} is out of its SLA",
+        description=(
+            f"p99 above {P99_LIMIT_MS:g} ms or more than {ERROR_RATE_LIMIT:.0%} failed, as its "
+            f"callers see it. Compare {rules.P99_MS}, {rules.error_ratio()}, {rules.CPU_PCT} and "
+            f"{rules.MEMORY_PCT} of it and of what it calls; an open breaker counts as broken "
+            f"({rules.fallbacks()})."
+        ),
+    )
+
+
+def _out_of_memory_kill() -> dict[str, Any]:
+    by = f"{signals.LABEL_SERVICE}, {rules.INSTANCE}"
+    # A new process may have used as much CPU to start as the last one in its life, and has
+    # answered less; one that got no call yet has no count that could fall.
+    fell = " or ".join(
+        f"resets({counter}{{job='{rules.JOB_MESH}'}}[{LOOK_BACK}]) > 0"
+        for counter in (signals.CPU_SECONDS, f"{signals.SERVER_DURATION}_count")
+    )
+    full = f"max_over_time({rules.INSTANCE_MEMORY}[{LOOK_BACK}]) > {MEMORY_BEFORE_KILL_PCT}"
+    orders = (
+        f"{signals.LABEL_ACTION}=~'{ActionName.RESTART}|{ActionName.ROLLBACK}'"
+        f",{signals.LABEL_ACCEPTED}='true'"
+    )
+    # What was ordered is no kill: an action counts when its window ends, hence 3 s of patience.
+    ordered = (
+        f"unless on ({signals.LABEL_SERVICE})"
+        f" increase({signals.ACTIONS_TAKEN}{{{orders}}}[{LOOK_BACK}]) > 0"
+        f" unless on () increase({signals.EPISODES}[{LOOK_BACK}]) > 0"
+    )
+    return _alert(
+        Alert.OUT_OF_MEMORY_KILL,
+        f"max by ({by}) ({fell}) and on ({by}) {full} {ordered}",
+        Severity.PAGE,
+        "3s",
+        summary="{{ $labels.instance }} ran out of memory and was killed",
+        description=(
+            "It started anew by no order of the orchestrator, and before that its memory was above "
+            f"{MEMORY_BEFORE_KILL_PCT} % of its limit. If {rules.INSTANCE_MEMORY} climbs again it "
+            "will be killed again: find out which release it runs."
+        ),
+    )
+
+
+def _pool_exhausted() -> dict[str, Any]:
+    window = "3s"
+    gave_up = f"increase({signals.POOL_TIMEOUTS}[{rules.WINDOW}]) > 0"
+    empty = (
+        f"min_over_time({signals.POOL_CONNECTIONS}[{window}]) >= {POOL_SIZE}"
+        f" and max_over_time({signals.POOL_PENDING}[{window}]) > 0"
+    )
+    by = f"{signals.LABEL_SERVICE}, {rules.INSTANCE}"
+    return _alert(
+        Alert.POOL_EXHAUSTED,
+        f"max by ({by}) ({gave_up} or {empty})",
+        Severity.PAGE,
+        "2s",
+        summary="{{ $labels.instance }} has no connection left",
+        description=(
+            f"Calls wait for one of {POOL_SIZE} connections, or gave up waiting. Either the "
+            "database keeps them itself, or one of its callers leaves cursors open: of the callers "
+            f"that one grows in {rules.MEMORY_PCT}."
+        ),
+    )
+
+
+def _service_down() -> dict[str, Any]:
+    return _alert(
+        Alert.SERVICE_DOWN,
+        f"{rules.REPLICAS_UP} == 0 {_started()}",
+        Severity.PAGE,
+        "5s",
+        summary="No replica of {{ $labels.service }} answers",
+        description=(
+            "For longer than a restart takes no replica gave its metrics page: all are dead, or "
+            "so short of CPU that even the control port stands still. See the state of its "
+            "containers; the fleet brings back what was killed."
+        ),
+    )
+
+
+def _started() -> str:
+    return (
+        f"and on () time() - process_start_time_seconds{{job='{Part.PROMETHEUS}'}} > {START_UP_S}"
+    )
+
+
+def _part_down() -> dict[str, Any]:
+    return _alert(
+        Alert.PART_DOWN,
+        f"up{{job!='{rules.JOB_MESH}'}} == 0 {_started()}",
+        Severity.TICKET,
+        "10s",
+        summary="{{ $labels.instance }} does not answer",
+        description=(
+            "A part of the stack beside the replicas gives no metrics page. See its log; without "
+            "the traffic, error ratios and latencies have gaps and mean nothing."
+        ),
+    )

@@ -1,0 +1,272 @@
+"""The stack as a Compose file: `python -m services.mesh.compose` writes it. Starts nothing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from services.mesh import stack
+from services.mesh.deployment import ReplicaId
+from services.mesh.stack import REPLICAS, Network, Part, network_alias
+from services.mesh.topology import LIMITS, USERS
+from services.mesh.yaml import dump
+
+FILE = Path(__file__).parents[2] / "docker-compose.yml"
+HEADER = "# Written by `make generate` from services/mesh/compose.py: change that.\n"
+
+MESH_IMAGE = "sre-mesh:latest"
+ENVIRONMENT_IMAGE = "sre-env:latest"
+PROMETHEUS_IMAGE = "sre-prometheus:latest"
+INFERENCE = "inference"
+"""The agent, which is no part of the stack: it runs where its profile is asked for."""
+AGENT_PROFILE = "agent"
+
+NOBODY = "65532:65532"
+ROOT = "0:0"
+"""The owner of the Docker socket; it needs no capability for it."""
+SOCKET = "/var/run/docker.sock"
+MESH_NETWORK = "${SRE_MESH_NETWORK:-10.213.7}"
+"""First three numbers of the mesh network's addresses."""
+FIRST_ADDRESS = 10
+FLEETS = (Part.FLEET, Part.FLEET_STANDBY)
+FLEET_URLS = ",".join(
+    f"http://{network_alias(fleet, Network.CONTROL)}:{stack.FLEET_PORT}" for fleet in FLEETS
+)
+TELEMETRY_SIDE = network_alias(Part.ORCHESTRATOR, Network.TELEMETRY)
+SPANS_URL = f"http://{TELEMETRY_SIDE}:{stack.SPANS_PORT}"
+
+CONNECTS = "exec 3<>/dev/tcp/127.0.0.1/{port}"
+ANSWERS = (
+    CONNECTS + "; printf 'GET {path} HTTP/1.0\\r\\n\\r\\n' >&3;"
+    " read -r _ status _ <&3; [ $$status = 200 ]"
+)
+"""Health checks in bash, which starts in milliseconds; `$$` is Compose's way to write `$`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What a container may use: memory in MiB (its /tmp counts), CPU in cores, threads."""
+
+    memory_limit_mb: int
+    cpu_limit_cores: float
+    tmp_mb: int = 16
+    pids: int = 128
+
+
+SIZES = {
+    Part.TRAFFIC: Size(128, 1.0),
+    Part.CHAOS: Size(128, 0.5),
+    Part.FLEET: Size(128, 0.5),
+    Part.FLEET_STANDBY: Size(128, 0.5),
+    Part.ORCHESTRATOR: Size(1024, 2.0, tmp_mb=64, pids=256),
+    Part.PROMETHEUS: Size(512, 0.5, tmp_mb=256),
+}
+INFERENCE_SIZE = Size(1024, 1.0, tmp_mb=64)
+
+
+def compose() -> dict[str, Any]:
+    """The whole file, as Compose's specification names things."""
+    return {
+        "name": stack.PROJECT,
+        "services": {
+            **{str(replica): _replica(replica) for replica in REPLICAS},
+            Part.TRAFFIC: _traffic(),
+            **{fleet: _fleet(fleet) for fleet in FLEETS},
+            Part.CHAOS: _chaos(),
+            Part.ORCHESTRATOR: _orchestrator(),
+            Part.PROMETHEUS: _prometheus(),
+            INFERENCE: _inference(),
+        },
+        "networks": {
+            Network.MESH: {
+                "internal": True,
+                "ipam": {"config": [{"subnet": f"{MESH_NETWORK}.0/24"}]},
+            },
+            # Ports are published through it, and spans may leave it for a collector of the user's.
+            Network.TELEMETRY: {},
+            Network.CONTROL: {"internal": True},
+            # An agent asks its model out there; in the stack it finds the server and nobody else.
+            Network.AGENT: {},
+        },
+    }
+
+
+def text() -> str:
+    return HEADER + dump(compose())
+
+
+def _container(image: str, size: Size, user: str = NOBODY) -> dict[str, Any]:
+    """What holds for every container: no right that it does not use, and an end to all it takes."""
+    return {
+        "image": image,
+        # Ours are built here: no registry has them.
+        "pull_policy": "never",
+        "user": user,
+        "read_only": True,
+        "tmpfs": [f"/tmp:size={size.tmp_mb}m"],
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "mem_limit": f"{size.memory_limit_mb}m",
+        "memswap_limit": f"{size.memory_limit_mb}m",
+        "pids_limit": size.pids,
+        # Not `cpus`: the engine would refuse to change the quota of a running container.
+        "cpu_period": stack.CPU_PERIOD_US,
+        "cpu_quota": round(size.cpu_limit_cores * stack.CPU_PERIOD_US),
+        "stop_grace_period": "3s",
+        "restart": "unless-stopped",
+        "logging": {"driver": "json-file", "options": {"max-size": "1m", "max-file": "3"}},
+    }
+
+
+def _build(dockerfile: str) -> dict[str, Any]:
+    """Only one service of an image says how to build it, so that it is built once."""
+    return {
+        "context": ".",
+        "dockerfile": dockerfile,
+        "args": ["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST"],
+    }
+
+
+def _health(script: str) -> dict[str, Any]:
+    # Each check starts a process inside the container, on the CPU that the mesh needs.
+    return {
+        "test": ["CMD", "bash", "-c", script],
+        "interval": "10s",
+        "timeout": "3s",
+        "retries": 3,
+        "start_period": "10s",
+    }
+
+
+def _answers(port: int, path: str) -> dict[str, Any]:
+    return _health(ANSWERS.format(port=port, path=path))
+
+
+def _on(network: Network, names: Iterable[str], address: str | None = None) -> dict[str, Any]:
+    """A network by names that are found on no other, so that nothing bypasses a partition."""
+    fixed = {} if address is None else {"ipv4_address": address}
+    return {network: {**fixed, "aliases": [network_alias(name, network) for name in names]}}
+
+
+def _address(position: int) -> str:
+    return f"{MESH_NETWORK}.{FIRST_ADDRESS + position}"
+
+
+def _of_the_mesh(name: str, size: Size) -> dict[str, Any]:
+    # No restart by the engine, whose back-off would bend an episode: the fleet brings it back.
+    # And no init: what the kernel kills for its memory is process 1, and the container with it.
+    size = replace(size, memory_limit_mb=size.memory_limit_mb + stack.RUNTIME_MEMORY_MB)
+    return _container(MESH_IMAGE, size) | {
+        "command": [name],
+        "init": False,
+        "restart": "no",
+        "environment": {
+            "SRE_SPANS_URL": "${SRE_SPANS_URL:-" + SPANS_URL + "}",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": None,
+        },
+        # For a collector, or an orchestrator, on the host itself.
+        "extra_hosts": [f"{stack.HOST_ALIAS}:host-gateway"],
+        "healthcheck": _health(CONNECTS.format(port=stack.CONTROL_PORT)),
+    }
+
+
+def _replica(replica: ReplicaId) -> dict[str, Any]:
+    limits = LIMITS[replica.service]
+    names = (str(replica), replica.service)
+    address = _address(REPLICAS.index(replica))
+    built = {"build": _build("services/Dockerfile")} if replica == REPLICAS[0] else {}
+    size = Size(limits.memory_limit_mb, limits.cpu_limit_cores)
+    own = {
+        "labels": {stack.LABEL_MESH_ADDRESS: address},
+        "networks": _on(Network.MESH, names, address) | _on(Network.TELEMETRY, names),
+    }
+    return _of_the_mesh(str(replica), size) | built | own
+
+
+def _traffic() -> dict[str, Any]:
+    names = (Part.TRAFFIC,)
+    # A fixed address too: one given out freely could be that of a replica cut off for a moment.
+    address = _address(len(REPLICAS))
+    return _of_the_mesh(USERS, SIZES[Part.TRAFFIC]) | {
+        "networks": _on(Network.MESH, names, address) | _on(Network.TELEMETRY, names),
+    }
+
+
+def _fleet(part: Part) -> dict[str, Any]:
+    # The rest depends on the first of them, so that the image is built whatever is asked for.
+    built = {"build": _build("Dockerfile")} if part == FLEETS[0] else {}
+    own = {
+        "command": ["python", "-m", "orchestrator.fleet"],
+        "environment": {"SRE_PROJECT": "${COMPOSE_PROJECT_NAME}"},
+        "volumes": ["${SRE_DOCKER_SOCKET:-" + SOCKET + "}:" + SOCKET],
+        "networks": _on(Network.CONTROL, [part]),
+        "healthcheck": _answers(stack.FLEET_PORT, "/healthz"),
+    }
+    return _container(ENVIRONMENT_IMAGE, SIZES[part], ROOT) | built | own
+
+
+def _chaos() -> dict[str, Any]:
+    return _container(ENVIRONMENT_IMAGE, SIZES[Part.CHAOS]) | {
+        "command": ["python", "-m", "chaos.app"],
+        "environment": {"SRE_FLEET_URLS": FLEET_URLS},
+        "networks": _on(Network.CONTROL, [Part.CHAOS]),
+        "depends_on": [*FLEETS],
+        "healthcheck": _answers(stack.CHAOS_PORT, "/healthz"),
+    }
+
+
+def _orchestrator() -> dict[str, Any]:
+    names = (Part.ORCHESTRATOR,)
+    chaos = f"http://{network_alias(Part.CHAOS, Network.CONTROL)}:{stack.CHAOS_PORT}"
+    return _container(ENVIRONMENT_IMAGE, SIZES[Part.ORCHESTRATOR]) | {
+        "environment": {
+            "SRE_BACKEND": "docker",
+            "SRE_MAX_SESSIONS": "1",
+            # Out of an agent's reach: metrics tell the truth, and who sends spans is believed.
+            "SRE_METRICS_HOST": TELEMETRY_SIDE,
+            "SRE_SPANS_ADDRESS": f"{TELEMETRY_SIDE}:{stack.SPANS_PORT}",
+            "SRE_FLEET_URLS": FLEET_URLS,
+            "SRE_CHAOS_URL": chaos,
+            "SRE_STATE_TOKEN": None,
+            "SRE_FAULT": None,
+        },
+        "networks": _on(Network.TELEMETRY, names)
+        | _on(Network.CONTROL, names)
+        | _on(Network.AGENT, names),
+        "ports": ["127.0.0.1:${SRE_PORT:-8000}:" + str(stack.SERVER_PORT)],
+        "depends_on": [*FLEETS, Part.CHAOS],
+        "stop_grace_period": "10s",
+        "healthcheck": _answers(stack.SERVER_PORT, "/health"),
+    }
+
+
+def _prometheus() -> dict[str, Any]:
+    return _container(PROMETHEUS_IMAGE, SIZES[Part.PROMETHEUS]) | {
+        "build": _build("observability/Dockerfile"),
+        "networks": _on(Network.TELEMETRY, [Part.PROMETHEUS])
+        | _on(Network.CONTROL, [Part.PROMETHEUS]),
+        "ports": ["127.0.0.1:${SRE_PROMETHEUS_PORT:-9090}:" + str(stack.PROMETHEUS_PORT)],
+        "healthcheck": _answers(stack.PROMETHEUS_PORT, "/-/healthy"),
+    }
+
+
+def _inference() -> dict[str, Any]:
+    server = f"http://{network_alias(Part.ORCHESTRATOR, Network.AGENT)}:{stack.SERVER_PORT}"
+    return _container(ENVIRONMENT_IMAGE, INFERENCE_SIZE) | {
+        "profiles": [AGENT_PROFILE],
+        "command": ["python", "inference.py", "--transcripts", "/tmp/transcripts"],
+        "environment": {
+            "SRE_BASE_URL": server,
+            "API_BASE_URL": None,
+            "MODEL_NAME": None,
+            "HF_TOKEN": None,
+        },
+        "networks": _on(Network.AGENT, [INFERENCE]),
+        "restart": "no",
+        # The image's own asks a server for its health, and this is none.
+        "healthcheck": {"disable": True},
+    }
+
+
+if __name__ == "__main__":
+    FILE.write_text(text(), encoding="ascii")

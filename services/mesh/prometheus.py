@@ -1,0 +1,108 @@
+"""Writes Prometheus' configuration, rules and alerts: `python -m services.mesh.prometheus`.
+
+Starts no Prometheus; what it scrapes stands in `stack`.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from services.mesh import signals, stack
+from services.mesh.alerts import alert_groups
+from services.mesh.rules import INSTANCE, INTERVAL, JOB_MESH, rule_groups
+from services.mesh.signals import ControlRoute
+from services.mesh.stack import Network, Part, network_alias
+from services.mesh.topology import USERS, Service
+from services.mesh.yaml import dump
+
+FOLDER = Path(__file__).parents[2] / "observability"
+HEADER = "# Written by `make generate` from services/mesh/{source}.py: change that.\n"
+CONFIG, RULES, ALERTS = "prometheus.yml", "rules.yml", "alerts.yml"
+
+PORTS: Mapping[Part, int] = MappingProxyType(
+    {
+        Part.FLEET: stack.FLEET_PORT,
+        Part.FLEET_STANDBY: stack.FLEET_PORT,
+        Part.CHAOS: stack.CHAOS_PORT,
+    }
+)
+"""Parts that only the network of orders leads to."""
+
+SELF_INTERVAL = "15s"
+
+
+def config() -> dict[str, Any]:
+    """The configuration.
+
+    Replicas are named one by one: Prometheus takes news of DNS discovery at most every 5 s, a
+    ninth of an episode, and would give a replica another name with every new address.
+    """
+    replicas = [
+        _targets(
+            *(
+                (str(replica), stack.CONTROL_PORT)
+                for replica in stack.REPLICAS
+                if replica.service is service
+            ),
+            service=service,
+        )
+        for service in Service
+    ]
+    return {
+        "global": {
+            "scrape_interval": INTERVAL,
+            "scrape_timeout": INTERVAL,
+            "evaluation_interval": INTERVAL,
+        },
+        "rule_files": [RULES, ALERTS],
+        "scrape_configs": [
+            _job(JOB_MESH, *replicas),
+            _job(Part.TRAFFIC, _targets((Part.TRAFFIC, stack.CONTROL_PORT), service=USERS)),
+            _job(Part.ORCHESTRATOR, _targets((Part.ORCHESTRATOR, stack.METRICS_PORT))),
+            _job(Network.CONTROL, _targets(*PORTS.items(), network=Network.CONTROL)),
+            _job(Part.PROMETHEUS, _targets((Part.PROMETHEUS, stack.PROMETHEUS_PORT)))
+            | {"scrape_interval": SELF_INTERVAL},
+        ],
+    }
+
+
+def _targets(
+    *where: tuple[str, int], service: str | None = None, network: Network = Network.TELEMETRY
+) -> dict[str, Any]:
+    found = [f"{network_alias(name, network)}:{port}" for name, port in where]
+    labels = {} if service is None else {"labels": {signals.LABEL_SERVICE: service}}
+    return {"targets": found} | labels
+
+
+def _job(name: str, *groups: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "job_name": name,
+        "metrics_path": ControlRoute.METRICS,
+        "static_configs": list(groups),
+        "relabel_configs": [
+            {
+                "source_labels": ["__address__"],
+                "regex": "([^.]+)[.].+",
+                "target_label": INSTANCE,
+            }
+        ],
+        "metric_relabel_configs": [
+            # When a series was made: as many again, and nothing reads them.
+            {"source_labels": ["__name__"], "regex": ".+_created", "action": "drop"}
+        ],
+    }
+
+
+def texts() -> dict[str, str]:
+    """By name of the file."""
+    return {
+        CONFIG: HEADER.format(source="prometheus") + dump(config()),
+        RULES: HEADER.format(source="rules") + dump(rule_groups()),
+        ALERTS: HEADER.format(source="alerts") + dump(alert_groups()),
+    }
+
+
+if __name__ == "__main__":
+    for name, text in texts().items():
+        (FOLDER / name).write_text(text, encoding="ascii")

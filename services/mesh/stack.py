@@ -1,0 +1,83 @@
+"""The stack of containers: what runs in it, on which networks and ports. Starts nothing."""
+
+from enum import StrEnum
+
+from services.mesh.deployment import ReplicaId
+from services.mesh.topology import MAX_REPLICAS, Service
+
+PROJECT = "sre-autopilot"
+"""Compose's name of the stack, unless the user gives another."""
+
+REPLICAS = tuple(ReplicaId(service, index) for service in Service for index in range(MAX_REPLICAS))
+"""All that can serve; each is a container of its own, named as the replica is: "user_db-0"."""
+
+
+class Part(StrEnum):
+    """The containers beside the replicas."""
+
+    TRAFFIC = "traffic"
+    CHAOS = "chaos"
+    FLEET = "fleet"
+    FLEET_STANDBY = "fleet-standby"
+    ORCHESTRATOR = "orchestrator"
+    PROMETHEUS = "prometheus"
+
+
+class Network(StrEnum):
+    """MESH carries the calls, TELEMETRY the control ports and spans, CONTROL the orders to the
+    fleet and to chaos, AGENT what an agent in the stack may reach: the server alone.
+    """
+
+    MESH = "mesh"
+    TELEMETRY = "telemetry"
+    CONTROL = "control"
+    AGENT = "agent"
+
+
+class FleetVerb(StrEnum):
+    """All that the broker does to a container."""
+
+    START = "start"
+    RESTART = "restart"
+    STOP = "stop"
+    CONNECT = "connect"
+    DISCONNECT = "disconnect"
+    LIMIT = "limit"
+
+
+STEP_SECONDS = 1.5
+"""A window of the containers."""
+
+DATA_PORT = 8000
+CONTROL_PORT = 9000
+SPANS_PORT = 4318
+SERVER_PORT = 8000
+METRICS_PORT = 9464
+FLEET_PORT = 8200
+CHAOS_PORT = 8300
+PROMETHEUS_PORT = 9090
+HOST_ALIAS = "host.docker.internal"
+"""What the mesh's containers call the machine that the engine runs on."""
+
+LABEL_PROJECT = "com.docker.compose.project"
+LABEL_CONTAINER = "com.docker.compose.service"
+"""Labels by which Compose marks its containers."""
+LABEL_MESH_ADDRESS = "sre-autopilot.mesh-address"
+"""The address on the mesh network that a replica has, and gets again when it is reconnected."""
+
+RUNTIME_MEMORY_MB = 45
+"""Interpreter and libraries, which forked processes share and a container has for itself: it may
+hold so much beyond its service's limit, and reports so much less. Measured."""
+CPU_PERIOD_US = 100_000
+STARTING_CPU_CORES = 1.0
+"""What a replica gets until it serves: imports take a second of CPU."""
+STALLED_CPU_SHARE = 0.001
+"""Share of its limit at which a replica stands still: the kernel's least quota, or near it."""
+
+
+def network_alias(name: str, network: Network) -> str:
+    """The name by which a container, or all replicas of a service, is found on one network only.
+
+    Compose gives the bare name on every network, so that it would bypass a partition.
+    """
+    return f"{name}.{network}"

@@ -1,0 +1,224 @@
+"""The Compose file: every container is held down, whole, and found where others look for it."""
+
+import os
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from services.mesh import compose, stack
+from services.mesh.deployment import ReplicaId
+from services.mesh.stack import REPLICAS, Network, Part, network_alias
+from services.mesh.topology import LIMITS, USERS, Service
+from tests.architecture.source import ROOT
+
+MEMORY_OF_THE_STACK_MB = 8 * 1024
+STACK = compose.compose()
+SERVICES: dict[str, dict[str, Any]] = STACK["services"]
+FLEETS = {str(fleet) for fleet in compose.FLEETS}
+MESH = {*map(str, REPLICAS), str(Part.TRAFFIC)}
+HOLES = {"privileged", "cap_add", "devices", "pid", "ipc", "network_mode", "userns_mode", "cpus"}
+NETWORKS = {
+    **{name: {Network.MESH, Network.TELEMETRY} for name in MESH},
+    Part.CHAOS: {Network.CONTROL},
+    Part.FLEET: {Network.CONTROL},
+    Part.FLEET_STANDBY: {Network.CONTROL},
+    Part.ORCHESTRATOR: {Network.CONTROL, Network.TELEMETRY, Network.AGENT},
+    Part.PROMETHEUS: {Network.CONTROL, Network.TELEMETRY},
+    compose.INFERENCE: {Network.AGENT},
+}
+
+each_service = pytest.mark.parametrize("name", SERVICES)
+each_replica = pytest.mark.parametrize("replica", REPLICAS, ids=str)
+
+
+def megabytes(size: str) -> int:
+    assert re.fullmatch(r"\d+m", size), size
+    return int(size[:-1])
+
+
+def test_the_committed_file_is_fresh() -> None:
+    assert compose.FILE.read_text() == compose.text(), "run `make generate`"
+
+
+def test_the_module_writes_the_file_of_its_own_tree(tmp_path) -> None:
+    for path in (ROOT / "services" / "mesh").glob("*.py"):
+        copied = tmp_path / path.relative_to(ROOT)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        copied.write_bytes(path.read_bytes())
+    # Without site packages: the writer needs the standard library alone.
+    command = [sys.executable, "-S", "-m", "services.mesh.compose"]
+    subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""}, check=True)
+    assert (tmp_path / "docker-compose.yml").read_text() == compose.text()
+
+
+def test_a_yaml_reader_finds_what_was_meant() -> None:
+    yaml: Any = pytest.importorskip("yaml")
+    assert yaml.safe_load(compose.text()) == STACK
+
+
+def test_everything_that_the_vocabulary_names_is_there() -> None:
+    assert STACK["name"] == stack.PROJECT
+    assert set(SERVICES) == {*map(str, REPLICAS), *Part, compose.INFERENCE}
+    assert set(STACK["networks"]) == {*Network}
+
+
+@each_service
+def test_a_container_has_no_right_that_it_does_not_use(name) -> None:
+    service = SERVICES[name]
+    assert service["user"] == ("0:0" if name in FLEETS else "65532:65532")
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not HOLES & service.keys()
+
+
+@each_service
+def test_there_is_an_end_to_all_that_a_container_takes(name) -> None:
+    service = SERVICES[name]
+    assert service["mem_limit"] == service["memswap_limit"]
+    assert service["pids_limit"] <= 256
+    assert service["cpu_period"] == stack.CPU_PERIOD_US
+    assert 0 < service["cpu_quota"] <= 2 * stack.CPU_PERIOD_US
+    (tmp,) = service["tmpfs"]
+    size = megabytes(tmp.removeprefix("/tmp:size="))
+    assert size <= megabytes(service["mem_limit"]) / 2
+    assert service["logging"]["options"] == {"max-size": "1m", "max-file": "3"}
+
+
+def test_the_stack_fits_its_memory() -> None:
+    total = sum(megabytes(service["mem_limit"]) for service in SERVICES.values())
+    assert total <= MEMORY_OF_THE_STACK_MB
+
+
+def test_nobody_but_the_fleet_has_the_socket_or_any_volume() -> None:
+    assert {name for name, service in SERVICES.items() if "volumes" in service} == FLEETS
+    assert {n for n, service in SERVICES.items() if "docker.sock" in str(service)} == FLEETS
+    for fleet in FLEETS:
+        assert SERVICES[fleet]["volumes"] == [
+            "${SRE_DOCKER_SOCKET:-/var/run/docker.sock}:/var/run/docker.sock"
+        ]
+
+
+@each_service
+def test_a_container_is_on_its_networks_only_and_found_by_names_of_each(name) -> None:
+    networks = SERVICES[name]["networks"]
+    assert set(networks) == NETWORKS[name]
+    for network, joined in networks.items():
+        assert network_alias(name, network) in joined["aliases"]
+        assert all(alias.endswith(f".{network}") for alias in joined["aliases"])
+
+
+def test_neither_calls_nor_orders_lead_out_of_the_stack() -> None:
+    assert {n for n, net in STACK["networks"].items() if net.get("internal")} == {
+        Network.MESH,
+        Network.CONTROL,
+    }
+
+
+def test_ports_are_published_on_this_machine_only() -> None:
+    published = {name: service.get("ports") for name, service in SERVICES.items()}
+    assert {name: ports for name, ports in published.items() if ports} == {
+        Part.ORCHESTRATOR: ["127.0.0.1:${SRE_PORT:-8000}:8000"],
+        Part.PROMETHEUS: ["127.0.0.1:${SRE_PROMETHEUS_PORT:-9090}:9090"],
+    }
+
+
+@each_replica
+def test_a_replica_has_what_the_mesh_says(replica) -> None:
+    service, limits = SERVICES[str(replica)], LIMITS[replica.service]
+    assert service["command"] == [str(replica)]
+    assert megabytes(service["mem_limit"]) == limits.memory_limit_mb + stack.RUNTIME_MEMORY_MB
+    assert service["cpu_quota"] == limits.cpu_limit_cores * stack.CPU_PERIOD_US
+
+
+@each_replica
+def test_a_replica_is_found_by_its_name_and_that_of_its_service(replica) -> None:
+    for network, joined in SERVICES[str(replica)]["networks"].items():
+        names = (str(replica), replica.service)
+        assert joined["aliases"] == [network_alias(name, network) for name in names]
+
+
+@each_replica
+def test_a_replica_says_the_address_that_it_gets_again(replica) -> None:
+    service = SERVICES[str(replica)]
+    address = service["networks"][Network.MESH]["ipv4_address"]
+    assert service["labels"] == {stack.LABEL_MESH_ADDRESS: address}
+
+
+def test_every_address_of_the_mesh_is_fixed_and_has_one_owner() -> None:
+    on_mesh = [s["networks"][Network.MESH] for s in SERVICES.values() if "mesh" in s["networks"]]
+    addresses = [joined["ipv4_address"] for joined in on_mesh]
+    assert len({*addresses}) == len(addresses) == len(MESH)
+    (config,) = STACK["networks"][Network.MESH]["ipam"]["config"]
+    network = config["subnet"].removesuffix("0/24")
+    numbers = {int(address.removeprefix(network)) for address in addresses}
+    # The engine takes the first for itself, and the last is everybody's.
+    assert numbers <= {*range(2, 255)}
+
+
+@pytest.mark.parametrize("name", sorted(MESH))
+def test_what_is_of_the_mesh_is_process_1_and_not_restarted_by_the_engine(name) -> None:
+    service = SERVICES[name]
+    assert (service["init"], service["restart"]) == (False, "no")
+    assert service["image"] == compose.MESH_IMAGE
+    assert f"/{stack.CONTROL_PORT}" in service["healthcheck"]["test"][-1]
+    assert service["extra_hosts"] == [f"{stack.HOST_ALIAS}:host-gateway"]
+    assert service["environment"]["SRE_SPANS_URL"].endswith(f":{stack.SPANS_PORT}}}")
+
+
+@pytest.mark.parametrize("part", [part for part in Part if part is not Part.TRAFFIC])
+def test_the_other_parts_come_back_and_are_asked_for_an_answer(part) -> None:
+    service = SERVICES[part]
+    assert service["restart"] == "unless-stopped"
+    script = service["healthcheck"]["test"][-1]
+    assert "HTTP/1.0" in script and "= 200 ]" in script
+    assert not re.search(r"(?<!\$)\$(?!\$)", script), "Compose would put a variable there"
+
+
+def test_the_users_are_the_users() -> None:
+    assert SERVICES[Part.TRAFFIC]["command"] == [USERS]
+
+
+@pytest.mark.parametrize("image", sorted({service["image"] for service in SERVICES.values()}))
+def test_an_image_is_built_by_one_service_and_never_pulled(image) -> None:
+    using = [service for service in SERVICES.values() if service["image"] == image]
+    (build,) = [service["build"] for service in using if "build" in service]
+    assert (ROOT / build["dockerfile"]).is_file()
+    assert {service["pull_policy"] for service in using} == {"never"}
+
+
+def test_who_waits_for_whom_leads_to_the_builder_of_the_image() -> None:
+    for name in (Part.CHAOS, Part.ORCHESTRATOR):
+        assert compose.FLEETS[0] in SERVICES[name]["depends_on"]
+    assert "build" in SERVICES[compose.FLEETS[0]]
+
+
+def test_clients_of_the_fleet_are_told_of_both_on_the_network_of_orders() -> None:
+    told = {
+        SERVICES[name]["environment"]["SRE_FLEET_URLS"] for name in (Part.CHAOS, Part.ORCHESTRATOR)
+    }
+    assert told == {"http://fleet.control:8200,http://fleet-standby.control:8200"}
+
+
+def test_the_fleet_is_told_whose_containers_are_its_own() -> None:
+    for fleet in FLEETS:
+        assert SERVICES[fleet]["environment"] == {"SRE_PROJECT": "${COMPOSE_PROJECT_NAME}"}
+
+
+def test_the_agent_comes_only_when_asked_and_reaches_no_more_than_the_server() -> None:
+    agent = SERVICES[compose.INFERENCE]
+    assert agent["profiles"] == ["agent"]
+    assert [name for name, service in SERVICES.items() if "profiles" in service] == ["inference"]
+    assert agent["environment"]["SRE_BASE_URL"] == "http://orchestrator.agent:8000"
+    met = {name for name, nets in NETWORKS.items() if Network.AGENT in nets} - {compose.INFERENCE}
+    assert met == {Part.ORCHESTRATOR}
+
+
+def test_a_standby_differs_from_the_first_in_name_and_address_only() -> None:
+    for service in Service:
+        first, standby = (SERVICES[str(ReplicaId(service, index))] for index in (0, 1))
+        different = {key for key in standby if standby[key] != first[key]}
+        assert different == {"command", "labels", "networks"}
