@@ -1,0 +1,156 @@
+"""What the fleet does to a container, and how it looks after it. Knows no HTTP.
+
+Nothing that it is told reaches the engine but a known name, a known verb and a checked number.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Protocol
+
+import anyio
+from pydantic import BaseModel, ConfigDict, Field
+
+from orchestrator.errors import UnknownName
+from orchestrator.fleet_engine import RUNNING, Container, ContainerMissing
+from orchestrator.fleet_keeper import SERVICES, Ward
+from services.mesh.stack import (
+    STALLED_CPU_SHARE,
+    STARTING_CPU_CORES,
+    FleetVerb,
+    Network,
+    Part,
+    network_alias,
+)
+from services.mesh.topology import LIMITS
+
+MAX_GRACE_S = 10.0
+
+CONTAINER, VERB = "container", "verb"
+"""Fields of the errors that name what is unknown."""
+
+log = logging.getLogger(__name__)
+
+
+class Engine(Ward, Protocol):
+    """What the broker and its keeper need of an engine. All of it blocks."""
+
+    def restart(self, container: Container) -> None: ...
+    def stop(self, container: Container, grace_s: float) -> None: ...
+    def connect(self, container: Container, aliases: Sequence[str]) -> None: ...
+    def disconnect(self, container: Container) -> None: ...
+
+
+class Order(BaseModel):
+    """The body of a verb; this one of a verb without arguments."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Stop(Order):
+    grace_s: float = Field(ge=0.0, le=MAX_GRACE_S, allow_inf_nan=False)
+
+
+class Limit(Order):
+    """Share of the service's own limit."""
+
+    cpu_share: float = Field(ge=STALLED_CPU_SHARE, le=1.0, allow_inf_nan=False)
+
+
+ORDERS: Mapping[FleetVerb, type[Order]] = MappingProxyType(
+    {**dict.fromkeys(FleetVerb, Order), FleetVerb.STOP: Stop, FleetVerb.LIMIT: Limit}
+)
+VERBS: Mapping[str, Sequence[FleetVerb]] = MappingProxyType(
+    {
+        **dict.fromkeys(SERVICES, tuple(FleetVerb)),
+        Part.TRAFFIC: (FleetVerb.START, FleetVerb.RESTART, FleetVerb.STOP),
+    }
+)
+"""Whom the broker serves, and what each takes."""
+
+
+class ContainerState(BaseModel):
+    """`cpu_share` is the quota over the service's limit; nobody limits the users: theirs is 1."""
+
+    name: str
+    running: bool
+    exit_code: int | None
+    oom_killed: bool
+    started_at: str
+    on_mesh: bool
+    mesh_address: str | None
+    control_address: str | None
+    cpu_share: float
+
+
+class Broker:
+    """Carries out verbs, one at a time on each container."""
+
+    def __init__(self, engine: Engine, project: str) -> None:
+        self._engine = engine
+        self._project = project
+        self._locks = {name: asyncio.Lock() for name in VERBS}
+
+    async def containers(self) -> Mapping[str, Mapping[str, bool]]:
+        listed = await anyio.to_thread.run_sync(self._engine.listed, abandon_on_cancel=True)
+        if missing := [name for name in VERBS if name not in listed]:
+            raise ContainerMissing(self._project, missing)
+        return {name: {"running": listed[name] == RUNNING} for name in VERBS}
+
+    async def state(self, name: str) -> ContainerState:
+        _check(CONTAINER, name, VERBS)
+        return await anyio.to_thread.run_sync(self._state, name, abandon_on_cancel=True)
+
+    async def carry_out(self, name: str, verb: str, body: bytes) -> ContainerState:
+        """Answers the state after it. Raises UnknownName, ValidationError, EngineFailed."""
+        _check(CONTAINER, name, VERBS)
+        _check(VERB, verb, VERBS[name])
+        order = ORDERS[FleetVerb(verb)].model_validate_json(body or b"{}")
+        async with self._locks[name]:
+            began_s = time.monotonic()
+            state = await anyio.to_thread.run_sync(
+                self._carry_out, name, FleetVerb(verb), order, abandon_on_cancel=True
+            )
+        log.info("%s %s: %.0f ms", name, verb, (time.monotonic() - began_s) * 1000)
+        return state
+
+    def _carry_out(self, name: str, verb: FleetVerb, order: Order) -> ContainerState:
+        engine, container = self._engine, self._engine.inspect(name)
+        on_mesh = Network.MESH in container.addresses
+        if verb is FleetVerb.RESTART or (verb is FleetVerb.START and not container.running):
+            if name in SERVICES:
+                engine.give_cpu(container, STARTING_CPU_CORES)
+            (engine.restart if verb is FleetVerb.RESTART else engine.start)(container)
+        elif isinstance(order, Stop) and container.running:
+            engine.stop(container, order.grace_s)
+        elif isinstance(order, Limit):
+            limit_cores = LIMITS[SERVICES[name]].cpu_limit_cores
+            engine.give_cpu(container, order.cpu_share * limit_cores)
+        elif verb is FleetVerb.CONNECT and not on_mesh:
+            aliases = [network_alias(each, Network.MESH) for each in (name, SERVICES[name])]
+            engine.connect(container, aliases)
+        elif verb is FleetVerb.DISCONNECT and on_mesh:
+            engine.disconnect(container)
+        return self._state(name)
+
+    def _state(self, name: str) -> ContainerState:
+        container = self._engine.inspect(name)
+        limit_cores = LIMITS[SERVICES[name]].cpu_limit_cores if name in SERVICES else None
+        return ContainerState(
+            name=name,
+            running=container.running,
+            exit_code=container.exit_code,
+            oom_killed=container.oom_killed,
+            started_at=container.started_at,
+            on_mesh=Network.MESH in container.addresses,
+            mesh_address=container.mesh_address,
+            control_address=container.addresses.get(Network.TELEMETRY),
+            cpu_share=container.cpu_cores / limit_cores if limit_cores else 1.0,
+        )
+
+
+def _check(field: str, value: str, valid: Mapping[str, Any] | Sequence[str]) -> None:
+    if value not in valid:
+        raise UnknownName(field, value, valid)

@@ -1,0 +1,215 @@
+"""The Docker engine, as far as the fleet uses it: one stack's containers, found by their labels.
+
+Creates and removes nothing, runs nothing inside a container, and asks for nothing by a name that
+came from outside: ids and networks are those that the engine lists for the stack.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import docker
+from docker.errors import APIError, DockerException
+from requests import RequestException
+from requests.exceptions import ConnectionError as Disconnected
+from requests.exceptions import ReadTimeout
+from urllib3.exceptions import HTTPError
+
+from orchestrator.errors import BackendError
+from services.mesh.stack import (
+    CPU_PERIOD_US,
+    LABEL_CONTAINER,
+    LABEL_MESH_ADDRESS,
+    LABEL_PROJECT,
+    FleetVerb,
+    Network,
+)
+
+LABEL_NETWORK = "com.docker.compose.network"
+LABEL_ONE_OFF = "com.docker.compose.oneoff"
+"""Marks what `docker compose run` made beside the stack."""
+RUNNING, EXITED = "running", "exited"
+"""The engine's words; it has others, for what is neither."""
+
+TIMEOUT_S = 8.0
+LEAST_QUOTA_US = 1_000
+"""The kernel takes no less."""
+
+
+class EngineFailed(BackendError):
+    """The engine did not do what it was asked."""
+
+    status = 502
+
+
+class EngineSilent(EngineFailed):
+    """The engine gives no answer."""
+
+    status = 503
+
+
+class ContainerMissing(EngineFailed):
+    """Part of the stack is not there: it is not up, or still being made."""
+
+    status = 503
+
+    def __init__(self, project: str, what: Sequence[str]) -> None:
+        super().__init__(f"project {project} has no container {', '.join(what)}: is the stack up?")
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What the engine knows of one container.
+
+    `addresses` holds the networks it is attached to, without an address while it does not run.
+    """
+
+    id: str
+    running: bool
+    exit_code: int | None
+    oom_killed: bool
+    started_at: str
+    finished_at: str
+    cpu_cores: float
+    mesh_address: str | None
+    addresses: Mapping[Network, str | None]
+
+
+class DockerEngine:
+    """The containers of one Compose project. Blocks; may be called from several threads."""
+
+    def __init__(self, api: docker.APIClient, project: str) -> None:
+        self._api = api
+        self._project = project
+        self._networks: Mapping[Network, str] = {}
+
+    def listed(self) -> Mapping[str, str]:
+        """The engine's word for the state of each container that there is, by name, in one call."""
+        return {labels[LABEL_CONTAINER]: state for _, labels, state in self._list()}
+
+    def inspect(self, name: str) -> Container:
+        """Raises ContainerMissing."""
+        found = [key for key, _, _ in self._list(f"{LABEL_CONTAINER}={name}")]
+        if not found:
+            raise ContainerMissing(self._project, [name])
+        with _mapped(name):
+            return self._container(self._api.inspect_container(found[-1]))
+
+    def start(self, container: Container) -> None:
+        with _mapped(FleetVerb.START):
+            self._api.start(container.id)
+
+    def restart(self, container: Container) -> None:
+        """Kills it at once."""
+        with _mapped(FleetVerb.RESTART):
+            self._api.restart(container.id, timeout=0)
+
+    def stop(self, container: Container, grace_s: float) -> None:
+        """Kills it where it outlives `grace_s`. The engine's own grace knows whole seconds only."""
+        with _mapped(FleetVerb.STOP):
+            if grace_s > 0:
+                self._api.kill(container.id, signal.SIGTERM)
+                with suppress(ReadTimeout, Disconnected):
+                    self._api.wait(container.id, timeout=grace_s)
+            self._api.stop(container.id, timeout=0)
+
+    def connect(self, container: Container, aliases: Sequence[str]) -> None:
+        """Attaches it to the mesh, at its own address."""
+        with _mapped(FleetVerb.CONNECT):
+            self._api.connect_container_to_network(
+                container.id,
+                self._network(Network.MESH),
+                ipv4_address=container.mesh_address,
+                aliases=list(aliases),
+            )
+
+    def disconnect(self, container: Container) -> None:
+        """Detaches it from the mesh."""
+        with _mapped(FleetVerb.DISCONNECT):
+            self._api.disconnect_container_from_network(container.id, self._network(Network.MESH))
+
+    def give_cpu(self, container: Container, cores: float) -> None:
+        quota_us = max(LEAST_QUOTA_US, round(cores * CPU_PERIOD_US))
+        with _mapped(FleetVerb.LIMIT):
+            self._api.update_container(container.id, cpu_quota=quota_us)
+
+    def was_stopped(self, container: Container) -> bool:
+        """Whether its last end was asked for, as far as the engine's memory of events goes.
+
+        An exit code does not tell: who outlives a stop's grace is killed, too.
+        """
+        ended_at = datetime.fromisoformat(container.finished_at).timestamp()
+        with _mapped("events"):
+            events = self._api.events(
+                since=f"{ended_at:.6f}",
+                until=f"{time.time():.6f}",
+                filters={"container": container.id, "event": "stop"},
+                decode=True,
+            )
+            return any(True for _ in events)
+
+    def _list(self, *labels: str) -> list[tuple[str, Mapping[str, str], str]]:
+        """Id, labels and state of each; of two with one name, the one that counts comes last.
+
+        Compose makes a new one before it removes the old: what runs counts, or else the newer.
+        """
+        wanted = [f"{LABEL_PROJECT}={self._project}", *labels]
+        with _mapped("list"):
+            all_of_them = self._api.containers(all=True, filters={"label": wanted})
+        own = [c for c in all_of_them if c["Labels"].get(LABEL_ONE_OFF) != "True"]
+        own.sort(key=lambda c: (c["State"] == RUNNING, c["Created"]))
+        return [(c["Id"], c["Labels"], c["State"]) for c in own if LABEL_CONTAINER in c["Labels"]]
+
+    def _container(self, raw: Mapping[str, Any]) -> Container:
+        state, host, attached = raw["State"], raw["HostConfig"], raw["NetworkSettings"]["Networks"]
+        period_us = host["CpuPeriod"] or CPU_PERIOD_US
+        return Container(
+            id=raw["Id"],
+            running=state["Running"],
+            exit_code=None if state["Running"] else state["ExitCode"],
+            oom_killed=state["OOMKilled"],
+            started_at=state["StartedAt"],
+            finished_at=state["FinishedAt"],
+            # No quota is the whole machine.
+            cpu_cores=host["CpuQuota"] / period_us if host["CpuQuota"] > 0 else os.cpu_count() or 1,
+            mesh_address=raw["Config"]["Labels"].get(LABEL_MESH_ADDRESS),
+            addresses={
+                network: attached[name]["IPAddress"] or None
+                for network in Network
+                for name in [self._named().get(network)]
+                if name in attached
+            },
+        )
+
+    def _network(self, network: Network) -> str:
+        name = self._named().get(network)
+        if name is None:
+            raise EngineFailed(f"project {self._project} has no network {network}")
+        return name
+
+    def _named(self) -> Mapping[Network, str]:
+        """The engine's names of the stack's networks; once all are there they do not change."""
+        if len(self._networks) < len(Network):
+            with _mapped("list networks"):
+                listed = self._api.networks(
+                    filters={"label": [f"{LABEL_PROJECT}={self._project}", LABEL_NETWORK]}
+                )
+            names = {n["Labels"][LABEL_NETWORK]: n["Name"] for n in listed}
+            self._networks = {n: names[n] for n in Network if n in names}
+        return self._networks
+
+
+@contextmanager
+def _mapped(what: str) -> Iterator[None]:
+    """Turns whatever the client raises into errors of ours."""
+    try:
+        yield
+    except APIError as error:
+        raise EngineFailed(f"{what}: {error.explanation or error}") from error
+    except (DockerException, RequestException, HTTPError, OSError) as error:
+        raise EngineSilent(f"{what}: the engine gives no answer: {error}") from error

@@ -1,0 +1,117 @@
+"""An engine on paper: containers that start, stop and lose their network at once."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from threading import Event
+from typing import Any
+
+from orchestrator.fleet_broker import VERBS
+from orchestrator.fleet_engine import EXITED, RUNNING, Container, ContainerMissing, EngineFailed
+from services.mesh.stack import Network
+
+ADDRESS = "10.231.0.10"
+CONTROL_ADDRESS = "10.232.0.10"
+ATTACHED: Mapping[Network, str | None] = {
+    Network.MESH: ADDRESS,
+    Network.TELEMETRY: CONTROL_ADDRESS,
+}
+
+
+@dataclass
+class PaperEngine:
+    """`calls` remembers what it was told; `broken` names what it fails at."""
+
+    containers: dict[str, Container] = field(default_factory=dict)
+    stopped: set[str] = field(default_factory=set)
+    calls: list[tuple[object, ...]] = field(default_factory=list)
+    broken: dict[str, EngineFailed] = field(default_factory=dict)
+    asked: int = 0
+    lives: int = 0
+    started: Event = field(default_factory=Event)
+
+    @classmethod
+    def of(cls, names: Iterable[str] = VERBS) -> "PaperEngine":
+        running = Container(
+            id="",
+            running=True,
+            exit_code=None,
+            oom_killed=False,
+            started_at="start 0",
+            finished_at="",
+            cpu_cores=0.5,
+            mesh_address=ADDRESS,
+            addresses=ATTACHED,
+        )
+        return cls({name: replace(running, id=f"id of {name}") for name in names})
+
+    def end(self, name: str, exit_code: int, stopped: bool = False) -> None:
+        """It ends, by itself or because somebody stopped it."""
+        self.lives += 1
+        self.now(name, running=False, exit_code=exit_code, finished_at=f"end {self.lives}")
+        (self.stopped.add if stopped else self.stopped.discard)(name)
+
+    def now(self, name: str, **changes: Any) -> None:
+        self.containers[name] = replace(self.containers[name], **changes)
+
+    def told(self) -> list[object]:
+        """What it was told to do, without the arguments."""
+        return [call[0] for call in self.calls]
+
+    def listed(self) -> Mapping[str, str]:
+        self._may_fail("listed")
+        return {name: RUNNING if c.running else EXITED for name, c in self.containers.items()}
+
+    def inspect(self, name: str) -> Container:
+        if name not in self.containers:
+            raise ContainerMissing("paper", [name])
+        return self.containers[name]
+
+    def start(self, container: Container) -> None:
+        self._do("start", container)
+        self._begin(container)
+
+    def restart(self, container: Container) -> None:
+        self._do("restart", container)
+        self._begin(container)
+
+    def stop(self, container: Container, grace_s: float) -> None:
+        name = self._do("stop", container, grace_s)
+        self.end(name, 0, stopped=True)
+
+    def connect(self, container: Container, aliases: Sequence[str]) -> None:
+        name = self._do("connect", container, *aliases)
+        self.now(name, addresses=ATTACHED)
+
+    def disconnect(self, container: Container) -> None:
+        name = self._do("disconnect", container)
+        self.now(name, addresses={Network.TELEMETRY: CONTROL_ADDRESS})
+
+    def give_cpu(self, container: Container, cores: float) -> None:
+        name = self._do("give_cpu", container, cores)
+        self.now(name, cpu_cores=cores)
+
+    def was_stopped(self, container: Container) -> bool:
+        self.asked += 1
+        return self._name(container) in self.stopped
+
+    def _begin(self, container: Container) -> None:
+        self.lives += 1
+        self.now(
+            self._name(container),
+            running=True,
+            exit_code=None,
+            started_at=f"start {self.lives}",
+        )
+        self.started.set()
+
+    def _do(self, what: str, container: Container, *arguments: object) -> str:
+        self._may_fail(what)
+        self.calls.append((what, self._name(container), *arguments))
+        return self._name(container)
+
+    def _may_fail(self, what: str) -> None:
+        if what in self.broken:
+            raise self.broken[what]
+
+    def _name(self, container: Container) -> str:
+        return next(name for name, c in self.containers.items() if c.id == container.id)
