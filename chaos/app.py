@@ -1,0 +1,142 @@
+"""The API of chaos: outages of replicas as desired states over HTTP. Injects nothing by itself.
+
+python -m chaos.app
+"""
+
+import argparse
+import logging
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Self
+
+import uvicorn
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from pydantic import BaseModel, ConfigDict, Field
+
+from chaos.fleet_client import Fleet, FleetUnavailable
+from chaos.outages import HealReason, Outage, Outages
+from services.mesh.deployment import ReplicaId
+from services.mesh.signals import HEALED, LABEL_REASON, OUTAGES, ControlRoute
+from services.mesh.stack import CHAOS_PORT, REPLICAS
+
+FLEET_URLS = "SRE_FLEET_URLS"
+FLEET_TIMEOUT_S = 2.0
+"""Of a broker's answers, which take 60 ms: short, so that the next one is asked soon."""
+SHUTDOWN_TIMEOUT_S = 1
+METRICS_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_BY_NAME = {str(replica): replica for replica in REPLICAS}
+_UNAVAILABLE = 503
+_UNREADABLE = 422
+
+
+class Impairment(BaseModel):
+    """What holds at one replica; see Outage."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    partitioned: float = Field(ge=0.0, le=1.0)
+    cpu_fraction: float = Field(gt=0.0, le=1.0)
+
+    @classmethod
+    def of(cls, outage: Outage) -> Self:
+        return cls(partitioned=outage.partitioned, cpu_fraction=outage.cpu_fraction)
+
+
+class Order(Impairment):
+    """What is to hold, and for how long."""
+
+    ttl_s: float = Field(gt=0.0, allow_inf_nan=False)
+
+
+def create_app(fleet: Fleet) -> FastAPI:
+    """Owns `fleet`. Heals what it finds when it starts, and what it holds when it ends."""
+    registry = CollectorRegistry(auto_describe=False)
+    healed = Counter(HEALED, "Replicas healed", (LABEL_REASON,), registry=registry)
+    for reason in HealReason:
+        healed.labels(reason)
+    outages = Outages(fleet, lambda reason: healed.labels(reason).inc())
+    impaired = Gauge(OUTAGES, "Replicas impaired now", registry=registry)
+    impaired.set_function(lambda: outages.impaired)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        outages.reap()
+        yield
+        await outages.aclose()
+        await fleet.aclose()
+
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.add_exception_handler(FleetUnavailable, _no_fleet)
+    app.add_exception_handler(RequestValidationError, _unreadable)
+
+    @app.get(ControlRoute.HEALTH)
+    async def health() -> dict[str, str]:
+        if not outages.reaped:
+            raise HTTPException(_UNAVAILABLE, "still healing what a former life left behind")
+        return {"status": "healthy"}
+
+    @app.get(ControlRoute.METRICS)
+    async def metrics() -> Response:
+        return Response(generate_latest(registry), media_type=METRICS_MEDIA_TYPE)
+
+    @app.get(ControlRoute.IMPAIRMENTS)
+    async def holding() -> dict[str, Impairment]:
+        return {str(r): Impairment.of(outage) for r, outage in outages.holding.items()}
+
+    @app.put(f"{ControlRoute.IMPAIRMENTS}/{{replica}}")
+    async def impair(replica: str, order: Order) -> Impairment:
+        outage = Outage(order.partitioned, order.cpu_fraction)
+        await outages.hold(_known(replica), outage, order.ttl_s)
+        return Impairment.of(outage)
+
+    @app.delete(ControlRoute.IMPAIRMENTS)
+    async def heal() -> dict[str, Impairment]:
+        await outages.heal_all()
+        return await holding()
+
+    return app
+
+
+def _known(name: str) -> ReplicaId:
+    if name not in _BY_NAME:
+        raise HTTPException(404, f"no replica {name!r}; there are {', '.join(_BY_NAME)}")
+    return _BY_NAME[name]
+
+
+async def _no_fleet(_request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, _UNAVAILABLE)
+
+
+async def _unreadable(_request: Request, error: Exception) -> JSONResponse:
+    # Without the input, which FastAPI's own answer repeats: JSON cannot say NaN.
+    assert isinstance(error, RequestValidationError)
+    wrong = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+    return JSONResponse({"detail": "; ".join(wrong)}, _UNREADABLE)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serves until it is told to stop; asks the brokers named in SRE_FLEET_URLS."""
+    parser = argparse.ArgumentParser(description="Hold outages of replicas.")
+    parser.add_argument("--host", default="0.0.0.0", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=CHAOS_PORT, help="port (%(default)s)")
+    options = parser.parse_args(arguments)
+    urls = [url.strip() for url in os.environ.get(FLEET_URLS, "").split(",") if url.strip()]
+    if not urls:
+        parser.error(f"{FLEET_URLS} must name the fleet: http://HOST:PORT, separated by commas")
+    logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
+    uvicorn.run(
+        create_app(Fleet(urls, FLEET_TIMEOUT_S)),
+        host=options.host,
+        port=options.port,
+        access_log=False,
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""A cycle of impairing and mending, held by orders to the fleet. Knows not what they do."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+
+from chaos.fleet_client import FleetUnavailable
+
+RETRY_S = 0.5
+
+log = logging.getLogger(__name__)
+
+Order = Callable[[], Awaitable[object]]
+"""One order to the fleet; may raise FleetUnavailable."""
+
+
+class Cycle:
+    """Impairs for `share` of each cycle, from its beginning, and mends for the rest.
+
+    Goes by absolute times, so that neither the orders' own time nor a late wake-up adds up.
+    """
+
+    def __init__(self, share: float, length_s: float, impair: Order, mend: Order) -> None:
+        self._share = share
+        self._length_s = length_s
+        self._impair = impair
+        self._mend = mend
+        self._begun_s = 0.0
+        self.failing = False
+
+    async def begin(self) -> None:
+        """Returns once it is impaired. Raises FleetUnavailable."""
+        self._begun_s = now_s()
+        await self._impair()
+
+    async def run(self, over: asyncio.Event) -> None:
+        """Goes on until `over`; an order that fails has its turn again in the next cycle."""
+        cycle = 0
+        while not await set_by(over, self._begun_s + (cycle + self._share) * self._length_s):
+            if self._share < 1.0:
+                await self._try(self._mend)
+            # Cycles that a slow order took are left out, not caught up with.
+            cycle = max(cycle + 1, int((now_s() - self._begun_s) / self._length_s))
+            if await set_by(over, self._begun_s + cycle * self._length_s):
+                return
+            await self._try(self._impair)
+
+    async def heal(self) -> None:
+        await persist(self._mend)
+
+    async def _try(self, order: Order) -> None:
+        try:
+            await order()
+            self.failing = False
+        except FleetUnavailable as error:
+            if not self.failing:
+                log.warning("in mid-cycle: %s", error)
+            self.failing = True
+
+
+def now_s() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def set_by(event: asyncio.Event, time_s: float) -> bool:
+    """Whether the event is set, waiting for it until `time_s` of the loop's clock."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout_at(time_s):
+            await event.wait()
+    return event.is_set()
+
+
+async def persist(order: Order) -> None:
+    """Gives the order until it is carried out."""
+    told = ""
+    while True:
+        try:
+            await order()
+            return
+        except FleetUnavailable as error:
+            if str(error) != told:
+                log.warning("tried again until it is done: %s", error)
+            told = str(error)
+        await asyncio.sleep(RETRY_S)

@@ -1,0 +1,152 @@
+"""Client of the fleet, which starts, stops and cuts off containers.
+
+Goes to the next broker where one gives no answer at all; never guesses and never repeats what a
+broker refused. Whatever is not a good answer raises FleetUnavailable.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from services.mesh.stack import FleetVerb
+
+T = TypeVar("T")
+
+TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 1.0
+"""A broker that was killed leaves an address where nobody refuses a connection."""
+GRACE = "grace_s"
+_REASON_LENGTH = 500
+
+
+class FleetUnavailable(Exception):
+    """No broker did `what`, for this reason."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"the fleet does not answer {what}: {reason}")
+        self.what = what
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerState:
+    """One container as the engine sees it.
+
+    exit_code: None while it runs.
+    mesh_address: the one it has whenever it is on the mesh; None for the users.
+    control_address: on the telemetry network, now.
+    cpu_share: its quota over its service's limit.
+    """
+
+    name: str
+    running: bool
+    exit_code: int | None
+    oom_killed: bool
+    started_at: str
+    on_mesh: bool
+    mesh_address: str | None
+    control_address: str | None
+    cpu_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    running: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    containers: Mapping[str, _Running]
+
+
+_STATE = TypeAdapter(ContainerState)
+_LISTING = TypeAdapter(_Listing)
+
+
+class Fleet:
+    """Asks the brokers at `urls`, any number of calls at once. Close it when done."""
+
+    def __init__(
+        self,
+        urls: Sequence[str],
+        timeout_s: float = TIMEOUT_S,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._urls = tuple(url.rstrip("/") for url in urls)
+        self._timeout_s = timeout_s
+        # Plain HTTP inside the stack: no proxy of the environment, and no TLS to set up (30 ms).
+        self._http = httpx.AsyncClient(verify=False, trust_env=False, transport=transport)
+
+    async def containers(self) -> Mapping[str, bool]:
+        """Whether each replica, and the users, run."""
+        listing = await self._ask(_LISTING, "GET", "/containers")
+        return {name: container.running for name, container in listing.containers.items()}
+
+    async def state(self, name: str) -> ContainerState:
+        return await self._ask(_STATE, "GET", f"/containers/{name}")
+
+    async def start(self, name: str) -> ContainerState:
+        """Raises its CPU quota until `limit` sets it; as `restart` does."""
+        return await self._order(name, FleetVerb.START)
+
+    async def restart(self, name: str) -> ContainerState:
+        """Kills it at once, and starts it."""
+        return await self._order(name, FleetVerb.RESTART)
+
+    async def stop(self, name: str, grace_s: float) -> ContainerState:
+        return await self._order(name, FleetVerb.STOP, **{GRACE: grace_s})
+
+    async def connect(self, name: str) -> ContainerState:
+        """Puts it back on the mesh, at the address it had."""
+        return await self._order(name, FleetVerb.CONNECT)
+
+    async def disconnect(self, name: str) -> ContainerState:
+        """Takes it off the mesh."""
+        return await self._order(name, FleetVerb.DISCONNECT)
+
+    async def limit(self, name: str, cpu_share: float) -> ContainerState:
+        """Gives it this share of its service's CPU limit."""
+        return await self._order(name, FleetVerb.LIMIT, cpu_share=cpu_share)
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def _order(self, name: str, verb: FleetVerb, **body: float) -> ContainerState:
+        return await self._ask(_STATE, "POST", f"/containers/{name}/{verb}", body)
+
+    async def _ask(
+        self,
+        answer: TypeAdapter[T],
+        method: str,
+        path: str,
+        body: Mapping[str, float] | None = None,
+    ) -> T:
+        what = f"{method} {path}"
+        response = await self._send(what, method, path, body)
+        if not response.is_success:
+            reason = f"status {response.status_code}: {response.text[:_REASON_LENGTH]}"
+            raise FleetUnavailable(what, reason)
+        try:
+            return answer.validate_json(response.content)
+        except ValidationError as error:
+            raise FleetUnavailable(what, str(error)) from error
+
+    async def _send(
+        self, what: str, method: str, path: str, body: Mapping[str, float] | None
+    ) -> httpx.Response:
+        """The answer of the first broker that gives one; that one is the first to ask again."""
+        timeout_s = self._timeout_s + (body or {}).get(GRACE, 0.0)
+        timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
+        silence: list[str] = []
+        for url in self._urls:
+            try:
+                response = await self._http.request(method, url + path, json=body, timeout=timeout)
+            except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+                silence.append(f"{url}: {str(error) or type(error).__name__}")
+            else:
+                self._urls = (url, *(other for other in self._urls if other != url))
+                return response
+        raise FleetUnavailable(what, "; ".join(silence) or "no broker is given")

@@ -1,0 +1,309 @@
+"""The API of chaos: what it takes, what it answers, and how it ends."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request, Response
+from prometheus_client.parser import text_string_to_metric_families
+
+from chaos.app import FLEET_URLS, create_app, main
+from chaos.outages import HealReason
+from services.mesh.deployment import ReplicaId
+from services.mesh.signals import HEALED, LABEL_REASON, OUTAGES, ControlRoute
+from services.mesh.stack import REPLICAS, STALLED_CPU_SHARE
+from services.mesh.topology import Service
+from services.runtime.server import Phases, PortServer, bind
+from tests.chaos.fake_fleet import FakeFleet
+
+pytestmark = pytest.mark.anyio
+
+NAME, OTHER = str(ReplicaId(Service.USER_DB, 0)), str(ReplicaId(Service.PAYMENT_GATEWAY, 0))
+LOOPBACK = "127.0.0.1"
+TIMEOUT_S = 30.0
+CUT = {"partitioned": 1.0, "cpu_fraction": 1.0}
+STALLED = {"partitioned": 0.0, "cpu_fraction": 0.01}
+WELL = {"partitioned": 0.0, "cpu_fraction": 1.0}
+NO_END = {"ttl_s": 600.0}
+
+
+class Api:
+    """A client of the app."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self.http = http
+
+    async def impair(self, name: str, body: object) -> httpx.Response:
+        return await self.http.put(f"{ControlRoute.IMPAIRMENTS}/{name}", json=body)
+
+    async def holding(self) -> object:
+        return (await self.http.get(ControlRoute.IMPAIRMENTS)).json()
+
+    async def healthy(self) -> bool:
+        return (await self.http.get(ControlRoute.HEALTH)).status_code == 200
+
+    async def counted(self) -> dict[str, float]:
+        """The gauge by its name, and the counts of healings by their reasons."""
+        page = (await self.http.get(ControlRoute.METRICS)).text
+        samples = [s for family in text_string_to_metric_families(page) for s in family.samples]
+        return {
+            sample.labels.get(LABEL_REASON, sample.name): sample.value
+            for sample in samples
+            if sample.name in (HEALED, OUTAGES)
+        }
+
+    async def none_impaired(self) -> bool:
+        return (await self.counted())[OUTAGES] == 0.0
+
+
+@asynccontextmanager
+async def serving(fleet: FakeFleet) -> AsyncIterator[Api]:
+    app = create_app(fleet.client)
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://chaos.example") as http,
+    ):
+        yield Api(http)
+
+
+@pytest.fixture
+def fleet() -> FakeFleet:
+    return FakeFleet()
+
+
+@pytest.fixture
+async def api(fleet: FakeFleet) -> AsyncIterator[Api]:
+    async with serving(fleet) as api:
+        await until(api.healthy)
+        yield api
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Waits for a condition, be it async or not."""
+    async with asyncio.timeout(TIMEOUT_S):
+        while True:
+            holds = condition()
+            if await holds if asyncio.iscoroutine(holds) else holds:
+                return
+            await asyncio.sleep(0)
+
+
+async def test_what_is_asked_for_holds_and_is_answered(api: Api, fleet: FakeFleet) -> None:
+    answer = await api.impair(NAME, CUT | NO_END)
+    assert (answer.status_code, answer.json()) == (200, CUT)
+    assert not fleet.states[NAME].on_mesh
+    await api.impair(OTHER, STALLED | NO_END)
+    assert fleet.states[OTHER].cpu_share == STALLED_CPU_SHARE
+    assert await api.holding() == {NAME: CUT, OTHER: STALLED}
+
+
+async def test_a_healthy_state_heals(api: Api, fleet: FakeFleet) -> None:
+    await api.impair(NAME, CUT | NO_END)
+    answer = await api.impair(NAME, WELL | NO_END)
+    assert (answer.status_code, answer.json()) == (200, WELL)
+    assert fleet.states[NAME].on_mesh
+    assert await api.holding() == {}
+
+
+async def test_delete_heals_everything(api: Api, fleet: FakeFleet) -> None:
+    await api.impair(NAME, CUT | NO_END)
+    await api.impair(OTHER, STALLED | NO_END)
+    answer = await api.http.delete(ControlRoute.IMPAIRMENTS)
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert fleet.states[NAME].on_mesh
+    assert fleet.states[OTHER].cpu_share == 1.0
+
+
+async def test_it_counts_what_is_impaired_and_why_it_healed(api: Api) -> None:
+    await api.impair(NAME, CUT | NO_END)
+    reasons = dict.fromkeys(map(str, HealReason), 0.0)
+    assert await api.counted() == {OUTAGES: 1.0, **reasons}
+    await api.impair(NAME, WELL | NO_END)
+    assert await api.counted() == {OUTAGES: 0.0, **reasons, HealReason.ASKED: 1.0}
+
+
+async def test_an_outage_ends_after_its_time(api: Api, fleet: FakeFleet) -> None:
+    await api.impair(NAME, CUT | {"ttl_s": 0.05})
+    await until(api.none_impaired)
+    assert fleet.states[NAME].on_mesh
+    assert (await api.counted())[HealReason.EXPIRED] == 1.0
+
+
+@pytest.mark.parametrize("name", ["nobody", f"{Service.USER_DB}", f"{Service.USER_DB}-2", "fleet"])
+async def test_who_is_no_replica_is_told_who_is(api: Api, fleet: FakeFleet, name: str) -> None:
+    asked = fleet.asked
+    answer = await api.impair(name, CUT | NO_END)
+    assert answer.status_code == 404
+    assert all(str(replica) in answer.json()["detail"] for replica in REPLICAS)
+    assert fleet.asked == asked
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("partitioned", -0.1),
+        ("partitioned", 1.1),
+        ("partitioned", "0.5"),
+        ("partitioned", True),
+        ("partitioned", None),
+        ("cpu_fraction", 0.0),
+        ("cpu_fraction", 1.5),
+        ("ttl_s", 0.0),
+        ("ttl_s", -1.0),
+        ("share", 0.5),
+    ],
+)
+async def test_a_bad_value_is_refused_by_its_name(
+    api: Api, fleet: FakeFleet, field: str, value: object
+) -> None:
+    asked = fleet.asked
+    answer = await api.impair(NAME, CUT | NO_END | {field: value})
+    assert answer.status_code == 422
+    assert f"body.{field}" in answer.json()["detail"]
+    assert fleet.asked == asked
+
+
+@pytest.mark.parametrize("missing", [*CUT, *NO_END])
+async def test_a_missing_value_is_refused_by_its_name(api: Api, missing: str) -> None:
+    body = {field: value for field, value in (CUT | NO_END).items() if field != missing}
+    answer = await api.impair(NAME, body)
+    assert answer.status_code == 422
+    assert f"body.{missing}" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "not json",
+        "[]",
+        '{"partitioned": NaN, "cpu_fraction": 1, "ttl_s": 5}',
+        '{"partitioned": 1, "cpu_fraction": NaN, "ttl_s": 5}',
+        '{"partitioned": 1, "cpu_fraction": 1, "ttl_s": Infinity}',
+    ],
+)
+async def test_a_body_that_cannot_be_read_is_refused(api: Api, text: str) -> None:
+    json_type = {"Content-Type": "application/json"}
+    path = f"{ControlRoute.IMPAIRMENTS}/{NAME}"
+    answer = await api.http.put(path, content=text, headers=json_type)
+    assert answer.status_code == 422
+    assert "body" in answer.json()["detail"]
+
+
+async def test_without_a_fleet_it_says_so_and_desires_nothing(api: Api, fleet: FakeFleet) -> None:
+    fleet.down = True
+    answer = await api.impair(NAME, CUT | NO_END)
+    assert answer.status_code == 503
+    assert "nobody is there" in answer.json()["detail"]
+    assert await api.holding() == {}
+    fleet.down = False
+
+
+async def test_it_starts_without_a_fleet_and_is_healthy_when_all_is_healed(
+    fleet: FakeFleet,
+) -> None:
+    fleet.left(NAME, on_mesh=False)
+    fleet.down = True
+    async with serving(fleet) as api:
+        answer = await api.http.get(ControlRoute.HEALTH)
+        assert answer.status_code == 503
+        assert "former life" in answer.json()["detail"]
+        fleet.down = False
+        await until(api.healthy)
+        assert fleet.states[NAME].on_mesh
+        assert (await api.counted())[HealReason.FOUND] == 1.0
+
+
+async def test_it_heals_when_it_ends(fleet: FakeFleet) -> None:
+    async with serving(fleet) as api:
+        await until(api.healthy)
+        await api.impair(NAME, CUT | NO_END)
+        await api.impair(OTHER, STALLED | NO_END)
+    assert fleet.states[NAME].on_mesh
+    assert fleet.states[OTHER].cpu_share == 1.0
+
+
+@pytest.mark.parametrize("urls", [None, "", " , "])
+def test_without_urls_it_does_not_start(
+    urls: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv(FLEET_URLS, raising=False)
+    if urls is not None:
+        monkeypatch.setenv(FLEET_URLS, urls)
+    with pytest.raises(SystemExit):
+        main([])
+    assert FLEET_URLS in capsys.readouterr().err
+
+
+@asynccontextmanager
+async def over_http(fleet: FakeFleet) -> AsyncIterator[str]:
+    """The fake fleet at a real port."""
+    app = FastAPI()
+
+    @app.api_route("/{path:path}", methods=["GET", "POST"])
+    async def answer(request: Request) -> Response:
+        asked = httpx.Request(request.method, str(request.url), content=await request.body())
+        answered = await fleet.answer(asked)
+        return Response(answered.content, answered.status_code, media_type="application/json")
+
+    started, stop = asyncio.Event(), asyncio.Event()
+    bound = bind(LOOPBACK, 0)
+    server = PortServer(app, bound, Phases(started.set, stop.is_set))
+    task = asyncio.create_task(server.serve_bound())
+    await started.wait()
+    yield f"http://{LOOPBACK}:{bound.getsockname()[1]}"
+    stop.set()
+    await task
+
+
+@asynccontextmanager
+async def process(fleet_url: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, Api]]:
+    """The app as it runs in its container, healthy."""
+    arguments = ("-m", "chaos.app", "--host", LOOPBACK, "--port", "0")
+    chaos = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *arguments,
+        env=os.environ | {FLEET_URLS: f"http://{LOOPBACK}:1, {fleet_url}"},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert chaos.stderr is not None
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            while not (found := re.search(rb"running on (\S+)", await chaos.stderr.readline())):
+                assert not chaos.stderr.at_eof()
+        async with httpx.AsyncClient(base_url=found[1].decode(), trust_env=False) as http:
+            await until(Api(http).healthy)
+            yield chaos, Api(http)
+    finally:
+        if chaos.returncode is None:
+            chaos.kill()
+        await chaos.communicate()
+
+
+async def test_the_process_heals_when_it_is_told_to_end(fleet: FakeFleet) -> None:
+    async with over_http(fleet) as url, process(url) as (chaos, api):
+        await api.impair(NAME, CUT | NO_END)
+        assert not fleet.states[NAME].on_mesh
+        chaos.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(TIMEOUT_S):
+            await chaos.wait()
+        assert fleet.states[NAME].on_mesh
+
+
+async def test_what_a_killed_process_left_the_next_one_heals(fleet: FakeFleet) -> None:
+    async with over_http(fleet) as url:
+        async with process(url) as (chaos, api):
+            await api.impair(NAME, CUT | NO_END)
+            chaos.kill()
+            await chaos.wait()
+        assert not fleet.states[NAME].on_mesh
+        async with process(url) as (_, api):
+            assert fleet.states[NAME].on_mesh
+            assert (await api.counted())[HealReason.FOUND] == 1.0
