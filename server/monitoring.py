@@ -8,13 +8,14 @@ import errno
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from orchestrator.episode import Episode
 from services.mesh import signals
 from services.mesh.topology import Service
-from services.mesh.vocabulary import MAX_RESTARTS
+from services.mesh.vocabulary import ACTION_COSTS, MAX_RESTARTS, ActionName
 
 SCORE_BUCKETS = tuple(tenth / 10 for tenth in range(1, 11))
 DURATION_BUCKETS_S = (0.25, 0.5, 0.55, 0.6, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
@@ -35,6 +36,10 @@ class Monitoring:
             (signals.LABEL_ACTION, signals.LABEL_SERVICE, signals.LABEL_ACCEPTED),
             registry=registry,
         )
+        # From zero on: what begins at one has not increased, as Prometheus sees it.
+        intrusive = [action for action, cost in ACTION_COSTS.items() if cost]
+        for labels in product(intrusive, Service, (True, False)):
+            self._of_action(*labels)
         self._scores = Histogram(
             signals.SCORE, "Scores of finished episodes", buckets=SCORE_BUCKETS, registry=registry
         )
@@ -58,6 +63,12 @@ class Monitoring:
         self._restarts = Gauge(
             signals.RESTARTS_LEFT, "Restarts left", (session,), registry=registry
         )
+        self._step = Gauge(
+            signals.EPISODE_STEP, "Step of the episode", (session,), registry=registry
+        )
+        self._hint = Gauge(
+            signals.REWARD_HINT, "The last reward hint", (session,), registry=registry
+        )
 
     def saw(self, session_id: str, episode: Episode) -> None:
         """After every window of an episode, that of its reset included."""
@@ -68,9 +79,7 @@ class Monitoring:
             self._steps.inc()
             self._durations.observe(window.duration_s or 0.0)
             action = window.action
-            self._actions.labels(
-                action.action, action.service_id or "", str(action.accepted).lower()
-            ).inc()
+            self._of_action(action.action, action.service_id, action.accepted).inc()
         if episode.score is not None:
             self._scores.observe(episode.score.total)
         self._missed.inc(sum(true.cpu_pct is None for true in window.true.values()))
@@ -78,6 +87,11 @@ class Monitoring:
             self._sla.labels(session_id, service).set(true.sla_met)
         self._cost.labels(session_id).set(episode.cost_spent)
         self._restarts.labels(session_id).set(MAX_RESTARTS - episode.restarts_used)
+        self._step.labels(session_id).set(window.step)
+        self._hint.labels(session_id).set(window.observed["reward_hint"])
+
+    def _of_action(self, action: ActionName, service: Service | None, accepted: bool) -> Counter:
+        return self._actions.labels(action, service or "", str(accepted).lower())
 
     def failed(self) -> None:
         """The world failed in a call."""
@@ -85,7 +99,7 @@ class Monitoring:
 
     def forget(self, session_id: str) -> None:
         """A session is over: its gauges go, the counts stay."""
-        for gauge in (self._cost, self._restarts):
+        for gauge in (self._cost, self._restarts, self._step, self._hint):
             _remove(gauge, session_id)
         for service in Service:
             _remove(self._sla, session_id, service)

@@ -14,7 +14,7 @@ from orchestrator.settings import Settings
 from server.app import create_app
 from services.mesh import signals
 from services.mesh.topology import Service
-from services.mesh.vocabulary import MAX_RESTARTS, MAX_STEPS, ActionName, Tier
+from services.mesh.vocabulary import MAX_RESTARTS, MAX_STEPS, ActionName, FaultKind, Tier
 from tests.paper_mesh import PaperMesh
 from tests.server.doors import WAIT, Workshop, make_app, until
 
@@ -98,6 +98,36 @@ def test_a_gauge_tells_the_truth(everything_logged, client, metrics_url):
         for service in Service
     }
     assert set(met.values()) == {0.0, 1.0}
+
+
+def test_an_episode_can_be_followed(everything_logged, client, metrics_url):
+    session = {signals.LABEL_SESSION: "default"}
+    for step in range(3):
+        seen = client.post("/step", json=WAIT) if step else client.post("/reset", json={"seed": 1})
+        found = scraped(metrics_url)
+        assert found[sample(signals.EPISODE_STEP, **session)] == step
+        hint = seen.json()["observation"]["reward_hint"]
+        assert found[sample(signals.REWARD_HINT, **session)] == pytest.approx(hint)
+    client.post("/reset", json={"seed": 2})
+    assert scraped(metrics_url)[sample(signals.EPISODE_STEP, **session)] == 0
+
+
+def test_every_action_is_counted_from_zero(everything_logged, client, metrics_url):
+    found = scraped(metrics_url)
+    counts = {
+        labels: value for (name, labels), value in found.items() if name == signals.ACTIONS_TAKEN
+    }
+    assert set(counts.values()) == {0}
+    assert {(signals.LABEL_SERVICE, service) for service in Service} < set().union(*counts)
+    assert {(signals.LABEL_ACTION, ActionName.ROLLBACK)} < set().union(*counts)
+
+
+def test_nothing_hidden_is_told(everything_logged, client, metrics_url):
+    for tier in (Tier.EASY, Tier.HARD):
+        client.post("/reset", json={"seed": 1, "task_tier": tier})
+        hidden = {*Tier, *FaultKind} - {FaultKind.NONE}
+        words = set(re.findall(r"\w+", httpx.get(metrics_url).text))
+        assert not words & hidden
 
 
 def test_gauges_of_a_session_go_with_it(everything_logged, client, metrics_url):
