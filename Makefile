@@ -14,7 +14,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
 # Modules that write committed files from the vocabulary: `python -m MODULE`, run at the root.
-GENERATORS := orchestrator.readme
+GENERATORS := services.mesh.compose services.mesh.prometheus orchestrator.readme
 
 define PYTHON_IS_FIT
 import pkgutil, sys
@@ -67,6 +67,10 @@ demo: $(READY) ## Watch an on-call engineer play easy, medium and hard
 evaluate: $(READY) ## Score policies over seeds (ARGS=--help)
 	$(BIN)/python -m orchestrator.evaluate $(ARGS)
 
+.PHONY: evaluate-stack
+evaluate-stack: $(READY) base-image ## The same on a stack of containers of its own (ARGS=--help)
+	$(BIN)/python -m orchestrator.stack $(BIN)/python -m orchestrator.evaluate --meshes 1 $(ARGS)
+
 .PHONY: bench
 bench: $(READY) ## Measure speed (ARGS=--help)
 	$(BIN)/python -m orchestrator.bench $(ARGS)
@@ -77,7 +81,7 @@ serve: $(READY) ## Serve the environment on port 8000 (ARGS=--help)
 
 .PHONY: test-live
 test-live: $(READY) base-image ## Build the image and test it on a real engine
-	$(BIN)/python -m pytest -m live tests/live $(ARGS)
+	$(BIN)/python -m pytest -m live tests/live tests/contract $(ARGS)
 
 .PHONY: engine
 engine: ## Make sure that a Docker engine answers (as root on Debian, start one)
@@ -95,6 +99,15 @@ base-image: engine ## Make sure that the engine has the image that ours is built
 image: base-image ## Build the image of the whole environment, sre-env:latest
 	docker build -t sre-env:latest --build-arg PIP_INDEX_URL --build-arg PIP_EXTRA_INDEX_URL \
 		--build-arg PIP_TRUSTED_HOST $(ARGS) .
+
+.PHONY: up
+up: base-image ## Start the stack of containers: port 8000, Prometheus on 9090
+	docker compose up --detach --build $(ARGS)
+	docker compose up --detach --wait orchestrator prometheus
+
+.PHONY: down
+down: ## Stop the stack; nothing stays behind but its images
+	docker compose down $(ARGS)
 
 .PHONY: validate
 validate: $(READY) ## Ask OpenEnv's validators about this checkout

@@ -77,7 +77,8 @@ class TrueService(_Frozen):
 
 class TrueEdge(_Frozen):
     """Calls from one service (or the users) to another in a window, before any span was lost;
-    `served` of them have the callee's own span as their child.
+    `served` of them have the callee's own span as their child; `trace_id` is the worst call's:
+    the slowest, of those that failed if any did.
     """
 
     caller: str
@@ -86,10 +87,13 @@ class TrueEdge(_Frozen):
     failed: int
     served: int
     latency_p99: float
+    trace_id: str | None = None
 
 
 class StepRecord(_Frozen):
-    """One action (none at step 0) and the window after it; only what is true is graded."""
+    """One action (none at step 0) and the window after it, which lasted from `began_at` to
+    `ended_at` (unix seconds); only what is true is graded.
+    """
 
     step: int
     action: ActionRecord | None
@@ -98,6 +102,8 @@ class StepRecord(_Frozen):
     serving: dict[Service, tuple[str, ...]] = {}
     observed: dict[str, Any] = {}
     duration_s: float | None = None
+    began_at: float | None = None
+    ended_at: float | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

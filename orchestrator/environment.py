@@ -130,6 +130,11 @@ class Environment:
             self._backend = None
 
     @property
+    def step_seconds(self) -> float:
+        """Length of a window. Raises EpisodeNotStarted."""
+        return self._running()[1].step_seconds
+
+    @property
     def state(self) -> SREState:
         """Where the session is; says nothing of the fault."""
         if self._episode is None:

@@ -129,6 +129,8 @@ class Episode:
                 serving={s: tuple(str(r.id) for r in serving) for s, serving in in_rotation},
                 observed=observation.model_dump(mode="json"),
                 duration_s=round(duration_s, 4),
+                began_at=window.began_at,
+                ended_at=window.ended_at,
             )
         )
         if not self._over():

@@ -12,6 +12,7 @@ SREError
 `- BackendError                        the world itself failed
    |- MeshNotReady(what, timeout_s)    services did not serve in time
    |- ReplicaUnreachable(replica)      a replica's control port gave no answer
+   |- StackUnavailable(what)           the stack of containers cannot be played in
    `- FaultNotInstalled(kind, missing) what should be impaired is not
 """
 
@@ -106,6 +107,14 @@ class ReplicaUnreachable(BackendError, TargetUnreachable):
     def __init__(self, replica: str, reason: str) -> None:
         self.replica, self.reason = replica, reason
         super().__init__(f"{replica}: control port unreachable: {reason}")
+
+
+class StackUnavailable(BackendError):
+    """The containers are not there, are not reachable, or belong to another session."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(f"{what}; is the stack up (docker compose ps), and free?")
 
 
 class FaultNotInstalled(BackendError):

@@ -106,6 +106,7 @@ def _edges(calls: Iterable[EdgeCall]) -> list[TrueEdge]:
             failed=sum(call.failed for call in seen),
             served=sum(call.served_span for call in seen),
             latency_p99=sorted(call.latency_ms for call in seen)[math.ceil(0.99 * len(seen)) - 1],
+            trace_id=max(seen, key=lambda call: (call.failed, call.latency_ms)).trace_id,
         )
         for (caller, callee), seen in by_edge.items()
     ]

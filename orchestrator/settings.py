@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from services.mesh.stack import CHAOS_PORT, FLEET_PORT, SPANS_PORT, Network, Part, network_alias
 from services.mesh.vocabulary import SESSION_LEASE_S
 
 PREFIX = "SRE_"
@@ -16,7 +17,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    backend: str = Field("process", description="world to play in: process")
+    backend: str = Field("process", description="world to play in: process, docker")
     fault: str | None = Field(
         None, description="a fault in place of the tiers' own: a name, or `module:Class`"
     )
@@ -34,6 +35,22 @@ class Settings(BaseModel):
     )
     state_token: SecretStr | None = Field(
         None, description="server: bearer token without which `/state` hides the truth"
+    )
+    fleet_urls: str = Field(
+        ",".join(
+            f"http://{network_alias(broker, Network.CONTROL)}:{FLEET_PORT}"
+            for broker in (Part.FLEET, Part.FLEET_STANDBY)
+        ),
+        description="docker: the brokers of the containers, the first that answers is taken",
+    )
+    chaos_url: str = Field(
+        f"http://{network_alias(Part.CHAOS, Network.CONTROL)}:{CHAOS_PORT}",
+        description="docker: the chaos app",
+    )
+    spans_address: str = Field(
+        f"0.0.0.0:{SPANS_PORT}",
+        pattern=r"^[^:]+:\d+$",
+        description="docker: where the orchestrator listens for the services' spans",
     )
     metrics_host: str = Field("127.0.0.1", description="server: address of `/metrics`")
     metrics_port: int = Field(

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A Docker engine for the live tests: `start` takes the one that answers, or installs and starts
-# Debian's; `stop` stops an engine that `start` started, and no other.
+# A Docker engine with Compose for the live tests: `start` takes the one that answers, or installs
+# and starts Debian's; `stop` stops an engine that `start` started, and no other.
 set -euo pipefail
 
 STATE=${SRE_ENGINE_STATE:-${XDG_STATE_HOME:-$HOME/.local/state}/sre-autopilot/engine}
@@ -42,9 +42,36 @@ install_packages() {
     hash -r
 }
 
+# Compose v2 is in Debian 13; an older one takes it from there, and nothing else.
+install_compose() {
+    docker compose version >/dev/null 2>&1 && docker buildx version >/dev/null 2>&1 && return
+    local advice="install Compose v2 and buildx" from_trixie=()
+    [[ $EUID -eq 0 ]] && command -v apt-get >/dev/null || give_up "docker compose is missing: $advice"
+    mkdir -p "$STATE"
+    apt-get -qq update
+    if ! apt-cache policy docker-compose | grep -q 'Candidate: 2'; then
+        # Newer than its lists: derived from the machine's own, so that no address is written here.
+        local list=/etc/apt/sources.list.d/trixie-for-compose codename
+        codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+        printf 'Package: *\nPin: release n=trixie\nPin-Priority: -10\n' \
+            >/etc/apt/preferences.d/trixie-for-compose
+        if [[ -f /etc/apt/sources.list.d/debian.sources ]]; then
+            sed "s/$codename/trixie/g" /etc/apt/sources.list.d/debian.sources >"$list.sources"
+        else
+            sed "s/$codename/trixie/g" /etc/apt/sources.list >"$list.list"
+        fi
+        apt-get -qq update
+        from_trixie=(-t trixie)
+    fi
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install \
+        "${from_trixie[@]}" docker-compose docker-buildx >"$STATE/install.log" 2>&1 \
+        || give_up "Compose did not install ($advice):" "$(tail -n 20 "$STATE/install.log")"
+}
+
 start() {
     if answers >/dev/null; then
         echo "engine $(answers) answers"
+        install_compose
         return
     fi
     [[ -z ${DOCKER_HOST:-} ]] || cannot_start "DOCKER_HOST names one that does not answer"
@@ -52,6 +79,7 @@ start() {
     [[ $EUID -eq 0 ]] || cannot_start "that takes root"
     mkdir -p "$STATE"
     install_packages
+    install_compose
     # Where there is a service manager, the package has just had it start the engine.
     if ! answers >/dev/null; then
         # A number that another process has by now would keep dockerd from starting.

@@ -13,7 +13,8 @@ import uvicorn
 from fastapi import FastAPI
 from openenv.core.env_server.types import ServerMode
 
-from orchestrator.backends import make_backend
+from chaos.tiers import drawing
+from orchestrator.backends import make_backend, prepare
 from orchestrator.settings import Settings
 from server.answers import handle_errors
 from server.environment import DESCRIPTION, VERSION, MakeBackend, SREEnvironment
@@ -33,7 +34,11 @@ SHUTDOWN_TIMEOUT_S = 5
 
 
 def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> FastAPI:
-    """Costs no mesh: the first reset of a session makes its own."""
+    """Costs no mesh: the first reset of a session makes its own.
+
+    Raises UnknownName, ValueError where the settings name a world or a fault that is not there.
+    """
+    make_backend(settings), drawing(settings.fault)
     monitoring = Monitoring()
     sessions = SessionServer(
         lambda session_id: SREEnvironment(settings, monitoring, session_id, make_backend),
@@ -45,6 +50,7 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         metrics = monitoring.served(settings.metrics_host, settings.metrics_port)
         async with metrics, sessions.running():
+            await prepare(settings)
             yield
 
     app = FastAPI(

@@ -1,13 +1,25 @@
 """Interpreters of impairments and actions: one folder a world, and the one switch between them."""
 
+import asyncio
+import logging
+import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from orchestrator.backends.base import Backend
+from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.backends.process.backend import ProcessBackend
-from orchestrator.errors import UnknownName
+from orchestrator.errors import BackendError, UnknownName
 from orchestrator.settings import Settings
 
-BACKENDS: Mapping[str, type[ProcessBackend]] = {ProcessBackend.name: ProcessBackend}
+RETRY_S = 1.0
+PREPARE_TIMEOUT_S = 60.0
+log = logging.getLogger(__name__)
+
+BACKENDS: Mapping[str, Callable[[Settings], Backend]] = {
+    ProcessBackend.name: ProcessBackend.of,
+    DockerBackend.name: DockerBackend,
+}
 
 
 def make_backend(settings: Settings) -> Callable[[], Backend]:
@@ -17,6 +29,27 @@ def make_backend(settings: Settings) -> Callable[[], Backend]:
     """
     if settings.backend not in BACKENDS:
         raise UnknownName("backend", settings.backend, BACKENDS)
-    kind = BACKENDS[settings.backend]
-    step_seconds = settings.step_seconds
-    return kind if step_seconds is None else lambda: kind(step_seconds=step_seconds)
+    return partial(BACKENDS[settings.backend], settings)
+
+
+async def prepare(settings: Settings) -> None:
+    """Returns once a world that is there before its players is in order; tries for a minute.
+
+    The other worlds are made when they are played in. Raises BackendError.
+    """
+    if settings.backend != DockerBackend.name:
+        return
+    give_up_s = time.monotonic() + PREPARE_TIMEOUT_S
+    stack = DockerBackend(settings)
+    try:
+        while True:
+            try:
+                await stack.reconcile()
+                return
+            except BackendError as error:
+                if time.monotonic() > give_up_s:
+                    raise
+                log.warning("the stack is not in order yet: %s", error)
+            await asyncio.sleep(RETRY_S)
+    finally:
+        await stack.aclose()

@@ -1,0 +1,97 @@
+"""The docker backend: the mesh of a Compose stack, moved from inside the stack."""
+
+import errno
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+
+from chaos.fault import Impairments
+from chaos.fleet_client import Fleet
+from orchestrator.backends.base import Routing
+from orchestrator.backends.control_port import ControlPorts
+from orchestrator.backends.docker.chaos_client import Chaos
+from orchestrator.backends.docker.fault_surface import DockerFaultSurface
+from orchestrator.backends.docker.lifecycle import DockerLifecycle
+from orchestrator.backends.docker.supervisor import Supervisor
+from orchestrator.backends.routing import MeshTraffic
+from orchestrator.backends.telemetry import MeshTelemetry
+from orchestrator.errors import StackUnavailable
+from orchestrator.settings import Settings
+from orchestrator.telemetry.spans import SpanReceiver, SpanStore
+from orchestrator.telemetry.window import Window
+from services.mesh.deployment import ReplicaId
+from services.mesh.stack import STEP_SECONDS
+from services.mesh.vocabulary import Release
+
+
+class DockerBackend:
+    """Composes lifecycle, traffic, telemetry and fault surface over one stack.
+
+    Costs nothing until `launch`. All its methods belong to one event loop. There is one mesh in a
+    stack: a second backend that launches is told so.
+    """
+
+    name = "docker"
+
+    def __init__(self, settings: Settings) -> None:
+        self.step_seconds = settings.step_seconds or STEP_SECONDS
+        host, _, port = settings.spans_address.rpartition(":")
+        spans = SpanStore()
+        self._receiver = SpanReceiver(spans, host, int(port))
+        self._fleet = Fleet(settings.fleet_urls.split(","))
+        self._chaos = Chaos(settings.chaos_url)
+        self._control = ControlPorts()
+        self._supervisor = Supervisor(self._fleet, self._control)
+        self._lifecycle = DockerLifecycle(self._supervisor, self._chaos)
+        self._traffic = MeshTraffic(self._lifecycle, self._control)
+        self._telemetry = MeshTelemetry(self._lifecycle, self._control, spans, self.step_seconds)
+        self._fault_surface = DockerFaultSurface(self._lifecycle, self._control, self._chaos)
+
+    async def launch(self, seed: int) -> None:
+        try:
+            await self._receiver.start()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise StackUnavailable("another session plays in this stack") from error
+        await self._lifecycle.launch(seed)
+
+    async def reconcile(self) -> None:
+        """Heals the stack and stops its standbys; costs no episode. Raises BackendError."""
+        await self._lifecycle.reconcile()
+
+    async def start(self, replica: ReplicaId, release: Release) -> None:
+        await self._lifecycle.start(replica, release)
+
+    async def restart(self, replica: ReplicaId) -> None:
+        await self._lifecycle.restart(replica)
+
+    async def stop(self, replica: ReplicaId) -> None:
+        await self._lifecycle.stop(replica)
+
+    async def ready(self, replicas: frozenset[ReplicaId]) -> None:
+        await self._lifecycle.ready(replicas)
+
+    def dead(self) -> Mapping[ReplicaId, int]:
+        return self._lifecycle.dead()
+
+    async def route(self, routing: Routing) -> None:
+        await self._traffic.route(routing)
+
+    async def observe(self, step: int) -> Window:
+        window = await self._telemetry.observe(step)
+        await self._lifecycle.disown_strangers()
+        return window
+
+    async def apply(
+        self, target: ReplicaId, impairments: Impairments, step: int, ttl_s: float
+    ) -> Impairments | None:
+        return await self._fault_surface.apply(target, impairments, step, ttl_s)
+
+    async def aclose(self) -> None:
+        async with AsyncExitStack() as last_to_first:
+            last_to_first.push_async_callback(self._fleet.aclose)
+            last_to_first.push_async_callback(self._chaos.aclose)
+            last_to_first.push_async_callback(self._control.aclose)
+            last_to_first.push_async_callback(self._receiver.aclose)
+            last_to_first.push_async_callback(self._supervisor.aclose)
+            last_to_first.push_async_callback(self._lifecycle.aclose)

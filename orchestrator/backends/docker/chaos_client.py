@@ -1,0 +1,64 @@
+"""Client of the chaos app, which does to containers what they cannot do to themselves."""
+
+import asyncio
+from typing import Any
+
+import httpx
+
+from orchestrator.errors import ReplicaUnreachable
+from services.mesh.deployment import ReplicaId
+from services.mesh.stack import Part
+
+RETRY_S = 10.0
+"""An app that was killed is back within a few seconds."""
+PAUSE_S = 0.2
+TIMEOUT_S = 10.0
+IMPAIRMENTS = "/impairments"
+
+
+class Chaos:
+    """Asks for partitions and starvation. Close it when done."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        retry_s: float = RETRY_S,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._retry_s = retry_s
+        # Plain HTTP inside the stack: no proxy of the environment, and no TLS to set up.
+        self._http = httpx.AsyncClient(
+            base_url=url, timeout=TIMEOUT_S, trust_env=False, verify=False, transport=transport
+        )
+
+    async def impair(
+        self, target: ReplicaId, partitioned: float, cpu_fraction: float, ttl_s: float
+    ) -> None:
+        """Returns once it holds. Raises ReplicaUnreachable."""
+        wanted = {"partitioned": partitioned, "cpu_fraction": cpu_fraction, "ttl_s": ttl_s}
+        await self._ask("PUT", f"{IMPAIRMENTS}/{target}", wanted)
+
+    async def heal(self) -> None:
+        """Returns once nothing is cut off or starved. Raises ReplicaUnreachable."""
+        await self._ask("DELETE", IMPAIRMENTS)
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + self._retry_s
+        while True:
+            try:
+                response = await self._http.request(method, path, json=body)
+                response.raise_for_status()
+                return
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                refused = isinstance(error, httpx.HTTPStatusError) and (
+                    error.response.is_client_error
+                )
+                if refused or loop.time() > until_s:
+                    reason = f"{method} {path}: {str(error) or type(error).__name__}"
+                    raise ReplicaUnreachable(Part.CHAOS, reason) from error
+            await asyncio.sleep(PAUSE_S)

@@ -1,0 +1,149 @@
+"""Starts, kills and counts the replicas as containers. Knows where each one serves; calls none."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+
+from orchestrator.backends.docker.chaos_client import Chaos
+from orchestrator.backends.docker.supervisor import Supervisor
+from orchestrator.backends.life import Life
+from orchestrator.errors import MeshNotReady, ReplicaUnreachable
+from services.mesh.deployment import ReplicaId, initial_deployment
+from services.mesh.stack import REPLICAS
+from services.mesh.topology import CALL_TIMEOUT_S, USERS
+from services.mesh.vocabulary import IMPAIRMENT_TTL_S, Release
+from services.runtime.spec import UNUSED_SEED
+
+READY_TIMEOUT_S = 60.0
+"""For all of them at once, on a machine that is busy."""
+_GRACE_S = 4 * CALL_TIMEOUT_S
+"""A stopped replica may answer the calls that it has (callers wait one time-out) and shut down."""
+
+
+class DockerLifecycle:
+    """One container a replica, and one that is the users."""
+
+    def __init__(
+        self, supervisor: Supervisor, chaos: Chaos, *, ready_timeout_s: float = READY_TIMEOUT_S
+    ) -> None:
+        self._supervisor = supervisor
+        self._chaos = chaos
+        self._ready_timeout_s = ready_timeout_s
+        self._replicas: dict[ReplicaId, Life] = {}
+        self._releases: dict[ReplicaId, Release] = {}
+        self._soiled: set[ReplicaId] = set()
+        self._leaving: dict[ReplicaId, asyncio.Task[None]] = {}
+        self._users: Life | None = None
+        self._seed = UNUSED_SEED
+
+    async def launch(self, seed: int) -> None:
+        """A container that nothing has happened to is kept, and told of the new episode."""
+        await self.reconcile()
+        await self._supervisor.look(self.lives())
+        first = {replica.id: replica.release for replica in initial_deployment()}
+        kept = {i: self._replicas.get(i) for i in first if i not in self._soiled}
+        lives = await asyncio.gather(
+            *(self._renew(str(i), kept.get(i), release, seed) for i, release in first.items()),
+            self._renew(USERS, self._users, Release.CURRENT, seed),
+        )
+        *replicas, self._users = lives
+        self._replicas = dict(zip(first, replicas, strict=True))
+        self._releases, self._seed = first, seed
+        self._soiled.clear()
+        await self._settled(self.lives())
+        if any(life.serving is None for life in self.lives()):
+            raise self._not_ready(self.lives())
+
+    async def reconcile(self) -> None:
+        """Nothing is cut off or starved, and no standby runs, whoever left it so."""
+        leaving, self._leaving = self._leaving, {}
+        # Whoever could not be stopped then is stopped or started anew now.
+        await asyncio.gather(*leaving.values(), return_exceptions=True)
+        await self._chaos.heal()
+        running = await self._supervisor.running()
+        first = {str(replica.id) for replica in initial_deployment()}
+        standbys = [r for r in REPLICAS if str(r) in running and str(r) not in first]
+        for standby in standbys:
+            self._replicas.pop(standby, None)
+        await asyncio.gather(*(self._supervisor.stop(str(s), _GRACE_S) for s in standbys))
+
+    async def start(self, replica: ReplicaId, release: Release) -> None:
+        if leaving := self._leaving.pop(replica, None):
+            await leaving
+        # A fresh process is well until it is impaired anew, and starts at full speed.
+        await self._chaos.impair(replica, 0.0, 1.0, IMPAIRMENT_TTL_S)
+        self._releases[replica] = release
+        self._soiled.discard(replica)
+        self._replicas[replica] = await self._supervisor.spawn(str(replica), release, self._seed)
+
+    async def restart(self, replica: ReplicaId) -> None:
+        await self.start(replica, self._releases[replica])
+
+    async def stop(self, replica: ReplicaId) -> None:
+        """Out of the mesh at once; it ends what it is at while the window passes."""
+        if self._replicas.pop(replica, None):
+            goodbye = self._supervisor.stop(str(replica), _GRACE_S)
+            self._leaving[replica] = asyncio.create_task(goodbye)
+
+    async def ready(self, replicas: frozenset[ReplicaId]) -> None:
+        if stopped := sorted(str(replica) for replica in replicas - self._replicas.keys()):
+            raise MeshNotReady(f"{', '.join(stopped)} (stopped)", self._ready_timeout_s)
+        await self._settled([self._replicas[replica] for replica in replicas])
+
+    def dead(self) -> Mapping[ReplicaId, int]:
+        return {
+            replica: life.exit_code
+            for replica, life in self._replicas.items()
+            if life.exit_code is not None
+        }
+
+    def soil(self, replica: ReplicaId) -> None:
+        """What was done to it does not end with the episode: the next one starts it anew."""
+        self._soiled.add(replica)
+
+    async def serving(self, replica: ReplicaId) -> Life | None:
+        """The life of a replica, as soon as it serves; None for one that is dead or stopped."""
+        life = self._replicas.get(replica)
+        if life is None:
+            return None
+        await self._settled([life])
+        return life if life.serving else None
+
+    def lives(self, of: str | None = None) -> list[Life]:
+        """Of one service, or of the users, or all: serving, starting or dead."""
+        named = [(replica.service, life) for replica, life in self._replicas.items()]
+        users = [(USERS, self._users)] if self._users else []
+        return [life for name, life in (*named, *users) if of in (None, name)]
+
+    async def look(self) -> None:
+        await self._supervisor.look(self.lives())
+
+    async def disown_strangers(self) -> None:
+        """Marks as dead what others have started anew since the episode began."""
+        await self._supervisor.disown(self.lives(), self._seed)
+
+    async def aclose(self) -> None:
+        """Leaves the containers running, healed, and without users."""
+        if self._replicas:
+            await self.reconcile()
+            self._replicas.clear()
+            await self._supervisor.spawn(USERS, Release.CURRENT, UNUSED_SEED)
+
+    async def _renew(self, name: str, life: Life | None, release: Release, seed: int) -> Life:
+        if life is not None and life.serving is not None:
+            with contextlib.suppress(ReplicaUnreachable):
+                await self._supervisor.rejoin(life, release, seed)
+                return life
+        adopted = await self._supervisor.adopt(name, release, seed)
+        return adopted or await self._supervisor.spawn(name, release, seed)
+
+    async def _settled(self, lives: Sequence[Life]) -> None:
+        try:
+            async with asyncio.timeout(self._ready_timeout_s):
+                await asyncio.gather(*(life.settled() for life in lives))
+        except TimeoutError:
+            raise self._not_ready(lives) from None
+
+    def _not_ready(self, lives: Iterable[Life]) -> MeshNotReady:
+        missing = ", ".join(str(life) for life in lives if life.serving is None)
+        return MeshNotReady(f"{missing} (docker compose logs tells more)", self._ready_timeout_s)

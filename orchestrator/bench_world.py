@@ -1,0 +1,148 @@
+"""Figures of any world: launches, restarts, healthy episodes, and what they take."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import psutil
+
+from grader import EpisodeRecord
+from models import SREAction
+from orchestrator.backends.base import Backend
+from orchestrator.backends.process.backend import ProcessBackend
+from orchestrator.environment import Environment
+from orchestrator.figures import MIB, Figure, sla_met_pct
+from orchestrator.play import play
+from orchestrator.policies import load_policy
+from services.mesh.deployment import initial_deployment
+from services.mesh.topology import Service
+from services.mesh.vocabulary import ActionName, Tier
+
+WAIT = SREAction(action=ActionName.WAIT)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a benchmark that is announced while it runs."""
+
+    name: str
+    measure: Callable[[], list[Figure]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a world may take."""
+
+    restart_s: float
+    reset_s: float
+    episode_s: float
+    memory_mb: float
+
+
+class Usage(Protocol):
+    """What a world takes now."""
+
+    def memory_mb(self) -> float: ...
+
+    def cpu_s(self) -> float:
+        """CPU seconds since some moment."""
+        ...
+
+
+async def lifecycle_figures(backend: Backend, runs: int, bounds: Bounds) -> list[Figure]:
+    """Launches of a mesh that has been there before, and restarts of each service."""
+    launches, restarts = [], []
+    await backend.launch(0)
+    for run in range(runs):
+        began = time.perf_counter()
+        await backend.launch(run)
+        launches.append(time.perf_counter() - began)
+    for replica in [r.id for r in initial_deployment()] * runs:
+        began = time.perf_counter()
+        await backend.restart(replica)
+        await backend.ready(frozenset({replica}))
+        restarts.append(time.perf_counter() - began)
+    await backend.aclose()
+    return [
+        Figure("seven services ready, not for the first time", "s", "<= 2", launches),
+        Figure("restart to serving", "s", f"<= {bounds.restart_s:g}", restarts),
+    ]
+
+
+def episode_figures(
+    make: Callable[[], Backend], runs: int, bounds: Bounds, usage: Usage
+) -> list[Figure]:
+    """Healthy episodes on one mesh: reset, steps, memory, CPU, and how well it is at rest."""
+    resets, whole, over, memory, cores = [], [], [], [], []
+    records = []
+    with Environment(make) as environment:
+        for run in range(runs):
+            began = time.perf_counter()
+            environment.reset(seed=run, task_tier=Tier.CONTROL)
+            resets.append(time.perf_counter() - began)
+            began_steps, busy = time.perf_counter(), usage.cpu_s()
+            while not environment.step(WAIT).done:
+                pass
+            ended = time.perf_counter()
+            cores.append((usage.cpu_s() - busy) / (ended - began_steps))
+            whole.append(ended - began)
+            memory.append(usage.memory_mb())
+            records.append(environment.hidden_state())
+            step_s = environment.step_seconds
+            over += [100 * (s.duration_s or 0.0) / step_s - 100 for s in records[-1].steps]
+    return [
+        Figure("reset, its window included", "s", f"<= {bounds.reset_s:g}", resets),
+        Figure("step beyond its window", "% of it", "<= 20", over),
+        Figure("30-step episode, reset included", "s", f"<= {bounds.episode_s:g}", whole),
+        Figure("memory of one mesh", "MiB", f"<= {bounds.memory_mb:g}", memory),
+        Figure("CPU of one mesh and its orchestrator", "cores", "", cores),
+        Figure("control SLA met, one mesh", "% of windows", ">= 99", sla_met_pct(records)),
+        *rest_latency(records),
+    ]
+
+
+def side_by_side_figures(runs: int, width: int) -> list[Figure]:
+    """Healthy episodes on `width` meshes at once."""
+
+    def on_one_mesh(mesh: int) -> list[EpisodeRecord]:
+        with Environment(ProcessBackend) as environment:
+            return [
+                play(environment, load_policy(ActionName.WAIT), Tier.CONTROL, 100 * mesh + run)[0]
+                for run in range(runs)
+            ]
+
+    with ThreadPoolExecutor(width) as pool:
+        records = [record for played in pool.map(on_one_mesh, range(width)) for record in played]
+    name = f"control SLA met, {width} meshes at once"
+    return [Figure(name, "% of windows", ">= 99", sla_met_pct(records))]
+
+
+def rest_latency(records: Sequence[EpisodeRecord]) -> list[Figure]:
+    """Windowed p99 of each service at rest, all windows of all episodes."""
+    return [
+        Figure(f"p99 at rest: {service}", "ms", "median < 100", values)
+        for service in Service
+        if (
+            values := [
+                p99
+                for record in records
+                for step in record.steps[1:]
+                if (p99 := step.true[service].latency_p99) is not None
+            ]
+        )
+    ]
+
+
+class Tree:
+    """Of this process and all that it started and that still runs; its own memory apart."""
+
+    def memory_mb(self) -> float:
+        """Shared pages are counted once."""
+        children = psutil.Process().children(recursive=True)
+        return float(sum(child.memory_full_info().pss for child in children)) / MIB
+
+    def cpu_s(self) -> float:
+        processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+        return float(sum(sum(process.cpu_times()[:2]) for process in processes))

@@ -1,0 +1,193 @@
+"""A stack of containers of one's own, played in from the host: up, reached by its addresses, down.
+
+`python -m orchestrator.stack COMMAND...` runs a command whose settings name a fresh stack: an
+evaluation, a benchmark, the tests. Linux only, where the host reaches its containers.
+"""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from orchestrator.backends.docker.backend import DockerBackend
+from orchestrator.errors import StackUnavailable
+from orchestrator.settings import PREFIX
+from services.mesh.stack import (
+    CHAOS_PORT,
+    FLEET_PORT,
+    HOST_ALIAS,
+    LABEL_CONTAINER,
+    LABEL_PROJECT,
+    PROMETHEUS_PORT,
+    REPLICAS,
+    SERVER_PORT,
+    Network,
+    Part,
+)
+
+ROOT = Path(__file__).parents[1]
+COMPOSE_FILE = ROOT / "docker-compose.yml"
+HOST_GATEWAY = "{{(index .IPAM.Config 0).Gateway}}"
+"""The host's address on the engine's own bridge, which HOST_ALIAS stands for."""
+COUNT_FILES = "import os; print(len(os.listdir('/proc/1/fd')))"
+_TERMINATED = 128 + signal.SIGTERM
+PREFIX_OF_OURS = "sre-stack-"
+COMMAND_TIMEOUT_S = 1200.0
+"""Images are built in it."""
+WITHOUT_SERVER = (*map(str, REPLICAS), *(part for part in Part if part is not Part.ORCHESTRATOR))
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A stack that is up. `environ` lets programs on the host play in it, where no server does."""
+
+    project: str
+    environ: Mapping[str, str]
+
+    def address(self, name: str, network: Network) -> str:
+        """Where a running container is on one of the stack's networks. Raises StackUnavailable."""
+        networks = self.inspect(name)["NetworkSettings"]["Networks"]
+        return str(networks[f"{self.project}_{network}"]["IPAddress"])
+
+    def url(self, part: Part) -> str:
+        """Of the port that a part publishes on this host while it runs. Raises StackUnavailable."""
+        port = {Part.ORCHESTRATOR: SERVER_PORT, Part.PROMETHEUS: PROMETHEUS_PORT}[part]
+        ports = self.inspect(part)["NetworkSettings"]["Ports"].get(f"{port}/tcp")
+        if not ports:
+            raise StackUnavailable(f"{self.project} does not publish {part}")
+        return f"http://{ports[0]['HostIp']}:{ports[0]['HostPort']}"
+
+    def inspect(self, name: str) -> dict[str, Any]:
+        """What the engine says of a container, running or not. Raises StackUnavailable."""
+        labels = {LABEL_PROJECT: self.project, LABEL_CONTAINER: name}
+        filters = [f"--filter=label={key}={value}" for key, value in labels.items()]
+        found = docker("ps", "--all", "--quiet", *filters).split()
+        if not found:
+            raise StackUnavailable(f"{self.project} has no container {name}")
+        (container,) = json.loads(docker("inspect", found[0]))
+        return dict(container)
+
+    def statuses(self) -> list[str]:
+        """What the engine says of the containers that run: Up 5 seconds (healthy)."""
+        label = f"--filter=label={LABEL_PROJECT}={self.project}"
+        return docker("ps", label, "--format", "{{.Status}}").splitlines()
+
+    def count(self, what: str) -> int:
+        """How many containers, or networks, the stack has, running or not."""
+        everything = ("--all",) if what == "container" else ()
+        label = f"--filter=label={LABEL_PROJECT}={self.project}"
+        return len(docker(what, "ls", *everything, "--quiet", label).split())
+
+    def open_files(self) -> int:
+        """Of the main processes of all containers that run Python."""
+        label = f"--filter=label={LABEL_PROJECT}={self.project}"
+        named = docker("ps", label, "--format", f'{{{{.ID}}}} {{{{.Label "{LABEL_CONTAINER}"}}}}')
+        running = [line.split() for line in named.splitlines()]
+        return sum(
+            int(docker("exec", container, "python", "-c", COUNT_FILES))
+            for container, name in running
+            if name != Part.PROMETHEUS
+        )
+
+    def compose(self, *arguments: str) -> str:
+        return docker(
+            "compose", "--project-name", self.project, "--file", str(COMPOSE_FILE), *arguments,
+            environ=self.environ,
+        )  # fmt: skip
+
+
+def docker(*arguments: str, environ: Mapping[str, str] | None = None) -> str:
+    """What docker's command line says. Raises StackUnavailable with what it complained of."""
+    try:
+        ran = subprocess.run(
+            ["docker", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_TIMEOUT_S,
+            check=True,
+            env={**os.environ, **(environ or {})},
+        )
+    except subprocess.CalledProcessError as error:
+        raise StackUnavailable(f"docker {arguments[0]}: {error.stderr.strip()[-2000:]}") from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise StackUnavailable(f"docker {arguments[0]}: {error}") from error
+    return ran.stdout.strip()
+
+
+@contextmanager
+def stack(*, with_server: bool = False) -> Iterator[Stack]:
+    """A stack under a name, a subnet and ports of its own, gone at the end.
+
+    Raises StackUnavailable.
+
+    Without a server the host plays in it: one program, or one environment, at a time.
+    """
+    remove_stale()
+    project = f"{PREFIX_OF_OURS}{os.getpid()}"
+    environ = {
+        f"{PREFIX}PORT": "0",
+        f"{PREFIX}PROMETHEUS_PORT": "0",
+        f"{PREFIX}MESH_NETWORK": f"10.{200 + os.getpid() % 50}.{os.getpid() // 50 % 250}",
+    }
+    if not with_server:
+        gateway = docker("network", "inspect", "bridge", "--format", HOST_GATEWAY)
+        port = _free_port(gateway)
+        environ[f"{PREFIX}SPANS_URL"] = f"http://{HOST_ALIAS}:{port}"
+        environ[f"{PREFIX}SPANS_ADDRESS"] = f"{gateway}:{port}"
+    up = Stack(project, environ)
+    try:
+        up.compose("up", "--detach", *(() if with_server else WITHOUT_SERVER))
+        if not with_server:
+            environ |= _way_in(up)
+        yield up
+    finally:
+        up.compose("down", "--volumes", "--timeout", "3")
+
+
+def remove_stale() -> None:
+    """Takes down the stacks of programs that are dead. Raises StackUnavailable."""
+    label = f'{{{{.Label "{LABEL_PROJECT}"}}}}'
+    for project in set(docker("ps", "--all", "--format", label).split()):
+        owner = re.fullmatch(rf"{PREFIX_OF_OURS}(\d+)", project)
+        if owner and not psutil.pid_exists(int(owner[1])):
+            docker("compose", "--project-name", project, "down", "--volumes", "--timeout", "3")
+
+
+def _free_port(host: str) -> int:
+    with socket.create_server((host, 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _way_in(up: Stack) -> dict[str, str]:
+    """What settings the host needs to play in a stack."""
+    brokers = (up.address(part, Network.CONTROL) for part in (Part.FLEET, Part.FLEET_STANDBY))
+    return {
+        f"{PREFIX}BACKEND": DockerBackend.name,
+        f"{PREFIX}FLEET_URLS": ",".join(f"http://{address}:{FLEET_PORT}" for address in brokers),
+        f"{PREFIX}CHAOS_URL": f"http://{up.address(Part.CHAOS, Network.CONTROL)}:{CHAOS_PORT}",
+    }
+
+
+def main(command: Sequence[str]) -> int:
+    """The exit code of `command`, run while a stack is up."""
+    if not command:
+        sys.stderr.write("usage: python -m orchestrator.stack COMMAND...\n")
+        return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
+    with stack() as up:
+        return subprocess.run(command, env={**os.environ, **up.environ}, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

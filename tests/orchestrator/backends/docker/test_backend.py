@@ -1,0 +1,200 @@
+"""The whole backend in a stack: windows, who else plays there, and what is left behind."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+
+import pytest
+
+from chaos.fault import Impairments
+from orchestrator import backends
+from orchestrator.backends.docker import backend as docker
+from orchestrator.backends.docker.backend import STEP_SECONDS, DockerBackend
+from orchestrator.errors import ReplicaUnreachable, StackUnavailable
+from orchestrator.rollout import routing_of
+from orchestrator.settings import Settings
+from services.mesh.deployment import ReplicaId, initial_deployment
+from services.mesh.stack import Part
+from services.mesh.topology import USERS, Service
+from services.mesh.vocabulary import IMPAIRMENT_TTL_S, OOM_EXIT_CODE
+from services.runtime.spec import LOOPBACK, UNUSED_SEED
+from tests.orchestrator.backends.conftest import until_async
+from tests.orchestrator.backends.docker.fake_stack import BROKERS, CHAOS, RETRY_S, FakeStack
+
+pytestmark = pytest.mark.anyio
+
+DB = ReplicaId(Service.USER_DB, 0)
+SEED, KILLED = 7, 137
+WINDOW_S = 0.2
+ROUTING = routing_of(initial_deployment(), 0, frozenset())
+Make = Callable[..., DockerBackend]
+
+
+def settings(**given: object) -> Settings:
+    return Settings.model_validate(
+        {
+            "backend": DockerBackend.name,
+            "step_seconds": WINDOW_S,
+            "fleet_urls": ",".join(BROKERS),
+            "chaos_url": CHAOS,
+            "spans_address": f"{LOOPBACK}:0",
+            **given,
+        }
+    )
+
+
+@pytest.fixture
+async def make(stack: FakeStack, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Make]:
+    """Makes backends whose clients reach the fake stack alone, and closes them."""
+    transport = {"transport": stack.transport}
+    monkeypatch.setattr(docker, "Fleet", partial(docker.Fleet, **transport))
+    monkeypatch.setattr(docker, "Chaos", partial(docker.Chaos, retry_s=RETRY_S, **transport))
+    monkeypatch.setattr(docker, "ControlPorts", partial(docker.ControlPorts, **transport))
+    made: list[DockerBackend] = []
+
+    def make(**given: object) -> DockerBackend:
+        made.append(DockerBackend(settings(**given)))
+        return made[-1]
+
+    yield make
+    stack.away.clear()
+    for backend in made:
+        await backend.aclose()
+
+
+@pytest.fixture
+async def backend(make: Make) -> DockerBackend:
+    backend = make()
+    await backend.launch(SEED)
+    await backend.route(ROUTING)
+    return backend
+
+
+def test_the_settings_name_it_and_it_costs_nothing_yet() -> None:
+    made = backends.make_backend(Settings(backend=DockerBackend.name))()
+    assert isinstance(made, DockerBackend)
+    assert made.step_seconds == STEP_SECONDS
+    assert backends.make_backend(settings())().step_seconds == WINDOW_S
+
+
+async def test_a_window_is_of_all_that_serve(backend: DockerBackend, stack: FakeStack) -> None:
+    window = await backend.observe(3)
+    assert window.step == 3
+    assert all(seen.memory_pct for seen in window.services.values())
+    assert window.began_at is not None and window.ended_at is not None
+    assert WINDOW_S <= window.ended_at - window.began_at < WINDOW_S + 1.0
+    assert backend.dead() == {}
+
+
+async def test_every_caller_is_told_once_what_is_no_news(
+    backend: DockerBackend, stack: FakeStack
+) -> None:
+    await backend.launch(SEED + 1)
+    await backend.route(ROUTING)
+    assert stack[USERS].routings == 1
+    assert stack[ReplicaId(Service.AUTH_SERVICE, 0)].routings == 1
+
+
+async def test_an_oom_kill_in_the_window_is_seen_in_it(
+    backend: DockerBackend, stack: FakeStack
+) -> None:
+    observing = asyncio.create_task(backend.observe(1))
+    stack[DB].die(OOM_EXIT_CODE)
+    window = await observing
+    assert window.services[DB.service].memory_pct is None
+    assert backend.dead() == {DB: OOM_EXIT_CODE}
+
+
+@pytest.mark.parametrize("refuses", [0, 1000], ids=["serves", "starts"])
+async def test_what_others_restart_in_the_window_is_dead_at_its_end(
+    backend: DockerBackend, stack: FakeStack, refuses: int
+) -> None:
+    await backend.observe(0)
+    observing = asyncio.create_task(backend.observe(1))
+    await asyncio.sleep(0)
+    stack[DB].start()
+    stack[DB].refuses = refuses
+    await observing
+    assert backend.dead() == {DB: KILLED}
+
+
+async def test_without_users_there_is_no_window(backend: DockerBackend, stack: FakeStack) -> None:
+    stack[USERS].die(KILLED)
+    with pytest.raises(ReplicaUnreachable, match=f"{USERS}: exit code {KILLED}"):
+        await backend.observe(1)
+
+
+async def test_without_a_fleet_there_is_no_window(backend: DockerBackend, stack: FakeStack) -> None:
+    stack.lose(*BROKERS)
+    with pytest.raises(StackUnavailable, match="the fleet does not answer"):
+        await backend.observe(1)
+
+
+async def test_two_do_not_play_in_one_stack(make: Make, stack: FakeStack) -> None:
+    with socket.create_server((LOOPBACK, 0)) as taken:
+        second = make(spans_address=f"{LOOPBACK}:{taken.getsockname()[1]}")
+        with pytest.raises(StackUnavailable, match="another session"):
+            await second.launch(SEED)
+    await second.aclose()
+    assert stack.done == []
+
+
+async def test_a_closed_one_leaves_its_place_and_a_stack_in_order(
+    make: Make, stack: FakeStack
+) -> None:
+    with socket.create_server((LOOPBACK, 0)) as free:
+        address = f"{LOOPBACK}:{free.getsockname()[1]}"
+    first, second = make(spans_address=address), make(spans_address=address)
+    await first.launch(SEED)
+    await first.apply(DB, Impairments(partitioned=1.0), 1, IMPAIRMENT_TTL_S)
+    assert stack.outside
+    await first.aclose()
+    assert stack.outside == {}
+    assert stack[USERS].seed == UNUSED_SEED
+    await second.launch(SEED)
+    assert stack[DB].starts == 2  # its episode is over, and its seed may come again
+
+
+async def test_closing_may_be_repeated(backend: DockerBackend, stack: FakeStack) -> None:
+    await backend.aclose()
+    stack.done.clear()
+    await backend.aclose()
+    assert stack.done == []
+
+
+async def test_closing_without_chaos_is_an_error_and_frees_the_place(
+    make: Make, stack: FakeStack
+) -> None:
+    with socket.create_server((LOOPBACK, 0)) as free:
+        address = f"{LOOPBACK}:{free.getsockname()[1]}"
+    first, second = make(spans_address=address), make(spans_address=address)
+    await first.launch(SEED)
+    stack.lose(CHAOS)
+    with pytest.raises(ReplicaUnreachable, match=Part.CHAOS):
+        await first.aclose()
+    stack.away.clear()
+    await second.launch(SEED)
+
+
+async def test_a_server_waits_until_its_stack_is_in_order(
+    make: Make, stack: FakeStack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(backends, "RETRY_S", 0.0)
+    standby = ReplicaId(Service.USER_DB, 1)
+    stack[standby].start()
+    stack.outside[str(DB)] = {"partitioned": 1.0}
+    stack.lose(*BROKERS)
+    preparing = asyncio.create_task(backends.prepare(settings()))
+    await until_async(lambda: "not in order yet" in caplog.text)
+    assert not preparing.done()
+    stack.away.clear()
+    await preparing
+    assert stack.outside == {}
+    assert not stack[standby].running
+    assert stack[DB].starts == 1
+
+
+async def test_other_worlds_need_no_preparation(make: Make, stack: FakeStack) -> None:
+    await backends.prepare(Settings())
+    assert stack.done == []

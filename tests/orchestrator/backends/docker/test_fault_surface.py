@@ -1,0 +1,160 @@
+"""Partitions and starvation go to chaos, all else to the replica; each hears of its own only."""
+
+import asyncio
+from dataclasses import asdict
+
+import pytest
+
+from chaos.fault import NO_IMPAIRMENTS, Impairments
+from orchestrator.backends.docker.fault_surface import DockerFaultSurface
+from orchestrator.errors import ReplicaUnreachable
+from services.mesh.deployment import ReplicaId
+from services.mesh.signals import ControlRoute
+from services.mesh.stack import FleetVerb, Part
+from services.mesh.topology import LIMITS, Service
+from services.mesh.vocabulary import IMPAIRMENT_TTL_S, OOM_EXIT_CODE, Release
+from tests.orchestrator.backends.docker.fake_stack import CHAOS, FakeStack, Mesh
+
+pytestmark = pytest.mark.anyio
+
+DB = ReplicaId(Service.USER_DB, 0)
+SEED, KILLED = 7, 137
+INSIDE = Impairments(
+    memory_leak_mb=3.0, held_connections={str(DB): 4}, drop_ratio=0.5, neighbour_cpu_pct=20.0
+)
+OUTSIDE = Impairments(partitioned=0.1 + 0.2, cpu_fraction=0.7)
+BOTH = Impairments(drop_ratio=0.5, partitioned=1.0)
+
+
+class Surface(DockerFaultSurface):
+    async def hold(self, impairments: Impairments) -> Impairments | None:
+        return await self.apply(DB, impairments, step=3, ttl_s=IMPAIRMENT_TTL_S)
+
+
+@pytest.fixture
+async def surface(stack: FakeStack, mesh: Mesh) -> Surface:
+    await mesh.launch(SEED)
+    stack.done.clear()
+    return Surface(mesh, mesh.control, mesh.chaos)
+
+
+@pytest.mark.parametrize("impairments", [NO_IMPAIRMENTS, INSIDE, OUTSIDE, BOTH])
+async def test_what_holds_is_returned_as_it_was_asked_for(
+    surface: Surface, impairments: Impairments
+) -> None:
+    assert await surface.hold(impairments) == impairments
+
+
+async def test_what_a_process_can_do_to_itself_is_told_to_it_alone(
+    stack: FakeStack, surface: Surface
+) -> None:
+    await surface.hold(INSIDE)
+    assert stack.outside == {}
+    assert not stack.asked(Part.CHAOS)
+    assert stack[DB].impaired == asdict(INSIDE) | {"step": 3, "ttl_s": IMPAIRMENT_TTL_S}
+
+
+async def test_what_outlives_a_process_is_told_to_chaos_alone(
+    stack: FakeStack, surface: Surface
+) -> None:
+    await surface.hold(OUTSIDE)
+    assert stack.outside == {
+        str(DB): {"partitioned": OUTSIDE.partitioned, "cpu_fraction": OUTSIDE.cpu_fraction}
+    }
+    assert stack[DB].impaired["partitioned"] == 0.0
+    assert stack[DB].impaired["cpu_fraction"] == 1.0
+
+
+async def test_it_is_impaired_before_it_is_cut_off_and_healed_after(
+    stack: FakeStack, surface: Surface
+) -> None:
+    await surface.hold(BOTH)
+    await surface.hold(NO_IMPAIRMENTS)
+    inside, outside = (str(DB), "PUT", ControlRoute.IMPAIRMENTS), (Part.CHAOS, "PUT", str(DB))
+    assert stack.done == [inside, outside, outside, inside]
+    assert stack.outside == {}
+
+
+async def test_a_renewal_is_told_to_chaos_again_and_a_healing_once(
+    stack: FakeStack, surface: Surface
+) -> None:
+    for impairments in (OUTSIDE, OUTSIDE, NO_IMPAIRMENTS, NO_IMPAIRMENTS):
+        await surface.hold(impairments)
+    assert len(stack.asked(Part.CHAOS)) == 3
+
+
+async def test_a_healing_that_failed_is_tried_again(stack: FakeStack, surface: Surface) -> None:
+    await surface.hold(OUTSIDE)
+    stack.lose(CHAOS)
+    with pytest.raises(ReplicaUnreachable, match=Part.CHAOS):
+        await surface.hold(NO_IMPAIRMENTS)
+    stack.away.clear()
+    await surface.hold(NO_IMPAIRMENTS)
+    assert stack.outside == {}
+
+
+async def test_the_dead_and_the_stopped_hold_nothing_and_are_healed(
+    stack: FakeStack, mesh: Mesh, surface: Surface
+) -> None:
+    await surface.hold(OUTSIDE)
+    stack[DB].die(KILLED)
+    await mesh.look()
+    assert await surface.hold(OUTSIDE) is None
+    assert await surface.hold(NO_IMPAIRMENTS) is None
+    assert stack.outside == {}
+    await mesh.stop(DB)
+    assert await surface.hold(INSIDE) is None
+    assert len(stack.asked(str(DB), ControlRoute.IMPAIRMENTS)) == 1
+
+
+async def test_a_target_that_starts_is_waited_for(
+    stack: FakeStack, mesh: Mesh, surface: Surface
+) -> None:
+    await mesh.restart(DB)
+    assert await surface.hold(INSIDE) == INSIDE
+    assert stack.asked(str(DB))[-2:] == [
+        (Part.FLEET, FleetVerb.LIMIT, str(DB)),
+        (str(DB), "PUT", ControlRoute.IMPAIRMENTS),
+    ]
+
+
+async def test_a_start_that_is_superseded_holds_nobody_up(mesh: Mesh, surface: Surface) -> None:
+    await mesh.restart(DB)
+    waiting = asyncio.create_task(surface.hold(INSIDE))
+    await asyncio.sleep(0)
+    await mesh.start(DB, Release.LAST_GOOD)
+    assert await waiting is None
+
+
+async def test_a_leak_above_the_limit_kills(stack: FakeStack, mesh: Mesh, surface: Surface) -> None:
+    leak = Impairments(memory_leak_mb=LIMITS[DB.service].memory_limit_mb)
+    assert await surface.hold(leak) is None
+    assert mesh.dead() == {DB: OOM_EXIT_CODE}
+
+
+async def test_what_leaked_is_started_anew_at_the_next_launch_and_nothing_else(
+    stack: FakeStack, mesh: Mesh, surface: Surface
+) -> None:
+    await surface.hold(OUTSIDE)
+    await surface.hold(NO_IMPAIRMENTS)
+    await mesh.launch(SEED + 1)
+    assert stack[DB].starts == 1
+    await surface.hold(INSIDE)
+    await mesh.launch(SEED + 2)
+    assert stack[DB].starts == 2
+
+
+async def test_one_that_others_restarted_holds_nothing(
+    stack: FakeStack, mesh: Mesh, surface: Surface
+) -> None:
+    stack[DB].start()
+    assert await surface.hold(INSIDE) is None
+    assert mesh.dead() == {DB: KILLED}
+
+
+async def test_one_that_lives_but_does_not_answer_is_an_error(
+    stack: FakeStack, surface: Surface
+) -> None:
+    stack.lose(f"http://{stack[DB].address}")
+    with pytest.raises(ReplicaUnreachable, match=str(DB)):
+        await surface.hold(INSIDE)

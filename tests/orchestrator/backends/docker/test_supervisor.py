@@ -1,0 +1,189 @@
+"""Containers are started, taken over, found dead; nobody is told what another should be."""
+
+import asyncio
+
+import pytest
+
+from orchestrator.backends.docker.supervisor import container_of
+from orchestrator.errors import StackUnavailable
+from services.mesh.deployment import ReplicaId
+from services.mesh.signals import ControlRoute
+from services.mesh.stack import CONTROL_PORT, DATA_PORT, FleetVerb, Part
+from services.mesh.topology import USERS, Service
+from services.mesh.vocabulary import OOM_EXIT_CODE, Release
+from services.runtime.spec import UNUSED_SEED
+from tests.orchestrator.backends.docker.fake_stack import (
+    BROKERS,
+    STARTING_CPU_SHARE,
+    FakeStack,
+    Mesh,
+)
+
+pytestmark = pytest.mark.anyio
+
+DB = str(ReplicaId(Service.USER_DB, 0))
+STANDBY = str(ReplicaId(Service.USER_DB, 1))
+SEED, KILLED = 7, 137
+
+
+def test_every_process_is_a_container_of_its_name_but_the_users() -> None:
+    assert (container_of(DB), container_of(USERS)) == (DB, Part.TRAFFIC)
+
+
+async def test_a_start_returns_before_it_serves_and_is_told_what_it_is(
+    stack: FakeStack, mesh: Mesh
+) -> None:
+    life = await mesh.supervisor.spawn(DB, Release.LAST_GOOD, SEED)
+    assert life.serving is None
+    assert stack[DB].cpu_share == STARTING_CPU_SHARE
+    await life.settled()
+    assert (stack[DB].release, stack[DB].seed) == (Release.LAST_GOOD, SEED)
+    assert life.target is not None
+    assert life.target.data_url == f"http://mesh.{stack[DB].address}:{DATA_PORT}"
+    assert life.target.control_url == f"http://{stack[DB].address}:{CONTROL_PORT}"
+
+
+async def test_its_cpu_is_limited_before_it_counts_as_serving(stack: FakeStack, mesh: Mesh) -> None:
+    life = await mesh.supervisor.spawn(DB, Release.CURRENT, SEED)
+    await life.settled()
+    assert stack[DB].cpu_share == 1.0
+    assert stack.asked(DB) == [
+        (Part.FLEET, FleetVerb.RESTART, DB),
+        (DB, "PUT", ControlRoute.RELEASE),
+        (Part.FLEET, FleetVerb.LIMIT, DB),
+    ]
+
+
+async def test_the_users_have_no_address_for_calls_and_no_limit(
+    stack: FakeStack, mesh: Mesh
+) -> None:
+    life = await mesh.supervisor.spawn(USERS, Release.CURRENT, SEED)
+    await life.settled()
+    assert life.target is not None and life.target.data_url == ""
+    assert (Part.FLEET, FleetVerb.LIMIT, Part.TRAFFIC) not in stack.done
+
+
+async def test_one_that_dies_while_it_starts_is_settled_with_its_code(
+    stack: FakeStack, mesh: Mesh
+) -> None:
+    life = await mesh.supervisor.spawn(DB, Release.CURRENT, SEED)
+    stack[DB].die(3)
+    await life.settled()
+    assert (life.serving, life.exit_code) == (None, 3)
+
+
+async def test_a_start_outlives_its_broker(stack: FakeStack, mesh: Mesh) -> None:
+    life = await mesh.supervisor.spawn(DB, Release.CURRENT, SEED)
+    stack.lose(BROKERS[0])
+    await life.settled()
+    assert life.serving and stack[DB].cpu_share == 1.0
+
+
+async def test_a_start_waits_while_no_broker_is_there(stack: FakeStack, mesh: Mesh) -> None:
+    life = await mesh.supervisor.spawn(DB, Release.CURRENT, SEED)
+    stack.lose(*BROKERS)
+    told = 0
+    while told < 2:  # it tries again and again
+        assert life.serving is None
+        told = len(stack.asked(DB, ControlRoute.RELEASE))
+        await asyncio.sleep(0)
+    stack.away.clear()
+    await life.settled()
+    assert life.serving
+
+
+async def test_a_second_start_ends_the_first_which_tells_nobody_anything(
+    stack: FakeStack, mesh: Mesh
+) -> None:
+    first = await mesh.supervisor.spawn(DB, Release.CURRENT, SEED)
+    second = await mesh.supervisor.spawn(DB, Release.LAST_GOOD, SEED + 1)
+    await first.settled()
+    assert first.exit_code == KILLED
+    await second.settled()
+    assert len(stack.asked(DB, ControlRoute.RELEASE)) == 1
+    assert (stack[DB].release, stack[DB].seed) == (Release.LAST_GOOD, SEED + 1)
+
+
+async def test_a_container_that_no_episode_has_had_is_taken_over(
+    stack: FakeStack, mesh: Mesh
+) -> None:
+    life = await mesh.supervisor.adopt(DB, Release.LAST_GOOD, SEED)
+    assert life is not None and life.serving
+    assert (stack[DB].release, stack[DB].seed, stack[DB].starts) == (Release.LAST_GOOD, SEED, 1)
+
+
+async def test_its_cpu_is_set_to_its_limit_whatever_it_was(stack: FakeStack, mesh: Mesh) -> None:
+    stack[DB].cpu_share = 0.1
+    await mesh.supervisor.adopt(DB, Release.CURRENT, SEED)
+    assert stack[DB].cpu_share == 1.0
+
+
+async def test_none_that_is_used_stopped_or_not_ready_is_taken_over(
+    stack: FakeStack, mesh: Mesh
+) -> None:
+    assert await mesh.supervisor.adopt(STANDBY, Release.CURRENT, SEED) is None
+    stack[DB].seed = SEED
+    assert await mesh.supervisor.adopt(DB, Release.CURRENT, SEED) is None
+    stack[DB].start()
+    assert await mesh.supervisor.adopt(DB, Release.CURRENT, SEED) is None
+    assert not stack.asked(ControlRoute.RELEASE)
+
+
+async def test_a_look_finds_the_dead_with_their_codes(stack: FakeStack, mesh: Mesh) -> None:
+    lives = [await mesh.supervisor.adopt(name, Release.CURRENT, SEED) for name in (DB, USERS)]
+    stack[DB].die(OOM_EXIT_CODE)
+    await mesh.supervisor.look([life for life in lives if life])
+    assert [life and life.exit_code for life in lives] == [OOM_EXIT_CODE, None]
+
+
+async def test_a_life_is_over_when_others_start_its_container_anew(
+    stack: FakeStack, mesh: Mesh
+) -> None:
+    life = await mesh.supervisor.adopt(DB, Release.CURRENT, SEED)
+    assert life is not None
+    assert not await life.gone(0.0)
+    stack[DB].start()
+    assert await life.gone(0.0)
+    assert life.exit_code == KILLED
+
+
+async def test_a_stranger_is_disowned_and_nobody_else(stack: FakeStack, mesh: Mesh) -> None:
+    lives = [await mesh.supervisor.adopt(name, Release.CURRENT, SEED) for name in (DB, USERS)]
+    stack[DB].seed = UNUSED_SEED
+    await mesh.supervisor.disown([life for life in lives if life], SEED)
+    assert [life and life.exit_code for life in lives] == [KILLED, None]
+
+
+async def test_one_that_does_not_say_is_not_disowned(stack: FakeStack, mesh: Mesh) -> None:
+    life = await mesh.supervisor.adopt(DB, Release.CURRENT, SEED)
+    assert life is not None
+    stack.lose(f"http://{stack[DB].address}")
+    await mesh.supervisor.disown([life], SEED)
+    assert life.exit_code is None
+
+
+async def test_without_a_broker_everything_is_one_error(stack: FakeStack, mesh: Mesh) -> None:
+    life = await mesh.supervisor.adopt(DB, Release.CURRENT, SEED)
+    assert life is not None
+    stack.lose(*BROKERS)
+    for ask in (
+        mesh.supervisor.spawn(DB, Release.CURRENT, SEED),
+        mesh.supervisor.adopt(DB, Release.CURRENT, SEED),
+        mesh.supervisor.stop(DB, 1.0),
+        mesh.supervisor.running(),
+        mesh.supervisor.look([life]),
+        life.gone(1.0),
+    ):
+        with pytest.raises(StackUnavailable, match="the fleet does not answer"):
+            await ask
+
+
+async def test_closing_moves_nothing_and_leaves_no_task(stack: FakeStack, mesh: Mesh) -> None:
+    before = asyncio.all_tasks()
+    life = await mesh.supervisor.spawn(DB, Release.CURRENT, SEED)
+    done = list(stack.done)
+    await mesh.supervisor.aclose()
+    await mesh.supervisor.aclose()
+    await life.settled()
+    assert asyncio.all_tasks() == before
+    assert stack.done == done
