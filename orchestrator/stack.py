@@ -185,8 +185,13 @@ def main(command: Sequence[str]) -> int:
         sys.stderr.write("usage: python -m orchestrator.stack COMMAND...\n")
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
-    with stack() as up:
-        return subprocess.run(command, env={**os.environ, **up.environ}, check=False).returncode
+    try:
+        with stack() as up:
+            ran = subprocess.run(command, env={**os.environ, **up.environ}, check=False)
+    except StackUnavailable as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return ran.returncode
 
 
 if __name__ == "__main__":

@@ -234,7 +234,8 @@ def _orchestrator() -> dict[str, Any]:
         | _on(Network.CONTROL, names)
         | _on(Network.AGENT, names),
         "ports": ["127.0.0.1:${SRE_PORT:-8000}:" + str(stack.SERVER_PORT)],
-        "depends_on": [*FLEETS, Part.CHAOS],
+        # It goes before the users, whom it starts anew when it ends.
+        "depends_on": [*FLEETS, Part.CHAOS, Part.TRAFFIC],
         "stop_grace_period": "10s",
         "healthcheck": _answers(stack.SERVER_PORT, "/health"),
     }

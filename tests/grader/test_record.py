@@ -50,6 +50,38 @@ def test_lines_are_plain_and_in_order() -> None:
     assert all("\n" not in line and line.isascii() for line in grader.dump_lines(record))
 
 
+def test_a_record_without_times_and_traces_is_read() -> None:
+    record = _timed(episode(last=3))
+    lines = [json.loads(line) for line in grader.dump_lines(record)]
+    assert lines[1]["began_at"] == 100.5 and lines[1]["edges"][0]["trace_id"] == "ab"
+    for line in lines[1:-1]:
+        del line["began_at"], line["ended_at"]
+        for edge in line["edges"]:
+            del edge["trace_id"]
+    (older,) = grader.read_episodes(map(json.dumps, lines))
+    assert older.steps[1].began_at is None and older.steps[1].edges[0].trace_id is None
+    assert grade(older) == grade(record)
+
+
+def test_times_and_traces_are_read_as_written() -> None:
+    record = _timed(episode(last=3))
+    assert list(grader.read_episodes(grader.dump_lines(record))) == [record]
+
+
+def _timed(record: EpisodeRecord) -> EpisodeRecord:
+    """With the ends of each window, and an edge in it."""
+    seen = grader.TrueEdge(
+        caller=AUTH, callee=DB, calls=2, failed=1, served=1, latency_p99=5.0, trace_id="ab"
+    )
+    steps = [
+        step.model_copy(
+            update={"began_at": step.step + 100.5, "ended_at": step.step + 101.25, "edges": (seen,)}
+        )
+        for step in record.steps
+    ]
+    return record.model_copy(update={"steps": tuple(steps)})
+
+
 def test_the_first_line_does_not_know_the_end() -> None:
     record = episode(actions={1: cured(RESTART, DB, 1)}, last=3)
     begun = episode(last=0).model_copy(update={"steps": (), "finished": False})

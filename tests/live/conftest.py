@@ -7,22 +7,30 @@ import contextlib
 import logging
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import docker
 import pytest
+from anyio.from_thread import start_blocking_portal
 from docker.errors import NotFound
 from docker.models.containers import Container
 from docker.models.images import Image
 
+from orchestrator.stack import HOST_GATEWAY, Stack, stack
+from orchestrator.telemetry.spans import TRACES_PATH, SpanReceiver
+from services.mesh.stack import HOST_ALIAS, LABEL_PROJECT
+from services.process import COLLECTOR_VARIABLE
 from tests.architecture.source import ROOT
+from tests.live.whole_stack import Collector, Game, wait_until
 
 TAG = "sre-env:latest"
 LABEL = "sre-env.live-test"
 API_TIMEOUT_S = 60
 BUILD_TIMEOUT_S = 900
 LOG_LINES = 60
+UP_WITHIN_S = 30.0
 MEASURED = pytest.StashKey[dict[str, str]]()
 
 logger = logging.getLogger(__name__)
@@ -86,6 +94,38 @@ def start(engine: docker.DockerClient, image: Image) -> Iterator[Start]:
             with contextlib.suppress(NotFound):
                 logger.info("%s", container.logs(tail=LOG_LINES).decode(errors="replace"))
                 container.remove(force=True, v=True)
+
+
+@pytest.fixture(scope="session")
+def collector() -> Iterator[Collector]:
+    """A receiver of OTLP on this machine; its address stands in the environment."""
+    gateway = ask_docker("network", "inspect", "bridge", "--format", HOST_GATEWAY)
+    seen = Collector()
+    receiver = SpanReceiver(seen, gateway)
+    with start_blocking_portal() as portal, pytest.MonkeyPatch.context() as environ:
+        url = portal.call(receiver.start).removesuffix(TRACES_PATH)
+        environ.setenv(COLLECTOR_VARIABLE, url.replace(gateway, HOST_ALIAS))
+        yield seen
+        portal.call(receiver.aclose)
+
+
+@pytest.fixture(scope="session")
+def game(engine: docker.DockerClient, collector: Collector, report: Report) -> Iterator[Game]:
+    """The whole stack, up by one command from images of this checkout; nothing is left of it."""
+    Stack("sre-live-images", {}).compose("build")
+    began_s = time.monotonic()
+    with stack(with_server=True) as up:
+        report("stack up after", f"{time.monotonic() - began_s:.1f} s")
+        wait_until(lambda: len(up.statuses()) > 0 and all("(healthy)" in s for s in up.statuses()))
+        report("all of it healthy after", f"{time.monotonic() - began_s:.1f} s")
+        assert time.monotonic() - began_s < UP_WITHIN_S
+        yield Game(up, collector)
+        began_s = time.monotonic()
+    report("stack down after", f"{time.monotonic() - began_s:.1f} s")
+    label = f"--filter=label={LABEL_PROJECT}={up.project}"
+    for kind in ("container", "network", "volume"):
+        left = ask_docker(kind, "ls", "--quiet", label, *(["--all"] * (kind == "container")))
+        assert not left, f"{kind}s of {up.project} are left: {left}"
 
 
 @pytest.fixture(scope="session")

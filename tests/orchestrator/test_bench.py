@@ -1,6 +1,10 @@
 """The benchmark's arithmetic; what it measures is for `make bench`."""
 
-from orchestrator import bench_world
+import pytest
+import typer
+
+from orchestrator import bench, bench_world
+from orchestrator.backends import BACKENDS
 from orchestrator.environment import Environment
 from orchestrator.figures import Figure, sla_met_pct
 from orchestrator.play import play
@@ -18,6 +22,32 @@ def record(policy, tier):
 def test_a_row_is_the_spread():
     row = Figure("thing", "s", "<= 2", [3.0, 1.0, 2.0]).row()
     assert row == ("thing", "1", "2", "3", "s", "<= 2")
+
+
+def test_an_unknown_backend_lists_those_there_are():
+    with pytest.raises(typer.BadParameter, match="marble.*" + ".*".join(BACKENDS)):
+        bench.main(backend="marble")
+
+
+def test_the_figures_of_an_episode_are_those_of_every_backend():
+    class Idle:
+        def memory_mb(self):
+            return 12.0
+
+        def cpu_s(self):
+            return 3.0
+
+    class Timed(PaperMesh):
+        step_seconds = 1.0
+
+    bounds = bench_world.Bounds(restart_s=1, reset_s=2, episode_s=3, memory_mb=4)
+    figures = bench_world.episode_figures(Timed, 2, bounds, Idle())
+    told = {figure.name: (figure.bound, figure.values) for figure in figures}
+    assert told["memory of one mesh"] == ("<= 4", [12.0, 12.0])
+    assert told["CPU of one mesh and its orchestrator"] == ("", [0.0, 0.0])
+    assert told["control SLA met, one mesh"] == (">= 99", [100.0, 100.0])
+    assert len(told["reset, its window included"][1]) == 2
+    assert len(told["step beyond its window"][1]) == 2 * (MAX_STEPS + 1)
 
 
 def test_a_healthy_mesh_meets_its_sla_all_the_time():

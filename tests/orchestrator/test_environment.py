@@ -1,6 +1,7 @@
 """The loop, on a mesh made of paper: what is hidden stays hidden, bad input costs nothing."""
 
 import json
+from dataclasses import replace
 
 import anyio
 import pytest
@@ -71,6 +72,28 @@ def test_an_episode_ends_when_it_has_recovered(environment):
     record, score = play(environment, load_policy("oracle"), Tier.EASY, 3)
     assert len(record.steps) - 1 < MAX_STEPS
     assert score.recovered_at is not None and score.total > 0.85
+
+
+class Dated(PaperMesh):
+    """A mesh whose windows last a second, one after the other."""
+
+    step_seconds = 1.0
+
+    async def observe(self, step):
+        window = await super().observe(step)
+        return replace(window, began_at=1e9 + step, ended_at=1e9 + step + 1)
+
+
+def test_the_record_tells_when_each_window_was_and_of_a_trace_on_each_edge():
+    with Environment(Dated) as environment:
+        with pytest.raises(EpisodeNotStarted):
+            _ = environment.step_seconds
+        environment.reset(seed=4, task_tier=Tier.CONTROL)
+        environment.step(WAIT)
+        assert environment.step_seconds == Dated.step_seconds
+        steps = environment.hidden_state().steps
+    assert [(s.began_at, s.ended_at) for s in steps] == [(1e9, 1e9 + 1), (1e9 + 1, 1e9 + 2)]
+    assert all(edge.trace_id for step in steps for edge in step.edges)
 
 
 def test_the_same_seed_and_actions_give_the_same_story_noise_and_score(environment):

@@ -82,6 +82,18 @@ def test_edges_are_as_late_as_their_caller():
         assert edge.latency_p99 == 10.0 * (4 - lag)
 
 
+def test_a_true_edge_names_the_trace_of_its_worst_call():
+    told = [(50.0, False, "slow"), (20.0, True, "failed"), (30.0, True, "worst"), (9.0, False, "x")]
+    for count, worst in ((1, "slow"), (2, "failed"), (4, "worst")):
+        calls = (
+            EdgeCall(Service.API_GATEWAY, Service.AUTH_SERVICE, ms, failed, trace, True)
+            for ms, failed, trace in told[:count]
+        )
+        seen = Window(0, window(0).services, tuple(calls))
+        (edge,) = observation.true_edges(seen)
+        assert (edge.calls, edge.trace_id) == (count, worst)
+
+
 def test_the_graph_lists_every_service_and_the_edges_seen():
     edges = observation.trace_edges([window(0)], 1)
     graph = observation.dependency_graph(edges)

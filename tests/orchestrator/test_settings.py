@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+import httpx
 import pytest
 from pydantic import ValidationError
 
-from orchestrator.backends import make_backend
+from orchestrator.backends import BACKENDS, make_backend
 from orchestrator.backends.process.backend import STEP_SECONDS, ProcessBackend
 from orchestrator.errors import UnknownName
 from orchestrator.settings import Settings
+from services.mesh.stack import CHAOS_PORT, FLEET_PORT, SPANS_PORT, Network, Part, network_alias
 
 
 def test_defaults():
@@ -45,6 +47,30 @@ def test_settings_do_not_change():
 def test_the_backend_is_made_as_the_settings_say():
     assert make_backend(Settings())().step_seconds == STEP_SECONDS
     assert make_backend(Settings(step_seconds=1.5))().step_seconds == 1.5
+
+
+def test_by_default_the_parts_of_a_stack_are_found_by_their_names_on_one_network():
+    settings = Settings()
+    urls = [*settings.fleet_urls.split(","), settings.chaos_url]
+    parts = (Part.FLEET, Part.FLEET_STANDBY, Part.CHAOS)
+    assert [httpx.URL(url).host for url in urls] == [
+        network_alias(part, Network.CONTROL) for part in parts
+    ]
+    assert [httpx.URL(url).port for url in urls] == [FLEET_PORT, FLEET_PORT, CHAOS_PORT]
+    assert settings.spans_address.endswith(f":{SPANS_PORT}")
+
+
+@pytest.mark.parametrize("address", ["here", "4318", ":4318", "here:", "here:port", "::1:80"])
+def test_spans_need_a_host_and_a_port(address):
+    with pytest.raises(ValidationError, match="spans_address"):
+        Settings.from_env({"SRE_SPANS_ADDRESS": address})
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_backend_is_made_by_its_name_and_tells_it(backend):
+    settings = Settings(backend=backend, step_seconds=0.7, spans_address="127.0.0.1:0")
+    made = make_backend(settings)()
+    assert (made.name, made.step_seconds) == (backend, 0.7)
 
 
 def test_an_unknown_backend_lists_the_known_ones():

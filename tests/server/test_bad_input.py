@@ -5,6 +5,7 @@ import json
 import pytest
 
 from models import SREAction
+from orchestrator.backends import BACKENDS
 from services.mesh.topology import Service
 from services.mesh.vocabulary import MAX_STEPS, ActionName, Tier
 from tests.server.doors import WAIT, sessions_in_use, until
@@ -78,7 +79,7 @@ def test_a_wrong_query_is_refused(begun, query):
 
 def test_an_unknown_backend_lists_those_there_are(plain_client):
     told = is_problem(plain_client.post("/reset", json={"backend": "marble"}), 422)
-    assert told["field"] == "backend" and told["valid_values"] == ["process"]
+    assert told["field"] == "backend" and told["valid_values"] == list(BACKENDS)
     assert is_problem(plain_client.get("/grader?tier=easy&backend=marble"), 422) == told
     assert is_problem(plain_client.get("/baseline?backend=marble"), 422) == told
     assert sessions_in_use(plain_client) == 0

@@ -1,16 +1,21 @@
 """Starting: importing the server starts nothing, and its command line explains itself."""
 
+import asyncio
+import contextlib
 import os
 import subprocess
 import sys
 
 import pytest
 
+from orchestrator.backends.process.backend import ProcessBackend
 from orchestrator.settings import Settings
 from server.app import create_app
+from services.mesh.vocabulary import FaultKind
 from tests.architecture.source import ROOT
 from tests.server.doors import Workshop, in_process
 
+START_TIMEOUT_S = 10.0
 IMPORT = """
 import os, pathlib, socket, threading
 import server.app
@@ -51,6 +56,42 @@ def test_a_bad_setting_is_named():
     done = run("-m", "server.app", SRE_MAX_SESSIONS="none")
     assert done.returncode != 0
     assert "max_sessions" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("SRE_BACKEND", "marble", ProcessBackend.name),
+        ("SRE_FAULT", "gremlins", FaultKind.SINGLE_OOM),
+        ("SRE_FAULT", "nowhere:Fault", "nowhere"),
+    ],
+)
+def test_a_world_or_fault_that_is_not_there_ends_it_at_once(variable, value, told):
+    done = run("-m", "server.app", "--port", "0", **{variable: value})
+    assert done.returncode != 0
+    last_words = done.stderr.splitlines()[-1]
+    assert value.partition(":")[0] in last_words and told in last_words
+
+
+@pytest.mark.anyio
+async def test_it_serves_once_its_world_is_in_order(monkeypatch):
+    asked: asyncio.Queue[Settings] = asyncio.Queue()
+    in_order = asyncio.Event()
+
+    async def prepare(settings):
+        asked.put_nowait(settings)
+        await in_order.wait()
+
+    monkeypatch.setattr("server.app.prepare", prepare)
+    settings = Settings(metrics_port=0)
+    async with contextlib.AsyncExitStack() as stack:
+        client = in_process(create_app(settings, Workshop().make))
+        starting = asyncio.create_task(stack.enter_async_context(client))
+        async with asyncio.timeout(START_TIMEOUT_S):
+            assert await asked.get() == settings
+            assert not starting.done()
+            in_order.set()
+            assert (await (await starting).get("/ready")).status_code == 200
 
 
 @pytest.mark.anyio

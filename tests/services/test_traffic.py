@@ -6,6 +6,7 @@ import statistics
 from collections.abc import AsyncIterator
 from itertools import islice, pairwise
 
+import httpx
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
@@ -18,6 +19,7 @@ from services.mesh.signals import (
     Outcome,
 )
 from services.mesh.topology import ARRIVALS_PER_S, ENTRY, JOURNEY_SHARES, USERS, Journey
+from services.mesh.vocabulary import Release
 from services.runtime.app import Runtime
 from services.traffic import Arrival, Traffic, arrivals, journey_at, request_of
 from tests.services.conftest import MakeRuntime
@@ -112,6 +114,28 @@ async def test_arrivals_do_not_wait_for_answers(
         await eventually(lambda: len(entry.requests) >= due)
         assert ended(users, Outcome.OK) == 0
     assert sample(users.metrics.registry, f"{TRAFFIC_LATENESS}_count") >= due
+
+
+@pytest.mark.parametrize("seed", [7, 8], ids=["the same", "another"])
+async def test_another_episode_begins_with_the_first_arrival_of_its_seed(
+    users: Runtime, traffic: asyncio.Task[None], seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came: list[Arrival] = []
+
+    def asked(arrival: Arrival) -> httpx.Request:
+        came.append(arrival)
+        return request_of(arrival)
+
+    monkeypatch.setattr("services.traffic.request_of", asked)
+    begin = list(islice(arrivals(seed), 5))
+    async with Callee().listening() as entry:
+        route(users, entry.address, to=ENTRY)
+        await eventually(lambda: len(came) > 5)
+        assert came[:5] == list(islice(arrivals(7), 5))
+        before = len(came)
+        users.become(Release.CURRENT, seed)
+        await eventually(lambda: begin in [came[i : i + 5] for i in range(before, len(came))])
+    assert not traffic.done()
 
 
 async def test_users_whom_nobody_serves_keep_coming(

@@ -50,9 +50,9 @@ class DockerBackend:
         try:
             await self._receiver.start()
         except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            raise StackUnavailable("another session plays in this stack") from error
+            if error.errno == errno.EADDRINUSE:
+                raise StackUnavailable("another session plays in this stack") from error
+            raise StackUnavailable(f"cannot listen for spans: {error}") from error
         await self._lifecycle.launch(seed)
 
     async def reconcile(self) -> None:

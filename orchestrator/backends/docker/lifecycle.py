@@ -61,11 +61,9 @@ class DockerLifecycle:
         await asyncio.gather(*leaving.values(), return_exceptions=True)
         await self._chaos.heal()
         running = await self._supervisor.running()
-        first = {str(replica.id) for replica in initial_deployment()}
-        standbys = [r for r in REPLICAS if str(r) in running and str(r) not in first]
-        for standby in standbys:
-            self._replicas.pop(standby, None)
-        await asyncio.gather(*(self._supervisor.stop(str(s), _GRACE_S) for s in standbys))
+        standbys = {*REPLICAS} - {replica.id for replica in initial_deployment()}
+        strays = running & {*map(str, standbys)}
+        await asyncio.gather(*(self._supervisor.stop(stray, _GRACE_S) for stray in strays))
 
     async def start(self, replica: ReplicaId, release: Release) -> None:
         if leaving := self._leaving.pop(replica, None):
@@ -125,8 +123,8 @@ class DockerLifecycle:
     async def aclose(self) -> None:
         """Leaves the containers running, healed, and without users."""
         if self._replicas:
-            await self.reconcile()
             self._replicas.clear()
+            await self.reconcile()
             await self._supervisor.spawn(USERS, Release.CURRENT, UNUSED_SEED)
 
     async def _renew(self, name: str, life: Life | None, release: Release, seed: int) -> Life:

@@ -16,6 +16,7 @@ from services.mesh.signals import CPU_SECONDS, MEMORY_BYTES, ControlRoute
 from services.mesh.topology import Service
 from services.mesh.vocabulary import IMPAIRMENT_TTL_S, Release
 from services.runtime.spec import UNUSED_SEED
+from tests.services.neighbours import Callee
 
 pytestmark = pytest.mark.anyio
 
@@ -168,6 +169,29 @@ async def test_every_error_of_the_network_is_unreachable(ask: Ask, error: Except
         await ask(ControlPorts(transport=httpx.MockTransport(fail)))
     assert caught.value.__cause__ is error
     assert not caught.value.reason.endswith(": ")
+
+
+async def test_connections_are_kept_until_the_process_is_over() -> None:
+    control = ControlPorts()
+    async with Callee().listening() as port:
+        target = Target(NAME, "", port.address)
+        await control.flush(target)
+        await control.flush(target)
+        assert (len(port.requests), len(port._writers)) == (2, 1)
+        await control.forget(NAME)
+        await control.flush(target)
+        assert len(port._writers) == 2
+        await control.aclose()
+
+
+async def test_forgetting_one_leaves_the_others_connected() -> None:
+    control = ControlPorts()
+    async with Callee().listening() as port:
+        for _ in range(2):
+            await control.flush(Target(NAME, "", port.address))
+            await control.forget("another")
+        assert len(port._writers) == 1
+        await control.aclose()
 
 
 async def test_nobody_at_the_port_is_unreachable() -> None:

@@ -64,6 +64,17 @@ async def test_it_lasts_a_step_and_little_longer(launched: ProcessBackend) -> No
     assert launched.step_seconds <= time.monotonic() - started_s < launched.step_seconds + 0.5
 
 
+async def test_it_tells_when_it_was(launched: ProcessBackend) -> None:
+    before_s = time.time()
+    first = await launched.observe(0)
+    second = await launched.observe(1)
+    after_s = time.time()
+    ends = [end for w in (first, second) for end in (w.began_at, w.ended_at) if end is not None]
+    assert len(ends) == 4
+    assert [before_s, *ends, after_s] == sorted([before_s, *ends, after_s])
+    assert ends[1] - ends[0] >= launched.step_seconds
+
+
 async def test_its_spans_are_flushed_and_placed(launched: ProcessBackend) -> None:
     window = await launched.observe(0)
     edges = {(call.caller, call.callee) for call in window.edge_calls}

@@ -1,8 +1,10 @@
 """Spans go in as OTLP over a real socket and come out as the calls of one window."""
 
 import asyncio
+import errno
 import gzip
 import signal
+import socket
 from collections.abc import AsyncIterator
 
 import httpx
@@ -22,6 +24,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from orchestrator.telemetry.spans import SpanReceiver, SpanStore
 from services.mesh.signals import SPAN_OUTCOME, SPAN_PEER, Outcome
 from services.mesh.topology import USERS, Service
+from services.runtime.spec import LOOPBACK
 
 pytestmark = pytest.mark.anyio
 
@@ -218,6 +221,19 @@ class TestReceiver:
         await receiver.aclose()
         with pytest.raises(httpx.ConnectError):
             await http.post(endpoint, content=b"", headers=PROTOBUF)
+
+    async def test_listens_where_it_is_told_and_says_when_that_is_taken(
+        self, http: httpx.AsyncClient
+    ) -> None:
+        with socket.create_server((LOOPBACK, 0)) as taken:
+            port = taken.getsockname()[1]
+            receiver = SpanReceiver(SpanStore(), LOOPBACK, port)
+            with pytest.raises(OSError) as caught:
+                await receiver.start()
+            assert caught.value.errno == errno.EADDRINUSE
+        assert await receiver.start() == f"http://{LOOPBACK}:{port}/v1/traces"
+        assert (await http.post(await receiver.start(), headers=PROTOBUF)).status_code == 200
+        await receiver.aclose()
 
     async def test_leaves_the_signals_of_its_host_alone(self, http: httpx.AsyncClient) -> None:
         before = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]

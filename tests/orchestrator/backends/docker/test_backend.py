@@ -8,14 +8,16 @@ from functools import partial
 import pytest
 
 from chaos.fault import Impairments
+from chaos.fleet_client import Fleet
 from orchestrator import backends
-from orchestrator.backends.docker import backend as docker
-from orchestrator.backends.docker.backend import STEP_SECONDS, DockerBackend
+from orchestrator.backends.control_port import ControlPorts
+from orchestrator.backends.docker.backend import DockerBackend
+from orchestrator.backends.docker.chaos_client import Chaos
 from orchestrator.errors import ReplicaUnreachable, StackUnavailable
 from orchestrator.rollout import routing_of
 from orchestrator.settings import Settings
 from services.mesh.deployment import ReplicaId, initial_deployment
-from services.mesh.stack import Part
+from services.mesh.stack import STEP_SECONDS, Part
 from services.mesh.topology import USERS, Service
 from services.mesh.vocabulary import IMPAIRMENT_TTL_S, OOM_EXIT_CODE
 from services.runtime.spec import LOOPBACK, UNUSED_SEED
@@ -47,10 +49,13 @@ def settings(**given: object) -> Settings:
 @pytest.fixture
 async def make(stack: FakeStack, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Make]:
     """Makes backends whose clients reach the fake stack alone, and closes them."""
-    transport = {"transport": stack.transport}
-    monkeypatch.setattr(docker, "Fleet", partial(docker.Fleet, **transport))
-    monkeypatch.setattr(docker, "Chaos", partial(docker.Chaos, retry_s=RETRY_S, **transport))
-    monkeypatch.setattr(docker, "ControlPorts", partial(docker.ControlPorts, **transport))
+    clients = {
+        "Fleet": partial(Fleet, transport=stack.transport),
+        "Chaos": partial(Chaos, retry_s=RETRY_S, transport=stack.transport),
+        "ControlPorts": partial(ControlPorts, transport=stack.transport),
+    }
+    for name, client in clients.items():
+        monkeypatch.setattr(f"{DockerBackend.__module__}.{name}", client)
     made: list[DockerBackend] = []
 
     def make(**given: object) -> DockerBackend:

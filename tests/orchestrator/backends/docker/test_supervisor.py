@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from orchestrator.backends.docker.supervisor import container_of
+from orchestrator.backends.life import Life
 from orchestrator.errors import StackUnavailable
 from services.mesh.deployment import ReplicaId
 from services.mesh.signals import ControlRoute
@@ -12,6 +13,7 @@ from services.mesh.stack import CONTROL_PORT, DATA_PORT, FleetVerb, Part
 from services.mesh.topology import USERS, Service
 from services.mesh.vocabulary import OOM_EXIT_CODE, Release
 from services.runtime.spec import UNUSED_SEED
+from tests.orchestrator.backends.conftest import until_async
 from tests.orchestrator.backends.docker.fake_stack import (
     BROKERS,
     STARTING_CPU_SHARE,
@@ -24,6 +26,12 @@ pytestmark = pytest.mark.anyio
 DB = str(ReplicaId(Service.USER_DB, 0))
 STANDBY = str(ReplicaId(Service.USER_DB, 1))
 SEED, KILLED = 7, 137
+TIMEOUT_S = 5.0
+
+
+async def settled(life: Life) -> None:
+    async with asyncio.timeout(TIMEOUT_S):
+        await life.settled()
 
 
 def test_every_process_is_a_container_of_its_name_but_the_users() -> None:
@@ -36,7 +44,7 @@ async def test_a_start_returns_before_it_serves_and_is_told_what_it_is(
     life = await mesh.supervisor.spawn(DB, Release.LAST_GOOD, SEED)
     assert life.serving is None
     assert stack[DB].cpu_share == STARTING_CPU_SHARE
-    await life.settled()
+    await settled(life)
     assert (stack[DB].release, stack[DB].seed) == (Release.LAST_GOOD, SEED)
     assert life.target is not None
     assert life.target.data_url == f"http://mesh.{stack[DB].address}:{DATA_PORT}"
@@ -45,7 +53,7 @@ async def test_a_start_returns_before_it_serves_and_is_told_what_it_is(
 
 async def test_its_cpu_is_limited_before_it_counts_as_serving(stack: FakeStack, mesh: Mesh) -> None:
     life = await mesh.supervisor.spawn(DB, Release.CURRENT, SEED)
-    await life.settled()
+    await settled(life)
     assert stack[DB].cpu_share == 1.0
     assert stack.asked(DB) == [
         (Part.FLEET, FleetVerb.RESTART, DB),
@@ -58,7 +66,7 @@ async def test_the_users_have_no_address_for_calls_and_no_limit(
     stack: FakeStack, mesh: Mesh
 ) -> None:
     life = await mesh.supervisor.spawn(USERS, Release.CURRENT, SEED)
-    await life.settled()
+    await settled(life)
     assert life.target is not None and life.target.data_url == ""
     assert (Part.FLEET, FleetVerb.LIMIT, Part.TRAFFIC) not in stack.done
 
@@ -68,27 +76,24 @@ async def test_one_that_dies_while_it_starts_is_settled_with_its_code(
 ) -> None:
     life = await mesh.supervisor.spawn(DB, Release.CURRENT, SEED)
     stack[DB].die(3)
-    await life.settled()
+    await settled(life)
     assert (life.serving, life.exit_code) == (None, 3)
 
 
 async def test_a_start_outlives_its_broker(stack: FakeStack, mesh: Mesh) -> None:
     life = await mesh.supervisor.spawn(DB, Release.CURRENT, SEED)
     stack.lose(BROKERS[0])
-    await life.settled()
+    await settled(life)
     assert life.serving and stack[DB].cpu_share == 1.0
 
 
 async def test_a_start_waits_while_no_broker_is_there(stack: FakeStack, mesh: Mesh) -> None:
     life = await mesh.supervisor.spawn(DB, Release.CURRENT, SEED)
     stack.lose(*BROKERS)
-    told = 0
-    while told < 2:  # it tries again and again
-        assert life.serving is None
-        told = len(stack.asked(DB, ControlRoute.RELEASE))
-        await asyncio.sleep(0)
+    await until_async(lambda: len(stack.asked(DB, ControlRoute.RELEASE)) >= 2)
+    assert life.serving is None
     stack.away.clear()
-    await life.settled()
+    await settled(life)
     assert life.serving
 
 
@@ -97,9 +102,10 @@ async def test_a_second_start_ends_the_first_which_tells_nobody_anything(
 ) -> None:
     first = await mesh.supervisor.spawn(DB, Release.CURRENT, SEED)
     second = await mesh.supervisor.spawn(DB, Release.LAST_GOOD, SEED + 1)
-    await first.settled()
+    stack[DB].refuses = 0
+    await settled(first)
     assert first.exit_code == KILLED
-    await second.settled()
+    await settled(second)
     assert len(stack.asked(DB, ControlRoute.RELEASE)) == 1
     assert (stack[DB].release, stack[DB].seed) == (Release.LAST_GOOD, SEED + 1)
 
@@ -184,6 +190,6 @@ async def test_closing_moves_nothing_and_leaves_no_task(stack: FakeStack, mesh: 
     done = list(stack.done)
     await mesh.supervisor.aclose()
     await mesh.supervisor.aclose()
-    await life.settled()
+    await settled(life)
     assert asyncio.all_tasks() == before
     assert stack.done == done

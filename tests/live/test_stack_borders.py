@@ -1,0 +1,133 @@
+"""What an agent, or a part that was taken over, cannot reach in the stack."""
+
+import json
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from services.mesh import signals
+from services.mesh.compose import INFERENCE, SOCKET
+from services.mesh.deployment import ReplicaId
+from services.mesh.stack import (
+    CHAOS_PORT,
+    CONTROL_PORT,
+    FLEET_PORT,
+    METRICS_PORT,
+    PROMETHEUS_PORT,
+    SERVER_PORT,
+    SPANS_PORT,
+    FleetVerb,
+    Network,
+    Part,
+    network_alias,
+)
+from services.mesh.topology import Service
+from services.mesh.vocabulary import Tier
+from tests.live.conftest import BUILD_TIMEOUT_S
+from tests.live.whole_stack import Containers, Game
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(BUILD_TIMEOUT_S + 300)]
+
+PORTS = (
+    SERVER_PORT,
+    FLEET_PORT,
+    CHAOS_PORT,
+    CONTROL_PORT,
+    METRICS_PORT,
+    PROMETHEUS_PORT,
+    SPANS_PORT,
+)
+KNOCK = """
+import json, socket, sys
+from concurrent.futures import ThreadPoolExecutor
+
+def opens(door):
+    try:
+        socket.create_connection(tuple(door), 1).close()
+    except OSError:
+        return False
+    return True
+
+doors = json.loads(sys.argv[1])
+with ThreadPoolExecutor(64) as pool:
+    print(json.dumps([door for door, is_open in zip(doors, pool.map(opens, doors)) if is_open]))
+"""
+ORDER = """
+import httpx, json, sys
+base, orders = json.loads(sys.argv[1])
+said = [httpx.request(*order[:2], **order[2], timeout=20) for order in
+        [(method, base + path, {"json": body}) for method, path, body in orders]]
+print(json.dumps([[answer.status_code, answer.text] for answer in said]))
+"""
+DATABASE = str(ReplicaId(Service.USER_DB, 0))
+
+
+def doors(project: str, containers: Containers) -> Iterator[tuple[str, int]]:
+    """Every port of every container that runs, on each of its networks."""
+    for raw in containers.values():
+        for network in Network:
+            attached = raw["NetworkSettings"]["Networks"].get(f"{project}_{network}")
+            if attached and attached["IPAddress"]:
+                yield from ((attached["IPAddress"], port) for port in PORTS)
+
+
+def knock(game: Game, targets: Iterable[tuple[str, int]], *where: str) -> set[tuple[str, int]]:
+    """Which of them open for a container."""
+    told = game.up.compose(*where, "python", "-c", KNOCK, json.dumps(list(targets)))
+    return {(host, port) for host, port in json.loads(told.splitlines()[-1])}
+
+
+def test_only_the_fleet_holds_the_socket(game: Game) -> None:
+    holders = {
+        name
+        for name, raw in game.containers().items()
+        for mount in raw["Mounts"]
+        if SOCKET in (mount["Source"], mount["Destination"])
+    }
+    assert holders == {Part.FLEET, Part.FLEET_STANDBY}
+
+
+def test_an_agent_reaches_the_server_and_nothing_else(game: Game) -> None:
+    game.reset(Tier.CONTROL)  # the receiver of spans listens while an episode is there
+    targets = list(doors(game.up.project, game.containers()))
+    opened = knock(game, targets, "run", "--rm", "--no-deps", "-T", INFERENCE)
+    assert opened == {(game.up.address(Part.ORCHESTRATOR, Network.AGENT), SERVER_PORT)}
+    # The same doors do open for whom they are meant.
+    assert {
+        (game.up.address(Part.FLEET, Network.CONTROL), FLEET_PORT),
+        (game.up.address(Part.CHAOS, Network.CONTROL), CHAOS_PORT),
+        (game.up.address(DATABASE, Network.TELEMETRY), CONTROL_PORT),
+        (game.up.address(Part.PROMETHEUS, Network.TELEMETRY), PROMETHEUS_PORT),
+        (game.up.address(Part.ORCHESTRATOR, Network.TELEMETRY), SPANS_PORT),
+        (game.up.address(Part.ORCHESTRATOR, Network.TELEMETRY), METRICS_PORT),
+    } <= knock(game, targets, "exec", "-T", Part.ORCHESTRATOR)
+
+
+def test_the_broker_refuses_what_it_does_not_offer(game: Game) -> None:
+    base = f"http://{network_alias(Part.FLEET, Network.CONTROL)}:{FLEET_PORT}"
+    before = game.started()
+    asked = [
+        ["GET", "/metrics", None],
+        ["POST", f"/containers/{DATABASE}/exec", {}],
+        ["POST", f"/containers/{INFERENCE}/{FleetVerb.RESTART}", {}],
+        ["POST", f"/containers/{Part.ORCHESTRATOR}/{FleetVerb.RESTART}", {}],
+        ["POST", f"/containers/{Part.TRAFFIC}/{FleetVerb.DISCONNECT}", {}],
+        ["POST", f"/containers/{DATABASE}/{FleetVerb.LIMIT}", {"cpu_share": 2}],
+        ["DELETE", f"/containers/{DATABASE}", None],
+        ["POST", "/containers/create", {}],
+        ["GET", "/metrics", None],
+    ]
+    told = game.up.compose(
+        "exec", "-T", Part.ORCHESTRATOR, "python", "-c", ORDER, json.dumps([base, asked])
+    )
+    (_, first), *refusals, (_, last) = json.loads(told)
+    assert [status for status, _ in refusals] == [404, 404, 404, 404, 422, 405, 405]
+    assert all(verb in refusals[0][1] for verb in FleetVerb)
+    assert DATABASE in refusals[2][1]
+    assert refused(last) - refused(first) == len(refusals)
+    assert game.started() == before
+
+
+def refused(page: str) -> float:
+    rows = (row for row in page.splitlines() if row.startswith(f"{signals.FLEET_REFUSALS}{{"))
+    return sum(float(row.rpartition(" ")[2]) for row in rows)

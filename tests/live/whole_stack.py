@@ -1,0 +1,159 @@
+"""A whole stack as its player sees it, and as the engine sees its containers."""
+
+import json
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from itertools import count
+from typing import Any
+
+import httpx
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from chaos.faults.flapping_network import FlappingNetwork
+from orchestrator.errors import StackUnavailable
+from orchestrator.stack import Stack, docker
+from orchestrator.telemetry.spans import SpanStore
+from services.mesh.stack import (
+    CPU_PERIOD_US,
+    LABEL_CONTAINER,
+    LABEL_MESH_ADDRESS,
+    LABEL_PROJECT,
+    REPLICAS,
+    Network,
+    Part,
+)
+from services.mesh.topology import LIMITS, Service
+from services.mesh.vocabulary import ActionName, FlapCause, Tier
+
+ANSWERED_WITHIN_S = 60.0
+PATIENCE_S = 60.0
+POLL_S = 0.1
+SESSION = "default"
+
+Containers = Mapping[str, Mapping[str, Any]]
+"""What the engine says of each container, by its name in the stack."""
+
+
+class Collector(SpanStore):
+    """Remembers which services had spans in each trace."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.services: dict[str, set[str]] = defaultdict(set)
+
+    def add(self, exported: ExportTraceServiceRequest) -> None:
+        for resource in exported.resource_spans:
+            (name,) = (
+                a.value.string_value
+                for a in resource.resource.attributes
+                if a.key == "service.name"
+            )
+            for scope in resource.scope_spans:
+                for span in scope.spans:
+                    self.services[span.trace_id.hex()].add(name)
+
+
+class Game:
+    """One session on the stack's server. No call lasts longer than ANSWERED_WITHIN_S."""
+
+    def __init__(self, up: Stack, collector: Collector) -> None:
+        self.up = up
+        self.collector = collector
+
+    def ask(self, path: str, **body: Any) -> httpx.Response | None:
+        """None where nobody answers at all. Raises httpx.TimeoutException where a call hangs."""
+        try:
+            url = self.up.url(Part.ORCHESTRATOR) + path
+            asked = {"session_id": SESSION, **body}
+            return httpx.post(url, json=asked, timeout=ANSWERED_WITHIN_S, trust_env=False)
+        except httpx.TimeoutException:
+            raise
+        except (httpx.TransportError, StackUnavailable):
+            return None
+
+    def reset(self, tier: Tier, seed: int = 0) -> dict[str, Any]:
+        return _seen(self.ask("/reset", task_tier=tier, seed=seed))
+
+    def step(
+        self, action: ActionName = ActionName.WAIT, service: Service | None = None
+    ) -> dict[str, Any]:
+        return _seen(self.ask("/step", action=action, service_id=service))
+
+    def end(self) -> None:
+        """Makes room for another session."""
+        url = f"{self.up.url(Part.ORCHESTRATOR)}/sessions/{SESSION}"
+        httpx.delete(url, timeout=ANSWERED_WITHIN_S, trust_env=False)
+
+    def containers(self) -> Containers:
+        label = f"--filter=label={LABEL_PROJECT}={self.up.project}"
+        inspected = json.loads(docker("inspect", *docker("ps", "-aq", label).split()))
+        return {raw["Config"]["Labels"][LABEL_CONTAINER]: raw for raw in inspected}
+
+    def running(self) -> frozenset[str]:
+        return frozenset(name for name, raw in self.containers().items() if runs(raw))
+
+    def started(self) -> dict[str, str]:
+        """When each container began to run."""
+        return {name: raw["State"]["StartedAt"] for name, raw in self.containers().items()}
+
+    def events(self, since_s: float, *filters: str) -> list[dict[str, Any]]:
+        """The engine's, from then to now. It keeps 256 in all, and health checks make many."""
+        wanted = [f"--filter={each}" for each in filters]
+        times = f"--since={since_s:.6f}", f"--until={time.time():.6f}"
+        told = docker("events", *times, *wanted, "--format={{json .}}")
+        return [json.loads(line) for line in told.splitlines()]
+
+    def mesh_address(self, name: str) -> str | None:
+        """Where it is on the mesh; None while it is cut off."""
+        attached = self.up.inspect(name)["NetworkSettings"]["Networks"]
+        return (attached.get(f"{self.up.project}_{Network.MESH}") or {}).get("IPAddress")
+
+    def assert_well(self) -> None:
+        """No fault stays: the first replicas serve unharmed, the standbys rest, all parts run."""
+        containers = self.containers()
+        serving = {str(replica) for replica in REPLICAS if replica.index == 0}
+        assert {name for name, raw in containers.items() if runs(raw)} == {*serving, *Part}
+        for replica in REPLICAS:
+            raw = containers[str(replica)]
+            if str(replica) in serving:
+                mesh = raw["NetworkSettings"]["Networks"][f"{self.up.project}_{Network.MESH}"]
+                assert mesh["IPAddress"] == raw["Config"]["Labels"][LABEL_MESH_ADDRESS]
+                assert raw["HostConfig"]["CpuQuota"] == full_quota_us(replica.service)
+
+
+def _seen(answer: httpx.Response | None) -> dict[str, Any]:
+    assert answer is not None, "the server does not answer"
+    assert answer.status_code == httpx.codes.OK, answer.text
+    observation: dict[str, Any] = answer.json()["observation"]
+    return observation
+
+
+def runs(raw: Mapping[str, Any]) -> bool:
+    return bool(raw["State"]["Running"])
+
+
+def full_quota_us(service: Service) -> int:
+    return round(LIMITS[service].cpu_limit_cores * CPU_PERIOD_US)
+
+
+def flapping(cause: FlapCause, *, down: range, up: range) -> int:
+    """A seed of the hard tier whose bursts include the one range of steps and not the other."""
+    return next(
+        seed
+        for seed in count()
+        for fault in [FlappingNetwork.draw(seed)]
+        if fault.cause is cause
+        and all(map(fault.flap.down, down))
+        and not any(map(fault.flap.down, up))
+    )
+
+
+def wait_until(holds: Callable[[], bool], patience_s: float = PATIENCE_S) -> float:
+    """How long it took, in seconds."""
+    began_s, pause = time.monotonic(), threading.Event()
+    while not holds():
+        assert time.monotonic() - began_s < patience_s, "waited in vain"
+        pause.wait(POLL_S)
+    return time.monotonic() - began_s

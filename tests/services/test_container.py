@@ -1,0 +1,60 @@
+"""What a container is told at its start: its name, and where its spans go; nothing else."""
+
+from pathlib import Path
+
+import pytest
+
+from services.container import SPANS_VARIABLE, spec_of
+from services.mesh.stack import CONTROL_PORT, DATA_PORT, REPLICAS, RUNTIME_MEMORY_MB
+from services.mesh.topology import USERS, Service
+from services.runtime.spec import LOOPBACK, UNUSED_SEED
+
+DATABASE = f"{Service.USER_DB}-1"
+SPANS = f"http://{LOOPBACK}:4318"
+
+
+@pytest.mark.parametrize("name", [*map(str, REPLICAS), USERS])
+def test_every_container_is_what_its_name_says(name: str) -> None:
+    spec = spec_of([name], {})
+    assert spec.name == name
+    assert spec.service_name == (name if name == USERS else name.rpartition("-")[0])
+
+
+def test_it_listens_where_the_stack_says_and_belongs_to_no_episode() -> None:
+    spec = spec_of([DATABASE], {})
+    assert (spec.data_port, spec.control_port) == (DATA_PORT, CONTROL_PORT)
+    assert spec.host != LOOPBACK
+    assert spec.seed == UNUSED_SEED
+    assert spec.runtime_memory_mb == RUNTIME_MEMORY_MB
+
+
+def test_its_files_go_where_the_system_keeps_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert spec_of([DATABASE], {}).data_dir == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("environ", "endpoint"),
+    [({SPANS_VARIABLE: SPANS}, SPANS), ({SPANS_VARIABLE: ""}, None), ({}, None)],
+)
+def test_spans_go_where_the_variable_says(environ: dict[str, str], endpoint: str | None) -> None:
+    assert spec_of([DATABASE], environ).otlp_endpoint == endpoint
+
+
+@pytest.mark.parametrize("arguments", [["nobody-0"], [f"{Service.USER_DB}-9"], [], [USERS, USERS]])
+def test_a_name_of_nobody_ends_it_with_the_names_there_are(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        spec_of(arguments, {})
+    assert ended.value.code == 2
+    assert "usage" in capsys.readouterr().err
+
+
+def test_the_names_there_are_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        spec_of(["--help"], {})
+    told = capsys.readouterr().out
+    assert all(name in told for name in (DATABASE, USERS))
