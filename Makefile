@@ -107,6 +107,7 @@ up: base-image ## Start the stack of containers: port 8000, Prometheus on 9090
 
 .PHONY: down
 down: ## Stop the stack; nothing stays behind but its images
+	@docker compose ps --quiet | xargs --no-run-if-empty --max-args=1 docker stop --time=3 >/dev/null
 	docker compose down $(ARGS)
 
 .PHONY: validate

@@ -22,8 +22,9 @@ from chaos.tiers import draw_faults
 from models import SREAction, SREObservation
 from orchestrator import demo, noise, reward
 from orchestrator.actions import ACTIONS, Action, Situation
+from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.backends.process.backend import ProcessBackend
-from orchestrator.scores import COLUMNS, cells, read_results
+from orchestrator.scores import COLUMNS, PAIRED_COLUMNS, cells, paired, read_results
 from orchestrator.settings import PREFIX, Settings
 from services.mesh import shapes, sla, topology, vocabulary
 from services.mesh.deployment import initial_deployment
@@ -33,6 +34,7 @@ from services.mesh.vocabulary import ACTION_COSTS, DEFAULT_TIERS, MAX_RESTARTS, 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = tuple(ROOT / name for name in ("README.md", "docs/world.md", "docs/results.md"))
 RESULTS = ROOT / "docs" / "results" / "process.jsonl"
+ON_CONTAINERS = ROOT / "docs" / "results" / "docker.jsonl"
 EXAMPLE = ROOT / "docs" / "examples" / "episode.jsonl"
 """What the excerpts show: the record of `make demo`'s medium episode, on a machine at rest."""
 NUMBERS_FROM = (topology, vocabulary, sla, shapes, noise, reward, grader)
@@ -232,6 +234,13 @@ def results() -> str:
     return table(" | ".join(COLUMNS), (cell.row() for cell in cells(played)))
 
 
+def on_containers() -> str:
+    """Scores on the docker backend, beside those of the same seeds on processes."""
+    played = read_results(ON_CONTAINERS, DockerBackend.name)
+    rows = paired(played, read_results(RESULTS, ProcessBackend.name))
+    return table(" | ".join(PAIRED_COLUMNS), rows)
+
+
 def _example() -> grader.EpisodeRecord:
     return next(grader.read_episodes(EXAMPLE.read_text().splitlines()))
 
@@ -240,7 +249,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     block.__name__: block
     for block in (
         graph, services, actions, tiers, faults, flaps, score, settings, numbers,
-        screen, story, explained, results,
+        screen, story, explained, results, on_containers,
     )
 }  # fmt: skip
 

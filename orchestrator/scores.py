@@ -16,6 +16,7 @@ from services.mesh.vocabulary import WORLD_VERSION, Tier
 
 CONFIDENCE = 0.95
 COLUMNS = ("tier", "policy", "episodes", "mean", "95 % interval", "recovered", "SLA met (%)")
+PAIRED_COLUMNS = (*COLUMNS, "the same seeds on the other backend", "difference")
 
 
 class Result(BaseModel):
@@ -114,3 +115,19 @@ def cells(results: Iterable[Result]) -> list[Cell]:
     tiers = list(Tier)
     made = [Cell(tier, policy, played) for (tier, policy), played in found.items()]
     return sorted(made, key=lambda cell: (tiers.index(cell.tier), -cell.mean))
+
+
+def paired(results: Iterable[Result], others: Iterable[Result]) -> list[tuple[str, ...]]:
+    """As PAIRED_COLUMNS says; only seeds that both have are compared."""
+    elsewhere = {(r.tier, r.policy, r.seed): r.score for r in others}
+    rows = []
+    for cell in cells(results):
+        both = [
+            (result.score, elsewhere[key])
+            for result in cell.results
+            if (key := (result.tier, result.policy, result.seed)) in elsewhere
+        ]
+        here, there = np.mean(both, axis=0) if both else (0.0, 0.0)
+        compared = (f"{there:.3f} ({len(both)})", f"{here - there:+.3f}") if both else ("-", "-")
+        rows.append((*cell.row(), *compared))
+    return rows

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from orchestrator.environment import Environment
 from orchestrator.play import play
 from orchestrator.policies import load_policy
-from orchestrator.scores import COLUMNS, Cell, Result, cells, interval, read_results
+from orchestrator.scores import COLUMNS, Cell, Result, cells, interval, paired, read_results
 from services.mesh.vocabulary import WORLD_VERSION, Tier
 from tests.paper_mesh import PaperMesh
 
@@ -93,3 +93,15 @@ def test_a_row_has_a_value_for_every_column():
     assert row["mean"] == "0.500"
     assert row["recovered"] == "1/2"
     assert row["SLA met (%)"] == "90.0"
+
+
+def test_results_of_two_backends_are_compared_seed_by_seed():
+    here = [result(seed=1, score=0.5), result(seed=2, score=0.7), result(seed=3, score=0.9)]
+    there = [result(seed=1, score=0.4), result(seed=2, score=0.5), result(seed=9, score=0.0)]
+    (row,) = paired(here, there)
+    assert row[:4] == ("easy", "runbook", "3", "0.700")
+    assert row[-2:] == ("0.450 (2)", "+0.150")
+
+
+def test_what_nobody_else_played_is_compared_with_nothing():
+    assert paired([result()], [])[0][-2:] == ("-", "-")

@@ -39,16 +39,8 @@ class DockerLifecycle:
     async def launch(self, seed: int) -> None:
         """A container that nothing has happened to is kept, and told of the new episode."""
         await self.reconcile()
-        await self._supervisor.look(self.lives())
-        first = {replica.id: replica.release for replica in initial_deployment()}
-        kept = {i: self._replicas.get(i) for i in first if i not in self._soiled}
-        lives = await asyncio.gather(
-            *(self._renew(str(i), kept.get(i), release, seed) for i, release in first.items()),
-            self._renew(USERS, self._users, Release.CURRENT, seed),
-        )
-        *replicas, self._users = lives
-        self._replicas = dict(zip(first, replicas, strict=True))
-        self._releases, self._seed = first, seed
+        self._replicas, self._users = await self._renewed(seed, self._replicas, self._users)
+        self._releases, self._seed = _first(), seed
         self._soiled.clear()
         await self._settled(self.lives())
         if any(life.serving is None for life in self.lives()):
@@ -121,11 +113,23 @@ class DockerLifecycle:
         await self._supervisor.disown(self.lives(), self._seed)
 
     async def aclose(self) -> None:
-        """Leaves the containers running, healed, and without users."""
-        if self._replicas:
-            self._replicas.clear()
+        """Leaves the containers as it would like to find them: healed, unused, without users."""
+        kept, self._replicas, self._users = self._replicas, {}, None
+        if kept:
             await self.reconcile()
-            await self._supervisor.spawn(USERS, Release.CURRENT, UNUSED_SEED)
+            await self._renewed(UNUSED_SEED, kept, None)
+
+    async def _renewed(
+        self, seed: int, replicas: Mapping[ReplicaId, Life], users: Life | None
+    ) -> tuple[dict[ReplicaId, Life], Life]:
+        """The first replicas, and the users, as they begin an episode of `seed`: these or others."""
+        kept = {i: life for i, life in replicas.items() if i not in self._soiled}
+        await self._supervisor.look([*kept.values(), *filter(None, [users])])
+        *renewed, users = await asyncio.gather(
+            *(self._renew(str(i), kept.get(i), release, seed) for i, release in _first().items()),
+            self._renew(USERS, users, Release.CURRENT, seed),
+        )
+        return dict(zip(_first(), renewed, strict=True)), users
 
     async def _renew(self, name: str, life: Life | None, release: Release, seed: int) -> Life:
         if life is not None and life.serving is not None:
@@ -145,3 +149,7 @@ class DockerLifecycle:
     def _not_ready(self, lives: Iterable[Life]) -> MeshNotReady:
         missing = ", ".join(str(life) for life in lives if life.serving is None)
         return MeshNotReady(f"{missing} (docker compose logs tells more)", self._ready_timeout_s)
+
+
+def _first() -> dict[ReplicaId, Release]:
+    return {replica.id: replica.release for replica in initial_deployment()}

@@ -158,7 +158,7 @@ async def test_a_closed_one_leaves_its_place_and_a_stack_in_order(
     assert stack.outside == {}
     assert stack[USERS].seed == UNUSED_SEED
     await second.launch(SEED)
-    assert stack[DB].starts == 2  # its episode is over, and its seed may come again
+    assert stack[DB].starts == 1  # nothing happened to it, and it was told that it is unused
 
 
 async def test_closing_may_be_repeated(backend: DockerBackend, stack: FakeStack) -> None:
