@@ -81,7 +81,8 @@ serve: $(READY) ## Serve the environment on port 8000 (ARGS=--help)
 
 .PHONY: test-live
 test-live: $(READY) base-image ## Build the image and test it on a real engine
-	$(BIN)/python -m pytest -m live tests/live tests/contract $(ARGS)
+	$(BIN)/python -m pytest -m live tests/live $(ARGS)
+	$(BIN)/python -m pytest -m live tests/contract $(ARGS)
 
 .PHONY: engine
 engine: ## Make sure that a Docker engine answers (as root on Debian, start one)

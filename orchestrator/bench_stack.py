@@ -21,7 +21,7 @@ from orchestrator.figures import MIB, Figure, sla_met_pct
 from orchestrator.play import play
 from orchestrator.policies import load_policy
 from orchestrator.settings import Settings
-from orchestrator.stack import Stack, stack
+from orchestrator.stack import Stack, build, stack
 from services.mesh.stack import LABEL_PROJECT
 from services.mesh.stack import Part as Container
 from services.mesh.vocabulary import DEFAULT_TIERS, ActionName, Tier
@@ -35,7 +35,7 @@ BOUNDS = Bounds(restart_s=2, reset_s=5, episode_s=60, memory_mb=1536)
 
 
 def stack_parts(runs: int, endurance: int) -> list[Part]:
-    """Each in a stack of its own; images are built before. Only `endurance` episodes, if any."""
+    """Each in a stack of its own, of images built first; only `endurance` episodes, if any."""
 
     def played(measure: Callable[[Settings, Stack], T]) -> T:
         with stack() as up:
@@ -52,6 +52,7 @@ def stack_parts(runs: int, endurance: int) -> list[Part]:
     def in_a_row(settings: Settings, up: Stack) -> list[Figure]:
         return endurance_figures(settings, up, endurance)
 
+    build()
     if endurance:
         return [Part(f"{endurance} episodes in a row", lambda: played(in_a_row))]
     return [

@@ -7,6 +7,7 @@ evaluation, a benchmark, the tests. Linux only, where the host reaches its conta
 import json
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -136,6 +137,11 @@ def docker(*arguments: str, environ: Mapping[str, str] | None = None) -> str:
     return ran.stdout.strip()
 
 
+def build() -> None:
+    """Builds the images of this checkout, as far as they changed. Raises StackUnavailable."""
+    Stack(f"{PREFIX_OF_OURS}images", {}).compose("build")
+
+
 @contextmanager
 def stack(*, with_server: bool = False) -> Iterator[Stack]:
     """A stack under a name, a subnet and ports of its own, gone at the end.
@@ -145,11 +151,12 @@ def stack(*, with_server: bool = False) -> Iterator[Stack]:
     Without a server the host plays in it: one program, or one environment, at a time.
     """
     remove_stale()
-    project = f"{PREFIX_OF_OURS}{os.getpid()}"
+    number = secrets.randbelow(50 * 250)
+    project = f"{PREFIX_OF_OURS}{os.getpid()}-{number}"
     environ = {
         f"{PREFIX}PORT": "0",
         f"{PREFIX}PROMETHEUS_PORT": "0",
-        f"{PREFIX}MESH_NETWORK": f"10.{200 + os.getpid() % 50}.{os.getpid() // 50 % 250}",
+        f"{PREFIX}MESH_NETWORK": f"10.{200 + number % 50}.{number // 50}",
     }
     if not with_server:
         gateway = docker("network", "inspect", "bridge", "--format", HOST_GATEWAY)
@@ -170,7 +177,7 @@ def remove_stale() -> None:
     """Takes down the stacks of programs that are dead. Raises StackUnavailable."""
     label = f'{{{{.Label "{LABEL_PROJECT}"}}}}'
     for project in set(docker("ps", "--all", "--format", label).split()):
-        owner = re.fullmatch(rf"{PREFIX_OF_OURS}(\d+)", project)
+        owner = re.fullmatch(rf"{PREFIX_OF_OURS}(\d+)-\d+", project)
         if owner and not psutil.pid_exists(int(owner[1])):
             Stack(project, {}).down()
 
@@ -198,6 +205,7 @@ def main(command: Sequence[str]) -> int:
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
     try:
+        build()
         with stack() as up:
             ran = subprocess.run(command, env={**os.environ, **up.environ}, check=False)
     except StackUnavailable as error:

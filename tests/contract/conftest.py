@@ -9,7 +9,7 @@ from orchestrator.backends import BACKENDS, make_backend
 from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.environment import Environment
 from orchestrator.settings import PREFIX, Settings
-from orchestrator.stack import stack
+from orchestrator.stack import build, stack
 from tests.contract.story import Plot, Told, tell
 
 FaultyMesh = Callable[..., Told]
@@ -25,6 +25,7 @@ MARKS = {DockerBackend.name: [pytest.mark.live]}
 def settings(request):
     """Of a backend that can be played in."""
     if request.param == DockerBackend.name:
+        build()
         with stack() as up:
             yield Settings.from_env({**up.environ, f"{PREFIX}STEP_SECONDS": STACK_STEP_SECONDS})
     else:

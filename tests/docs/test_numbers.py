@@ -7,9 +7,9 @@ import pytest
 import grader
 from orchestrator import noise, reward
 from orchestrator.backends.process import backend
-from services.mesh import shapes, sla, topology
+from services.mesh import shapes, sla, stack, topology
 from services.mesh import vocabulary as world
-from services.mesh.topology import Journey
+from services.mesh.topology import LIMITS, Journey, Service
 from services.mesh.vocabulary import ActionName
 from tests.docs.documents import document
 
@@ -32,7 +32,11 @@ SENTENCES = [
     ("README.md", r"cheap cure, ([\d.]+) by a `rollback`", [grader.ROLLBACK_VALUE]),
     ("README.md", r"ends at step (\d+)", [world.MAX_STEPS]),
     ("docs/world.md", r"at most (\d+) steps", [world.MAX_STEPS]),
-    ("docs/world.md", r"wall-clock time: ([\d.]+) s", [backend.STEP_SECONDS]),
+    ("docs/world.md", r"wall-clock time: ([\d.]+) s, on containers ([\d.]+) s",
+     [backend.STEP_SECONDS, stack.STEP_SECONDS]),
+    ("docs/containers.md", r"window is ([\d.]+) s", [stack.STEP_SECONDS]),
+    ("docs/containers.md", r"`user_db-0` .* serves first \| (\d+) \|",
+     [LIMITS[Service.USER_DB].memory_limit_mb + stack.RUNTIME_MEMORY_MB]),
     ("docs/world.md", r"end by themselves\s+after (\d+) s", [world.IMPAIRMENT_TTL_S]),
     ("docs/world.md", r"pool of (\d+) connections", [topology.POOL_SIZE]),
     ("docs/world.md", r"storage delay \(median (\d+) ms; (\d+) % more",

@@ -18,7 +18,7 @@ from docker.errors import NotFound
 from docker.models.containers import Container
 from docker.models.images import Image
 
-from orchestrator.stack import HOST_GATEWAY, Stack, stack
+from orchestrator.stack import HOST_GATEWAY, build, stack
 from orchestrator.telemetry.spans import TRACES_PATH, SpanReceiver
 from services.mesh.stack import HOST_ALIAS, LABEL_PROJECT
 from services.process import COLLECTOR_VARIABLE
@@ -112,7 +112,7 @@ def collector() -> Iterator[Collector]:
 @pytest.fixture(scope="session")
 def game(engine: docker.DockerClient, collector: Collector, report: Report) -> Iterator[Game]:
     """The whole stack, up by one command from images of this checkout; nothing is left of it."""
-    Stack("sre-live-images", {}).compose("build")
+    build()
     began_s = time.monotonic()
     with stack(with_server=True) as up:
         report("stack up after", f"{time.monotonic() - began_s:.1f} s")

@@ -41,7 +41,8 @@ for start, (status, answer) in json.loads((folder / "answers").read_text()).item
         (sys.stderr if status else sys.stdout).write(answer)
         sys.exit(status)
 """
-OURS = f"{PREFIX_OF_OURS}{os.getpid()}"
+NUMBER = 7
+OURS = f"{PREFIX_OF_OURS}{os.getpid()}-{NUMBER}"
 DB = str(ReplicaId(Service.USER_DB, 0))
 ADDRESS = "172.30.0.9"
 
@@ -77,6 +78,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Docker:
     script.write_text(FAKE.format(python=sys.executable))
     script.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr("secrets.randbelow", lambda _below: NUMBER)
     return Docker(tmp_path)
 
 
@@ -173,8 +175,8 @@ def test_what_came_up_in_part_is_taken_down(
 
 
 def test_stacks_of_dead_programs_are_removed_and_no_others(engine: Docker) -> None:
-    stale = f"{PREFIX_OF_OURS}{dead_pid()}"
-    others = (f"{PREFIX_OF_OURS}{os.getppid()}", f"{PREFIX_OF_OURS}mine", f"my-{stale}", "")
+    stale = f"{PREFIX_OF_OURS}{dead_pid()}-1"
+    others = (f"{PREFIX_OF_OURS}{os.getppid()}-1", f"{PREFIX_OF_OURS}mine", f"my-{stale}", "")
     engine.answer({"ps --all --format": "\n".join([stale, stale, *others])})
     with stack(with_server=True):
         (argv,) = [argv for argv, _ in engine.asked("compose", "down")]

@@ -122,7 +122,7 @@ class DockerLifecycle:
     async def _renewed(
         self, seed: int, replicas: Mapping[ReplicaId, Life], users: Life | None
     ) -> tuple[dict[ReplicaId, Life], Life]:
-        """The first replicas, and the users, as they begin an episode of `seed`: these or others."""
+        """The first replicas and the users as an episode of `seed` wants them: these, or others."""
         kept = {i: life for i, life in replicas.items() if i not in self._soiled}
         await self._supervisor.look([*kept.values(), *filter(None, [users])])
         *renewed, users = await asyncio.gather(
