@@ -131,9 +131,10 @@ class StackUsage:
 
 
 def _in_use(memory: Mapping[str, Any]) -> float:
-    kinds = memory["stats"]
+    """Of one container; one that has just ended uses nothing."""
+    kinds = memory.get("stats", {})
     cache = kinds.get("total_inactive_file", kinds.get("inactive_file", 0))
-    return float(memory["usage"] - cache)
+    return float(memory.get("usage", 0) - cache)
 
 
 def _until_healthy(up: Stack) -> None:

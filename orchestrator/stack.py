@@ -40,7 +40,11 @@ ROOT = Path(__file__).parents[1]
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 HOST_GATEWAY = "{{(index .IPAM.Config 0).Gateway}}"
 """The host's address on the engine's own bridge, which HOST_ALIAS stands for."""
-COUNT_FILES = "import os; print(len(os.listdir('/proc/1/fd')))"
+COUNT_FILES = """
+import os
+others = {p for p in os.listdir("/proc") if p.isdigit()} - {str(os.getpid())}
+print(sum(len(os.listdir(f"/proc/{p}/fd")) for p in others))
+"""
 _TERMINATED = 128 + signal.SIGTERM
 PREFIX_OF_OURS = "sre-stack-"
 COMMAND_TIMEOUT_S = 1200.0
@@ -102,7 +106,7 @@ class Stack:
         return len(docker(what, "ls", *everything, "--quiet", label).split())
 
     def open_files(self) -> int:
-        """Of the main processes of all containers that run Python."""
+        """Of the processes of all containers that run Python."""
         label = f"--filter=label={LABEL_PROJECT}={self.project}"
         named = docker("ps", label, "--format", f'{{{{.ID}}}} {{{{.Label "{LABEL_CONTAINER}"}}}}')
         running = [line.split() for line in named.splitlines()]

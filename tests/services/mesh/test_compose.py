@@ -190,10 +190,13 @@ def test_an_image_is_built_by_one_service_and_never_pulled(image) -> None:
     assert {service["pull_policy"] for service in using} == {"never"}
 
 
-def test_who_waits_for_whom_leads_to_the_builder_of_the_image() -> None:
-    for name in (Part.CHAOS, Part.ORCHESTRATOR):
-        assert compose.FLEETS[0] in SERVICES[name]["depends_on"]
-    assert "build" in SERVICES[compose.FLEETS[0]]
+def test_all_start_one_after_the_other_the_brokers_first_and_who_orders_last() -> None:
+    order = [name for name in SERVICES if name != compose.INFERENCE]
+    assert order[:2] == [*compose.FLEETS] and order[-1] == Part.ORCHESTRATOR
+    assert [SERVICES[name].get("depends_on", []) for name in order] == [
+        [],
+        *([n] for n in order[:-1]),
+    ]
 
 
 def test_clients_of_the_fleet_are_told_of_both_on_the_network_of_orders() -> None:
@@ -217,8 +220,8 @@ def test_the_agent_comes_only_when_asked_and_reaches_no_more_than_the_server() -
     assert met == {Part.ORCHESTRATOR}
 
 
-def test_a_standby_differs_from_the_first_in_name_and_address_only() -> None:
+def test_a_standby_differs_from_the_first_in_name_address_and_turn_only() -> None:
     for service in Service:
         first, standby = (SERVICES[str(ReplicaId(service, index))] for index in (0, 1))
         different = {key for key in standby if standby[key] != first[key]}
-        assert different == {"command", "labels", "networks"}
+        assert different == {"command", "labels", "networks", "depends_on"}
