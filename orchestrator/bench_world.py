@@ -82,12 +82,12 @@ def episode_figures(
             began = time.perf_counter()
             environment.reset(seed=run, task_tier=Tier.CONTROL)
             resets.append(time.perf_counter() - began)
-            began_steps, busy = time.perf_counter(), usage.cpu_s()
+            busy, began = usage.cpu_s(), time.perf_counter()  # asking takes an engine seconds
             while not environment.step(WAIT).done:
                 pass
-            ended = time.perf_counter()
-            cores.append((usage.cpu_s() - busy) / (ended - began_steps))
-            whole.append(ended - began)
+            steps_s = time.perf_counter() - began
+            cores.append((usage.cpu_s() - busy) / steps_s)
+            whole.append(resets[-1] + steps_s)
             memory.append(usage.memory_mb())
             records.append(environment.hidden_state())
             step_s = environment.step_seconds
