@@ -188,7 +188,7 @@ def test_any_other_verb_is_refused(client: TestClient, engine: PaperEngine, verb
     assert engine.calls == []
 
 
-@pytest.mark.parametrize("verb", set(FleetVerb) - set(VERBS[USERS]))
+@pytest.mark.parametrize("verb", sorted(set(FleetVerb) - set(VERBS[USERS])))
 def test_the_users_take_no_other_verb(
     client: TestClient, engine: PaperEngine, verb: FleetVerb
 ) -> None:
