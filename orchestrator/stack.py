@@ -107,9 +107,8 @@ class Stack:
 
     def open_files(self) -> int:
         """Of the processes of all containers that run Python."""
-        label = f"--filter=label={LABEL_PROJECT}={self.project}"
-        named = docker("ps", label, "--format", f'{{{{.ID}}}} {{{{.Label "{LABEL_CONTAINER}"}}}}')
-        running = [line.split() for line in named.splitlines()]
+        named = self._running(f'{{{{.ID}}}} {{{{.Label "{LABEL_CONTAINER}"}}}}')
+        running = [line.split() for line in named]
         return sum(
             int(docker("exec", container, "python", "-c", COUNT_FILES))
             for container, name in running

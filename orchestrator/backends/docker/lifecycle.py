@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from orchestrator.backends.docker.chaos_client import Chaos
 from orchestrator.backends.docker.supervisor import Supervisor
 from orchestrator.backends.life import Life
+from orchestrator.backends.lifecycle import LivesKept
 from orchestrator.errors import MeshNotReady, ReplicaUnreachable
 from services.mesh.deployment import ReplicaId, initial_deployment
 from services.mesh.stack import REPLICAS
@@ -20,21 +21,16 @@ _GRACE_S = 4 * CALL_TIMEOUT_S
 """A stopped replica may answer the calls that it has (callers wait one time-out) and shut down."""
 
 
-class DockerLifecycle:
+class DockerLifecycle(LivesKept):
     """One container a replica, and one that is the users."""
 
     def __init__(
         self, supervisor: Supervisor, chaos: Chaos, *, ready_timeout_s: float = READY_TIMEOUT_S
     ) -> None:
+        super().__init__(ready_timeout_s)
         self._supervisor = supervisor
         self._chaos = chaos
-        self._ready_timeout_s = ready_timeout_s
-        self._replicas: dict[ReplicaId, Life] = {}
-        self._releases: dict[ReplicaId, Release] = {}
         self._soiled: set[ReplicaId] = set()
-        self._leaving: dict[ReplicaId, asyncio.Task[None]] = {}
-        self._users: Life | None = None
-        self._seed = UNUSED_SEED
 
     async def launch(self, seed: int) -> None:
         """A container that nothing has happened to is kept, and told of the new episode."""
@@ -42,9 +38,7 @@ class DockerLifecycle:
         self._replicas, self._users = await self._renewed(seed, self._replicas, self._users)
         self._releases, self._seed = _first(), seed
         self._soiled.clear()
-        await self._settled(self.lives())
-        if any(life.serving is None for life in self.lives()):
-            raise self._not_ready(self.lives())
+        await self._all_serve()
 
     async def reconcile(self) -> None:
         """Nothing is cut off or starved, and no standby runs, whoever left it so."""
@@ -66,44 +60,15 @@ class DockerLifecycle:
         self._soiled.discard(replica)
         self._replicas[replica] = await self._supervisor.spawn(str(replica), release, self._seed)
 
-    async def restart(self, replica: ReplicaId) -> None:
-        await self.start(replica, self._releases[replica])
-
     async def stop(self, replica: ReplicaId) -> None:
         """Out of the mesh at once; it ends what it is at while the window passes."""
         if self._replicas.pop(replica, None):
             goodbye = self._supervisor.stop(str(replica), _GRACE_S)
             self._leaving[replica] = asyncio.create_task(goodbye)
 
-    async def ready(self, replicas: frozenset[ReplicaId]) -> None:
-        if stopped := sorted(str(replica) for replica in replicas - self._replicas.keys()):
-            raise MeshNotReady(f"{', '.join(stopped)} (stopped)", self._ready_timeout_s)
-        await self._settled([self._replicas[replica] for replica in replicas])
-
-    def dead(self) -> Mapping[ReplicaId, int]:
-        return {
-            replica: life.exit_code
-            for replica, life in self._replicas.items()
-            if life.exit_code is not None
-        }
-
     def soil(self, replica: ReplicaId) -> None:
         """What was done to it does not end with the episode: the next one starts it anew."""
         self._soiled.add(replica)
-
-    async def serving(self, replica: ReplicaId) -> Life | None:
-        """The life of a replica, as soon as it serves; None for one that is dead or stopped."""
-        life = self._replicas.get(replica)
-        if life is None:
-            return None
-        await self._settled([life])
-        return life if life.serving else None
-
-    def lives(self, of: str | None = None) -> list[Life]:
-        """Of one service, or of the users, or all: serving, starting or dead."""
-        named = [(replica.service, life) for replica, life in self._replicas.items()]
-        users = [(USERS, self._users)] if self._users else []
-        return [life for name, life in (*named, *users) if of in (None, name)]
 
     async def look(self) -> None:
         await self._supervisor.look(self.lives())
@@ -138,13 +103,6 @@ class DockerLifecycle:
                 return life
         adopted = await self._supervisor.adopt(name, release, seed)
         return adopted or await self._supervisor.spawn(name, release, seed)
-
-    async def _settled(self, lives: Sequence[Life]) -> None:
-        try:
-            async with asyncio.timeout(self._ready_timeout_s):
-                await asyncio.gather(*(life.settled() for life in lives))
-        except TimeoutError:
-            raise self._not_ready(lives) from None
 
     def _not_ready(self, lives: Iterable[Life]) -> MeshNotReady:
         missing = ", ".join(str(life) for life in lives if life.serving is None)

@@ -1,9 +1,10 @@
 """Starts, kills and counts the replicas as processes. Knows where each one serves; calls none."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 
 from orchestrator.backends.life import Life
+from orchestrator.backends.lifecycle import LivesKept
 from orchestrator.backends.process.directory import MeshDirectory
 from orchestrator.backends.process.supervisor import ZYGOTE, Supervisor
 from orchestrator.errors import MeshNotReady
@@ -19,7 +20,7 @@ _GRACE_S = 2 * CALL_TIMEOUT_S
 """A stopped replica may answer the calls that it has (callers wait one time-out) and shut down."""
 
 
-class ProcessLifecycle:
+class ProcessLifecycle(LivesKept):
     """One process a replica, and one that is the users."""
 
     def __init__(
@@ -30,15 +31,10 @@ class ProcessLifecycle:
         *,
         ready_timeout_s: float = READY_TIMEOUT_S,
     ) -> None:
+        super().__init__(ready_timeout_s)
         self._supervisor = supervisor
         self._directory = directory
         self._receiver = receiver
-        self._ready_timeout_s = ready_timeout_s
-        self._replicas: dict[ReplicaId, Life] = {}
-        self._releases: dict[ReplicaId, Release] = {}
-        self._leaving: dict[ReplicaId, asyncio.Task[None]] = {}
-        self._users: Life | None = None
-        self._seed = 0
 
     async def launch(self, seed: int) -> None:
         await self._supervisor.start()
@@ -50,9 +46,7 @@ class ProcessLifecycle:
         for replica in initial_deployment():
             await self.start(replica.id, replica.release)
         self._users = await self._spawn(USERS, Release.CURRENT, None)
-        await self._settled(self.lives())
-        if any(process.serving is None for process in self.lives()):
-            raise self._not_ready(self.lives())
+        await self._all_serve()
 
     async def start(self, replica: ReplicaId, release: Release) -> None:
         if leaving := self._leaving.pop(replica, None):
@@ -63,40 +57,11 @@ class ProcessLifecycle:
         limit_mb = LIMITS[replica.service].memory_limit_mb
         self._replicas[replica] = await self._spawn(str(replica), release, limit_mb)
 
-    async def restart(self, replica: ReplicaId) -> None:
-        await self.start(replica, self._releases[replica])
-
     async def stop(self, replica: ReplicaId) -> None:
         """Out of the mesh at once; it ends what it is at while the window passes."""
         if process := self._replicas.pop(replica, None):
             goodbye = self._supervisor.terminate(process, _GRACE_S)
             self._leaving[replica] = asyncio.create_task(goodbye)
-
-    async def ready(self, replicas: frozenset[ReplicaId]) -> None:
-        if stopped := sorted(str(replica) for replica in replicas - self._replicas.keys()):
-            raise MeshNotReady(f"{', '.join(stopped)} (stopped)", self._ready_timeout_s)
-        await self._settled([self._replicas[replica] for replica in replicas])
-
-    def dead(self) -> Mapping[ReplicaId, int]:
-        return {
-            replica: process.exit_code
-            for replica, process in self._replicas.items()
-            if process.exit_code is not None
-        }
-
-    async def serving(self, replica: ReplicaId) -> Life | None:
-        """The process of a replica, as soon as it serves; None for one that is dead or stopped."""
-        process = self._replicas.get(replica)
-        if process is None:
-            return None
-        await self._settled([process])
-        return process if process.serving else None
-
-    def lives(self, of: str | None = None) -> list[Life]:
-        """Of one service, or of the users, or all: serving, starting or dead."""
-        named = [(replica.service, process) for replica, process in self._replicas.items()]
-        users = [(USERS, self._users)] if self._users else []
-        return [process for name, process in (*named, *users) if of in (None, name)]
 
     async def look(self) -> None:
         """The zygote reports by itself."""
@@ -118,15 +83,6 @@ class ProcessLifecycle:
             otlp_endpoint=await self._receiver.start(),
         )
         return await self._supervisor.spawn(name, spec.to_json(), memory_limit_mb)
-
-    async def _settled(self, processes: Sequence[Life]) -> None:
-        """Waits until each serves or has ended. Raises MeshNotReady."""
-        try:
-            async with asyncio.timeout(self._ready_timeout_s):
-                for process in processes:
-                    await process.settled()
-        except TimeoutError:
-            raise self._not_ready(processes) from None
 
     def _not_ready(self, processes: Iterable[Life]) -> MeshNotReady:
         """Names those that do not serve, and how the log of one of them ends."""
