@@ -38,7 +38,7 @@ class ContainerState:
     exit_code: None while it runs.
     mesh_address: the one it has whenever it is on the mesh; None for the users.
     control_address: on the telemetry network, now.
-    cpu_share: its quota over its service's limit.
+    cpu_share: its quota over its service's limit; nobody limits the users: theirs is 1.
     """
 
     name: str

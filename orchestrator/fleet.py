@@ -21,8 +21,9 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from chaos.fleet_client import ContainerState
 from orchestrator.errors import UnknownName
-from orchestrator.fleet_broker import VERB, Broker, ContainerState, Engine
+from orchestrator.fleet_broker import VERB, Broker, Engine
 from orchestrator.fleet_engine import TIMEOUT_S, DockerEngine, EngineFailed
 from orchestrator.fleet_keeper import Keeper
 from services.mesh.signals import (

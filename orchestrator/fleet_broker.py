@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import anyio
 from pydantic import BaseModel, ConfigDict, Field
 
+from chaos.fleet_client import ContainerState
 from orchestrator.errors import UnknownName
 from orchestrator.fleet_engine import RUNNING, Container, ContainerMissing
 from orchestrator.fleet_keeper import SERVICES, Ward
@@ -69,20 +70,6 @@ VERBS: Mapping[str, Sequence[FleetVerb]] = MappingProxyType(
     }
 )
 """Whom the broker serves, and what each takes."""
-
-
-class ContainerState(BaseModel):
-    """`cpu_share` is the quota over the service's limit; nobody limits the users: theirs is 1."""
-
-    name: str
-    running: bool
-    exit_code: int | None
-    oom_killed: bool
-    started_at: str
-    on_mesh: bool
-    mesh_address: str | None
-    control_address: str | None
-    cpu_share: float
 
 
 class Broker:
