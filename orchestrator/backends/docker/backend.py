@@ -1,12 +1,10 @@
 """The docker backend: the mesh of a Compose stack, moved from inside the stack."""
 
 import errno
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
-from chaos.fault import Impairments
 from chaos.fleet_client import Fleet
-from orchestrator.backends.base import Routing
+from orchestrator.backends.composed import Composed
 from orchestrator.backends.control_port import ControlPorts
 from orchestrator.backends.docker.chaos_client import Chaos
 from orchestrator.backends.docker.fault_surface import DockerFaultSurface
@@ -18,12 +16,10 @@ from orchestrator.errors import StackUnavailable
 from orchestrator.settings import Settings
 from orchestrator.telemetry.spans import SpanReceiver, SpanStore
 from orchestrator.telemetry.window import Window
-from services.mesh.deployment import ReplicaId
 from services.mesh.stack import STEP_SECONDS
-from services.mesh.vocabulary import Release
 
 
-class DockerBackend:
+class DockerBackend(Composed):
     """Composes lifecycle, traffic, telemetry and fault surface over one stack.
 
     Costs nothing until `launch`. All its methods belong to one event loop. There is one mesh in a
@@ -41,7 +37,7 @@ class DockerBackend:
         self._chaos = Chaos(settings.chaos_url)
         self._control = ControlPorts()
         self._supervisor = Supervisor(self._fleet, self._control)
-        self._lifecycle = DockerLifecycle(self._supervisor, self._chaos)
+        self._lifecycle: DockerLifecycle = DockerLifecycle(self._supervisor, self._chaos)
         self._traffic = MeshTraffic(self._lifecycle, self._control)
         self._telemetry = MeshTelemetry(self._lifecycle, self._control, spans, self.step_seconds)
         self._fault_surface = DockerFaultSurface(self._lifecycle, self._control, self._chaos)
@@ -53,39 +49,16 @@ class DockerBackend:
             if error.errno == errno.EADDRINUSE:
                 raise StackUnavailable("another session plays in this stack") from error
             raise StackUnavailable(f"cannot listen for spans: {error}") from error
-        await self._lifecycle.launch(seed)
+        await super().launch(seed)
 
     async def reconcile(self) -> None:
         """Heals the stack and stops its standbys; costs no episode. Raises BackendError."""
         await self._lifecycle.reconcile()
 
-    async def start(self, replica: ReplicaId, release: Release) -> None:
-        await self._lifecycle.start(replica, release)
-
-    async def restart(self, replica: ReplicaId) -> None:
-        await self._lifecycle.restart(replica)
-
-    async def stop(self, replica: ReplicaId) -> None:
-        await self._lifecycle.stop(replica)
-
-    async def ready(self, replicas: frozenset[ReplicaId]) -> None:
-        await self._lifecycle.ready(replicas)
-
-    def dead(self) -> Mapping[ReplicaId, int]:
-        return self._lifecycle.dead()
-
-    async def route(self, routing: Routing) -> None:
-        await self._traffic.route(routing)
-
     async def observe(self, step: int) -> Window:
-        window = await self._telemetry.observe(step)
+        window = await super().observe(step)
         await self._lifecycle.disown_strangers()
         return window
-
-    async def apply(
-        self, target: ReplicaId, impairments: Impairments, step: int, ttl_s: float
-    ) -> Impairments | None:
-        return await self._fault_surface.apply(target, impairments, step, ttl_s)
 
     async def aclose(self) -> None:
         async with AsyncExitStack() as last_to_first:
