@@ -29,7 +29,7 @@ COPY requirements/base.txt /tmp/requirements.txt
 # Wheels only: the image has no compiler. pip itself is of no use at run time.
 RUN python3 -m venv /opt/venv \
     && /opt/venv/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check \
-        --only-binary :all: --require-hashes --requirement /tmp/requirements.txt \
+        --only-binary :all: --require-hashes --no-deps --requirement /tmp/requirements.txt \
     && /opt/venv/bin/python -m pip uninstall --quiet --yes pip
 
 FROM python

@@ -35,7 +35,7 @@ setup: $(READY) ## Make .venv from the locks (PYTHON=... picks the interpreter)
 $(LOCKED): requirements/dev.txt
 	@$(PYTHON) -c "$$PYTHON_IS_FIT"
 	$(PYTHON) -m venv --clear $(VENV)
-	$(PIP_INSTALL) --require-hashes -r $<
+	$(PIP_INSTALL) --require-hashes --no-deps -r $<
 	@touch $@
 
 $(READY): $(LOCKED) pyproject.toml

@@ -57,6 +57,9 @@ def test_a_policy_plays_the_tiers_and_prometheus_sees_it(
     game: Game, tmp_path: Path, report: Report
 ) -> None:
     game.end()
+    with Prometheus(game.up.url(Part.PROMETHEUS)) as prometheus:
+        # A session that is over is still told of until the next scrape.
+        wait_until(lambda: not prometheus.instant(signals.EPISODE_STEP))
     began_s = time.time()
     played = subprocess.run(
         [sys.executable, "inference.py", "--policy", "runbook", f"--seed={PLAYED_SEED}",
