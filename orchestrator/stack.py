@@ -4,6 +4,7 @@
 evaluation, a benchmark, the tests. Linux only, where the host reaches its containers.
 """
 
+import ipaddress
 import json
 import os
 import re
@@ -38,8 +39,7 @@ from services.mesh.stack import (
 
 ROOT = Path(__file__).parents[1]
 COMPOSE_FILE = ROOT / "docker-compose.yml"
-HOST_GATEWAY = "{{(index .IPAM.Config 0).Gateway}}"
-"""The host's address on the engine's own bridge, which HOST_ALIAS stands for."""
+BRIDGE_ADDRESSES = "{{json (index .IPAM.Config 0)}}"
 COUNT_FILES = """
 import os
 others = {p for p in os.listdir("/proc") if p.isdigit()} - {str(os.getpid())}
@@ -162,7 +162,7 @@ def stack(*, with_server: bool = False) -> Iterator[Stack]:
         f"{PREFIX}MESH_NETWORK": f"10.{200 + number % 50}.{number // 50}",
     }
     if not with_server:
-        gateway = docker("network", "inspect", "bridge", "--format", HOST_GATEWAY)
+        gateway = host_gateway()
         port = _free_port(gateway)
         environ[f"{PREFIX}SPANS_URL"] = f"http://{HOST_ALIAS}:{port}"
         environ[f"{PREFIX}SPANS_ADDRESS"] = f"{gateway}:{port}"
@@ -183,6 +183,14 @@ def remove_stale() -> None:
         owner = re.fullmatch(rf"{PREFIX_OF_OURS}(\d+)-\d+", project)
         if owner and not psutil.pid_exists(int(owner[1])):
             Stack(project, {}).down()
+
+
+def host_gateway() -> str:
+    """This host's address on the engine's own bridge, which HOST_ALIAS stands for: the first of
+    the subnet where the engine does not tell, as one never restarted does not (seen with 20.10).
+    """
+    told = json.loads(docker("network", "inspect", "bridge", "--format", BRIDGE_ADDRESSES))
+    return told.get("Gateway") or str(next(ipaddress.ip_network(told["Subnet"]).hosts()))
 
 
 def _free_port(host: str) -> int:

@@ -18,7 +18,7 @@ from docker.errors import NotFound
 from docker.models.containers import Container
 from docker.models.images import Image
 
-from orchestrator.stack import HOST_GATEWAY, build, stack
+from orchestrator.stack import build, host_gateway, stack
 from orchestrator.telemetry.spans import TRACES_PATH, SpanReceiver
 from services.mesh.stack import HOST_ALIAS, LABEL_PROJECT
 from services.process import COLLECTOR_VARIABLE
@@ -99,7 +99,7 @@ def start(engine: docker.DockerClient, image: Image) -> Iterator[Start]:
 @pytest.fixture(scope="session")
 def collector() -> Iterator[Collector]:
     """A receiver of OTLP on this machine; its address stands in the environment."""
-    gateway = ask_docker("network", "inspect", "bridge", "--format", HOST_GATEWAY)
+    gateway = host_gateway()
     seen = Collector()
     receiver = SpanReceiver(seen, gateway)
     with start_blocking_portal() as portal, pytest.MonkeyPatch.context() as environ:

@@ -14,7 +14,15 @@ import pytest
 from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.errors import StackUnavailable
 from orchestrator.settings import Settings
-from orchestrator.stack import COMPOSE_FILE, PREFIX_OF_OURS, Stack, docker, main, stack
+from orchestrator.stack import (
+    COMPOSE_FILE,
+    PREFIX_OF_OURS,
+    Stack,
+    docker,
+    host_gateway,
+    main,
+    stack,
+)
 from services.mesh.deployment import ReplicaId
 from services.mesh.stack import (
     CHAOS_PORT,
@@ -52,7 +60,13 @@ class Docker:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.answer({"network inspect": LOOPBACK, "ps --all --quiet": "c0ffee", "inspect": _seen()})
+        self.answer(
+            {
+                "network inspect": json.dumps({"Gateway": LOOPBACK}),
+                "ps --all --quiet": "c0ffee",
+                "inspect": _seen(),
+            }
+        )
 
     def answer(self, answers: dict[str, str], status: int = 0) -> None:
         path = self._folder / "answers"
@@ -145,6 +159,13 @@ def test_a_stack_without_a_server_can_be_played_in_from_here(engine: Docker) -> 
     assert settings.chaos_url == f"http://{ADDRESS}:{CHAOS_PORT}"
     host, _, port = settings.spans_address.rpartition(":")
     assert (host, environ["SRE_SPANS_URL"]) == (LOOPBACK, f"http://{HOST_ALIAS}:{port}")
+
+
+def test_an_engine_that_hides_its_gateway_has_the_first_address_of_its_bridge(
+    engine: Docker,
+) -> None:
+    engine.answer({"network inspect": json.dumps({"Subnet": "172.17.0.0/16"})})
+    assert host_gateway() == "172.17.0.1"
 
 
 def test_a_stack_with_its_server_is_whole(engine: Docker) -> None:
