@@ -186,7 +186,7 @@ def remove_stale() -> None:
 
 
 def host_gateway() -> str:
-    """This host's address on the engine's own bridge, which HOST_ALIAS stands for: the first of
+    """The address of this host on the engine's own bridge, which HOST_ALIAS stands for: the first of
     the subnet where the engine does not tell, as one never restarted does not (seen with 20.10).
     """
     told = json.loads(docker("network", "inspect", "bridge", "--format", BRIDGE_ADDRESSES))
