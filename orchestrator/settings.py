@@ -17,7 +17,10 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    backend: str = Field("process", description="world to play in: process, docker")
+    backend: str = Field("process", description="world to play in: process, docker, simulator")
+    simulator_of: str = Field(
+        "process", description="simulator: the real backend whose fitted parameters it takes"
+    )
     fault: str | None = Field(
         None, description="a fault in place of the tiers' own: a name, or `module:Class`"
     )

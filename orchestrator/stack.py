@@ -186,8 +186,9 @@ def remove_stale() -> None:
 
 
 def host_gateway() -> str:
-    """The address of this host on the engine's own bridge, which HOST_ALIAS stands for: the first of
-    the subnet where the engine does not tell, as one never restarted does not (seen with 20.10).
+    """Where HOST_ALIAS leads: this host's address on the engine's own bridge.
+
+    The first of its subnet where the engine does not tell, as one that was never restarted (20.10).
     """
     told = json.loads(docker("network", "inspect", "bridge", "--format", BRIDGE_ADDRESSES))
     return told.get("Gateway") or str(next(ipaddress.ip_network(told["Subnet"]).hosts()))

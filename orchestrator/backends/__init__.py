@@ -9,6 +9,7 @@ from functools import partial
 from orchestrator.backends.base import Backend
 from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.backends.process.backend import ProcessBackend
+from orchestrator.backends.simulator.backend import SimulatorBackend
 from orchestrator.errors import BackendError, UnknownName
 from orchestrator.settings import Settings
 
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 BACKENDS: Mapping[str, Callable[[Settings], Backend]] = {
     ProcessBackend.name: ProcessBackend.of,
     DockerBackend.name: DockerBackend,
+    SimulatorBackend.name: SimulatorBackend.of,
 }
 
 

@@ -31,6 +31,9 @@ class Stream(IntEnum):
     SERVICE = 11
     POLICY = 12
     BOOTSTRAP = 13
+    SIMULATOR = 14
+    LIFE = 15
+    SPANS = 16
 
 
 def mix(x: int) -> int:
@@ -40,12 +43,17 @@ def mix(x: int) -> int:
     return x ^ (x >> 31)
 
 
-def key(seed: int, stream: int, step: int = 0, index: int = 0) -> int:
-    """64-bit hash of the key; equal keys give equal hashes on every machine."""
+def folded(*parts: int) -> int:
+    """64-bit hash of the parts of a key so far; further parts may be folded in later."""
     h = 0
-    for part in (seed, stream, step, index):
+    for part in parts:
         h = mix((h + _GOLDEN + (part & _MASK)) & _MASK)
     return h
+
+
+def key(seed: int, stream: int, step: int = 0, index: int = 0) -> int:
+    """64-bit hash of the key; equal keys give equal hashes on every machine."""
+    return folded(seed, stream, step, index)
 
 
 def uniform(seed: int, stream: int, step: int = 0, index: int = 0) -> float:

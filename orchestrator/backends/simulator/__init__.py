@@ -1,0 +1,1 @@
+"""The simulator: the same world without processes or wall-clock time, fitted to a real one."""

@@ -1,0 +1,122 @@
+"""One simulated mesh as the API's backend moves it: which replicas run, serve and are impaired.
+
+A lane of its own: its windows are `window.pass_window` over arrays of one lane.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from chaos.fault import NO_IMPAIRMENTS, Impairments
+from orchestrator.backends.base import Routing
+from orchestrator.backends.simulator.scene import (
+    EDGES,
+    REPLICAS,
+    SERVICES,
+    Condition,
+    Measured,
+    Parameters,
+    Scene,
+    Work,
+)
+from orchestrator.backends.simulator.window import pass_window
+from services.mesh.deployment import ReplicaId, initial_deployment
+from services.mesh.draws import Stream, folded
+from services.mesh.topology import MAX_REPLICAS, Service
+from services.mesh.vocabulary import OOM_EXIT_CODE
+
+SERVICE_INDEX = {service: index for index, service in enumerate(Service)}
+REPLICA_IDS = tuple(ReplicaId(s, i) for s in Service for i in range(MAX_REPLICAS))
+INDEX = {replica: index for index, replica in enumerate(REPLICA_IDS)}
+
+
+class SimulatedMesh:
+    """Mutable; `launch` begins anew."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        self.parameters = parameters
+        self.seed = 0
+        self.dead: dict[ReplicaId, int] = {}
+        self._begin()
+
+    def launch(self, seed: int) -> None:
+        """Replica 0 of every service runs and serves; nothing is wrong."""
+        self.seed = seed
+        self._begin()
+
+    def begin_life(self, replica: ReplicaId, *, within_window: bool = True) -> None:
+        """A process starts; memory that it had lost is its own again."""
+        r = INDEX[replica]
+        self.dead.pop(replica, None)
+        self._condition.running[r] = 1.0
+        self._condition.started[r] = float(within_window)
+        self._condition.leaked_mb[r] = 0.0
+        self._condition.life[r] = folded(self.seed, Stream.LIFE, self._next_step)
+        self.impair(replica, NO_IMPAIRMENTS, self._next_step)
+
+    def end_life(self, replica: ReplicaId) -> None:
+        """A process stops, by order."""
+        self.dead.pop(replica, None)
+        self._condition.running[INDEX[replica]] = 0.0
+
+    def runs(self, replica: ReplicaId) -> bool:
+        return bool(self._condition.running[INDEX[replica]][0])
+
+    def route(self, routing: Routing) -> None:
+        self._condition.in_rotation[:] = 0.0
+        for replicas in routing.endpoints.values():
+            for replica in replicas:
+                self._condition.in_rotation[INDEX[replica]] = 1.0
+        for service, index in SERVICE_INDEX.items():
+            self._condition.breaker_open[index] = float(service in routing.open_breakers)
+
+    def impair(self, target: ReplicaId, wanted: Impairments, step: int) -> None:
+        """Makes `wanted` hold; memory leaks once a step."""
+        r, c = INDEX[target], self._condition
+        c.partitioned[r] = wanted.partitioned
+        c.drop_ratio[r] = wanted.drop_ratio
+        c.cpu_fraction[r] = wanted.cpu_fraction
+        c.neighbour_cpu_pct[r] = wanted.neighbour_cpu_pct
+        if wanted.memory_leak_mb > 0.0 and self._leaked_at.get(target) != step:
+            self._leaked_at[target] = step
+            c.leaked_mb[r] += wanted.memory_leak_mb
+        self._holds[target] = wanted.held_connections
+        c.held_connections[:] = 0.0
+        for holds in self._holds.values():
+            for pool, count in holds.items():
+                c.held_connections[_pool_index(pool)] += count
+
+    def window(self, step: int) -> Scene:
+        """Lets one window pass. What was measured stands in the scene until the next."""
+        key = np.array([folded(self.seed, Stream.SIMULATOR, step)], np.uint64)
+        pass_window(key, self._scene)
+        for replica, index in INDEX.items():
+            if self._scene.measured.killed[index][0]:
+                self.end_life(replica)
+                self.dead[replica] = OOM_EXIT_CODE
+        self._condition.started[:] = 0.0
+        self._next_step = step + 1
+        return self._scene
+
+    def _begin(self) -> None:
+        def rows(count: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+            return np.zeros((count, 1))
+
+        by_replica = {name: rows(REPLICAS) for name in Condition._fields[:-2]}
+        life = np.zeros((REPLICAS, 1), np.uint64)
+        self._condition = Condition(**by_replica, life=life, breaker_open=rows(SERVICES))
+        self._condition.cpu_fraction[:] = 1.0
+        work = Work(**{name: rows(EDGES) for name in Work._fields})
+        by_service = {name: rows(SERVICES) for name in Measured._fields if name != "killed"}
+        measured = Measured(**by_service, killed=rows(REPLICAS))
+        self._scene = Scene(self.parameters, self._condition, work, measured, rows(EDGES))
+        self._holds: dict[ReplicaId, Mapping[str, int]] = {}
+        self._leaked_at: dict[ReplicaId, int] = {}
+        self._next_step = 0
+        self.dead.clear()
+        for replica in initial_deployment():
+            self.begin_life(replica.id, within_window=False)
+
+
+def _pool_index(pool: str) -> int:
+    return next(index for replica, index in INDEX.items() if str(replica) == pool)

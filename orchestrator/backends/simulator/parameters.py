@@ -1,0 +1,54 @@
+"""The file of fitted parameters: one for each real backend, with where it came from."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from orchestrator.backends.simulator.scene import BINS, Parameters
+from orchestrator.errors import UnknownName
+
+FOLDER = Path(__file__).parent / "fitted"
+_ARRAY_FIELDS = tuple(name for name in Parameters._fields if name != "normal")
+_DIGITS = 6
+
+
+def middle_quantiles(values: Any) -> list[float]:
+    """BINS quantiles of a sample, each at the middle of its share."""
+    return [float(q) for q in np.quantile(np.asarray(values, np.float64), _middles())]
+
+
+def normal_table() -> np.ndarray[Any, Any]:
+    """BINS quantiles of the standard normal, (1, BINS), to the same digits anywhere."""
+    return np.round(np.asarray([stats.norm.ppf(_middles())]), _DIGITS)
+
+
+def save(path: Path, fitted: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
+    """Writes all fields but `normal`, which is not fitted, and where they came from."""
+    missing = set(_ARRAY_FIELDS) ^ set(fitted)
+    if missing:
+        raise ValueError(f"{path}: fields missing or unknown: {', '.join(sorted(missing))}")
+    rounded = {name: np.round(np.asarray(fitted[name], np.float64), 4) for name in _ARRAY_FIELDS}
+    lists = {name: value.tolist() for name, value in rounded.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fields = {"provenance": provenance, **lists}
+    lines = (f"{json.dumps(name)}: {json.dumps(value)}" for name, value in fields.items())
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="ascii")
+
+
+def load(backend: str) -> Parameters:
+    """Parameters fitted to a real backend. Raises UnknownName where none are."""
+    path = FOLDER / f"{backend}.json"
+    if not path.exists():
+        known = sorted(file.stem for file in FOLDER.glob("*.json"))
+        raise UnknownName("backend that the simulator is fitted to", backend, known)
+    fields = json.loads(path.read_text(encoding="ascii"))
+    arrays = {name: np.asarray(fields[name], np.float64) for name in _ARRAY_FIELDS}
+    return Parameters(**arrays, normal=normal_table())
+
+
+def _middles() -> np.ndarray[Any, Any]:
+    return (np.arange(BINS) + 0.5) / BINS

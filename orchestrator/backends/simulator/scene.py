@@ -1,0 +1,111 @@
+"""The arrays that a window of the simulator is made of: parameters, condition, scratch, results.
+
+Names and shapes only. Each field is indexed by service, replica or edge first, and then holds a
+number (one lane) or a row (many lanes): see `reading`.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from services.mesh.topology import LIMITS, MAX_REPLICAS, Service
+
+SERVICES = len(Service)
+REPLICAS = SERVICES * MAX_REPLICAS
+GATEWAY, AUTH, PRODUCT, ORDER, USER_DB, INVENTORY_DB, PAYMENT = range(SERVICES)
+"""Services by their place in `Service`; replica i of service s is at s * MAX_REPLICAS + i."""
+ORDER_TO_INVENTORY = SERVICES
+EDGES = SERVICES + 1
+"""Edges by their callee; inventory_db has a second caller."""
+BINS = 64
+"""Quantiles in a table, at the middle of so many equal shares."""
+LIMIT_MB = np.array([LIMITS[service].memory_limit_mb for service in Service], np.float64)
+
+
+class Parameters(NamedTuple):
+    """Fitted to one real backend. Tables have BINS quantiles a service.
+
+    arrivals: mean calls a window of browse, login and checkout.
+    deferred: share of the calls that hang which is counted in the next window.
+    latency_ms, cpu_pct, memory_pct: quantiles at rest; CPU's are around its regression.
+    cpu_idle_pct, cpu_call_pct, cpu_lost_pct: at no calls, a call worked on, a call that was lost.
+    cpu_started_pct, memory_started_pct: in the window that a process started in.
+    contention_ms, last_connection_ms: p99 that each held connection adds, and that the last free
+        one adds.
+    died_early: share of a window that a killed process is gone at least.
+    slow_checkout: share of failed checkouts that outlast SLOW_MS; by how many there are.
+    normal: quantiles of the standard normal.
+    """
+
+    arrivals: Any
+    deferred: Any
+    latency_ms: Any
+    cpu_pct: Any
+    memory_pct: Any
+    cpu_idle_pct: Any
+    cpu_call_pct: Any
+    cpu_lost_pct: Any
+    cpu_started_pct: Any
+    memory_started_pct: Any
+    contention_ms: Any
+    last_connection_ms: Any
+    died_early: Any
+    slow_checkout: Any
+    normal: Any
+
+
+class Condition(NamedTuple):
+    """What holds in a window: by replica but for `breaker_open`, which is by service."""
+
+    in_rotation: Any
+    running: Any
+    started: Any
+    partitioned: Any
+    drop_ratio: Any
+    cpu_fraction: Any
+    neighbour_cpu_pct: Any
+    held_connections: Any
+    leaked_mb: Any
+    life: Any
+    breaker_open: Any
+
+
+class Measured(NamedTuple):
+    """What was measured: by service, but for `killed`, which is by replica.
+
+    Latencies are nan where no call took time, CPU and memory where no process lived.
+    """
+
+    calls: Any
+    failed: Any
+    p99_ms: Any
+    answered_p99_ms: Any
+    cpu_pct: Any
+    memory_pct: Any
+    killed: Any
+
+
+class Work(NamedTuple):
+    """Scratch of one window: by service, the last five by edge."""
+
+    refused: Any
+    hangs: Any
+    silent: Any
+    slow_ms: Any
+    serving: Any
+    open: Any
+    sent: Any
+    turned_away: Any
+    late: Any
+    lost: Any
+    shifted: Any
+
+
+class Scene(NamedTuple):
+    """All that a window needs. `hanging` is by edge: calls that the next window will count."""
+
+    parameters: Parameters
+    condition: Condition
+    work: Work
+    measured: Measured
+    hanging: Any

@@ -1,0 +1,121 @@
+"""One simulated window, as the others tell of theirs: services, and calls as if seen in spans."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from orchestrator.backends.simulator.mesh import SERVICE_INDEX, SimulatedMesh
+from orchestrator.backends.simulator.scene import INVENTORY_DB, ORDER_TO_INVENTORY, Scene
+from orchestrator.backends.simulator.window import TIMEOUT_MS
+from orchestrator.telemetry.window import EdgeCall, ServiceWindow, Window
+from services.mesh.draws import Stream, uniform
+from services.mesh.sla import Calls
+from services.mesh.topology import ARRIVALS_PER_S, CALLS, ENTRY, USERS, Service
+
+NO_TRACE = ""
+"""Nothing was traced: a simulated call has no spans that one could look up."""
+FASTEST_SHARE = 0.3
+"""Of the slowest call's time: calls that were answered spread evenly from there to it."""
+EDGES = ((USERS, ENTRY), *((caller, callee) for caller in CALLS for callee in CALLS[caller]))
+
+
+class SimulatedTelemetry:
+    """Windows follow one another in simulated time, which begins at 0."""
+
+    def __init__(self, mesh: SimulatedMesh) -> None:
+        self._mesh = mesh
+
+    async def observe(self, step: int) -> Window:
+        scene = self._mesh.window(step)
+        window_s = float(np.sum(scene.parameters.arrivals)) / ARRIVALS_PER_S
+        return Window(
+            step,
+            {service: _service(scene, index) for service, index in SERVICE_INDEX.items()},
+            tuple(self._edge_calls(scene, step)),
+            began_at=step * window_s,
+            ended_at=(step + 1) * window_s,
+        )
+
+    def _edge_calls(self, scene: Scene, step: int) -> list[EdgeCall]:
+        """Ordered by start, which is drawn, as is how long those took that were answered."""
+        calls = []
+        for number, (caller, callee) in enumerate(EDGES):
+            edge = _Edge.of(scene, caller, callee)
+            for index in range(edge.total):
+                place = (number << 16) + index
+                start, took = (
+                    uniform(self._mesh.seed, Stream.SPANS, step, 2 * place + i) for i in (0, 1)
+                )
+                calls.append((start, edge.call(index, took)))
+        calls.sort(key=lambda timed: timed[0])
+        return [call for _, call in calls]
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """Calls of one edge: the first were refused, the next hung, the others were answered."""
+
+    caller: str
+    callee: Service
+    total: int
+    refused: int
+    hung: int
+    failed: int
+    worked_on: bool
+    slowest_ms: float
+
+    @classmethod
+    def of(cls, scene: Scene, caller: str, callee: Service) -> Self:
+        work, seen, s = scene.work, scene.measured, SERVICE_INDEX[callee]
+
+        def count(totals: Any) -> int:
+            """Of this edge: inventory_db's rows hold both of its callers'."""
+            if s != INVENTORY_DB:
+                return int(totals[s][0])
+            orders = int(totals[ORDER_TO_INVENTORY][0])
+            return orders if caller == Service.ORDER_SERVICE else int(totals[s][0]) - orders
+
+        total = max(0, count(work.sent) + count(work.shifted))
+        slowest_ms = seen.answered_p99_ms[s][0]
+        return cls(
+            caller=caller,
+            callee=callee,
+            total=total,
+            refused=min(total, count(work.turned_away)),
+            hung=count(work.late),
+            failed=min(total, count(work.lost)),
+            worked_on=not work.silent[s][0],
+            slowest_ms=0.0 if np.isnan(slowest_ms) else float(slowest_ms),
+        )
+
+    def call(self, index: int, took: float) -> EdgeCall:
+        failed, hangs = index < self.failed, self.refused <= index < self.refused + self.hung
+        spread = FASTEST_SHARE + (1.0 - FASTEST_SHARE) * took
+        latency_ms = TIMEOUT_MS if hangs and failed else self.slowest_ms * spread
+        return EdgeCall(
+            caller=self.caller,
+            callee=self.callee,
+            latency_ms=0.0 if index < self.refused else latency_ms,
+            failed=failed,
+            trace_id=NO_TRACE,
+            served_span=not failed or (hangs and self.worked_on),
+        )
+
+
+def _service(scene: Scene, s: int) -> ServiceWindow:
+    seen = scene.measured
+    return ServiceWindow(
+        calls=Calls(
+            total=int(seen.calls[s][0]),
+            failed=int(seen.failed[s][0]),
+            p99_ms=_known(seen.p99_ms[s][0]),
+            answered_p99_ms=_known(seen.answered_p99_ms[s][0]),
+        ),
+        cpu_pct=_known(seen.cpu_pct[s][0]),
+        memory_pct=_known(seen.memory_pct[s][0]),
+    )
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

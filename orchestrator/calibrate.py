@@ -1,0 +1,240 @@
+"""Fits the simulator to recorded real episodes, and writes its parameters with their provenance.
+
+    python -m orchestrator.calibrate process
+
+What is at rest is taken as it is, quantile by quantile; what faults add is a line or a share,
+fitted by least squares or likelihood. Reads recordings only; plays nothing.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from orchestrator.recordings import COLUMNS, Recording, read
+from rich.console import Console
+from rich.table import Table
+from scipy import optimize
+
+from chaos.fault import Impairments
+from chaos.tiers import draw_faults
+from models import SREAction
+from orchestrator.backends.simulator import parameters
+from orchestrator.backends.simulator.scene import BINS
+from orchestrator.backends.simulator.window import SLOW_MS
+from orchestrator.episode import Episode, Plan
+from services.mesh.deployment import Deployment, ReplicaId
+from services.mesh.topology import (
+    ARRIVALS_PER_S,
+    CALL_TIMEOUT_S,
+    DATABASES,
+    ENTRY,
+    MAX_REPLICAS,
+    POOL_SIZE,
+    Service,
+)
+
+DATA = Path("docs/calibration")
+SERVICES = tuple(Service)
+CALLS, FAILED, P99_MS, CPU_PCT, MEMORY_PCT = range(len(COLUMNS))
+SETTLED_STEPS = 2
+"""A process that began so long ago is at rest."""
+MANY_LOST = 3
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One window: what held in it, and what was measured (services x COLUMNS)."""
+
+    step: int
+    deployment: Deployment
+    impairments: Mapping[ReplicaId, Impairments]
+    true: Floats
+    before: Floats | None
+
+    @property
+    def settled(self) -> bool:
+        return all(self.step - replica.started_at >= SETTLED_STEPS for replica in self.deployment)
+
+    @property
+    def at_rest(self) -> bool:
+        """Nothing is wrong, nor was in the window before."""
+        well = self.before is not None and not np.nansum(self.before[:, FAILED])
+        steady = self.settled and not self.deployment.open_breakers(self.step)
+        return well and steady and not self.impairments and not np.nansum(self.true[:, FAILED])
+
+    def held(self, service: Service) -> int:
+        """Connections kept from everybody else in the pool of its only replica; -1 with two."""
+        if len(self.deployment.replicas[service]) != 1:
+            return -1
+        pool = str(self.deployment.first(service).id)
+        return sum(i.held_connections.get(pool, 0) for i in self.impairments.values())
+
+
+def windows(recording: Recording) -> Iterator[Seen]:
+    """Tells a recorded episode again, from its seed and its actions."""
+    faults = draw_faults(recording.tier, recording.seed)
+    plan = Plan("again", recording.seed, recording.tier, faults, recording.backend)
+    episode, before = Episode(plan), None
+    for step, true in enumerate(recording.true):
+        if step:
+            action, service, _accepted = recording.actions[step - 1]
+            episode.take(SREAction(action=action, service_id=service))
+        now = true.astype(np.float64)
+        yield Seen(step, episode.deployment, episode.impairments(), now, before)
+        episode.deployment = episode.deployment.window_ended()
+        for replica in [r.id for r in episode.deployment]:
+            if np.isnan(now[SERVICES.index(replica.service), MEMORY_PCT]):
+                episode.bring_back(replica)
+        before = now
+
+
+def fit(recordings: Sequence[Recording]) -> dict[str, Any]:
+    """All parameters. Raises ValueError where the recordings do not show what is to be fitted."""
+    seen = [window for recording in recordings for window in windows(recording)]
+    rest = np.array([window.true for window in seen if window.at_rest])
+    if len(rest) < BINS:
+        raise ValueError(f"{len(rest)} windows at rest, {BINS} are needed; record more episodes")
+    calls = rest[:, :, CALLS].mean(axis=0)
+    by_service = dict(zip(SERVICES, calls, strict=True))
+    checkouts = by_service[Service.ORDER_SERVICE]
+    logins = by_service[Service.AUTH_SERVICE] - checkouts
+    window_s = by_service[ENTRY] / ARRIVALS_PER_S
+    return {
+        "arrivals": [by_service[Service.PRODUCT_SERVICE], logins, checkouts],
+        "deferred": min(1.0, CALL_TIMEOUT_S / window_s),
+        "latency_ms": [_quantiles(rest[:, s, P99_MS]) for s in range(len(SERVICES))],
+        "memory_pct": [_quantiles(rest[:, s, MEMORY_PCT]) for s in range(len(SERVICES))],
+        **_cpu(seen, rest),
+        **_starts(seen, rest),
+        **_pools(seen, rest),
+        "died_early": _death(seen),
+        "slow_checkout": _slow_checkouts(seen),
+    }
+
+
+def _quantiles(values: Floats) -> list[float]:
+    return parameters.middle_quantiles(values[~np.isnan(values)])
+
+
+def _cpu(seen: Sequence[Seen], rest: Floats) -> dict[str, Any]:
+    """A line over the calls worked on, what is left of it, and what a lost call takes on top."""
+    found: dict[str, list[Any]] = {
+        name: [] for name in ("cpu_idle_pct", "cpu_call_pct", "cpu_pct", "cpu_lost_pct")
+    }
+    for s in range(len(SERVICES)):
+        per_call, idle = np.polyfit(rest[:, s, CALLS], rest[:, s, CPU_PCT], 1)
+        left = rest[:, s, CPU_PCT] - idle - per_call * rest[:, s, CALLS]
+        lost = [
+            (w.true[s, CPU_PCT] - idle - per_call * w.true[s, CALLS]) / w.true[s, FAILED]
+            for w in seen
+            if w.settled and w.true[s, FAILED] >= MANY_LOST and not _starved(w)
+        ]
+        found["cpu_idle_pct"].append(idle)
+        found["cpu_call_pct"].append(per_call)
+        found["cpu_pct"].append(_quantiles(left))
+        found["cpu_lost_pct"].append(float(np.nanmedian(lost)) if lost else 0.0)
+    return found
+
+
+def _starved(window: Seen) -> bool:
+    return any(i.cpu_fraction < 1.0 or i.partitioned > 0.0 for i in window.impairments.values())
+
+
+def _starts(seen: Sequence[Seen], rest: Floats) -> dict[str, float]:
+    """CPU of a process that began in the window and served nobody; memory it has not yet taken."""
+    cpu, memory = [], []
+    for window in seen:
+        for s, service in enumerate(SERVICES):
+            if service in window.deployment.held_out and not window.impairments:
+                cpu.append(window.true[s, CPU_PCT])
+                memory.append(np.nanmedian(rest[:, s, MEMORY_PCT]) - window.true[s, MEMORY_PCT])
+    return {
+        "cpu_started_pct": float(np.nanmedian(cpu)),
+        "memory_started_pct": float(np.nanmedian(memory)),
+    }
+
+
+def _pools(seen: Sequence[Seen], rest: Floats) -> dict[str, float]:
+    """p99 that a held connection adds, and what the last free one adds to that."""
+    held, added_ms = [], []
+    for window in seen:
+        for database in DATABASES:
+            s, count = SERVICES.index(database), window.held(database)
+            if 0 < count < POOL_SIZE and window.settled and not window.true[s, FAILED]:
+                held.append(count)
+                added_ms.append(window.true[s, P99_MS] - np.nanmedian(rest[:, s, P99_MS]))
+    h, added = np.asarray(held, np.float64), np.asarray(added_ms)
+    known = ~np.isnan(added)
+    h, added = h[known], added[known]
+    some, last = h < POOL_SIZE - 1, h == POOL_SIZE - 1
+    slope = max(0.0, float(np.dot(h[some], added[some]) / max(1.0, np.dot(h[some], h[some]))))
+    at_last = float(np.median(added[last])) - slope * (POOL_SIZE - 1) if last.any() else 0.0
+    return {"contention_ms": slope, "last_connection_ms": max(0.0, at_last)}
+
+
+def _death(seen: Sequence[Seen]) -> float:
+    """Least share of a window that a killed process is gone, of mean errors (1 + least) / 2."""
+    shares = [
+        window.true[s, FAILED] / window.true[s, CALLS]
+        for window in seen
+        for s in range(len(SERVICES))
+        if np.isnan(window.true[s, MEMORY_PCT]) and window.true[s, CALLS] > 0
+    ]
+    return float(np.clip(2.0 * np.mean(shares) - 1.0, 0.0, 1.0)) if shares else 1.0
+
+
+def _slow_checkouts(seen: Sequence[Seen]) -> list[float]:
+    """1 - (1 - q)^k for k failed checkouts, q by maximum likelihood."""
+    gateway, order = SERVICES.index(ENTRY), SERVICES.index(Service.ORDER_SERVICE)
+    pairs = [
+        (window.true[order, FAILED], window.true[gateway, P99_MS] > SLOW_MS)
+        for window in seen
+        if window.true[order, FAILED] > 0 and window.settled and window.impairments
+    ]
+    k, slow = (np.asarray(column, np.float64) for column in zip(*pairs, strict=True))
+
+    def unlikely(q: float) -> float:
+        chance = np.clip(1.0 - (1.0 - q) ** k, 1e-9, 1.0 - 1e-9)
+        return -float(np.sum(slow * np.log(chance) + (1.0 - slow) * np.log(1.0 - chance)))
+
+    q = float(optimize.minimize_scalar(unlikely, bounds=(0.001, 0.9), method="bounded").x)
+    return [1.0 - (1.0 - q) ** count for count in range(BINS)]
+
+
+def main(
+    backend: Annotated[str, typer.Argument(help="the real backend to fit to")],
+    data: Annotated[Path, typer.Option(help="folder of the recordings")] = DATA,
+) -> None:
+    """Reads DATA/BACKEND-fit.npz, writes the simulator's parameters, prints the few numbers."""
+    source = data / f"{backend}-fit.npz"
+    if not source.exists():
+        raise typer.BadParameter(
+            f"{source} does not exist; see docs/simulator.md for how to record"
+        )
+    recordings = read(source)
+    fitted = fit(recordings)
+    provenance = {
+        "backend": backend,
+        "recordings": source.name,
+        "sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
+        "episodes": len(recordings),
+        "windows": sum(len(recording.true) for recording in recordings),
+        "world_version": recordings[0].world_version,
+    }
+    path = parameters.FOLDER / f"{backend}.json"
+    parameters.save(path, fitted, provenance)
+    table = Table("parameter", "value", title=f"{path.name}: {provenance['episodes']} episodes")
+    show: Callable[[Any], str] = lambda value: np.array2string(np.asarray(value), precision=3)  # noqa: E731
+    for name, value in fitted.items():
+        if np.ndim(value) < MAX_REPLICAS and name != "slow_checkout":
+            table.add_row(name, show(value))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)
