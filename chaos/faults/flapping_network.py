@@ -49,9 +49,10 @@ class FlappingNetwork:
             down = [r.id for r in dropping if self.flap.down(step, since=r.started_at)]
         else:
             down = [deployment.first(self.root).id] if self.flap.down(step) else []
-        return dict.fromkeys(down, self._burst())
+        return dict.fromkeys(down, self.burst())
 
-    def _burst(self) -> Impairments:
+    def burst(self) -> Impairments:
+        """What a burst does to a replica that it hits."""
         match self.cause:
             case FlapCause.STALE_CONNECTION:
                 return Impairments(partitioned=self.flap.loss_share)

@@ -31,6 +31,16 @@ def _real(value: Any) -> Any:
     return lambda value: np.float64(value)
 
 
+@overload(reading.bits_of)
+def _bits_of(value: Any) -> Any:
+    return lambda value: np.float64(value).view(np.int64)
+
+
+@overload(reading.number_of)
+def _number_of(bits: Any) -> Any:
+    return lambda bits: np.int64(bits).view(np.float64)
+
+
 def compile_laws() -> None:
     """Lets Numba call all laws that have been imported by now."""
     for function in reading.LAWS:

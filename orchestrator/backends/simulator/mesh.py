@@ -55,8 +55,9 @@ class SimulatedMesh:
         self.impair(replica, NO_IMPAIRMENTS, self._next_step)
 
     def end_life(self, replica: ReplicaId) -> None:
-        """A process stops, by order."""
+        """A process stops, by order; what it held of others' is free."""
         self.dead.pop(replica, None)
+        self.impair(replica, NO_IMPAIRMENTS, self._next_step)
         self._condition.running[INDEX[replica]] = 0.0
 
     def runs(self, replica: ReplicaId) -> bool:

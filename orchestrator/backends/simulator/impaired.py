@@ -1,0 +1,126 @@
+"""What the faults of a lane do to its replicas in the window of its step; as the `impairments` of
+`chaos.faults` say of one episode. Laws of `reading`; tests hold them against those objects.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from orchestrator.backends.simulator import lane as at
+from orchestrator.backends.simulator.moves import is_down
+from orchestrator.backends.simulator.reading import law, where
+from orchestrator.backends.simulator.scene import (
+    INVENTORY_DB,
+    PAYMENT,
+    REPLICAS,
+    SERVICES,
+    USER_DB,
+    Condition,
+)
+from services.mesh.shapes import LEAK_HOLDER_MEMORY_MB_PER_STEP
+from services.mesh.topology import MAX_REPLICAS, POOL_SIZE
+
+
+@law
+def impair(lane: at.Lane, c: Condition) -> None:
+    """Fills the condition of this step's window: who runs, serves and is impaired, by how much."""
+    keys, x = lane
+    step = x[at.STEP]
+    for r in range(REPLICAS):
+        s = r // MAX_REPLICAS
+        serves = (x[at.RUNNING + r] > 0.0) & (x[at.SERVES_FROM + r] <= step)
+        c.running[r] = x[at.RUNNING + r]
+        c.in_rotation[r] = where(serves, 1.0 - x[at.HELD_OUT + s], 0.0)
+        c.started[r] = x[at.BEGUN + r]
+        c.life[r] = keys[at.LIVES + r]
+        c.partitioned[r] = 0.0 * step
+        c.drop_ratio[r] = 0.0 * step
+        c.neighbour_cpu_pct[r] = 0.0 * step
+        c.held_connections[r] = 0.0 * step
+        c.cpu_fraction[r] = 1.0 + 0.0 * step
+    for s in range(SERVICES):
+        c.breaker_open[s] = where(x[at.BREAKER_UNTIL + s] > step, 1.0, 0.0)
+    for number in range(at.FAULTS):
+        f = at.FAULT + number * at.FAULT_FIELDS
+        holds = x[f + at.CURED_AT] > step
+        _leak_memory(x, f, holds)
+        _hold_connections(x, f, holds, c)
+        _flap(x, f, holds, c)
+    for r in range(REPLICAS):
+        c.leaked_mb[r] = x[at.LEAKED_MB + r]
+
+
+@law
+def _current(x: Any, r: int) -> Any:
+    """Whether a replica runs, on the current release."""
+    return (x[at.RUNNING + r] > 0.0) & (x[at.LAST_GOOD + r] == 0.0)
+
+
+@law
+def _leak_memory(x: Any, f: int, holds: Any) -> None:
+    """`single_oom`: every replica of the root on the current release."""
+    for r in range(REPLICAS):
+        leaks = holds & (x[f + at.KIND] == at.SINGLE_OOM) & (x[f + at.ROOT] == r // MAX_REPLICAS)
+        leaked = where(leaks & _current(x, r), x[f + at.LEAK_MB], 0.0)
+        x[at.LEAKED_MB + r] = x[at.LEAKED_MB + r] + leaked
+
+
+@law
+def _held(x: Any, f: int, pool: int, holder_started_at: Any) -> Any:
+    """Connections of one pool, by the age of the younger of pool and holder: see `shapes`."""
+    began = np.maximum(x[at.STARTED_AT + pool], x[at.SERVES_FROM + pool])
+    age = x[at.STEP] + 1.0 - np.maximum(began, holder_started_at)
+    filled = age / np.maximum(1.0, x[f + at.FILL_STEPS])
+    held = 0.0 * age
+    for count in range(1, POOL_SIZE + 1):
+        held = held + where(float(count**3) <= filled * POOL_SIZE**3, 1.0, 0.0)
+    return held
+
+
+@law
+def _hold_connections(x: Any, f: int, holds: Any, c: Condition) -> None:
+    """`db_connection_leak`: by the database itself, or by the first of its caller's replicas."""
+    step, leak = x[at.STEP], holds & (x[f + at.KIND] == at.DB_CONNECTION_LEAK)
+    own = leak & (x[f + at.ROOT] == x[f + at.DATABASE])
+    holder_at, found = 0.0 * step, leak & (step < 0.0)
+    for s in range(SERVICES):
+        for place in range(MAX_REPLICAS):
+            # In the order they came: the first, then the other.
+            for i in range(MAX_REPLICAS):
+                r = s * MAX_REPLICAS + i
+                first = (x[at.FIRST + s] == i) == (place == 0)
+                callers = leak & (own ^ True) & (x[f + at.ROOT] == s)
+                takes = callers & first & _current(x, r) & (found ^ True)
+                holder_at = where(takes, x[at.STARTED_AT + r], holder_at)
+                growth_mb = where(takes, LEAK_HOLDER_MEMORY_MB_PER_STEP, 0.0)
+                x[at.LEAKED_MB + r] = x[at.LEAKED_MB + r] + growth_mb
+                found = found | takes
+    for s in (USER_DB, INVENTORY_DB):
+        for i in range(MAX_REPLICAS):
+            pool = s * MAX_REPLICAS + i
+            serves = (x[at.RUNNING + pool] > 0.0) & (x[at.SERVES_FROM + pool] <= step)
+            hit = serves & (x[f + at.DATABASE] == s) & ((own & _current(x, pool)) | found)
+            by = where(own, x[at.STARTED_AT + pool], holder_at)
+            held = where(hit, _held(x, f, pool, by), 0.0)
+            c.held_connections[pool] = c.held_connections[pool] + held
+
+
+@law
+def _flap(x: Any, f: int, holds: Any, c: Condition) -> None:
+    """`flapping_network`: in a burst, every replica on a bad release, or the first one."""
+    step, cause = x[at.STEP], x[f + at.CAUSE]
+    flaps = holds & (x[f + at.KIND] == at.FLAPPING_NETWORK)
+    rollout = cause == at.BAD_ROLLOUT
+    for i in range(MAX_REPLICAS):
+        r = PAYMENT * MAX_REPLICAS + i
+        since = where(rollout, x[at.STARTED_AT + r], 0.0)
+        down = flaps & is_down(x, f, step, since)
+        drops = down & rollout & _current(x, r)
+        first = down & (rollout ^ True) & (x[at.FIRST + PAYMENT] == i)
+        starved = first & (cause == at.NOISY_NEIGHBOUR)
+        silent = first & (cause == at.STALE_CONNECTION)
+        c.drop_ratio[r] = where(drops, x[f + at.LOSS_SHARE], c.drop_ratio[r])
+        c.partitioned[r] = where(silent, x[f + at.LOSS_SHARE], c.partitioned[r])
+        c.cpu_fraction[r] = where(starved, x[f + at.CPU_FRACTION], c.cpu_fraction[r])
+        burnt = where(starved, x[f + at.NEIGHBOUR_PCT], c.neighbour_cpu_pct[r])
+        c.neighbour_cpu_pct[r] = burnt

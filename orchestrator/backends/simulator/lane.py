@@ -1,0 +1,65 @@
+"""Where the state of an episode stands in its lane: names for places in two rows of numbers.
+
+`keys` (64-bit, unsigned) and `x` (64-bit reals, whole numbers and flags among them). Nothing moves
+here; the laws do that. A time that has not come is NEVER.
+"""
+
+from typing import Any, NamedTuple
+
+from orchestrator.backends.simulator.scene import EDGES, REPLICAS, SERVICES
+from orchestrator.noise import METRICS_PER_SERVICE
+from services.mesh.vocabulary import ActionName, FaultKind, FlapCause
+
+NEVER = 1.0e9
+METRICS = SERVICES * METRICS_PER_SERVICE
+REMEMBERED = 3
+"""Windows that late telemetry may still come from."""
+FAULTS = 2
+"""Faults at once, at most."""
+RESTART, SCALE_UP, CIRCUIT_BREAK, ROLLBACK, WAIT = range(len(ActionName))
+NO_FAULT, SINGLE_OOM, DB_CONNECTION_LEAK, FLAPPING_NETWORK = range(len(FaultKind))
+STALE_CONNECTION, BAD_ROLLOUT, NOISY_NEIGHBOUR = range(len(FlapCause))
+
+# keys
+SEED, LIVES = 0, 1
+KEYS = LIVES + REPLICAS
+
+# A fault: FAULT + FAULT_FIELDS * number + one of these.
+(
+    KIND, ROOT, DATABASE, FILL_STEPS, LEAK_MB, CAUSE, LOSS_SHARE, PERIOD, BURST, PHASE,
+    CPU_FRACTION, NEIGHBOUR_PCT, CHEAP_CURE, CURED_AT, CURED_VALUE,
+) = range(15)  # fmt: skip
+FAULT_FIELDS = 15
+
+# x
+(
+    STEP, DONE, COST, RESTARTS, TRUE_STREAK, RECOVERED_AT, MISSED, PENALTY, NOISY_STREAK,
+    NOISY_BAD, REFUSED, ACTION, ACTED_ON, SPENT, SCORE, HINT, LAST_BREAK, BREAK_BEFORE,
+    DRAINED_SERVICE,
+) = range(19)  # fmt: skip
+FAULT = 19
+RUNNING = FAULT + FAULTS * FAULT_FIELDS
+LAST_GOOD = RUNNING + REPLICAS
+STARTED_AT = LAST_GOOD + REPLICAS
+SERVES_FROM = STARTED_AT + REPLICAS
+BEGUN = SERVES_FROM + REPLICAS
+LEAKED_MB = BEGUN + REPLICAS
+FIRST = LEAKED_MB + REPLICAS
+"""Which of its two replicas a service has had longest."""
+BREAKER_UNTIL = FIRST + SERVICES
+HELD_OUT = BREAKER_UNTIL + SERVICES
+LAG = HELD_OUT + SERVICES
+VERDICT = LAG + SERVICES
+HANGING = VERDICT + SERVICES
+TRUTH = HANGING + EDGES
+"""The last REMEMBERED windows, METRICS each, a window at its step modulo REMEMBERED."""
+SEEN = TRUTH + REMEMBERED * METRICS
+"""What the agent sees: latency, error rate, CPU, memory, each of all services; nan where lost."""
+FIELDS = SEEN + METRICS
+
+
+class Lane(NamedTuple):
+    """One episode: a row of KEYS and a row of FIELDS, or many of them side by side."""
+
+    keys: Any
+    x: Any

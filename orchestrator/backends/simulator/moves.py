@@ -1,0 +1,181 @@
+"""What an action does to a lane: refused or carried out, perhaps a cure; as `orchestrator.actions`
+and `chaos.faults` say of one episode. Laws of `reading`; tests hold them against those objects.
+"""
+
+from typing import Any
+
+import numpy as np
+
+import grader
+from orchestrator.backends.simulator import lane as at
+from orchestrator.backends.simulator.reading import law, mixed, uniform_of, unsigned, where
+from orchestrator.backends.simulator.scene import GATEWAY, SERVICES
+from services.mesh.draws import Stream
+from services.mesh.shapes import OOM_RESTART_CURES
+from services.mesh.topology import MAX_REPLICAS
+from services.mesh.vocabulary import (
+    ACTION_COSTS,
+    BREAKER_STEPS,
+    MAX_RESTARTS,
+    SCALE_UP_STEPS,
+    ActionName,
+)
+
+COSTS = np.array([ACTION_COSTS[action] for action in ActionName], np.float64)
+ROLLBACK_VALUE = grader.ROLLBACK_VALUE
+WRONG_SERVICE, INEFFECTIVE = grader.WRONG_SERVICE_PENALTY, grader.INEFFECTIVE_PENALTY
+NEEDLESS = grader.NEEDLESS_PENALTY
+_CURE, _LIFE = np.uint64(Stream.CURE), np.uint64(Stream.LIFE)
+
+
+@law
+def stream_key(seed: Any, stream: Any, step: Any) -> Any:
+    """(seed, stream, step) folded; what follows is an index."""
+    return mixed(mixed(mixed(seed ^ seed, seed), stream), unsigned(step))
+
+
+@law
+def is_down(x: Any, f: int, step: Any, since: Any) -> Any:
+    """Whether `step` lies in a burst of the flap of fault `f`: see `chaos.faults.flap`."""
+    period = np.maximum(1.0, x[f + at.PERIOD])
+    turn = step - since + x[f + at.PHASE]
+    return turn - period * np.floor(turn / period) < x[f + at.BURST]
+
+
+@law
+def refused(x: Any, action: Any, s: int) -> Any:
+    """Whether the world refuses `action` on service `s`, as each action's `refusal` says."""
+    one, two = s * MAX_REPLICAS, s * MAX_REPLICAS + 1
+    full = (x[at.RUNNING + one] > 0.0) & (x[at.RUNNING + two] > 0.0)
+    good = where(x[at.FIRST + s] > 0.0, x[at.LAST_GOOD + two], x[at.LAST_GOOD + one]) > 0.0
+    starting = ((x[at.RUNNING + one] > 0.0) & (x[at.SERVES_FROM + one] > x[at.STEP])) | (
+        (x[at.RUNNING + two] > 0.0) & (x[at.SERVES_FROM + two] > x[at.STEP])
+    )
+    return (
+        ((action == at.RESTART) & (x[at.RESTARTS] >= MAX_RESTARTS))
+        | ((action == at.SCALE_UP) & full)
+        | ((action == at.CIRCUIT_BREAK) & (s == GATEWAY))
+        | ((action == at.ROLLBACK) & (good | starting))
+    )
+
+
+@law
+def act(lane: at.Lane, action: Any, service: Any) -> None:
+    """The next step begins with `action` on `service` (ignored by wait), both by their number."""
+    keys, x = lane
+    x[at.STEP] = x[at.STEP] + 1.0
+    x[at.ACTION], x[at.ACTED_ON] = action, service
+    no = action == at.WAIT
+    for s in range(SERVICES):
+        no = no | ((service == s) & refused(x, action, s))
+    x[at.REFUSED] = where(no & (action != at.WAIT), 1.0, 0.0)
+    taken = where(no, float(at.WAIT), action)
+    cost = 0.0 * x[at.STEP]
+    for number in range(at.WAIT):
+        cost = where(taken == number, COSTS[number], cost)
+    x[at.SPENT] = cost
+    x[at.COST] = x[at.COST] + cost
+    x[at.RESTARTS] = x[at.RESTARTS] + where(taken == at.RESTART, 1.0, 0.0)
+    _cure(keys, x, taken, service)
+    life = stream_key(keys[at.SEED], _LIFE, x[at.STEP])
+    for s in range(SERVICES):
+        on = service == s
+        restarting = on & (taken == at.RESTART)
+        x[at.HELD_OUT + s] = where(restarting, 1.0, 0.0)
+        broken = on & (taken == at.CIRCUIT_BREAK)
+        until = at.BREAKER_UNTIL + s
+        x[until] = where(broken, x[at.STEP] + BREAKER_STEPS, x[until])
+        _move(
+            keys,
+            x,
+            (s, life),
+            (restarting, on & (taken == at.SCALE_UP), on & (taken == at.ROLLBACK)),
+        )
+
+
+@law
+def _move(keys: Any, x: Any, of: Any, moves: Any) -> None:
+    """Replicas of one service: restarted, scaled up, rolled back, or as they were.
+
+    of: the service, and the key of lives that begin now.
+    """
+    s, life = of
+    restarting, scaling, back = moves
+    step, first = x[at.STEP], x[at.FIRST + s]
+    one, two = s * MAX_REPLICAS, s * MAX_REPLICAS + 1
+    both = (x[at.RUNNING + one] > 0.0) & (x[at.RUNNING + two] > 0.0)
+    # Who takes over, or joins: the standby; with both running, the one that came last.
+    other = where(both, 1.0 - first, where(x[at.RUNNING + one] > 0.0, 1.0, 0.0))
+    good = where(first > 0.0, x[at.LAST_GOOD + two], x[at.LAST_GOOD + one])
+    for i in range(MAX_REPLICAS):
+        r = s * MAX_REPLICAS + i
+        joins = (scaling | back) & (other == i)
+        again = restarting & (x[at.RUNNING + r] > 0.0)
+        begins = joins | again
+        x[at.RUNNING + r] = where(joins, 1.0, where(back, 0.0, x[at.RUNNING + r]))
+        x[at.LAST_GOOD + r] = where(joins, where(back, 1.0, good), x[at.LAST_GOOD + r])
+        x[at.STARTED_AT + r] = where(begins, step, x[at.STARTED_AT + r])
+        serves_from = step + where(back, 0.0, float(SCALE_UP_STEPS))
+        x[at.SERVES_FROM + r] = where(joins, serves_from, x[at.SERVES_FROM + r])
+        x[at.BEGUN + r] = where(begins, 1.0, 0.0)
+        x[at.LEAKED_MB + r] = where(begins, 0.0, x[at.LEAKED_MB + r])
+        keys[at.LIVES + r] = where(begins, life, keys[at.LIVES + r])
+    x[at.FIRST + s] = where(back, other, first)
+
+
+@law
+def _cure(keys: Any, x: Any, taken: Any, service: Any) -> None:
+    """Which faults the action cures, and what it costs in blame: see `grader`."""
+    step = x[at.STEP]
+    acted = taken != at.WAIT
+    cures = acted & (step < 0.0)
+    root = acted & (step < 0.0)
+    tried = acted & (step < 0.0)
+    anything = acted & (step < 0.0)
+    for number in range(at.FAULTS):
+        f = at.FAULT + number * at.FAULT_FIELDS
+        there = x[f + at.KIND] != at.NO_FAULT
+        here = acted & there & (service == x[f + at.ROOT])
+        open_ = here & (x[f + at.CURED_AT] >= at.NEVER)
+        cured_at = where(open_, _cure_step(keys, x, f, taken), at.NEVER)
+        now = cured_at < at.NEVER
+        cheap = taken == x[f + at.CHEAP_CURE]
+        x[f + at.CURED_AT] = where(now, cured_at, x[f + at.CURED_AT])
+        value = where(cheap, 1.0, where(taken == at.ROLLBACK, ROLLBACK_VALUE, 0.0))
+        x[f + at.CURED_VALUE] = where(now, value, x[f + at.CURED_VALUE])
+        anything, root, cures = anything | there, root | here, cures | now
+        by_chance = (x[f + at.KIND] == at.SINGLE_OOM) & (taken == at.RESTART)
+        tried = tried | (here & by_chance & (step < x[f + at.CURED_AT]))
+    blame = where(
+        anything, where(root, where(cures | tried, 0.0, INEFFECTIVE), WRONG_SERVICE), NEEDLESS
+    )
+    x[at.PENALTY] = x[at.PENALTY] + where(acted, blame, 0.0)
+    # A circuit break behind which a restart of the same service cures is forgiven afterwards.
+    same = x[at.DRAINED_SERVICE] == service
+    drained = cures & (taken == at.RESTART) & same
+    forgiven = where(drained, INEFFECTIVE * (x[at.LAST_BREAK] + x[at.BREAK_BEFORE]), 0.0)
+    x[at.PENALTY] = x[at.PENALTY] - forgiven
+    drains = (taken == at.CIRCUIT_BREAK) & root & (cures ^ True)
+    x[at.BREAK_BEFORE] = where(drained, 0.0, where(same | (drains ^ True), x[at.LAST_BREAK], 0.0))
+    x[at.LAST_BREAK] = where(drains, 1.0, 0.0)
+    x[at.DRAINED_SERVICE] = where(drains, service, x[at.DRAINED_SERVICE])
+
+
+@law
+def _cure_step(keys: Any, x: Any, f: int, taken: Any) -> Any:
+    """Step from which fault `f` is cured by `taken` on its root, as its `on_action` says."""
+    step, kind, cause = x[at.STEP], x[f + at.KIND], x[f + at.CAUSE]
+    chance = mixed(stream_key(keys[at.SEED], _CURE, step), unsigned(x[f + at.ROOT]))
+    lucky = uniform_of(chance) < OOM_RESTART_CURES
+    until = 0.0 * step
+    for s in range(SERVICES):
+        until = where(x[f + at.ROOT] == s, x[at.BREAKER_UNTIL + s], until)
+    drained = is_down(x, f, step, 0.0) | (until > step)
+    leak = kind == at.DB_CONNECTION_LEAK
+    flap = kind == at.FLAPPING_NETWORK
+    by_restart = (
+        ((kind == at.SINGLE_OOM) & lucky) | leak | (flap & (cause == at.STALE_CONNECTION) & drained)
+    )
+    now = (taken == at.ROLLBACK) | ((taken == at.RESTART) & by_restart)
+    later = (taken == at.SCALE_UP) & flap & (cause == at.NOISY_NEIGHBOUR)
+    return where(now, step, where(later, step + SCALE_UP_STEPS, at.NEVER))
