@@ -122,7 +122,7 @@ def write(path: Path, recordings: Sequence[Recording]) -> None:
 def read(path: Path) -> list[Recording]:
     """Recordings in the order they were written in. Raises OSError, RecordingsError."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return list(_recordings(dict(arrays)))
     except KeyError as error:
         raise RecordingsError(f"{path}: holds no array {error}") from error

@@ -11,32 +11,47 @@ from numba.extending import overload, register_jitable
 from orchestrator.backends.simulator import reading
 
 
-@overload(reading.where)
+@overload(reading.where, strict=False)
 def _where(condition: Any, this: Any, that: Any) -> Any:
     return lambda condition, this, that: this if condition else that
 
 
-@overload(reading.whole)
+@overload(reading.some, strict=False)
+def _some(condition: Any) -> Any:
+    return lambda condition: condition
+
+
+@overload(reading.each, strict=False)
+def _each(count: Any) -> Any:
+    return lambda count: range(count)
+
+
+@overload(reading.column, strict=False)
+def _column(index: Any) -> Any:
+    return lambda index: index
+
+
+@overload(reading.whole, strict=False)
 def _whole(value: Any) -> Any:
     return lambda value: np.int64(value)
 
 
-@overload(reading.unsigned)
+@overload(reading.unsigned, strict=False)
 def _unsigned(value: Any) -> Any:
     return lambda value: np.uint64(value)
 
 
-@overload(reading.real)
+@overload(reading.real, strict=False)
 def _real(value: Any) -> Any:
     return lambda value: np.float64(value)
 
 
-@overload(reading.bits_of)
+@overload(reading.bits_of, strict=False)
 def _bits_of(value: Any) -> Any:
     return lambda value: np.float64(value).view(np.int64)
 
 
-@overload(reading.number_of)
+@overload(reading.number_of, strict=False)
 def _number_of(bits: Any) -> Any:
     return lambda bits: np.int64(bits).view(np.float64)
 
@@ -44,4 +59,4 @@ def _number_of(bits: Any) -> Any:
 def compile_laws() -> None:
     """Lets Numba call all laws that have been imported by now."""
     for function in reading.LAWS:
-        register_jitable(function)
+        register_jitable(error_model="numpy", _nrt=False)(function)

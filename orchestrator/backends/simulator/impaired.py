@@ -8,10 +8,13 @@ import numpy as np
 
 from orchestrator.backends.simulator import lane as at
 from orchestrator.backends.simulator.moves import is_down
-from orchestrator.backends.simulator.reading import law, where
+from orchestrator.backends.simulator.reading import law, some, where
 from orchestrator.backends.simulator.scene import (
+    AUTH,
     INVENTORY_DB,
+    ORDER,
     PAYMENT,
+    PRODUCT,
     REPLICAS,
     SERVICES,
     USER_DB,
@@ -19,6 +22,9 @@ from orchestrator.backends.simulator.scene import (
 )
 from services.mesh.shapes import LEAK_HOLDER_MEMORY_MB_PER_STEP
 from services.mesh.topology import MAX_REPLICAS, POOL_SIZE
+
+CALLERS = (AUTH, PRODUCT, ORDER)
+"""Who calls a database, and may leave cursors open there."""
 
 
 @law
@@ -43,9 +49,15 @@ def impair(lane: at.Lane, c: Condition) -> None:
     for number in range(at.FAULTS):
         f = at.FAULT + number * at.FAULT_FIELDS
         holds = x[f + at.CURED_AT] > step
-        _leak_memory(x, f, holds)
-        _hold_connections(x, f, holds, c)
-        _flap(x, f, holds, c)
+        leaks = holds & (x[f + at.KIND] == at.SINGLE_OOM)
+        if some(leaks):
+            _leak_memory(x, f, leaks)
+        leaks = holds & (x[f + at.KIND] == at.DB_CONNECTION_LEAK)
+        if some(leaks):
+            _hold_connections(x, f, leaks, c)
+        flaps = holds & (x[f + at.KIND] == at.FLAPPING_NETWORK)
+        if some(flaps):
+            _flap(x, f, flaps, c)
     for r in range(REPLICAS):
         c.leaked_mb[r] = x[at.LEAKED_MB + r]
 
@@ -57,12 +69,11 @@ def _current(x: Any, r: int) -> Any:
 
 
 @law
-def _leak_memory(x: Any, f: int, holds: Any) -> None:
+def _leak_memory(x: Any, f: int, leaks: Any) -> None:
     """`single_oom`: every replica of the root on the current release."""
     for r in range(REPLICAS):
-        leaks = holds & (x[f + at.KIND] == at.SINGLE_OOM) & (x[f + at.ROOT] == r // MAX_REPLICAS)
-        leaked = where(leaks & _current(x, r), x[f + at.LEAK_MB], 0.0)
-        x[at.LEAKED_MB + r] = x[at.LEAKED_MB + r] + leaked
+        here = leaks & (x[f + at.ROOT] == r // MAX_REPLICAS) & _current(x, r)
+        x[at.LEAKED_MB + r] = x[at.LEAKED_MB + r] + where(here, x[f + at.LEAK_MB], 0.0)
 
 
 @law
@@ -78,23 +89,23 @@ def _held(x: Any, f: int, pool: int, holder_started_at: Any) -> Any:
 
 
 @law
-def _hold_connections(x: Any, f: int, holds: Any, c: Condition) -> None:
+def _hold_connections(x: Any, f: int, leak: Any, c: Condition) -> None:
     """`db_connection_leak`: by the database itself, or by the first of its caller's replicas."""
-    step, leak = x[at.STEP], holds & (x[f + at.KIND] == at.DB_CONNECTION_LEAK)
+    step = x[at.STEP]
     own = leak & (x[f + at.ROOT] == x[f + at.DATABASE])
     holder_at, found = 0.0 * step, leak & (step < 0.0)
-    for s in range(SERVICES):
-        for place in range(MAX_REPLICAS):
+    for s in CALLERS:
+        callers = leak & (own ^ True) & (x[f + at.ROOT] == s)
+        for turn in range(MAX_REPLICAS * MAX_REPLICAS):
             # In the order they came: the first, then the other.
-            for i in range(MAX_REPLICAS):
-                r = s * MAX_REPLICAS + i
-                first = (x[at.FIRST + s] == i) == (place == 0)
-                callers = leak & (own ^ True) & (x[f + at.ROOT] == s)
-                takes = callers & first & _current(x, r) & (found ^ True)
-                holder_at = where(takes, x[at.STARTED_AT + r], holder_at)
-                growth_mb = where(takes, LEAK_HOLDER_MEMORY_MB_PER_STEP, 0.0)
-                x[at.LEAKED_MB + r] = x[at.LEAKED_MB + r] + growth_mb
-                found = found | takes
+            i = turn % MAX_REPLICAS
+            r = s * MAX_REPLICAS + i
+            in_turn = (x[at.FIRST + s] == i) == (turn < MAX_REPLICAS)
+            takes = callers & in_turn & _current(x, r) & (found ^ True)
+            holder_at = where(takes, x[at.STARTED_AT + r], holder_at)
+            growth_mb = where(takes, LEAK_HOLDER_MEMORY_MB_PER_STEP, 0.0)
+            x[at.LEAKED_MB + r] = x[at.LEAKED_MB + r] + growth_mb
+            found = found | takes
     for s in (USER_DB, INVENTORY_DB):
         for i in range(MAX_REPLICAS):
             pool = s * MAX_REPLICAS + i
@@ -106,10 +117,9 @@ def _hold_connections(x: Any, f: int, holds: Any, c: Condition) -> None:
 
 
 @law
-def _flap(x: Any, f: int, holds: Any, c: Condition) -> None:
+def _flap(x: Any, f: int, flaps: Any, c: Condition) -> None:
     """`flapping_network`: in a burst, every replica on a bad release, or the first one."""
     step, cause = x[at.STEP], x[f + at.CAUSE]
-    flaps = holds & (x[f + at.KIND] == at.FLAPPING_NETWORK)
     rollout = cause == at.BAD_ROLLOUT
     for i in range(MAX_REPLICAS):
         r = PAYMENT * MAX_REPLICAS + i

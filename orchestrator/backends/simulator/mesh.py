@@ -10,14 +10,9 @@ import numpy as np
 from chaos.fault import NO_IMPAIRMENTS, Impairments
 from orchestrator.backends.base import Routing
 from orchestrator.backends.simulator.scene import (
-    EDGES,
-    REPLICAS,
-    SERVICES,
-    Condition,
-    Measured,
     Parameters,
     Scene,
-    Work,
+    scene_of,
 )
 from orchestrator.backends.simulator.window import pass_window
 from services.mesh.deployment import ReplicaId, initial_deployment
@@ -100,17 +95,9 @@ class SimulatedMesh:
         return self._scene
 
     def _begin(self) -> None:
-        def rows(count: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-            return np.zeros((count, 1))
-
-        by_replica = {name: rows(REPLICAS) for name in Condition._fields[:-2]}
-        life = np.zeros((REPLICAS, 1), np.uint64)
-        self._condition = Condition(**by_replica, life=life, breaker_open=rows(SERVICES))
+        self._scene = scene_of(self.parameters, lambda count: np.zeros((count, 1)))
+        self._condition = self._scene.condition
         self._condition.cpu_fraction[:] = 1.0
-        work = Work(**{name: rows(EDGES) for name in Work._fields})
-        by_service = {name: rows(SERVICES) for name in Measured._fields if name != "killed"}
-        measured = Measured(**by_service, killed=rows(REPLICAS))
-        self._scene = Scene(self.parameters, self._condition, work, measured, rows(EDGES))
         self._holds: dict[ReplicaId, Mapping[str, int]] = {}
         self._leaked_at: dict[ReplicaId, int] = {}
         self._next_step = 0

@@ -8,7 +8,7 @@ import numpy as np
 
 import grader
 from orchestrator.backends.simulator import lane as at
-from orchestrator.backends.simulator.reading import law, mixed, uniform_of, unsigned, where
+from orchestrator.backends.simulator.reading import law, mixed, some, uniform_of, unsigned, where
 from orchestrator.backends.simulator.scene import GATEWAY, SERVICES
 from services.mesh.draws import Stream
 from services.mesh.shapes import OOM_RESTART_CURES
@@ -67,7 +67,9 @@ def act(lane: at.Lane, action: Any, service: Any) -> None:
     x[at.ACTION], x[at.ACTED_ON] = action, service
     no = action == at.WAIT
     for s in range(SERVICES):
-        no = no | ((service == s) & refused(x, action, s))
+        here = (service == s) & (no ^ True)
+        if some(here):
+            no = no | (here & refused(x, action, s))
     x[at.REFUSED] = where(no & (action != at.WAIT), 1.0, 0.0)
     taken = where(no, float(at.WAIT), action)
     cost = 0.0 * x[at.STEP]
@@ -76,21 +78,29 @@ def act(lane: at.Lane, action: Any, service: Any) -> None:
     x[at.SPENT] = cost
     x[at.COST] = x[at.COST] + cost
     x[at.RESTARTS] = x[at.RESTARTS] + where(taken == at.RESTART, 1.0, 0.0)
-    _cure(keys, x, taken, service)
+    acted = taken != at.WAIT
+    x[at.TWO_BREAKS_BEFORE] = x[at.BREAK_BEFORE]
+    x[at.BREAK_BEFORE] = x[at.LAST_BREAK]
+    x[at.LAST_BREAK] = 0.0 * x[at.STEP]
+    if some(acted):
+        _cure(keys, x, taken, service)
+        _carry_out(keys, x, taken, service)
+
+
+@law
+def _carry_out(keys: Any, x: Any, taken: Any, service: Any) -> None:
+    """Moves the replicas and breakers of the service acted on."""
     life = stream_key(keys[at.SEED], _LIFE, x[at.STEP])
     for s in range(SERVICES):
-        on = service == s
-        restarting = on & (taken == at.RESTART)
-        x[at.HELD_OUT + s] = where(restarting, 1.0, 0.0)
-        broken = on & (taken == at.CIRCUIT_BREAK)
-        until = at.BREAKER_UNTIL + s
-        x[until] = where(broken, x[at.STEP] + BREAKER_STEPS, x[until])
-        _move(
-            keys,
-            x,
-            (s, life),
-            (restarting, on & (taken == at.SCALE_UP), on & (taken == at.ROLLBACK)),
-        )
+        on = (service == s) & (taken != at.WAIT)
+        if some(on):
+            restarting = on & (taken == at.RESTART)
+            x[at.HELD_OUT + s] = where(restarting, 1.0, 0.0)
+            until = at.BREAKER_UNTIL + s
+            broken = on & (taken == at.CIRCUIT_BREAK)
+            x[until] = where(broken, x[at.STEP] + BREAKER_STEPS, x[until])
+            back = on & (taken == at.ROLLBACK)
+            _move(keys, x, (s, life), (restarting, on & (taken == at.SCALE_UP), back))
 
 
 @law
@@ -110,7 +120,8 @@ def _move(keys: Any, x: Any, of: Any, moves: Any) -> None:
     for i in range(MAX_REPLICAS):
         r = s * MAX_REPLICAS + i
         joins = (scaling | back) & (other == i)
-        again = restarting & (x[at.RUNNING + r] > 0.0)
+        # One that was brought back for this very step is as new as it can be.
+        again = restarting & (x[at.RUNNING + r] > 0.0) & (x[at.STARTED_AT + r] != step)
         begins = joins | again
         x[at.RUNNING + r] = where(joins, 1.0, where(back, 0.0, x[at.RUNNING + r]))
         x[at.LAST_GOOD + r] = where(joins, where(back, 1.0, good), x[at.LAST_GOOD + r])
@@ -151,14 +162,12 @@ def _cure(keys: Any, x: Any, taken: Any, service: Any) -> None:
     )
     x[at.PENALTY] = x[at.PENALTY] + where(acted, blame, 0.0)
     # A circuit break behind which a restart of the same service cures is forgiven afterwards.
-    same = x[at.DRAINED_SERVICE] == service
-    drained = cures & (taken == at.RESTART) & same
-    forgiven = where(drained, INEFFECTIVE * (x[at.LAST_BREAK] + x[at.BREAK_BEFORE]), 0.0)
-    x[at.PENALTY] = x[at.PENALTY] - forgiven
+    drained = cures & (taken == at.RESTART)
+    for before in (at.BREAK_BEFORE, at.TWO_BREAKS_BEFORE):
+        forgiven = drained & (x[before] == service + 1.0)
+        x[at.PENALTY] = x[at.PENALTY] - where(forgiven, INEFFECTIVE, 0.0)
     drains = (taken == at.CIRCUIT_BREAK) & root & (cures ^ True)
-    x[at.BREAK_BEFORE] = where(drained, 0.0, where(same | (drains ^ True), x[at.LAST_BREAK], 0.0))
-    x[at.LAST_BREAK] = where(drains, 1.0, 0.0)
-    x[at.DRAINED_SERVICE] = where(drains, service, x[at.DRAINED_SERVICE])
+    x[at.LAST_BREAK] = where(drains, service + 1.0, 0.0)
 
 
 @law

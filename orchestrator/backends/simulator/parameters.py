@@ -46,8 +46,12 @@ def load(backend: str) -> Parameters:
         known = sorted(file.stem for file in FOLDER.glob("*.json"))
         raise UnknownName("backend that the simulator is fitted to", backend, known)
     fields = json.loads(path.read_text(encoding="ascii"))
-    arrays = {name: np.asarray(fields[name], np.float64) for name in _ARRAY_FIELDS}
-    return Parameters(**arrays, normal=normal_table())
+    values = {
+        name: np.asarray(value, np.float64) if isinstance(value, list) else float(value)
+        for name, value in fields.items()
+        if name in _ARRAY_FIELDS
+    }
+    return Parameters(**values, normal=normal_table())
 
 
 def _middles() -> np.ndarray[Any, Any]:

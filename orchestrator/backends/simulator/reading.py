@@ -43,6 +43,21 @@ def where(condition: Any, this: Any, that: Any) -> Any:
     return np.where(condition, this, that)
 
 
+def some(condition: Any) -> bool:
+    """Whether it holds in any lane: laws skip what concerns none."""
+    return bool(np.any(condition))
+
+
+def each(count: int) -> Any:
+    """Numbers 0..count - 1, to loop over: all at once as an index of rows, or one by one."""
+    return (np.arange(count),)
+
+
+def column(index: Any) -> Any:
+    """A number made of an index, beside rows of lanes."""
+    return np.asarray(index)[:, None]
+
+
 def whole(value: Any) -> Any:
     """As a 64-bit integer that may index a table."""
     return np.asarray(value).astype(np.int64)

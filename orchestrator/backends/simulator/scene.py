@@ -4,6 +4,7 @@ Names and shapes only. Each field is indexed by service, replica or edge first, 
 number (one lane) or a row (many lanes): see `reading`.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -109,3 +110,14 @@ class Scene(NamedTuple):
     work: Work
     measured: Measured
     hanging: Any
+
+
+def scene_of(parameters: Parameters, rows: Callable[[int], Any]) -> Scene:
+    """A scene whose arrays `rows` makes: `rows(n)` is n numbers a lane, all 0."""
+    by_replica = {name: rows(REPLICAS) for name in Condition._fields[:-2]}
+    life = rows(REPLICAS).astype(np.uint64)
+    condition = Condition(**by_replica, life=life, breaker_open=rows(SERVICES))
+    work = Work(**{name: rows(EDGES) for name in Work._fields})
+    by_service = {name: rows(SERVICES) for name in Measured._fields if name != "killed"}
+    measured = Measured(**by_service, killed=rows(REPLICAS))
+    return Scene(parameters, condition, work, measured, rows(EDGES))

@@ -9,7 +9,18 @@ import numpy as np
 from orchestrator import noise, reward
 from orchestrator.backends.simulator import lane as at
 from orchestrator.backends.simulator.moves import stream_key
-from orchestrator.backends.simulator.reading import law, mixed, root_log, uniform_of, wave, where
+from orchestrator.backends.simulator.reading import (
+    column,
+    each,
+    law,
+    mixed,
+    root_log,
+    some,
+    uniform_of,
+    unsigned,
+    wave,
+    where,
+)
 from orchestrator.backends.simulator.scene import GATEWAY, SERVICES, Measured
 from services.mesh.draws import Stream
 from services.mesh.sla import ERROR_RATE_LIMIT, P99_LIMIT_MS
@@ -17,11 +28,24 @@ from services.mesh.vocabulary import RECOVERY_WINDOWS
 
 LATENCY, ERRORS, CPU, MEMORY = (SERVICES * metric for metric in range(4))
 """Where each metric's seven values begin, in truth and in what is seen."""
-_LAG, _LOSS = np.uint64(Stream.LAG), np.uint64(Stream.METRIC_LOSS)
-_NOISES = np.array(
-    [Stream.LATENCY_NOISE, Stream.ERROR_NOISE, Stream.CPU_NOISE, Stream.MEMORY_NOISE], np.uint64
+_LAG = np.uint64(Stream.LAG)
+_STREAMS = np.array(
+    [
+        Stream.LATENCY_NOISE,
+        Stream.ERROR_NOISE,
+        Stream.CPU_NOISE,
+        Stream.MEMORY_NOISE,
+        Stream.METRIC_LOSS,
+    ],
+    np.uint64,
 )
-_TENTHS, _TEN_THOUSANDTHS, _ALL_PCT = 10.0, 10_000.0, 100.0
+_TEN_THOUSANDTHS = 10_000.0
+_SPREAD = np.array(
+    [0.0, noise.ERROR_RATE_NOISE, noise.PERCENT_NOISE, noise.PERCENT_NOISE], np.float64
+)
+_MOST = np.array([np.inf, 1.0, 100.0, 100.0])
+_SCALE = np.array([10.0, _TEN_THOUSANDTHS, 10.0, 10.0])
+"""By metric: standard deviation (latency's is a share of it), bound, and steps of one unit."""
 WEIGHTS = np.where(np.arange(SERVICES) == GATEWAY, reward.ENTRY_WEIGHT, 1).astype(np.float64)
 WEIGHT = float(WEIGHTS.sum())
 _LESS_LATE, _LATE = (bound for bound, _ in noise.LAG_STEPS_BELOW[:2])
@@ -43,59 +67,59 @@ def remember(lane: at.Lane, out: Measured, broken: Any) -> None:
     _keys, x = lane
     step = x[at.STEP]
     place = step - at.REMEMBERED * np.floor(step / at.REMEMBERED)
-    for s in range(SERVICES):
+    for s in each(SERVICES):
         calls = out.calls[s]
         rate = where(calls > 0.0, out.failed[s] / np.maximum(1.0, calls), np.nan)
         rate = where(broken[s] > 0.0, 1.0, rate)
         for slot in range(at.REMEMBERED):
             truth, now = at.TRUTH + slot * at.METRICS + s, place == slot
-            x[truth + LATENCY] = where(now, out.p99_ms[s], x[truth + LATENCY])
-            x[truth + ERRORS] = where(now, rate, x[truth + ERRORS])
-            x[truth + CPU] = where(now, out.cpu_pct[s], x[truth + CPU])
-            x[truth + MEMORY] = where(now, out.memory_pct[s], x[truth + MEMORY])
-
-
-@law
-def _z(key: Any, s: int) -> Any:
-    """Standard normal by Box-Muller, as `services.mesh.draws.normal`."""
-    u_1 = 1.0 - uniform_of(mixed(key, np.uint64(2 * s)))
-    return root_log(u_1) * wave(uniform_of(mixed(key, np.uint64(2 * s + 1))))
-
-
-@law
-def _late(x: Any, s: int, metric: int) -> Any:
-    """The value that arrives in this step."""
-    step = np.maximum(0.0, x[at.STEP] - x[at.LAG + s])
-    place = step - at.REMEMBERED * np.floor(step / at.REMEMBERED)
-    value = x[at.TRUTH + metric + s]
-    for slot in range(1, at.REMEMBERED):
-        value = where(place == slot, x[at.TRUTH + slot * at.METRICS + metric + s], value)
-    return value
+            if some(now):
+                x[truth + LATENCY] = where(now, out.p99_ms[s], x[truth + LATENCY])
+                x[truth + ERRORS] = where(now, rate, x[truth + ERRORS])
+                x[truth + CPU] = where(now, out.cpu_pct[s], x[truth + CPU])
+                x[truth + MEMORY] = where(now, out.memory_pct[s], x[truth + MEMORY])
 
 
 @law
 def look(lane: at.Lane) -> None:
-    """Metrics of all services as they arrive after this step's window, verdicts and the hint."""
+    """Metrics of all services as they arrive after this step's window, verdicts and the hint.
+
+    In passes over all of them: what arrives, its noise, and whether it is lost.
+    """
     keys, x = lane
-    seed, step = keys[at.SEED], x[at.STEP]
-    loss = stream_key(seed, _LOSS, step)
-    for metric in range(noise.METRICS_PER_SERVICE):
-        key = stream_key(seed, _NOISES[metric], step)
-        for s in range(SERVICES):
-            value, z = _late(x, s, metric * SERVICES), _z(key, s)
-            index = np.uint64(s * noise.METRICS_PER_SERVICE + metric)
-            lost = uniform_of(mixed(loss, index)) < noise.METRIC_LOSS_RATIO
-            if metric == 0:
-                noisy = np.maximum(0.0, value * (1.0 + noise.LATENCY_NOISE_RATIO * z))
-                seen = np.rint(noisy * _TENTHS) / _TENTHS
-            elif metric == 1:
-                noisy = np.minimum(1.0, np.maximum(0.0, value + noise.ERROR_RATE_NOISE * z))
-                seen = np.rint(noisy * _TEN_THOUSANDTHS) / _TEN_THOUSANDTHS
-            else:
-                noisy = np.minimum(_ALL_PCT, np.maximum(0.0, value + noise.PERCENT_NOISE * z))
-                seen = np.rint(noisy * _TENTHS) / _TENTHS
-            x[at.SEEN + metric * SERVICES + s] = where(lost, np.nan, seen)
+    for stream in range(len(_STREAMS)):
+        keys[at.NOISE + stream] = stream_key(keys[at.SEED], _STREAMS[stream], x[at.STEP])
+    for i in each(at.METRICS):
+        key, two = keys[at.NOISE + i // SERVICES], 2 * (i % SERVICES)
+        u = 1.0 - uniform_of(mixed(key, unsigned(column(two))))
+        turns = uniform_of(mixed(key, unsigned(column(two + 1))))
+        x[at.SEEN + i] = root_log(u) * wave(turns)
+    for i in each(at.METRICS):
+        value, z = _late(x, i), x[at.SEEN + i]
+        place = column(i // SERVICES)
+        spread = where(
+            place == 0, noise.LATENCY_NOISE_RATIO * value, column(_SPREAD[i // SERVICES])
+        )
+        noisy = np.minimum(column(_MOST[i // SERVICES]), np.maximum(0.0, value + spread * z))
+        scale = column(_SCALE[i // SERVICES])
+        x[at.SEEN + i] = np.rint(noisy * scale) / scale
+    for i in each(at.METRICS):
+        index = (i % SERVICES) * noise.METRICS_PER_SERVICE + i // SERVICES
+        lost = uniform_of(
+            mixed(keys[at.NOISE + noise.METRICS_PER_SERVICE], unsigned(column(index)))
+        )
+        x[at.SEEN + i] = where(lost < noise.METRIC_LOSS_RATIO, np.nan, x[at.SEEN + i])
     _judge(x)
+
+
+@law
+def _late(x: Any, i: Any) -> Any:
+    """The value of metric and service `i` that arrives in this step."""
+    step = np.maximum(0.0, x[at.STEP] - x[at.LAG + i % SERVICES])
+    place = step - at.REMEMBERED * np.floor(step / at.REMEMBERED)
+    first, second = x[at.TRUTH + i], x[at.TRUTH + at.METRICS + i]
+    third = x[at.TRUTH + 2 * at.METRICS + i]
+    return where(place == 0.0, first, where(place == 1.0, second, third))
 
 
 @law

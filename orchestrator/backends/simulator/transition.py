@@ -43,7 +43,6 @@ def initial(lane: at.Lane, seed: Any, story: Any) -> None:
         keys[at.LIVES + r] = life
     x[at.ACTION] = zero + at.WAIT
     x[at.RECOVERED_AT] = zero + at.NEVER
-    x[at.DRAINED_SERVICE] = zero - 1.0
     lags(lane)
 
 

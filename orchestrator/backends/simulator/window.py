@@ -9,7 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.backends.simulator.reading import high, law, low, mixed, where, whole
+from orchestrator.backends.simulator.reading import (
+    column,
+    each,
+    high,
+    law,
+    low,
+    mixed,
+    some,
+    unsigned,
+    where,
+    whole,
+)
 from orchestrator.backends.simulator.scene import (
     AUTH,
     BINS,
@@ -23,6 +34,8 @@ from orchestrator.backends.simulator.scene import (
     PRODUCT,
     SERVICES,
     USER_DB,
+    Condition,
+    Parameters,
     Scene,
     Work,
 )
@@ -58,15 +71,8 @@ def poisson(mean: float, z: Any) -> Any:
 
 
 @law
-def timeout_p99_ms(timed: Any, slow: Any) -> Any:
-    """`histogram_quantile` of .99 where `slow` of `timed` calls took as long as a time-out."""
-    share = np.minimum(1.0, 0.01 * timed / np.maximum(1.0, slow))
-    return TIMEOUT_MS - (TIMEOUT_MS - LOWEST_TIMEOUT_MS) * share
-
-
-@law
 def users_p99_ms(timed: Any, slow: Any, outlasts: Any) -> Any:
-    """The same for the users, who wait for the gateway to give up, and some a call before that."""
+    """`histogram_quantile` of .99 at the users, who wait for the gateway to give up, and some a call before that."""
     share = np.minimum(1.0, 0.01 * timed / np.maximum(1.0, slow))
     fast = SLOW_MS - (SLOW_MS - TIMEOUT_MS) * share
     return where(outlasts, SLOWER_MS - (SLOWER_MS - SLOW_MS) * np.minimum(1.0, 0.01 * timed), fast)
@@ -86,45 +92,55 @@ def pass_window(key: Any, scene: Scene) -> None:
 
 
 @law
+def _live(p: Parameters, c: Condition, r: Any, s: Any) -> Any:
+    """Memory of a replica, in percent of its limit, before the kernel has its say."""
+    table = p.memory_pct[column(s), whole(high(mixed(c.life[r], unsigned(column(r)))) * BINS)]
+    unwarmed = where(c.started[r] > 0.0, p.memory_started_pct, 0.0)
+    return table + FULL_PCT * c.leaked_mb[r] / column(LIMIT_MB[s]) - unwarmed
+
+
+@law
 def _impair(key: Any, scene: Scene) -> None:
     """From replicas to services: who is refused, who hangs, who is slow; and whom leaks kill."""
     p, c, w, out = scene.parameters, scene.condition, scene.work, scene.measured
-    death = mixed(key, np.uint64(_DEATH))
-    gone = p.died_early + (1.0 - p.died_early) * high(death)
-    for s in range(SERVICES):
-        serving = refused = hangs = mute = slow = living = c.in_rotation[0] * 0.0
-        memory = c.in_rotation[0] * 0.0
+    gone = p.died_early + (1.0 - p.died_early) * high(mixed(key, np.uint64(_DEATH)))
+    for s in each(SERVICES):
+        for name in (w.serving, w.refused, w.hangs, w.silent, w.slow_ms):
+            name[s] = 0.0 * c.in_rotation[s]
+        w.open[s] = c.breaker_open[s]
+        out.memory_pct[s] = np.nan + 0.0 * c.in_rotation[s]
         for i in range(MAX_REPLICAS):
             r = s * MAX_REPLICAS + i
-            leaked_pct = 100.0 * c.leaked_mb[r] / LIMIT_MB[s]
-            began = mixed(c.life[r], np.uint64(r))
-            held_pct = quantile(p.memory_pct, s, high(began)) + leaked_pct
-            held_pct = held_pct - where(c.started[r] > 0.0, p.memory_started_pct, 0.0)
-            killed = where(held_pct > FULL_PCT, c.running[r], 0.0)
-            out.killed[r] = killed
-            lives = c.running[r] - killed
-            memory = where(lives > 0.0, np.maximum(memory, held_pct), memory)
-            living = living + lives
             on = c.in_rotation[r]
-            silent = 1.0 - (1.0 - c.partitioned[r]) * (1.0 - c.drop_ratio[r])
-            stalled = np.maximum(0.0, 1.0 - c.cpu_fraction[r] - STALL_SHARE)
-            mute = mute + on * c.partitioned[r]
-            dry = where(c.held_connections[r] >= POOL_SIZE, 1.0, 0.0)
-            serving = serving + on
-            refused = refused + on * killed * gone
-            hangs = hangs + on * (1.0 - (1.0 - silent) * (1.0 - stalled) * (1.0 - dry))
-            last = where(c.held_connections[r] == POOL_SIZE - 1, p.last_connection_ms, 0.0)
-            waits = where(c.cpu_fraction[r] < 1.0, 1000.0 * STALL_FORGIVEN_S * high(key), 0.0)
-            slow = slow + on * (p.contention_ms * c.held_connections[r] + last + waits)
-        nobody = where(serving > 0.0, 0.0, 1.0)
-        serving = np.maximum(1.0, serving)
-        w.refused[s] = np.maximum(nobody, refused / serving)
-        w.hangs[s] = hangs / serving
-        w.silent[s] = mute / serving
-        w.slow_ms[s] = slow / serving
-        w.serving[s] = serving
-        w.open[s] = c.breaker_open[s]
-        out.memory_pct[s] = where(living > 0.0, np.minimum(100.0, memory), np.nan)
+            out.killed[r] = 0.0 * on
+            if some(c.running[r] > 0.0):
+                held_pct = _live(p, c, r, s)
+                killed = where(held_pct > FULL_PCT, c.running[r], 0.0)
+                out.killed[r] = killed
+                memory = np.fmax(out.memory_pct[s], np.minimum(FULL_PCT, held_pct))
+                out.memory_pct[s] = where(c.running[r] > killed, memory, out.memory_pct[s])
+                w.serving[s] = w.serving[s] + on
+                w.refused[s] = w.refused[s] + on * killed * gone
+                _slow_down(key, scene, r, s)
+        serving = np.maximum(1.0, w.serving[s])
+        w.refused[s] = where(w.serving[s] > 0.0, w.refused[s] / serving, 1.0)
+        w.hangs[s], w.silent[s] = w.hangs[s] / serving, w.silent[s] / serving
+        w.slow_ms[s], w.serving[s] = w.slow_ms[s] / serving, serving
+
+
+@law
+def _slow_down(key: Any, scene: Scene, r: Any, s: Any) -> None:
+    """Adds what the calls to one replica suffer to its service."""
+    p, c, w = scene.parameters, scene.condition, scene.work
+    on, held = c.in_rotation[r], c.held_connections[r]
+    well = (1.0 - c.partitioned[r]) * (1.0 - c.drop_ratio[r])
+    well = well * (1.0 - np.maximum(0.0, 1.0 - c.cpu_fraction[r] - STALL_SHARE))
+    well = well * where(held >= POOL_SIZE, 0.0, 1.0)
+    last_ms = where(held == POOL_SIZE - 1, p.last_connection_ms, 0.0)
+    stalled_ms = where(c.cpu_fraction[r] < 1.0, 1000.0 * STALL_FORGIVEN_S * high(key), 0.0)
+    w.hangs[s] = w.hangs[s] + on * (1.0 - well)
+    w.silent[s] = w.silent[s] + on * c.partitioned[r]
+    w.slow_ms[s] = w.slow_ms[s] + on * (p.contention_ms * held + last_ms + stalled_ms)
 
 
 @law
@@ -199,39 +215,38 @@ def _add_below(w: Work) -> None:
 def _count(key: Any, scene: Scene) -> None:
     """Counts and latencies of each service, as its callers see them."""
     p, w, out = scene.parameters, scene.work, scene.measured
-    for s in range(SERVICES):
+    checkouts = whole(np.minimum(w.late[ORDER], BINS - 1.0))
+    outlasts = low(mixed(key, np.uint64(_METRICS + GATEWAY))) < p.slow_checkout[checkouts]
+    for s in each(SERVICES):
         calls = np.maximum(0.0, w.sent[s] + w.shifted[s])
         failed = np.minimum(calls, w.lost[s])
         timed = calls - np.minimum(calls, w.turned_away[s])
-        chance = mixed(key, np.uint64(_METRICS + s))
-        well_ms = quantile(p.latency_ms, s, high(chance)) + w.slow_ms[s]
-        if s == GATEWAY:
-            checkouts = np.minimum(w.late[ORDER], BINS - 1.0)
-            outlasts = low(chance) < p.slow_checkout[whole(checkouts)]
-            late_ms = users_p99_ms(timed, w.late[s], outlasts)
-        else:
-            late_ms = timeout_p99_ms(timed, w.late[s])
+        u = high(mixed(key, unsigned(column(_METRICS + s))))
+        well_ms = p.latency_ms[column(s), whole(u * BINS)] + w.slow_ms[s]
+        share = np.minimum(1.0, 0.01 * timed / np.maximum(1.0, w.late[s]))
+        late_ms = TIMEOUT_MS - (TIMEOUT_MS - LOWEST_TIMEOUT_MS) * share
         p99_ms = where(w.late[s] > 0.0, late_ms, well_ms)
-        out.calls[s] = calls
-        out.failed[s] = failed
+        out.calls[s], out.failed[s] = calls, failed
         out.p99_ms[s] = where(timed > 0.0, p99_ms, np.nan)
         out.answered_p99_ms[s] = where(calls > failed, well_ms, np.nan)
+    late_ms = users_p99_ms(out.calls[GATEWAY], w.late[GATEWAY], outlasts)
+    out.p99_ms[GATEWAY] = where(w.late[GATEWAY] > 0.0, late_ms, out.p99_ms[GATEWAY])
 
 
 @law
 def _use(key: Any, scene: Scene) -> None:
     """CPU of the busiest replica: a line over the calls it worked on, and what was left of it."""
     p, c, w, out = scene.parameters, scene.condition, scene.work, scene.measured
-    for s in range(SERVICES):
-        chance = mixed(key, np.uint64(_METRICS + s))
+    for s in each(SERVICES):
+        u = low(mixed(key, unsigned(column(_METRICS + s))))
         worked = (w.sent[s] - w.turned_away[s]) * (1.0 - w.silent[s]) / w.serving[s]
         lost = np.maximum(0.0, w.lost[s] - w.turned_away[s]) / w.serving[s]
-        used = p.cpu_idle_pct[s] + p.cpu_call_pct[s] * worked + p.cpu_lost_pct[s] * lost
-        used = used + quantile(p.cpu_pct, s, low(chance))
+        used = column(p.cpu_idle_pct[s]) + column(p.cpu_call_pct[s]) * worked
+        used = used + column(p.cpu_lost_pct[s]) * lost + p.cpu_pct[column(s), whole(u * BINS)]
         first, second = s * MAX_REPLICAS, s * MAX_REPLICAS + 1
         begun = np.maximum(c.started[first], c.started[second])
         idle = where(w.sent[s] <= w.turned_away[s], begun, 0.0)
         used = where(idle > 0.0, p.cpu_started_pct, used)
         used = used + np.maximum(c.neighbour_cpu_pct[first], c.neighbour_cpu_pct[second])
-        lives = out.memory_pct[s] == out.memory_pct[s]
-        out.cpu_pct[s] = where(lives, np.minimum(100.0, np.maximum(0.1, used)), np.nan)
+        used = np.minimum(FULL_PCT, np.maximum(0.1, used))
+        out.cpu_pct[s] = where(np.isnan(out.memory_pct[s]), np.nan, used)

@@ -1,0 +1,186 @@
+"""Plays recorded real episodes again in the simulator, and reports how far the two are apart.
+
+`python -m orchestrator.sim_to_real --help` tells the rest. Real worlds are read, never played in.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Self
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from orchestrator.backends import make_backend
+from orchestrator.backends.docker.backend import DockerBackend
+from orchestrator.backends.process.backend import ProcessBackend
+from orchestrator.backends.simulator.backend import SimulatorBackend
+from orchestrator.environment import Environment
+from orchestrator.errors import SREError
+from orchestrator.play import play
+from orchestrator.policies import load_policy
+from orchestrator.recordings import Key, Recording, one_world, read
+from orchestrator.scores import Result, read_results
+from orchestrator.settings import Settings
+from orchestrator.sim_to_real_picture import DPI, DRAWINGS
+from orchestrator.sim_to_real_policies import Scores, policy_gaps, scores_of
+from orchestrator.sim_to_real_report import Comparison, report
+from orchestrator.sim_to_real_responses import responses
+from orchestrator.sim_to_real_windows import autocorrelations, distances_of
+from services.mesh.vocabulary import WORLD_VERSION
+
+REAL_BACKENDS = (ProcessBackend.name, DockerBackend.name)
+FROM_RECORDINGS, FROM_RESULTS = "held-out recordings", "published results"
+console = Console(stderr=True)
+
+Simulated = Mapping[Key, Recording]
+
+
+@dataclass(frozen=True, slots=True)
+class RealWorld:
+    """What is known of a real backend.
+
+    held_out: episodes that the simulator's parameters have not seen; fit: those that they were
+        fitted to.
+    results: graded episodes of which only the score was kept.
+    """
+
+    backend: str
+    held_out: Sequence[Recording]
+    fit: Sequence[Recording]
+    results: Sequence[Result]
+
+    @classmethod
+    def read(cls, backend: str, data: Path, results: Path) -> Self:
+        """`data` holds BACKEND-heldout.npz and perhaps BACKEND-fit.npz, `results` BACKEND.jsonl.
+
+        Raises OSError; ValueError for a broken file, and for episodes of another world.
+        """
+        held_out, fit = (data / f"{backend}-{part}.npz" for part in ("heldout", "fit"))
+        return cls(
+            backend=backend,
+            held_out=_of_this_world(held_out, backend),
+            fit=_of_this_world(fit, backend) if fit.exists() else [],
+            results=read_results(results / f"{backend}.jsonl", backend),
+        )
+
+    @property
+    def keys(self) -> list[Key]:
+        """All that is to be played in the simulator, each once."""
+        recorded = [recording.key for recording in (*self.held_out, *self.fit)]
+        graded = [Key(result.policy, result.tier, result.seed) for result in self.results]
+        return list(dict.fromkeys((*recorded, *graded)))
+
+
+def _of_this_world(path: Path, backend: str) -> list[Recording]:
+    recordings = read(path)
+    try:
+        world = one_world(recordings)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    if world != (backend, WORLD_VERSION):
+        raise ValueError(f"{path}: of {' '.join(world)}, not {backend} {WORLD_VERSION}")
+    return recordings
+
+
+def simulate(keys: Iterable[Key], environment: Environment) -> Iterator[Recording]:
+    """Plays each once more. Raises SREError."""
+    for key in keys:
+        record, _score = play(environment, load_policy(key.policy), key.tier, key.seed)
+        yield Recording.of(record)
+
+
+def compare(real: RealWorld, simulated: Simulated) -> Comparison:
+    """Everything that is reported; `simulated` may lack keys, which are then not compared."""
+    held_out = [recording for recording in real.held_out if recording.key in simulated]
+    fit = [recording for recording in real.fit if recording.key in simulated]
+    sim, sim_of_fit = _counterparts(held_out, simulated), _counterparts(fit, simulated)
+    scores = {key: recording.score for key, recording in simulated.items()}
+    sources: dict[str, Scores] = {FROM_RECORDINGS: scores_of(held_out)}
+    if real.results:
+        sources[FROM_RESULTS] = scores_of(real.results)
+    return Comparison(
+        backend=real.backend,
+        real=held_out,
+        sim=sim,
+        distances=distances_of(held_out, sim),
+        fitted=distances_of(fit, sim_of_fit),
+        autocorrelations=autocorrelations(held_out, sim),
+        responses_real=responses(held_out),
+        responses_sim=responses(sim),
+        policies={name: policy_gaps(found, scores) for name, found in sources.items()},
+        policies_by_tier={
+            name: policy_gaps(found, scores, by_tier=True) for name, found in sources.items()
+        },
+    )
+
+
+def _counterparts(recordings: Iterable[Recording], simulated: Simulated) -> list[Recording]:
+    """The simulated episode of each recorded one, so that repeated runs weigh alike in both."""
+    return [simulated[recording.key] for recording in recordings]
+
+
+def write(comparisons: Sequence[Comparison], out: Path, pictures: Path) -> None:
+    """Draws each comparison into `pictures`, and writes the report that shows them."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    pictures.mkdir(parents=True, exist_ok=True)
+    links: dict[tuple[str, str], str] = {}
+    for comparison in comparisons:
+        for what, draw in DRAWINGS.items():
+            picture = pictures / f"sim-to-real-{comparison.backend}-{what}.png"
+            draw(comparison).savefig(picture, dpi=DPI)
+            link = Path(os.path.relpath(picture, out.parent)).as_posix()
+            links[comparison.backend, what] = link
+    out.write_text(report(comparisons, links), encoding="ascii")
+
+
+def simulate_all(real: RealWorld, new_environment: Callable[[], Environment]) -> Simulated:
+    """Plays every key of a real world in one environment, with a bar for who waits."""
+    keys = real.keys
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    with (
+        new_environment() as environment,
+        Progress(*columns, TimeRemainingColumn(), console=console) as progress,
+    ):
+        episodes = simulate(keys, environment)
+        counted = progress.track(episodes, len(keys), description=f"simulator of {real.backend}")
+        return dict(zip(keys, counted, strict=True))
+
+
+def simulator_of(backend: str) -> Environment:
+    settings = Settings(backend=SimulatorBackend.name, simulator_of=backend)
+    return Environment(make_backend(settings))
+
+
+def main(
+    *,
+    backends: Annotated[
+        str, typer.Option(help="comma-separated real backends (default: those recorded)")
+    ] = "",
+    data: Annotated[Path, typer.Option(help="folder of recordings")] = Path("docs/calibration"),
+    results: Annotated[Path, typer.Option(help="folder of graded runs")] = Path("docs/results"),
+    out: Annotated[Path, typer.Option(help="report to write")] = Path("docs/sim-to-real.md"),
+    pictures: Annotated[Path, typer.Option(help="folder to draw into")] = Path("docs/pictures"),
+) -> None:
+    """Compares the simulator with each real backend, on all episodes recorded there."""
+    recorded = [name for name in REAL_BACKENDS if (data / f"{name}-heldout.npz").exists()]
+    names = backends.split(",") if backends else recorded
+    if not names:
+        raise typer.BadParameter(f"{data}: holds no recordings BACKEND-heldout.npz")
+    comparisons = []
+    try:
+        for name in names:
+            real = RealWorld.read(name, data, results)
+            comparisons.append(compare(real, simulate_all(real, partial(simulator_of, name))))
+    except (OSError, ValueError, SREError) as error:
+        raise typer.BadParameter(str(error)) from error
+    write(comparisons, out, pictures)
+    failed = sum(distance.fails for told in comparisons for distance in told.distances)
+    console.print(f"{out}: {len(comparisons)} compared, {failed} cells fail", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,85 @@
+"""Whether two worlds judge policies alike: scores of the same episodes, in pairs and in ranks.
+
+Pure: scores in, numbers out.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from orchestrator.distances import Estimate, mmrv, paired_gap, pearson, spearman
+from orchestrator.recordings import Key, Recording
+from orchestrator.scores import Result, interval
+from services.mesh.vocabulary import Tier
+
+HIGHEST_SCORE_GAP = 0.05
+
+Scores = Mapping[Key, float]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyGap:
+    """One policy in both worlds, over the episodes that both have; each with its interval.
+
+    tier: the only one that is counted; None where all are pooled.
+    """
+
+    policy: str
+    tier: Tier | None
+    episodes: int
+    real: Estimate
+    sim: Estimate
+    gap: Estimate
+
+    @property
+    def fails(self) -> bool:
+        """Whether the mean gap is too wide, and its interval leaves 0 out."""
+        certain = self.gap.low > 0.0 or self.gap.high < 0.0
+        return certain and abs(self.gap.mean) > HIGHEST_SCORE_GAP
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How alike two worlds rank `ranked` means; correlations are nan where nothing can be told."""
+
+    ranked: int
+    pearson: float
+    spearman: float
+    mmrv: float
+
+
+def scores_of(played: Iterable[Recording | Result]) -> dict[Key, float]:
+    """Scores by key; of a key that was played more than once, the mean."""
+    found: dict[Key, list[float]] = defaultdict(list)
+    for episode in played:
+        found[Key(episode.policy, episode.tier, episode.seed)].append(episode.score)
+    return {key: float(np.mean(scores)) for key, scores in found.items()}
+
+
+def policy_gaps(real: Scores, sim: Scores, *, by_tier: bool = False) -> list[PolicyGap]:
+    """A gap for each policy, on each tier if asked for, the best in the real world first."""
+    keys: dict[tuple[str, Tier | None], list[Key]] = defaultdict(list)
+    for key in sorted(real.keys() & sim.keys()):
+        keys[key.policy, key.tier if by_tier else None].append(key)
+    gaps = [
+        _gap(policy, tier, [(real[key], sim[key]) for key in both])
+        for (policy, tier), both in keys.items()
+    ]
+    return sorted(gaps, key=lambda found: -found.real.mean)
+
+
+def _gap(policy: str, tier: Tier | None, pairs: Sequence[tuple[float, float]]) -> PolicyGap:
+    real, sim = (list(scores) for scores in zip(*pairs, strict=True))
+    return PolicyGap(policy, tier, len(pairs), _mean(real), _mean(sim), paired_gap(sim, real))
+
+
+def _mean(scores: Sequence[float]) -> Estimate:
+    return Estimate(float(np.mean(scores)), *interval(scores))
+
+
+def agreement(gaps: Sequence[PolicyGap]) -> Agreement:
+    """Over the means of both worlds. Raises ValueError for no policy."""
+    real, sim = [gap.real.mean for gap in gaps], [gap.sim.mean for gap in gaps]
+    return Agreement(len(gaps), pearson(real, sim), spearman(real, sim), mmrv(real, sim))

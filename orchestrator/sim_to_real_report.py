@@ -1,0 +1,218 @@
+"""Tells in Markdown how far the simulator is from a real world, and where it fails.
+
+Pure: a comparison in, text out. Measures and draws nothing.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isnan
+
+import numpy as np
+
+from orchestrator.distances import Estimate
+from orchestrator.recordings import Recording
+from orchestrator.sim_to_real_policies import (
+    HIGHEST_SCORE_GAP,
+    PolicyGap,
+    agreement,
+)
+from orchestrator.sim_to_real_responses import OFFSETS, RESPONDING, Response
+from orchestrator.sim_to_real_windows import (
+    HIGHEST_AUTOCORRELATION_GAP,
+    HIGHEST_RATIO,
+    LEAST_DISTANCE,
+    Autocorrelation,
+    Distance,
+)
+from services.mesh.vocabulary import ActionName
+
+DISTANCE_COLUMNS = (
+    "metric", "fault", "windows", "missing real", "missing sim",
+    "KS", "KS real-real", "ratio", "W", "W real-real", "ratio",
+)  # fmt: skip
+POLICY_COLUMNS = ("policy", "episodes", "real", "95 %", "sim", "95 %", "sim - real", "95 %")
+AGREEMENT_COLUMNS = ("ranked", "how many", "Pearson", "Spearman", "MMRV")
+HEAD = f"""# From the simulator to the real mesh
+
+How far the simulator's episodes are from recorded real ones of the same policy, tier and seed.
+Written by `python -m orchestrator.sim_to_real`; the seeds compared were held out from the fit.
+
+How to read it:
+
+- **KS** is the Kolmogorov-Smirnov distance of two samples of windows: the largest difference of
+  their distribution functions. **W** is the 1-Wasserstein distance over the spread of the real
+  sample: its interquartile range, or its standard deviation where that is larger.
+- **real-real** is the same distance between two halves of the real episodes: repeated runs of the
+  same episodes where there are any, otherwise every other seed. Halves are smaller than the whole,
+  and of other seeds, so that it is a lenient floor. **ratio** is sim-real over real-real, neither
+  counted as less than {LEAST_DISTANCE}.
+- A cell fails where a ratio is above {HIGHEST_RATIO:g}, or where the autocorrelations differ by
+  more than {HIGHEST_AUTOCORRELATION_GAP}. A policy fails where its mean score differs by more than
+  {HIGHEST_SCORE_GAP}, and the interval of the difference leaves 0 out.
+- **MMRV** is the mean maximum rank violation of SIMPLER (arXiv 2405.05941), in points of score.
+- Windows are pooled over the seven services, those of reset left out. Episodes with two faults
+  count for responses and policies only. Intervals are bootstraps of the mean.
+"""
+WINDOWS, RESPONSES, POLICIES = "windows", "responses", "policies"
+"""What the pictures show."""
+DIGITS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One real world and the simulator of it.
+
+    real, sim: the held-out episodes and those of the same keys.
+    fitted: distances on the episodes that were fitted to.
+    policies: gaps, pooled over tiers, by where the real scores are from.
+    policies_by_tier: the same, tier by tier.
+    """
+
+    backend: str
+    real: Sequence[Recording]
+    sim: Sequence[Recording]
+    distances: Sequence[Distance]
+    fitted: Sequence[Distance]
+    autocorrelations: Sequence[Autocorrelation]
+    responses_real: Mapping[ActionName, Response]
+    responses_sim: Mapping[ActionName, Response]
+    policies: Mapping[str, Sequence[PolicyGap]]
+    policies_by_tier: Mapping[str, Sequence[PolicyGap]]
+
+
+def report(comparisons: Iterable[Comparison], pictures: Mapping[tuple[str, str], str]) -> str:
+    """The whole document; `pictures` are links by backend and by what they show."""
+    parts = [HEAD]
+    for comparison in comparisons:
+        links = {
+            what: link for (name, what), link in pictures.items() if name == comparison.backend
+        }
+        parts += _section(comparison, links)
+    return "\n".join(parts)
+
+
+def _section(told: Comparison, links: Mapping[str, str]) -> Iterator[str]:
+    policies = sorted({recording.policy for recording in told.real})
+    seeds = {recording.seed for recording in told.real}
+    yield f"## Against the {told.backend} backend\n"
+    yield (
+        f"{len(told.real)} held-out episodes of {', '.join(policies)}; "
+        f"seeds {min(seeds)} to {max(seeds)}, {len(seeds)} in all.\n"
+    )
+    yield "### What fails\n"
+    yield "\n".join(f"- {line}" for line in failures(told)) + "\n"
+    yield "### Windows\n"
+    yield table(DISTANCE_COLUMNS, map(_distance_row, told.distances))
+    yield _picture(links, WINDOWS, "Distribution functions of each metric under each fault")
+    yield "### Autocorrelation at lag 1\n"
+    yield table(
+        ("metric", "fault", "real", "sim"), map(_autocorrelation_row, told.autocorrelations)
+    )
+    yield "### Responses to actions\n"
+    yield "Means of the service acted on, by step from the action, whose own window is 0.\n"
+    columns = ("action", "metric", "world", "times", *(f"{offset:+d}" for offset in OFFSETS))
+    yield table(columns, _response_rows(told))
+    yield _picture(links, RESPONSES, "Mean response of the service acted on")
+    yield from _policies(told)
+    yield _picture(links, POLICIES, "Mean scores of policies in both worlds")
+
+
+def failures(told: Comparison) -> list[str]:
+    """Everything that fails, a line each, the shares of it first."""
+    lines = [_share("cells of held-out seeds", told.distances)]
+    if told.fitted:
+        lines.append(_share("cells of the seeds that were fitted to", told.fitted))
+    lines += [
+        f"`{d.metric}`, {d.cause}: KS ratio {_number(d.ks_ratio)}, W ratio "
+        f"{_number(d.wasserstein_ratio)}"
+        for d in told.distances
+        if d.fails
+    ]
+    lines += [
+        f"`{a.metric}`, {a.cause}: autocorrelation {_number(a.sim)}, really {_number(a.real)}"
+        for a in told.autocorrelations
+        if a.fails
+    ]
+    lines += [
+        f"{gap.policy} ({source}): scores {_signed(gap.gap.mean)}"
+        for source, gaps in told.policies.items()
+        for gap in gaps
+        if gap.fails
+    ]
+    return lines
+
+
+def _share(what: str, distances: Sequence[Distance]) -> str:
+    failed = sum(distance.fails for distance in distances)
+    untold = sum(not distance.told for distance in distances)
+    without = f"; {untold} cannot be told, for want of real episodes" if untold else ""
+    return f"{failed} of {len(distances)} {what} are too far from the real ones{without}"
+
+
+def _distance_row(d: Distance) -> tuple[str, ...]:
+    ks = (d.ks, d.ks_floor, d.ks_ratio)
+    wasserstein = (d.wasserstein, d.wasserstein_floor, d.wasserstein_ratio)
+    missing = (f"{100 * share:.1f} %" for share in (d.missing_real, d.missing_sim))
+    return (f"`{d.metric}`", d.cause, str(d.windows), *missing, *map(_number, (*ks, *wasserstein)))
+
+
+def _autocorrelation_row(a: Autocorrelation) -> tuple[str, ...]:
+    return f"`{a.metric}`", a.cause, _number(a.real), _number(a.sim)
+
+
+def _response_rows(told: Comparison) -> Iterator[tuple[str, ...]]:
+    for action in sorted({*told.responses_real, *told.responses_sim}, key=list(ActionName).index):
+        for metric in RESPONDING:
+            for world, found in (("real", told.responses_real), ("sim", told.responses_sim)):
+                if action in found:
+                    means = map(_number, found[action].means[metric])
+                    yield action, f"`{metric}`", world, str(found[action].times), *means
+
+
+def _policies(told: Comparison) -> Iterator[str]:
+    for source, gaps in told.policies.items():
+        yield f"### Policies, {source}\n"
+        if not gaps:
+            yield "No episode of these was played in both worlds.\n"
+            continue
+        yield table(POLICY_COLUMNS, map(_policy_row, gaps))
+        ranked = {"policies": gaps, "policies on a tier": told.policies_by_tier[source]}
+        yield table(AGREEMENT_COLUMNS, (_agreement_row(*item) for item in ranked.items()))
+
+
+def _policy_row(gap: PolicyGap) -> tuple[str, ...]:
+    worlds = (
+        text for world in (gap.real, gap.sim) for text in (f"{world.mean:.3f}", _interval(world))
+    )
+    low, high = _signed(gap.gap.low), _signed(gap.gap.high)
+    return gap.policy, str(gap.episodes), *worlds, _signed(gap.gap.mean), f"{low} .. {high}"
+
+
+def _agreement_row(what: str, gaps: Sequence[PolicyGap]) -> tuple[str, ...]:
+    found = agreement(gaps)
+    numbers = (found.pearson, found.spearman, found.mmrv)
+    return what, str(found.ranked), *map(_number, numbers)
+
+
+def _picture(links: Mapping[str, str], what: str, caption: str) -> str:
+    return f"![{caption}]({links[what]})\n" if what in links else ""
+
+
+def _interval(estimate: Estimate) -> str:
+    return f"{estimate.low:.3f} .. {estimate.high:.3f}"
+
+
+def _signed(points: float) -> str:
+    return f"{points:+.3f}"
+
+
+def _number(value: float) -> str:
+    """Three digits; a dash for what cannot be told."""
+    if isnan(value):
+        return "-"
+    return np.format_float_positional(value, precision=DIGITS, fractional=False, trim="-")
+
+
+def table(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = (columns, ["---"] * len(columns), *rows)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"

@@ -1,0 +1,68 @@
+"""What follows on an action: the mean course of the services that it was taken on.
+
+Pure: recordings in, numbers out.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from orchestrator.recordings import Recording
+from orchestrator.sim_to_real_windows import Floats, Metric, mean_known, series
+from services.mesh.topology import Service
+from services.mesh.vocabulary import ACTION_COSTS, ActionName
+
+STEPS_BEFORE, STEPS_AFTER = 2, 6
+OFFSETS = range(-STEPS_BEFORE, STEPS_AFTER + 1)
+"""Steps seen around an action; 0 is the window right after it."""
+SERVICE_INDEX = {service: index for index, service in enumerate(Service)}
+RESPONDING = (Metric.ERROR_RATE, Metric.LATENCY_P99)
+"""What responses to actions are told in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What became of the services that an action was taken on.
+
+    times: how often it was accepted.
+    means: the mean over those times at each of OFFSETS, nan where no episode reaches.
+    """
+
+    times: int
+    means: Mapping[Metric, Floats]
+
+
+def responses(recordings: Sequence[Recording]) -> dict[ActionName, Response]:
+    """By every action that costs anything, and was accepted in any episode."""
+    found: dict[ActionName, dict[Metric, list[Floats]]] = {}
+    for recording in recordings:
+        of_metric = {metric: series(recording, metric) for metric in RESPONDING}
+        for action, service, step in _accepted(recording):
+            seen = found.setdefault(action, {metric: [] for metric in RESPONDING})
+            for metric, values in of_metric.items():
+                seen[metric].append(_around(values[:, SERVICE_INDEX[service]], step))
+    return {
+        action: Response(
+            times=len(seen[RESPONDING[0]]),
+            means={metric: _means(np.array(rows)) for metric, rows in seen.items()},
+        )
+        for action, seen in sorted(found.items(), key=lambda item: list(ActionName).index(item[0]))
+    }
+
+
+def _accepted(recording: Recording) -> Iterator[tuple[ActionName, Service, int]]:
+    for step, (action, service, accepted) in enumerate(recording.actions, start=1):
+        if accepted and service is not None and ACTION_COSTS[action]:
+            yield action, service, step
+
+
+def _around(values: Floats, step: int) -> Floats:
+    """The values at OFFSETS from a step; nan before the first and after the last."""
+    steps = step + np.array(OFFSETS)
+    inside = (steps >= 0) & (steps < len(values))
+    return np.where(inside, values[np.clip(steps, 0, len(values) - 1)], np.nan)
+
+
+def _means(rows: Floats) -> Floats:
+    return np.array([mean_known(column) for column in rows.T])

@@ -1,0 +1,351 @@
+"""Worlds that are alike pass, a bent one fails where it was bent, and the report says so."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from orchestrator import sim_to_real
+from orchestrator.environment import Environment
+from orchestrator.recordings import COLUMNS, Key, Recording, write
+from orchestrator.settings import Settings
+from orchestrator.sim_to_real import FROM_RECORDINGS, FROM_RESULTS, RealWorld, compare, simulate
+from orchestrator.sim_to_real_picture import DRAWINGS, draw_policies, draw_windows
+from orchestrator.sim_to_real_policies import agreement, policy_gaps, scores_of
+from orchestrator.sim_to_real_report import failures, report
+from orchestrator.sim_to_real_responses import OFFSETS, responses
+from orchestrator.sim_to_real_windows import (
+    CAUSES,
+    Metric,
+    autocorrelations,
+    by_cause,
+    cause_of,
+    distances_of,
+    halves,
+    series,
+)
+from services.mesh.topology import Service
+from services.mesh.vocabulary import (
+    WORLD_VERSION,
+    ActionName,
+    FaultKind,
+    FlapCause,
+    Tier,
+)
+from tests.orchestrator.test_scores import result
+from tests.paper_mesh import PaperMesh
+
+REAL, SIM = "process", "simulator"
+STEPS = 12
+WAITS = ((ActionName.WAIT, None, True),) * STEPS
+DB = Service.USER_DB
+PNG = b"\x89PNG"
+HEALTHY = {"calls": 40, "failed": 2, "latency_p99": 30.0, "cpu_pct": 15.0, "memory_pct": 25.0}
+
+
+def recording(policy="wait", tier=Tier.EASY, seed=1, **changes):
+    """An episode of noise around HEALTHY, its own for every seed and world."""
+    backend = changes.get("backend", REAL)
+    rng = np.random.default_rng([seed, len(policy), len(tier), backend == SIM])
+    noise = rng.uniform(0.8, 1.2, (STEPS + 1, len(Service), len(COLUMNS)))
+    true = (noise * [HEALTHY[column] for column in COLUMNS]).astype(np.float32)
+    told = {"backend": backend, "world_version": WORLD_VERSION, "actions": WAITS, "true": true}
+    return Recording(policy=policy, tier=tier, seed=seed, **{"score": 0.5, **told, **changes})
+
+
+def bent(found, column, factor):
+    true = found.true.copy()
+    true[:, :, COLUMNS.index(column)] *= factor
+    return replace(found, true=true)
+
+
+def world(backend, policies=("wait", "random"), seeds=range(12), **changes):
+    return [
+        recording(policy, tier, seed, backend=backend, score=0.2 + 0.05 * len(policy), **changes)
+        for policy in policies
+        for tier in (Tier.EASY, Tier.MEDIUM, Tier.HARD, Tier.CONTROL)
+        for seed in seeds
+    ]
+
+
+@pytest.fixture(scope="module")
+def real():
+    return world(REAL)
+
+
+@pytest.fixture(scope="module")
+def sim():
+    return world(SIM)
+
+
+def played(recordings):
+    return {found.key: found for found in recordings}
+
+
+def known(real, **changes):
+    return replace(RealWorld(REAL, real, [], []), **changes)
+
+
+def test_a_cause_is_the_fault_of_tier_and_seed():
+    assert cause_of(recording(tier=Tier.EASY)) is FaultKind.SINGLE_OOM
+    assert cause_of(recording(tier=Tier.MEDIUM)) is FaultKind.DB_CONNECTION_LEAK
+    assert cause_of(recording(tier=Tier.CONTROL)) is FaultKind.NONE
+    flaps = {cause_of(recording(tier=Tier.HARD, seed=seed)) for seed in range(3)}
+    assert flaps == {*FlapCause}
+
+
+def test_two_faults_are_in_no_cell():
+    found = [recording(tier=Tier.EXPERT, seed=seed) for seed in range(30)]
+    alone = [each for each in found if cause_of(each) is not None]
+    assert 0 < len(alone) < len(found)
+    assert sum(map(len, by_cause(found).values())) == len(alone)
+
+
+def test_an_error_rate_is_the_share_of_failed_calls():
+    found = recording()
+    found.true[3, 0, :2] = 8, 2
+    found.true[4, 0, :2] = 0, 0
+    rates = series(found, Metric.ERROR_RATE)
+    assert rates.shape == (STEPS + 1, len(Service))
+    assert rates[3, 0] == 0.25
+    assert np.isnan(rates[4, 0])
+
+
+def test_halves_are_every_other_seed():
+    found = [recording(seed=seed) for seed in (4, 6, 8, 10)]
+    assert [[r.seed for r in half] for half in halves(found)] == [[4, 8], [6, 10]]
+
+
+def test_halves_are_repeated_runs_where_there_are_any():
+    once, again = recording(seed=1), bent(recording(seed=1), "cpu_pct", 2)
+    assert halves([once, recording(seed=2), again]) == ([once], [again])
+
+
+def test_worlds_that_are_alike_have_no_failing_cell(real, sim):
+    found = distances_of(real, sim)
+    assert {(d.metric, d.cause) for d in found} == {(m, c) for m in Metric for c in CAUSES}
+    assert not [d for d in found if d.fails or not d.told]
+
+
+def test_a_bent_metric_fails_in_every_cell_of_it_and_in_no_other(real, sim):
+    slow = [bent(found, "latency_p99", 3.0) for found in sim]
+    failed = {(d.metric, d.cause) for d in distances_of(real, slow) if d.fails}
+    assert failed == {(Metric.LATENCY_P99, cause) for cause in CAUSES}
+
+
+def test_a_metric_bent_under_one_fault_fails_there(real, sim):
+    hot = [bent(r, "cpu_pct", 2.0) if r.tier is Tier.EASY else r for r in sim]
+    failed = [(d.metric, d.cause) for d in distances_of(real, hot) if d.fails]
+    assert failed == [(Metric.CPU_PCT, FaultKind.SINGLE_OOM)]
+
+
+def test_one_seed_has_no_floor_and_is_neither_passed_nor_failed():
+    one = recording(seed=1)
+    found = distances_of([one], [bent(one, "cpu_pct", 9.0)])
+    assert found
+    assert not [d for d in found if d.told or d.fails]
+
+
+def test_missing_windows_are_counted():
+    one, other = recording(seed=1), recording(seed=2)
+    one.true[:, :, COLUMNS.index("cpu_pct")] = np.nan
+    (cpu,) = (d for d in distances_of([one, other], [other]) if d.metric is Metric.CPU_PCT)
+    assert (cpu.missing_real, cpu.missing_sim) == (0.5, 0.0)
+    assert not cpu.told
+
+
+def test_equal_and_rare_differences_are_no_gap(real):
+    still = [replace(r, true=np.ones_like(r.true)) for r in real]
+    assert {d.ks_ratio for d in distances_of(still, still)} == {1.0}
+
+
+def test_a_world_that_remembers_is_told_from_one_that_does_not(real, sim):
+    rising = [replace(r, true=np.sort(r.true, axis=0)) for r in sim]
+    found = autocorrelations(real, rising)
+    assert len(found) == len(Metric) * len(CAUSES)
+    memory = [a for a in found if a.metric is Metric.MEMORY_PCT]
+    assert all(a.fails and a.sim > 0.5 > a.real for a in memory)
+    assert not [a for a in autocorrelations(real, sim) if a.fails]
+
+
+def test_a_response_is_the_course_around_the_action():
+    found = recording(actions=(*WAITS[:3], (ActionName.RESTART, DB, True), *WAITS[4:]))
+    response = responses([found])[ActionName.RESTART]
+    assert response.times == 1
+    course = found.true[2:11, list(Service).index(DB), COLUMNS.index("latency_p99")]
+    assert response.means[Metric.LATENCY_P99] == pytest.approx(course)
+
+
+def test_a_response_has_nothing_from_beyond_the_episode():
+    late = recording(actions=(*WAITS[:-1], (ActionName.SCALE_UP, DB, True)))
+    means = responses([late])[ActionName.SCALE_UP].means[Metric.ERROR_RATE]
+    assert [bool(np.isnan(mean)) for mean in means] == [offset > 0 for offset in OFFSETS]
+
+
+def test_refused_actions_and_waits_have_no_response():
+    refused = (ActionName.RESTART, DB, False)
+    assert responses([recording(actions=(refused, *WAITS[1:]))]) == {}
+
+
+def test_a_policy_is_compared_on_the_keys_of_both():
+    here = {Key("wait", Tier.EASY, seed): 0.25 for seed in (1, 2, 3)}
+    there = {Key("wait", Tier.EASY, seed): 0.75 for seed in (2, 3, 4)}
+    (gap,) = policy_gaps(here, there)
+    assert (gap.policy, gap.tier, gap.episodes) == ("wait", None, 2)
+    assert (gap.real.mean, gap.sim.mean, gap.gap) == (0.25, 0.75, (0.5, 0.5, 0.5))
+    assert gap.fails
+
+
+def test_a_gap_that_may_be_none_does_not_fail():
+    keys = [Key("wait", Tier.EASY, seed) for seed in range(4)]
+    (gap,) = policy_gaps(
+        dict(zip(keys, (0.1, 0.9, 0.1, 0.9), strict=True)),
+        dict(zip(keys, (0.9, 0.1, 0.9, 0.3), strict=True)),
+    )
+    assert gap.gap.low < 0.0 < gap.gap.high
+    assert not gap.fails
+
+
+def test_policies_are_compared_tier_by_tier_if_asked_for(real, sim):
+    gaps = policy_gaps(scores_of(real), scores_of(sim), by_tier=True)
+    assert len({(gap.policy, gap.tier) for gap in gaps}) == len(gaps) == 8
+
+
+def test_a_key_played_twice_has_its_mean_score():
+    runs = [recording(score=0.2), recording(score=0.4)]
+    assert scores_of(runs) == {runs[0].key: pytest.approx(0.3)}
+
+
+def test_agreement_is_over_the_means():
+    scores = {Key(name, Tier.EASY, 1): 0.1 * n for n, name in enumerate(("a", "b", "c"))}
+    turned = {key: 1.0 - score for key, score in scores.items()}
+    found = agreement(policy_gaps(scores, turned))
+    assert found.ranked == 3
+    assert found.spearman == pytest.approx(-1.0)
+    assert found.mmrv == pytest.approx((0.2 + 0.1 + 0.2) / 3)
+
+
+def test_the_simulator_is_asked_for_each_key():
+    keys = [Key("wait", Tier.EASY, 3), Key("oracle", Tier.MEDIUM, 4)]
+    with Environment(PaperMesh) as environment:
+        found = list(simulate(keys, environment))
+    assert [recording.key for recording in found] == keys
+    assert {recording.backend for recording in found} == {PaperMesh.name}
+
+
+def test_every_key_is_played_once(real):
+    graded = [result(policy="wait", tier=Tier.EASY, seed=seed) for seed in (1, 99)]
+    keys = known(real, fit=real[:3], results=graded).keys
+    assert len(keys) == len(set(keys)) == len(real) + 1
+
+
+def test_all_sources_of_real_scores_are_compared(real, sim):
+    graded = [result(r.score - 0.1, policy=r.policy, tier=r.tier, seed=r.seed) for r in real]
+    told = compare(known(real, results=graded), played(sim))
+    assert not [gap for gap in told.policies[FROM_RECORDINGS] if gap.fails]
+    assert all(gap.gap.mean == pytest.approx(0.1) for gap in told.policies[FROM_RESULTS])
+    assert all(gap.fails for gap in told.policies[FROM_RESULTS])
+
+
+def test_what_fails_is_listed(real, sim):
+    slow = [bent(found, "latency_p99", 3.0) for found in sim]
+    told = compare(known(real, fit=real), played(slow))
+    share, fitted, *cells = failures(told)
+    assert share.startswith("6 of 24 cells of held-out seeds")
+    assert fitted.startswith("6 of 24 cells of the seeds that were fitted")
+    assert len(cells) == 6
+    assert all(Metric.LATENCY_P99 in cell for cell in cells)
+
+
+def test_every_table_has_a_cell_for_every_column(real, sim):
+    acted = [replace(r, actions=((ActionName.RESTART, DB, True), *WAITS[1:])) for r in real]
+    text = report([compare(known(acted, fit=acted), played(sim))], {})
+    tables = re.findall(r"(?:^\|.*\|\n)+", text, re.M)
+    assert len(tables) == 5
+    for table in tables:
+        assert len({line.count("|") for line in table.splitlines()}) == 1
+    assert "nan" not in text
+    assert text.isascii()
+
+
+def test_a_failing_cell_is_tinted_and_both_worlds_are_drawn(real, sim):
+    slow = [bent(found, "latency_p99", 3.0) for found in sim]
+    panels = draw_windows(compare(known(real), played(slow))).axes
+    assert len(panels) == len(Metric) * len(CAUSES)
+    tinted = {panel.get_facecolor() for panel in panels[: len(CAUSES)]}
+    assert tinted.isdisjoint({panel.get_facecolor() for panel in panels[len(CAUSES) :]})
+    assert {len(panel.get_lines()) for panel in panels} == {2}
+
+
+def test_every_policy_is_named_in_the_scatter(real, sim):
+    (panel,) = draw_policies(compare(known(real), played(sim))).axes
+    assert {text.get_text() for text in panel.texts} == {"wait", "random"}
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """Runs the command on what lies in `tmp_path`, on paper instead of in the simulator."""
+    monkeypatch.setattr(sim_to_real, "make_backend", lambda _settings: PaperMesh)
+    app = typer.Typer()
+    app.command()(sim_to_real.main)
+
+    def invoke(*options):
+        folders = ("--data", tmp_path, "--results", tmp_path, "--pictures", tmp_path / "drawn")
+        arguments = [str(a) for a in (*folders, "--out", tmp_path / "told" / "gap.md", *options)]
+        return CliRunner(env={"COLUMNS": "300"}).invoke(app, arguments)
+
+    return invoke
+
+
+def test_the_command_writes_a_report_and_its_pictures(run, tmp_path):
+    few = world(REAL, seeds=range(2))
+    write(tmp_path / f"{REAL}-heldout.npz", few)
+    write(tmp_path / f"{REAL}-fit.npz", few[:2])
+    graded = [result(backend=REAL, policy="wait", tier=Tier.EASY, seed=seed) for seed in (7, 8)]
+    lines = "\n".join(each.model_dump_json() for each in graded)
+    (tmp_path / f"{REAL}.jsonl").write_text(lines)
+    done = run()
+    assert done.exit_code == 0, done.output
+    text = (tmp_path / "told" / "gap.md").read_text(encoding="ascii")
+    assert f"Against the {REAL} backend" in text
+    assert FROM_RESULTS in text
+    links = re.findall(r"!\[.*\]\((.*)\)", text)
+    assert len(links) == len(DRAWINGS)
+    assert all((tmp_path / "told" / link).read_bytes().startswith(PNG) for link in links)
+
+
+def test_the_settings_name_the_real_backend(monkeypatch):
+    asked: list[Settings] = []
+    monkeypatch.setattr(sim_to_real, "make_backend", asked.append)
+    sim_to_real.simulator_of(REAL)
+    assert [(s.backend, s.simulator_of) for s in asked] == [(SIM, REAL)]
+
+
+def test_no_recordings_are_an_error(run, tmp_path):
+    done = run()
+    assert done.exit_code == 2
+    assert "heldout" in done.output
+    assert not (tmp_path / "told").exists()
+
+
+def test_recordings_of_another_world_are_named(run, tmp_path):
+    write(tmp_path / f"{REAL}-heldout.npz", [recording(world_version="0")])
+    done = run()
+    assert done.exit_code == 2
+    assert f"{REAL}-heldout.npz" in done.output
+
+
+def test_a_backend_that_was_never_recorded_is_named(run):
+    done = run("--backends", "moon")
+    assert done.exit_code == 2
+    assert "moon-heldout.npz" in done.output
+
+
+def test_an_unknown_policy_is_named(run, tmp_path):
+    write(tmp_path / f"{REAL}-heldout.npz", [recording(policy="genius")])
+    done = run()
+    assert done.exit_code == 2
+    assert "genius" in done.output
