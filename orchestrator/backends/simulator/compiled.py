@@ -59,4 +59,4 @@ def _number_of(bits: Any) -> Any:
 def compile_laws() -> None:
     """Lets Numba call all laws that have been imported by now."""
     for function in reading.LAWS:
-        register_jitable(error_model="numpy", _nrt=False)(function)
+        register_jitable(error_model="numpy", _nrt=False, forceinline=True)(function)

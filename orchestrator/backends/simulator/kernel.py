@@ -1,12 +1,12 @@
 """Numba's reading of the simulator: one lane after the other, compiled once and kept on disk.
 
-The compiled code is kept in the user's cache folder (XDG_CACHE_HOME), under a name that changes with
-the text of any law, so that no stale code is ever run.
+The compiled code is kept in the user's cache folder (XDG_CACHE_HOME), under a name that changes
+with the text of any law, so that no stale code is ever run.
 """
 
 import hashlib
 import os
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,21 @@ import numpy as np
 
 from orchestrator.backends.simulator import lane as at
 from orchestrator.backends.simulator.compiled import compile_laws
-from orchestrator.backends.simulator.lanes import Seat
-from orchestrator.backends.simulator.scene import Parameters, Scene, scene_of
+from orchestrator.backends.simulator.lanes import Seat, Shown
+from orchestrator.backends.simulator.presented import ACTIONS, PRESENTED, present
+from orchestrator.backends.simulator.scene import SERVICES, Parameters, Scene, scene_of
 from orchestrator.backends.simulator.transition import initial, observe, transition
 
 compile_laws()
 
 
-def _advance(lanes: at.Lane, moves: Any, seat: Seat, of: Scene) -> None:
+def _advance(lanes: at.Lane, moves: Any, of: tuple[Seat, Scene], shown: Shown) -> None:
     """A step in all lanes, (lanes, KEYS) and (lanes, FIELDS); see `lanes` for moves and seats.
 
-    of: a scene of records, one each.
+    of: the seats, and a scene of records, one each.
     """
-    scene = Scene(of.parameters[0], of.condition[0], of.work[0], of.measured[0], of.hanging)
+    seat, one = of
+    scene = Scene(one.parameters[0], one.condition[0], one.work[0], one.measured[0], one.hanging)
     for number in range(len(lanes.x)):
         lane = at.Lane(lanes.keys[number], lanes.x[number])
         if moves[number, 0] < 0 or lane.x[at.DONE] > 0.0:
@@ -37,9 +39,10 @@ def _advance(lanes: at.Lane, moves: Any, seat: Seat, of: Scene) -> None:
             observe(lane, scene)
         else:
             transition(lane, float(moves[number, 0]), float(moves[number, 1]), scene)
+        present(lane, shown.rows[number], shown.masks[number])
 
 
-def _compiled(function: Callable[..., None]) -> Callable[..., None]:
+def _compiled(function: Any) -> Any:
     """Compiled at its first call, or found on disk; not kept where no folder can be written."""
     laws = hashlib.sha256()
     sources = sorted([*Path(__file__).parents[3].glob("services/mesh/*.py"), *_OWN, *_SHARED])
@@ -47,21 +50,24 @@ def _compiled(function: Callable[..., None]) -> Callable[..., None]:
         laws.update(path.read_bytes())
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = home / "sre-autopilot" / laws.hexdigest()[:16]
+    # Nothing is allocated, so nothing needs to be counted: half the time.
+    njit: Any = partial(numba.njit, nogil=True, error_model="numpy", _nrt=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
-        return numba.njit(nogil=True, _nrt=False, error_model="numpy")(function)
-    was, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder)
+        return njit()(function)
+    config: Any = numba.config
+    was, config.CACHE_DIR = config.CACHE_DIR, str(folder)
     try:
-        return numba.njit(cache=True, nogil=True, _nrt=False, error_model="numpy")(function)
+        return njit(cache=True)(function)
     finally:
-        numba.config.CACHE_DIR = was
+        config.CACHE_DIR = was
 
 
 def _records(scene: Scene) -> Scene:
     """The same with one record for each group of arrays: Numba passes it on by its address."""
-    grouped = (_record(group) for group in scene[:-1])
-    return Scene(*grouped, scene.hanging)
+    p, c, w, measured = (_record(group) for group in scene[:-1])
+    return Scene(p, c, w, measured, scene.hanging)
 
 
 def _record(group: Any) -> Any:
@@ -83,6 +89,9 @@ class Kernel:
 
     def __init__(self, parameters: Parameters, lanes: int) -> None:
         self._lane = at.Lane(np.zeros((lanes, at.KEYS), np.uint64), np.zeros((lanes, at.FIELDS)))
+        self.shown = Shown(
+            np.zeros((lanes, PRESENTED), np.float32), np.zeros((lanes, ACTIONS * SERVICES), np.int8)
+        )
         self._scene = _records(scene_of(parameters, np.zeros))
 
     @property
@@ -94,4 +103,4 @@ class Kernel:
         return self._lane.keys
 
     def step(self, moves: Any, seat: Seat) -> None:
-        advance(self._lane, moves, seat, self._scene)
+        advance(self._lane, moves, (seat, self._scene), self.shown)

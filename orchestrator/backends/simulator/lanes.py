@@ -30,8 +30,19 @@ def seat(tier: Tier, seeds: Sequence[int], lanes: int) -> Seat:
     return Seat(np.asarray(seeds, np.uint64), stories(tier, seeds), rows)
 
 
+class Shown(NamedTuple):
+    """What learners are given: `rows` (lanes, PRESENTED), float32, and `masks` (lanes, actions *
+    services), int8; see `presented`.
+    """
+
+    rows: Any
+    masks: Any
+
+
 class Lanes(Protocol):
     """`x` is (lanes, FIELDS), `keys` is (lanes, KEYS): see `lane`."""
+
+    shown: Shown
 
     @property
     def x(self) -> Any: ...

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from orchestrator.backends.simulator import lane as at
-from orchestrator.backends.simulator.lanes import Seat
-from orchestrator.backends.simulator.scene import Parameters, Scene, scene_of
+from orchestrator.backends.simulator.lanes import Seat, Shown
+from orchestrator.backends.simulator.presented import ACTIONS, PRESENTED, present
+from orchestrator.backends.simulator.scene import SERVICES, Parameters, Scene, scene_of
 from orchestrator.backends.simulator.transition import initial, observe, transition
 
 
@@ -15,6 +16,9 @@ class Reference:
 
     def __init__(self, parameters: Parameters, lanes: int) -> None:
         self._parameters = parameters
+        self.shown = Shown(
+            np.zeros((lanes, PRESENTED), np.float32), np.zeros((lanes, ACTIONS * SERVICES), np.int8)
+        )
         self._lane = at.Lane(np.zeros((at.KEYS, lanes), np.uint64), np.zeros((at.FIELDS, lanes)))
 
     @property
@@ -30,6 +34,7 @@ class Reference:
         for chosen in (begins, ~begins):
             if chosen.any():
                 self._step(np.flatnonzero(chosen), moves, seat, fresh=chosen is begins)
+        present(self._lane, self.shown.rows.T, self.shown.masks.T)
 
     def _step(self, chosen: Any, moves: Any, seat: Seat, *, fresh: bool) -> None:
         lane = at.Lane(self._lane.keys[:, chosen], self._lane.x[:, chosen])
@@ -40,7 +45,8 @@ class Reference:
             initial(lane, seat.seeds[rows], seat.stories[rows].T)
             observe(lane, scene)
         else:
-            transition(lane, *moves[chosen].T.astype(np.float64), scene)
+            action, service = moves[chosen].T.astype(np.float64)
+            transition(lane, action, service, scene)
         self._lane.keys[:, chosen], self._lane.x[:, chosen] = lane
 
     def _scene(self, lanes: int) -> Scene:

@@ -129,7 +129,7 @@ def _judge(x: Any) -> None:
     for s in range(SERVICES):
         latency, errors = x[at.SEEN + LATENCY + s], x[at.SEEN + ERRORS + s]
         bad = (errors > ERROR_RATE_LIMIT) | (latency > P99_LIMIT_MS)
-        known = (errors == errors) & (latency == latency)
+        known = (np.isnan(errors) | np.isnan(latency)) ^ True
         verdict = where(bad, 0.0, where(known, 1.0, x[at.VERDICT + s]))
         x[at.VERDICT + s] = verdict
         met_weight = met_weight + verdict * WEIGHTS[s]

@@ -20,7 +20,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def story(faults: Sequence[Fault]) -> Floats:
-    """(FAULTS * FAULT_FIELDS,). Raises ValueError for more faults, or a kind that is not shipped."""
+    """(FAULTS * FAULT_FIELDS,). Raises ValueError for more, or for faults from elsewhere."""
     told = [fault for fault in faults if fault.kind != FaultKind.NONE]
     if len(told) > at.FAULTS:
         raise ValueError(f"the simulator knows {at.FAULTS} faults at once, not {len(told)}")

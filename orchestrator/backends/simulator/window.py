@@ -72,7 +72,9 @@ def poisson(mean: float, z: Any) -> Any:
 
 @law
 def users_p99_ms(timed: Any, slow: Any, outlasts: Any) -> Any:
-    """`histogram_quantile` of .99 at the users, who wait for the gateway to give up, and some a call before that."""
+    """`histogram_quantile` of .99 at the users, who wait until the gateway gives up; some wait for
+    a call before that, too.
+    """
     share = np.minimum(1.0, 0.01 * timed / np.maximum(1.0, slow))
     fast = SLOW_MS - (SLOW_MS - TIMEOUT_MS) * share
     return where(outlasts, SLOWER_MS - (SLOWER_MS - SLOW_MS) * np.minimum(1.0, 0.01 * timed), fast)

@@ -1,0 +1,44 @@
+"""What a learner is given of a lane: one row of numbers, and which actions the world would take.
+
+Laws of `reading`. The row holds what an agent sees and nothing else.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from orchestrator.backends.simulator import lane as at
+from orchestrator.backends.simulator.moves import refused
+from orchestrator.backends.simulator.reading import law, where
+from orchestrator.backends.simulator.scene import SERVICES
+from services.mesh.vocabulary import MAX_RESTARTS
+
+MISSING = -1.0
+"""In place of a value that did not arrive; no real one is negative."""
+VERDICTS = at.METRICS
+STEP, RESTARTS_LEFT, COST, ACTION, SERVICE, REFUSED = range(
+    VERDICTS + SERVICES, VERDICTS + SERVICES + 6
+)
+PRESENTED = REFUSED + 1
+ACTIONS = at.WAIT + 1
+
+
+@law
+def present(lane: at.Lane, row: Any, mask: Any) -> None:
+    """Fills `row` (PRESENTED) and `mask` (ACTIONS * SERVICES): 1 where it would be carried out."""
+    _keys, x = lane
+    for i in range(at.METRICS):
+        value = x[at.SEEN + i]
+        row[i] = where(np.isnan(value), MISSING, value)
+    for s in range(SERVICES):
+        row[VERDICTS + s] = x[at.VERDICT + s]
+    row[STEP], row[RESTARTS_LEFT] = x[at.STEP], MAX_RESTARTS - x[at.RESTARTS]
+    row[COST], row[ACTION] = x[at.COST], x[at.ACTION]
+    row[SERVICE], row[REFUSED] = x[at.ACTED_ON], x[at.REFUSED]
+    # As of the next step: it is then that the world says no.
+    x[at.STEP] = x[at.STEP] + 1.0
+    for action in range(ACTIONS):
+        for s in range(SERVICES):
+            no = refused(x, action, s)
+            mask[action * SERVICES + s] = where(no, 0, 1)
+    x[at.STEP] = x[at.STEP] - 1.0

@@ -1,0 +1,17 @@
+"""The environment as Gymnasium knows it, in the simulator.
+
+`gymnasium.make("orchestrator.training:SREAutopilot-v0")`, or without the module's name once it has
+been imported: importing registers the environment, as is Gymnasium's custom, and no more.
+"""
+
+import gymnasium
+
+ID = "SREAutopilot-v0"
+"""Its version changes with the spaces or with what bends scores."""
+
+
+gymnasium.register(
+    ID,
+    entry_point="orchestrator.training.single:SREAutopilotEnv",
+    vector_entry_point="orchestrator.training.vector:SREAutopilotVectorEnv",
+)
