@@ -23,8 +23,8 @@ STALE_CONNECTION, BAD_ROLLOUT, NOISY_NEIGHBOUR = range(len(FlapCause))
 # keys
 SEED, LIVES = 0, 1
 NOISE = LIVES + REPLICAS
-"""Keys of this step's noise, a metric each, and of its losses."""
-KEYS = NOISE + METRICS_PER_SERVICE + 1
+"""Keys of this step's noise, the same for all services of a metric."""
+KEYS = NOISE + METRICS
 
 # A fault: FAULT + FAULT_FIELDS * number + one of these.
 (
@@ -51,13 +51,17 @@ FIRST = LEAKED_MB + REPLICAS
 BREAKER_UNTIL = FIRST + SERVICES
 HELD_OUT = BREAKER_UNTIL + SERVICES
 LAG = HELD_OUT + SERVICES
-VERDICT = LAG + SERVICES
+"""Of every metric of every service: laws that go over all of them in step go four at a time."""
+VERDICT = LAG + METRICS
 HANGING = VERDICT + SERVICES
 TRUTH = HANGING + EDGES
 """The last REMEMBERED windows, METRICS each, a window at its step modulo REMEMBERED."""
 SEEN = TRUTH + REMEMBERED * METRICS
 """What the agent sees: latency, error rate, CPU, memory, each of all services; nan where lost."""
-FIELDS = SEEN + METRICS
+RADIUS = SEEN + METRICS
+TURNS = RADIUS + METRICS
+"""Scratch of the noise: Box and Muller's two uniforms."""
+FIELDS = TURNS + METRICS
 
 
 class Lane(NamedTuple):

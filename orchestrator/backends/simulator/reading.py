@@ -20,7 +20,7 @@ _GOLDEN = np.uint64(0x9E37_79B9_7F4A_7C15)
 _S11, _S27, _S30, _S31, _S32 = (np.uint64(shift) for shift in (11, 27, 30, 31, 32))
 _LOW_32 = np.uint64(0xFFFF_FFFF)
 _MANTISSA, _ONE = 0x000F_FFFF_FFFF_FFFF, 0x3FF0_0000_0000_0000
-_SQRT_2, _TWO_PI, _QUARTER = 1.4142135623730951, 6.283185307179586, 0.25
+_SQRT_2, _TWO_PI, _HALF, _QUARTER = 1.4142135623730951, 6.283185307179586, 0.5, 0.25
 _LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 _L1, _L2, _L3, _L4, _L5, _L6, _L7 = (
     6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01,
@@ -130,14 +130,15 @@ def _log(x: Any) -> Any:
 @law
 def root_log(x: Any) -> Any:
     """sqrt(-2 ln x), the radius of Box and Muller, for x in (0, 1]."""
-    return np.sqrt(np.maximum(0.0, -2.0 * _log(x)))
+    square = -2.0 * _log(x)
+    return np.sqrt(where(square > 0.0, square, 0.0))
 
 
 @law
 def wave(turns: Any) -> Any:
     """cos(2 pi turns) for turns in [0, 1): Taylor's series on a quarter turn, to 1e-16."""
-    half = np.minimum(turns, 1.0 - turns)
-    quarter = np.minimum(half, 0.5 - half)
+    half = where(turns > _HALF, 1.0 - turns, turns)
+    quarter = where(half > _QUARTER, _HALF - half, half)
     y = (_TWO_PI * quarter) * (_TWO_PI * quarter)
     c = 1.0 + y * (_C1 + y * (_C2 + y * (_C3 + y * (_C4 + y * (_C5 + y * (_C6 + y * (
         _C7 + y * (_C8 + y * (_C9 + y * _C10)))))))))  # fmt: skip

@@ -17,7 +17,6 @@ from orchestrator.backends.simulator.reading import (
     root_log,
     some,
     uniform_of,
-    unsigned,
     wave,
     where,
 )
@@ -28,24 +27,27 @@ from services.mesh.vocabulary import RECOVERY_WINDOWS
 
 LATENCY, ERRORS, CPU, MEMORY = (SERVICES * metric for metric in range(4))
 """Where each metric's seven values begin, in truth and in what is seen."""
-_LAG = np.uint64(Stream.LAG)
+_LAG, _LOSS = np.uint64(Stream.LAG), np.uint64(Stream.METRIC_LOSS)
 _STREAMS = np.array(
     [
         Stream.LATENCY_NOISE,
         Stream.ERROR_NOISE,
         Stream.CPU_NOISE,
         Stream.MEMORY_NOISE,
-        Stream.METRIC_LOSS,
     ],
     np.uint64,
 )
 _TEN_THOUSANDTHS = 10_000.0
-_SPREAD = np.array(
-    [0.0, noise.ERROR_RATE_NOISE, noise.PERCENT_NOISE, noise.PERCENT_NOISE], np.float64
-)
-_MOST = np.array([np.inf, 1.0, 100.0, 100.0])
-_SCALE = np.array([10.0, _TEN_THOUSANDTHS, 10.0, 10.0])
-"""By metric: standard deviation (latency's is a share of it), bound, and steps of one unit."""
+_METRIC, _SERVICE = np.divmod(np.arange(at.METRICS), SERVICES)
+_SPREAD = np.array([0.0, noise.ERROR_RATE_NOISE, noise.PERCENT_NOISE, noise.PERCENT_NOISE])[_METRIC]
+_SHARE = np.array([noise.LATENCY_NOISE_RATIO, 0.0, 0.0, 0.0])[_METRIC]
+_MOST = np.array([np.inf, 1.0, 100.0, 100.0])[_METRIC]
+_SCALE = np.array([10.0, _TEN_THOUSANDTHS, 10.0, 10.0])[_METRIC]
+"""Standard deviation (latency's is a share of it), bound, and steps of one unit."""
+_EVEN = (2 * _SERVICE).astype(np.uint64)
+_ODD = (2 * _SERVICE + 1).astype(np.uint64)
+_LOST = (_SERVICE * noise.METRICS_PER_SERVICE + _METRIC).astype(np.uint64)
+"""The last parts of their keys."""
 WEIGHTS = np.where(np.arange(SERVICES) == GATEWAY, reward.ENTRY_WEIGHT, 1).astype(np.float64)
 WEIGHT = float(WEIGHTS.sum())
 _LESS_LATE, _LATE = (bound for bound, _ in noise.LAG_STEPS_BELOW[:2])
@@ -58,7 +60,9 @@ def lags(lane: at.Lane) -> None:
     key = stream_key(keys[at.SEED], _LAG, 0.0 * x[at.STEP])
     for s in range(SERVICES):
         u = uniform_of(mixed(key, np.uint64(s)))
-        x[at.LAG + s] = where(u < _LESS_LATE, 0.0, where(u < _LATE, 1.0, 2.0))
+        late = where(u < _LESS_LATE, 0.0, where(u < _LATE, 1.0, 2.0))
+        for metric in range(noise.METRICS_PER_SERVICE):
+            x[at.LAG + metric * SERVICES + s] = late
 
 
 @law
@@ -84,42 +88,46 @@ def remember(lane: at.Lane, out: Measured, broken: Any) -> None:
 def look(lane: at.Lane) -> None:
     """Metrics of all services as they arrive after this step's window, verdicts and the hint.
 
-    In passes over all of them: what arrives, its noise, and whether it is lost.
+    In passes that each do one thing to all of them, so that a compiler takes four at a time.
     """
     keys, x = lane
-    for stream in range(len(_STREAMS)):
-        keys[at.NOISE + stream] = stream_key(keys[at.SEED], _STREAMS[stream], x[at.STEP])
+    _draw_noise(keys, x)
+    now = x[at.STEP]
     for i in each(at.METRICS):
-        key, two = keys[at.NOISE + i // SERVICES], 2 * (i % SERVICES)
-        u = 1.0 - uniform_of(mixed(key, unsigned(column(two))))
-        turns = uniform_of(mixed(key, unsigned(column(two + 1))))
-        x[at.SEEN + i] = root_log(u) * wave(turns)
+        late = now - x[at.LAG + i]
+        step = where(late > 0.0, late, 0.0)
+        place = step - at.REMEMBERED * np.floor(step / at.REMEMBERED)
+        first, second = x[at.TRUTH + i], x[at.TRUTH + at.METRICS + i]
+        third = x[at.TRUTH + 2 * at.METRICS + i]
+        value = where(place == 0.0, first, where(place == 1.0, second, third))
+        spread = column(_SPREAD[i]) + column(_SHARE[i]) * value
+        x[at.SEEN + i] = value + spread * (x[at.RADIUS + i] * x[at.TURNS + i])
     for i in each(at.METRICS):
-        value, z = _late(x, i), x[at.SEEN + i]
-        place = column(i // SERVICES)
-        spread = where(
-            place == 0, noise.LATENCY_NOISE_RATIO * value, column(_SPREAD[i // SERVICES])
-        )
-        noisy = np.minimum(column(_MOST[i // SERVICES]), np.maximum(0.0, value + spread * z))
-        scale = column(_SCALE[i // SERVICES])
-        x[at.SEEN + i] = np.rint(noisy * scale) / scale
+        value = x[at.SEEN + i]
+        value = where(value < 0.0, 0.0, where(value > column(_MOST[i]), column(_MOST[i]), value))
+        x[at.SEEN + i] = np.rint(value * column(_SCALE[i])) / column(_SCALE[i])
+    loss = stream_key(keys[at.SEED], _LOSS, x[at.STEP])
     for i in each(at.METRICS):
-        index = (i % SERVICES) * noise.METRICS_PER_SERVICE + i // SERVICES
-        lost = uniform_of(
-            mixed(keys[at.NOISE + noise.METRICS_PER_SERVICE], unsigned(column(index)))
-        )
-        x[at.SEEN + i] = where(lost < noise.METRIC_LOSS_RATIO, np.nan, x[at.SEEN + i])
+        lost = uniform_of(mixed(loss, column(_LOST[i]))) < noise.METRIC_LOSS_RATIO
+        x[at.SEEN + i] = where(lost, np.nan, x[at.SEEN + i])
     _judge(x)
 
 
 @law
-def _late(x: Any, i: Any) -> Any:
-    """The value of metric and service `i` that arrives in this step."""
-    step = np.maximum(0.0, x[at.STEP] - x[at.LAG + i % SERVICES])
-    place = step - at.REMEMBERED * np.floor(step / at.REMEMBERED)
-    first, second = x[at.TRUTH + i], x[at.TRUTH + at.METRICS + i]
-    third = x[at.TRUTH + 2 * at.METRICS + i]
-    return where(place == 0.0, first, where(place == 1.0, second, third))
+def _draw_noise(keys: Any, x: Any) -> None:
+    """The uniforms of Box and Muller, as `services.mesh.draws.normal` draws them."""
+    for metric in range(noise.METRICS_PER_SERVICE):
+        key = stream_key(keys[at.SEED], _STREAMS[metric], x[at.STEP])
+        for s in range(SERVICES):
+            keys[at.NOISE + metric * SERVICES + s] = key
+    for i in each(at.METRICS):
+        x[at.RADIUS + i] = 1.0 - uniform_of(mixed(keys[at.NOISE + i], column(_EVEN[i])))
+    for i in each(at.METRICS):
+        x[at.TURNS + i] = uniform_of(mixed(keys[at.NOISE + i], column(_ODD[i])))
+    for i in each(at.METRICS):
+        x[at.RADIUS + i] = root_log(x[at.RADIUS + i])
+    for i in each(at.METRICS):
+        x[at.TURNS + i] = wave(x[at.TURNS + i])
 
 
 @law
