@@ -71,6 +71,14 @@ evaluate: $(READY) ## Score policies over seeds (ARGS=--help)
 evaluate-stack: $(READY) base-image ## The same on a stack of containers of its own (ARGS=--help)
 	$(BIN)/python -m orchestrator.stack $(BIN)/python -m orchestrator.evaluate --meshes 1 $(ARGS)
 
+.PHONY: calibrate
+calibrate: $(READY) ## Fit the simulator to the recordings (ARGS=docker)
+	$(BIN)/python -m orchestrator.calibrate $(or $(ARGS),process)
+
+.PHONY: sim-to-real
+sim-to-real: $(READY) ## Hold the simulator against recordings, in words and pictures
+	$(BIN)/python -m orchestrator.sim_to_real $(ARGS)
+
 .PHONY: bench
 bench: $(READY) ## Measure speed (ARGS=--help)
 	$(BIN)/python -m orchestrator.bench $(ARGS)

@@ -14,7 +14,9 @@ from rich.table import Table
 from orchestrator.backends import BACKENDS
 from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.backends.process.backend import ProcessBackend
+from orchestrator.backends.simulator.backend import SimulatorBackend
 from orchestrator.bench_server import server_figures
+from orchestrator.bench_simulator import simulator_parts
 from orchestrator.bench_stack import stack_parts
 from orchestrator.bench_world import (
     Bounds,
@@ -57,8 +59,11 @@ def main(
     """Measures, and prints a table: minimum, median and maximum of each figure."""
     if backend not in BACKENDS:
         raise typer.BadParameter(f"unknown backend {backend!r}; valid: {', '.join(BACKENDS)}")
-    in_stack = backend == DockerBackend.name
-    parts = stack_parts(runs, endurance) if in_stack else process_parts(runs, meshes)
+    parts = {
+        DockerBackend.name: lambda: stack_parts(runs, endurance),
+        SimulatorBackend.name: lambda: simulator_parts(runs),
+        ProcessBackend.name: lambda: process_parts(runs, meshes),
+    }[backend]()
     table = Table(title=f"{backend} backend, {runs} runs, {os.cpu_count()} CPUs")
     for column in ("figure", "min", "median", "max", "unit", "bound"):
         table.add_column(column, justify="left" if column == "figure" else "right")

@@ -1,4 +1,7 @@
-"""Scores over HTTP: of a session's finished episode, or of a heuristic that plays its own."""
+"""Scores over HTTP: of a session's finished episode, or of a heuristic that plays its own.
+
+Its own are played in the simulator, in a fraction of a second, unless another backend is named.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,6 +11,7 @@ from fastapi import APIRouter, Query
 from openenv.core.env_server import SessionCapacityError
 
 from grader import WEIGHTS, EpisodeRecord, Score
+from orchestrator.backends.simulator.backend import SimulatorBackend
 from orchestrator.errors import SREError
 from orchestrator.names import MAX_SEED
 from orchestrator.policies.heuristic import Heuristic
@@ -17,7 +21,7 @@ from server.sessions import DEFAULT_SESSION, SessionServer
 from services.mesh.vocabulary import DEFAULT_TIERS, Tier
 
 DEFAULT_SEED = 0
-Backend = Annotated[str | None, Query(description="default: the server's own")]
+Backend = Annotated[str, Query(description="the world that the episodes are played in")]
 Seed = Annotated[int, Query(ge=0, le=MAX_SEED, description="of the episodes played")]
 NO_ROOM: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for status in (404, 409)}
 
@@ -30,7 +34,7 @@ def grading_routes(sessions: SessionServer) -> APIRouter:
     async def grader(
         tier: Annotated[Tier | None, Query(description="play the heuristic on it")] = None,
         seed: Seed = DEFAULT_SEED,
-        backend: Backend = None,
+        backend: Backend = SimulatorBackend.name,
         session_id: Annotated[str, Query(description="grade its episode")] = DEFAULT_SESSION,
     ) -> Any:
         """With `tier`, plays the heuristic and grades it; without, grades the session's episode."""
@@ -44,7 +48,7 @@ def grading_routes(sessions: SessionServer) -> APIRouter:
             return {"tier": tier, **_played(record), **_told(score)}
 
     @router.get("/baseline", summary="The heuristic's scores on the default tiers")
-    async def baseline(seed: Seed = DEFAULT_SEED, backend: Backend = None) -> Any:
+    async def baseline(seed: Seed = DEFAULT_SEED, backend: Backend = SimulatorBackend.name) -> Any:
         async with _guest(sessions) as guest:
             played = [await guest.play(Heuristic(), tier, seed, backend) for tier in DEFAULT_TIERS]
         return {

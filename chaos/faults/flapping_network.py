@@ -52,7 +52,6 @@ class FlappingNetwork:
         return dict.fromkeys(down, self.burst())
 
     def burst(self) -> Impairments:
-        """What a burst does to a replica that it hits."""
         match self.cause:
             case FlapCause.STALE_CONNECTION:
                 return Impairments(partitioned=self.flap.loss_share)

@@ -1,0 +1,105 @@
+"""How fast the simulator is, beside Gymnasium's own native vector of a far smaller world."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import gymnasium
+
+from models import SREAction
+from orchestrator.backends.simulator.backend import SimulatorBackend
+from orchestrator.bench_world import Part
+from orchestrator.environment import Environment
+from orchestrator.figures import Figure
+from orchestrator.training import ID
+from orchestrator.training.vector import COMPILED, NUMPY
+from services.mesh.vocabulary import MAX_STEPS, ActionName, Tier
+
+CART_POLE = "CartPole-v1"
+MANY = 1024
+WARM_UP_S, MEASURE_S = 0.2, 1.0
+MILLION, THOUSAND = 1e6, 1e3
+
+
+def simulator_parts(runs: int) -> list[Part]:
+    return [
+        Part("the compiled reading", lambda: compiled_figures(runs)),
+        Part("NumPy's reading", lambda: numpy_figures(runs)),
+        Part("the environment in the simulator", lambda: environment_figures(runs)),
+    ]
+
+
+def compiled_figures(runs: int) -> list[Figure]:
+    """Its first step compiles, where no one has done so before; that is measured, too."""
+    began = time.perf_counter()
+    vector(MANY, COMPILED).reset(seed=0)
+    ready_s = time.perf_counter() - began
+    many = [rate(vector(MANY, COMPILED)) for _ in range(runs)]
+    cart_pole = [rate(gymnasium.make_vec(CART_POLE, MANY, "vector_entry_point"))] * runs
+    row = vector(1, COMPILED).single_observation_space.shape[0]
+    floats = [row * own / (4 * other) for own, other in zip(many, cart_pole, strict=True)]
+    both = [together(2) for _ in range(runs)]
+    alone = [rate(vector(1, COMPILED)) / THOUSAND for _ in range(runs)]
+    return [
+        Figure("compiled, or found on disk, after", "s", "", [ready_s]),
+        Figure(f"compiled, {MANY} lanes", "M steps/s", ">= 3", in_millions(many)),
+        Figure(f"Gymnasium's native {CART_POLE}", "M steps/s", "", in_millions(cart_pole)),
+        Figure("observation floats against its", "times", ">= 1.5", floats),
+        Figure("two threads against one", "times", "near 2", ratio(both, many)),
+        Figure("compiled, 1 lane", "k steps/s", ">= 100", alone),
+    ]
+
+
+def numpy_figures(runs: int) -> list[Figure]:
+    many = [rate(vector(MANY, NUMPY)) / MILLION for _ in range(runs)]
+    return [Figure(f"NumPy, {MANY} lanes", "M steps/s", ">= 0.7", many)]
+
+
+def environment_figures(runs: int) -> list[Figure]:
+    """Through faults, noise, record and grader, as the server plays it."""
+    steps_ms = []
+    with Environment(SimulatorBackend) as environment:
+        for run in range(runs):
+            environment.reset(seed=run, task_tier=Tier.CONTROL)
+            for _ in range(MAX_STEPS):
+                began = time.perf_counter()
+                environment.step(SREAction(action=ActionName.WAIT))
+                steps_ms.append(1000.0 * (time.perf_counter() - began))
+    return [Figure("a step of the environment", "ms", "< 50", steps_ms)]
+
+
+def vector(lanes: int, reading: str) -> Any:
+    return gymnasium.make_vec(ID, lanes, "vector_entry_point", tier=Tier.HARD, reading=reading)
+
+
+def rate(env: Any) -> float:
+    """Environment steps a second, with one set of actions again and again."""
+    env.reset(seed=0)
+    env.action_space.seed(0)
+    actions = env.action_space.sample()
+    _repeat(lambda: env.step(actions), WARM_UP_S)
+    return float(env.num_envs) * _repeat(lambda: env.step(actions), MEASURE_S)
+
+
+def together(threads: int) -> float:
+    """Steps a second of so many vectors, each in a thread of its own."""
+    with ThreadPoolExecutor(threads) as pool:
+        return float(sum(pool.map(lambda _: rate(vector(MANY, COMPILED)), range(threads))))
+
+
+def ratio(these: list[float], those: list[float]) -> list[float]:
+    return [this / that for this, that in zip(these, those, strict=True)]
+
+
+def in_millions(rates: list[float]) -> list[float]:
+    return [rate_ / MILLION for rate_ in rates]
+
+
+def _repeat(call: Callable[[], Any], least_s: float) -> float:
+    """Calls a second."""
+    began, calls = time.perf_counter(), 0
+    while (took_s := time.perf_counter() - began) < least_s:
+        call()
+        calls += 1
+    return calls / took_s

@@ -1,0 +1,28 @@
+"""Scripted play for tests: keyed actions, the same for a lane and for an environment."""
+
+from typing import Any
+
+import numpy as np
+
+from orchestrator.backends.simulator import lane as at
+from orchestrator.backends.simulator.scene import PAYMENT, SERVICES
+from services.mesh.draws import Stream, uniform
+from services.mesh.topology import Service
+from services.mesh.vocabulary import MAX_STEPS, ActionName
+
+ACTIONS, NAMES = tuple(ActionName), tuple(Service)
+ACTS = 0.4
+"""Share of steps that do something."""
+ON_PAYMENT = 0.4
+
+
+def script(seed: int) -> Any:
+    """(MAX_STEPS, 2), int64: an action and a service a step, those on payment more often."""
+    rows = []
+    for step in range(MAX_STEPS):
+        acts, action, where, service = (
+            uniform(seed, Stream.POLICY, step, index) for index in range(4)
+        )
+        chosen = int(action * len(ACTIONS)) if acts < ACTS else at.WAIT
+        rows.append((chosen, PAYMENT if where < ON_PAYMENT else int(service * SERVICES)))
+    return np.array(rows, np.int64)

@@ -1,0 +1,43 @@
+"""Numba's reading against NumPy's: the same bits, whatever the number of lanes."""
+
+import numpy as np
+import pytest
+
+from orchestrator.backends.simulator import lane as at
+from orchestrator.backends.simulator import parameters
+from orchestrator.backends.simulator.kernel import Kernel
+from orchestrator.backends.simulator.lanes import BEGIN, seat
+from orchestrator.backends.simulator.reference import Reference
+from services.mesh.vocabulary import MAX_STEPS, Tier
+from tests.orchestrator.backends.simulator.scripts import script
+
+pytestmark = pytest.mark.timeout(600)
+"""The first one compiles, beside whatever else this machine does."""
+LANES = 12
+FITTED = parameters.load("process")
+
+
+@pytest.mark.parametrize("tier", Tier)
+def test_both_readings_give_the_same_bits(tier):
+    compiled, numpy = Kernel(FITTED, LANES), Reference(FITTED, LANES)
+    seats = [seat(tier, range(2 * LANES), LANES) for _ in range(2)]
+    scripts = np.array([script(lane) for lane in range(LANES)])
+    for step in range(-1, MAX_STEPS + 3):
+        moves = np.full((LANES, 2), BEGIN) if step < 0 else scripts[:, step % MAX_STEPS]
+        compiled.step(moves, seats[0])
+        numpy.step(moves, seats[1])
+        np.testing.assert_array_equal(compiled.x, numpy.x)
+        np.testing.assert_array_equal(compiled.shown.rows, numpy.shown.rows)
+        np.testing.assert_array_equal(compiled.shown.masks, numpy.shown.masks)
+    np.testing.assert_array_equal(seats[0].rows, seats[1].rows)
+
+
+def test_after_an_episode_comes_the_next():
+    lanes, taken = Kernel(FITTED, 1), seat(Tier.CONTROL, [5, 6], 1)
+    lanes.step(np.array([[BEGIN, 0]]), taken)
+    for _ in range(MAX_STEPS):
+        assert not lanes.x[0, at.DONE]
+        lanes.step(np.array([[at.WAIT, 0]]), taken)
+    assert lanes.x[0, at.DONE]
+    lanes.step(np.array([[at.WAIT, 0]]), taken)
+    assert (lanes.keys[0, at.SEED], lanes.x[0, at.STEP]) == (6, 0)

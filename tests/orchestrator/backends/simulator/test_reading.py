@@ -1,0 +1,59 @@
+"""The laws that all others are written in, against Python's own."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from orchestrator.backends.simulator.moves import stream_key
+from orchestrator.backends.simulator.reading import high, low, mixed, root_log, uniform_of, wave
+from orchestrator.backends.simulator.window import binomial, poisson
+from services.mesh.draws import Stream, key, normal, uniform
+
+SEEDS = st.integers(0, 2**63 - 1)
+STEPS = st.integers(0, 30)
+INDICES = st.integers(0, 200)
+
+
+def arrays(*parts):
+    return (np.array([part], np.uint64) for part in parts)
+
+
+@given(SEEDS, st.sampled_from(Stream), STEPS, INDICES)
+def test_keys_and_uniforms_are_those_of_the_mesh(seed, stream, step, index):
+    seeds, streams, indices = arrays(seed, stream, index)
+    folded = mixed(stream_key(seeds, streams, np.array([float(step)])), indices)
+    assert folded[0] == key(seed, stream, step, index)
+    assert uniform_of(folded)[0] == uniform(seed, stream, step, index)
+    assert 0.0 < low(folded)[0] < 1.0 and 0.0 < high(folded)[0] < 1.0
+
+
+@given(SEEDS, STEPS, INDICES)
+def test_normals_are_those_of_the_mesh_to_the_last_digits(seed, step, index):
+    u_1, u_2 = (np.array([uniform(seed, Stream.CPU_NOISE, step, 2 * index + i)]) for i in range(2))
+    z = root_log(1.0 - u_1) * wave(u_2)
+    assert z[0] == pytest.approx(normal(seed, Stream.CPU_NOISE, step, index), abs=1e-13)
+
+
+@given(st.floats(2.0**-53, 1.0))
+def test_the_logarithm(u):
+    assert root_log(np.array([u]))[0] == pytest.approx(math.sqrt(-2.0 * math.log(u)), abs=1e-14)
+
+
+@given(st.integers(0, 100), st.floats(0.0, 1.0), st.floats(-3.0, 3.0))
+def test_losses_lie_between_none_and_all(n, share, z):
+    lost = float(binomial(float(n), share, z))
+    assert 0.0 <= lost <= n and lost == int(lost)
+    assert binomial(float(n), 0.0, z) == 0.0
+    assert binomial(float(n), 1.0, z) == n
+
+
+@pytest.mark.parametrize("mean", [3.5, 9.4, 28.0])
+def test_arrivals_have_the_mean_and_spread_of_poisson(mean):
+    z = stats.norm.ppf((np.arange(100_000) + 0.5) / 100_000)
+    drawn = poisson(mean, z)
+    assert drawn.mean() == pytest.approx(mean, rel=0.02)
+    assert drawn.var() == pytest.approx(mean, rel=0.06)

@@ -1,0 +1,80 @@
+"""Array code against the objects it repeats: lanes play what an environment plays, value by value.
+
+The environment goes through `chaos.faults`, `orchestrator.actions`, `noise`, `observation`,
+`reward` and `grader`; the lane through none of them.
+"""
+
+import numpy as np
+import pytest
+
+from models import SREObservation
+from orchestrator.backends.simulator import lane as at
+from orchestrator.backends.simulator import parameters
+from orchestrator.backends.simulator.backend import SimulatorBackend
+from orchestrator.backends.simulator.lanes import BEGIN, seat
+from orchestrator.backends.simulator.reference import Reference
+from orchestrator.backends.simulator.scene import SERVICES
+from orchestrator.environment import Environment
+from services.mesh.topology import Service
+from services.mesh.vocabulary import MAX_RESTARTS, MAX_STEPS, Tier
+from tests.orchestrator.backends.simulator.scripts import ACTIONS, NAMES, script
+
+SEEDS = range(300_000, 300_006)
+
+
+@pytest.fixture(scope="module")
+def environment():
+    with Environment(SimulatorBackend) as environment:
+        yield environment
+
+
+def lanes_play(tier, seeds):
+    """x of every lane after every step, (steps, lanes, FIELDS)."""
+    lanes, taken = Reference(parameters.load("process"), len(seeds)), seat(tier, seeds, len(seeds))
+    moves = np.full((len(seeds), 2), BEGIN)
+    lanes.step(moves, taken)
+    told = [lanes.x.copy()]
+    scripts = np.array([script(seed) for seed in seeds])
+    for step in range(MAX_STEPS):
+        lanes.step(scripts[:, step], taken)
+        told.append(lanes.x.copy())
+    return np.array(told)
+
+
+def values(observation: SREObservation):
+    fields = ("latency_p99", "error_rate", "cpu_pct", "memory_pct")
+    seen = [[getattr(observation.metrics[s], field) for s in Service] for field in fields]
+    return np.array(seen, np.float64).ravel()
+
+
+def assert_same(x, observation: SREObservation) -> None:
+    np.testing.assert_array_equal(x[at.SEEN : at.SEEN + at.METRICS], values(observation))
+    verdicts = x[at.VERDICT : at.VERDICT + SERVICES] > 0
+    assert list(verdicts) == list(observation.sla_status.values())
+    assert x[at.HINT] == pytest.approx(observation.reward_hint, abs=1e-9)
+    assert x[at.COST] == observation.cost_spent
+    assert MAX_RESTARTS - x[at.RESTARTS] == observation.remaining_restarts
+    assert bool(x[at.REFUSED]) == (observation.last_action_error is not None)
+    assert bool(x[at.DONE]) == observation.done
+    if observation.done:
+        assert x[at.SCORE] == pytest.approx(observation.reward, abs=1e-9)
+
+
+@pytest.mark.parametrize("tier", Tier)
+def test_a_lane_tells_what_an_environment_tells(environment, tier):
+    told = lanes_play(tier, SEEDS)
+    for number, seed in enumerate(SEEDS):
+        observation = environment.reset(seed=seed, task_tier=tier)
+        assert_same(told[0, number], observation)
+        for step, (action, service) in enumerate(script(seed), start=1):
+            move = {"action": ACTIONS[action], "service_id": NAMES[service]}
+            observation = environment.step(move)
+            assert_same(told[step, number], observation)
+            if observation.done:
+                break
+
+
+def test_a_lane_does_not_depend_on_its_neighbours():
+    together, alone = lanes_play(Tier.EXPERT, SEEDS), lanes_play(Tier.EXPERT, SEEDS[2:3])
+    first_over = int(np.argmax(alone[:, 0, at.DONE] > 0)) or MAX_STEPS
+    np.testing.assert_array_equal(together[: first_over + 1, 2], alone[: first_over + 1, 0])

@@ -1,0 +1,67 @@
+"""The fit, on windows that are known because the simulator itself made them."""
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from orchestrator import calibrate
+from orchestrator.backends.simulator import parameters
+from orchestrator.backends.simulator.backend import SimulatorBackend
+from orchestrator.environment import Environment
+from orchestrator.play import play
+from orchestrator.policies import load_policy
+from orchestrator.recordings import Recording
+from services.mesh.vocabulary import Tier
+
+SEEDS = range(100_000, 100_006)
+TRUTH = parameters.load("process")
+
+
+@pytest.fixture(scope="module")
+def recordings():
+    played = []
+    with Environment(SimulatorBackend) as environment:
+        for tier in (Tier.EASY, Tier.MEDIUM, Tier.HARD, Tier.CONTROL):
+            for seed in SEEDS:
+                for name in ("random", "wait"):
+                    record, _ = play(environment, load_policy(name), tier, seed)
+                    played.append(Recording.of(record))
+    return played
+
+
+@pytest.fixture(scope="module")
+def fitted(recordings):
+    return calibrate.fit(recordings)
+
+
+def test_traffic_is_found_again(fitted):
+    np.testing.assert_allclose(fitted["arrivals"], TRUTH.arrivals, rtol=0.1)
+    assert fitted["deferred"] == pytest.approx(TRUTH.deferred, rel=0.1)
+
+
+def test_the_line_of_cpu_is_found_again(fitted):
+    np.testing.assert_allclose(fitted["cpu_call_pct"], TRUTH.cpu_call_pct, rtol=0.3)
+    np.testing.assert_allclose(fitted["cpu_idle_pct"], TRUTH.cpu_idle_pct, rtol=0.3)
+
+
+def test_latency_at_rest_is_found_again(fitted):
+    median = parameters.BINS // 2
+    found = np.array(fitted["latency_ms"])[:, median]
+    np.testing.assert_allclose(found, TRUTH.latency_ms[:, median], rtol=0.35)
+
+
+def test_what_a_held_connection_adds_is_found_again(fitted):
+    assert fitted["contention_ms"] == pytest.approx(TRUTH.contention_ms, rel=0.5)
+    assert 0.0 <= fitted["died_early"] <= 1.0
+
+
+def test_too_little_is_said_to_be_so(recordings):
+    with pytest.raises(ValueError, match="record more episodes"):
+        calibrate.fit(recordings[:1])
+
+
+def test_a_backend_without_recordings_is_explained(tmp_path):
+    app = calibrate.typer.Typer()
+    app.command()(calibrate.main)
+    ran = CliRunner().invoke(app, ["process", "--data", str(tmp_path)])
+    assert ran.exit_code == 2
