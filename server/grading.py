@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query
 from openenv.core.env_server import SessionCapacityError
 
 from grader import WEIGHTS, EpisodeRecord, Score
-from orchestrator.backends.simulator.backend import SimulatorBackend
+from orchestrator.backends.simulator import NAME as SIMULATOR
 from orchestrator.errors import SREError
 from orchestrator.names import MAX_SEED
 from orchestrator.policies.heuristic import Heuristic
@@ -34,7 +34,7 @@ def grading_routes(sessions: SessionServer) -> APIRouter:
     async def grader(
         tier: Annotated[Tier | None, Query(description="play the heuristic on it")] = None,
         seed: Seed = DEFAULT_SEED,
-        backend: Backend = SimulatorBackend.name,
+        backend: Backend = SIMULATOR,
         session_id: Annotated[str, Query(description="grade its episode")] = DEFAULT_SESSION,
     ) -> Any:
         """With `tier`, plays the heuristic and grades it; without, grades the session's episode."""
@@ -48,7 +48,7 @@ def grading_routes(sessions: SessionServer) -> APIRouter:
             return {"tier": tier, **_played(record), **_told(score)}
 
     @router.get("/baseline", summary="The heuristic's scores on the default tiers")
-    async def baseline(seed: Seed = DEFAULT_SEED, backend: Backend = SimulatorBackend.name) -> Any:
+    async def baseline(seed: Seed = DEFAULT_SEED, backend: Backend = SIMULATOR) -> Any:
         async with _guest(sessions) as guest:
             played = [await guest.play(Heuristic(), tier, seed, backend) for tier in DEFAULT_TIERS]
         return {

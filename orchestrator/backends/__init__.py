@@ -9,7 +9,7 @@ from functools import partial
 from orchestrator.backends.base import Backend
 from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.backends.process.backend import ProcessBackend
-from orchestrator.backends.simulator.backend import SimulatorBackend
+from orchestrator.backends.simulator import NAME as SIMULATOR
 from orchestrator.errors import BackendError, UnknownName
 from orchestrator.settings import Settings
 
@@ -17,10 +17,18 @@ RETRY_S = 1.0
 PREPARE_TIMEOUT_S = 60.0
 log = logging.getLogger(__name__)
 
+
+def _simulator(settings: Settings) -> Backend:
+    # Late, for it needs NumPy, whose threads no process may have that is to be forked.
+    from orchestrator.backends.simulator.backend import SimulatorBackend  # noqa: PLC0415
+
+    return SimulatorBackend.of(settings)
+
+
 BACKENDS: Mapping[str, Callable[[Settings], Backend]] = {
     ProcessBackend.name: ProcessBackend.of,
     DockerBackend.name: DockerBackend,
-    SimulatorBackend.name: SimulatorBackend.of,
+    SIMULATOR: _simulator,
 }
 
 

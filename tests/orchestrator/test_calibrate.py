@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from orchestrator import calibrate
 from orchestrator.backends.simulator import parameters
 from orchestrator.backends.simulator.backend import SimulatorBackend
+from orchestrator.backends.simulator.scene import BINS
 from orchestrator.environment import Environment
 from orchestrator.play import play
 from orchestrator.policies import load_policy
@@ -45,7 +47,7 @@ def test_the_line_of_cpu_is_found_again(fitted):
 
 
 def test_latency_at_rest_is_found_again(fitted):
-    median = parameters.BINS // 2
+    median = BINS // 2
     found = np.array(fitted["latency_ms"])[:, median]
     np.testing.assert_allclose(found, TRUTH.latency_ms[:, median], rtol=0.35)
 
@@ -61,7 +63,7 @@ def test_too_little_is_said_to_be_so(recordings):
 
 
 def test_a_backend_without_recordings_is_explained(tmp_path):
-    app = calibrate.typer.Typer()
+    app = typer.Typer()
     app.command()(calibrate.main)
     ran = CliRunner().invoke(app, ["process", "--data", str(tmp_path)])
     assert ran.exit_code == 2

@@ -4,7 +4,7 @@ from typing import Self
 
 from orchestrator.backends.base import Routing
 from orchestrator.backends.composed import Composed
-from orchestrator.backends.simulator import parameters
+from orchestrator.backends.simulator import NAME, parameters
 from orchestrator.backends.simulator.fault_surface import SimulatedFaultSurface
 from orchestrator.backends.simulator.lifecycle import SimulatedLifecycle
 from orchestrator.backends.simulator.mesh import SimulatedMesh
@@ -28,7 +28,7 @@ class SimulatorBackend(Composed):
     of_backend: the real backend whose fitted parameters it takes.
     """
 
-    name = "simulator"
+    name = NAME
     step_seconds = 0.0
 
     def __init__(self, of_backend: str = "process") -> None:

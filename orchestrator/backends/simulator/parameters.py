@@ -3,10 +3,10 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from orchestrator.backends.simulator.scene import BINS, Parameters
 from orchestrator.errors import UnknownName
@@ -23,7 +23,7 @@ def middle_quantiles(values: Any) -> list[float]:
 
 def normal_table() -> np.ndarray[Any, Any]:
     """BINS quantiles of the standard normal, (1, BINS), to the same digits anywhere."""
-    return np.round(np.asarray([stats.norm.ppf(_middles())]), _DIGITS)
+    return np.round(np.asarray([[NormalDist().inv_cdf(share) for share in _middles()]]), _DIGITS)
 
 
 def save(path: Path, fitted: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
