@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from orchestrator.backends import BACKENDS, make_backend
 from orchestrator.backends.process.backend import STEP_SECONDS, ProcessBackend
+from orchestrator.backends.simulator import NAME as SIMULATOR
 from orchestrator.errors import UnknownName
 from orchestrator.settings import Settings
 from services.mesh.stack import CHAOS_PORT, FLEET_PORT, SPANS_PORT, Network, Part, network_alias
