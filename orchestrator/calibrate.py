@@ -14,7 +14,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from orchestrator.recordings import COLUMNS, Recording, read
 from rich.console import Console
 from rich.table import Table
 from scipy import optimize
@@ -26,6 +25,7 @@ from orchestrator.backends.simulator import parameters
 from orchestrator.backends.simulator.scene import BINS
 from orchestrator.backends.simulator.window import SLOW_MS
 from orchestrator.episode import Episode, Plan
+from orchestrator.recordings import COLUMNS, Recording, read
 from services.mesh.deployment import Deployment, ReplicaId
 from services.mesh.topology import (
     ARRIVALS_PER_S,
