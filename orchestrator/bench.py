@@ -16,6 +16,7 @@ from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.backends.process.backend import ProcessBackend
 from orchestrator.backends.simulator.backend import SimulatorBackend
 from orchestrator.bench_server import server_figures
+from orchestrator.bench_sessions import session_figures
 from orchestrator.bench_simulator import simulator_parts
 from orchestrator.bench_stack import stack_parts
 from orchestrator.bench_world import (
@@ -61,7 +62,10 @@ def main(
         raise typer.BadParameter(f"unknown backend {backend!r}; valid: {', '.join(BACKENDS)}")
     parts = {
         DockerBackend.name: lambda: stack_parts(runs, endurance),
-        SimulatorBackend.name: lambda: simulator_parts(runs),
+        SimulatorBackend.name: lambda: [
+            *simulator_parts(runs),
+            Part("sessions on one server", lambda: asyncio.run(session_figures(runs))),
+        ],
         ProcessBackend.name: lambda: process_parts(runs, meshes),
     }[backend]()
     table = Table(title=f"{backend} backend, {runs} runs, {os.cpu_count()} CPUs")

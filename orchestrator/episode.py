@@ -8,8 +8,8 @@ import grader
 from chaos.fault import NO_IMPAIRMENTS, Fault, Impairments, Intervention
 from grader import ActionRecord, FaultStory, StepRecord, TrueService
 from models import SREAction, SREObservation
+from orchestrator import noise, reward
 from orchestrator import observation as seen
-from orchestrator import reward
 from orchestrator.actions import ACTIONS, Situation
 from orchestrator.telemetry.window import ServiceWindow, Window
 from services.mesh.deployment import Deployment, ReplicaId, initial_deployment
@@ -24,6 +24,9 @@ from services.mesh.vocabulary import (
     Release,
     Tier,
 )
+
+WINDOWS_KEPT = 1 + max(lag for _, lag in noise.LAG_STEPS_BELOW)
+"""The latest telemetry is so many windows old at most; what is older is in the record alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Episode:
     restarts_used: int = 0
     _taken: ActionRecord | None = None
     _history: deque[SREAction] = field(default_factory=lambda: deque(maxlen=ACTION_HISTORY_LENGTH))
-    _windows: list[Window] = field(default_factory=list)
+    _windows: deque[Window] = field(default_factory=lambda: deque(maxlen=WINDOWS_KEPT))
     _statuses: list[dict[Service, bool]] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -75,13 +75,17 @@ async def ready(url: str, server: asyncio.subprocess.Process) -> None:
 
 @asynccontextmanager
 async def served(
-    record_dir: Path, log: IO[bytes]
+    record_dir: Path, log: IO[bytes], **settings: str
 ) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
-    """URL and process of a ready server that records to `record_dir`. Raises RuntimeError."""
+    """URL and process of a ready server that records to `record_dir`; `settings` by field.
+
+    Raises RuntimeError.
+    """
     port = free_port()
     url = f"http://{LOOPBACK}:{port}"
     command = ("-m", "server.app", "--host", LOOPBACK, "--port", str(port))
-    here = {f"{PREFIX}RECORD_DIR": str(record_dir.absolute()), f"{PREFIX}METRICS_PORT": "0"}
+    given = {"record_dir": str(record_dir.absolute()), "metrics_port": "0", **settings}
+    here = {PREFIX + name.upper(): value for name, value in given.items()}
     async with started(command, log, environ=here) as server:
         await ready(url, server)
         yield url, server

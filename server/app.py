@@ -4,6 +4,7 @@ uvicorn server.app:app --host 0.0.0.0 --port 8000
 """
 
 import argparse
+import gc
 import logging
 import os
 from collections.abc import AsyncIterator, Sequence
@@ -31,6 +32,8 @@ TASK_PATHS = "/{env_name}/"
 """OpenEnv's routes for sets of tasks begin so, and answer 501 where there are none."""
 MAX_BODY_BYTES = 64 * 1024
 SHUTDOWN_TIMEOUT_S = 5
+FULL_COLLECTION_AFTER = 100
+"""Smaller ones. A full one looks at every episode of every session while all of them wait."""
 
 
 def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> FastAPI:
@@ -88,6 +91,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
     logging.getLogger(__package__).setLevel(logging.INFO)
+    gc.collect()
+    gc.freeze()  # what is there now stays: no session need wait while the collector looks at it
+    gc.set_threshold(*gc.get_threshold()[:2], FULL_COLLECTION_AFTER)
     uvicorn.run(
         app,
         host=options.host,

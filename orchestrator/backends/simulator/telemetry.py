@@ -6,10 +6,11 @@ from typing import Any, Self
 import numpy as np
 
 from orchestrator.backends.simulator.mesh import SERVICE_INDEX, SimulatedMesh
+from orchestrator.backends.simulator.reading import mixed, uniform_of
 from orchestrator.backends.simulator.scene import INVENTORY_DB, ORDER_TO_INVENTORY, Scene
 from orchestrator.backends.simulator.window import TIMEOUT_MS
 from orchestrator.telemetry.window import EdgeCall, ServiceWindow, Window
-from services.mesh.draws import Stream, uniform
+from services.mesh.draws import Stream, folded
 from services.mesh.sla import Calls
 from services.mesh.topology import ARRIVALS_PER_S, CALLS, ENTRY, USERS, Service
 
@@ -39,17 +40,16 @@ class SimulatedTelemetry:
 
     def _edge_calls(self, scene: Scene, step: int) -> list[EdgeCall]:
         """Ordered by start, which is drawn, as is how long those took that were answered."""
-        calls = []
-        for number, (caller, callee) in enumerate(EDGES):
-            edge = _Edge.of(scene, caller, callee)
-            for index in range(edge.total):
-                place = (number << 16) + index
-                start, took = (
-                    uniform(self._mesh.seed, Stream.SPANS, step, 2 * place + i) for i in (0, 1)
-                )
-                calls.append((start, edge.call(index, took)))
-        calls.sort(key=lambda timed: timed[0])
-        return [call for _, call in calls]
+        edges = [_Edge.of(scene, caller, callee) for caller, callee in EDGES]
+        calls = [(edge, index) for edge in edges for index in range(edge.total)]
+        places = np.concatenate(
+            [(number << 16) + np.arange(edge.total) for number, edge in enumerate(edges)]
+        ).astype(np.uint64)
+        key = np.array([folded(self._mesh.seed, Stream.SPANS, step)], np.uint64)
+        starts, took = (uniform_of(mixed(key, 2 * places + i)) for i in (0, 1))
+        in_order = np.argsort(starts, kind="stable").tolist()
+        shares = took.tolist()
+        return [calls[place][0].call(calls[place][1], shares[place]) for place in in_order]
 
 
 @dataclass(frozen=True, slots=True)

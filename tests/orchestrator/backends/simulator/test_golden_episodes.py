@@ -1,0 +1,28 @@
+"""Whole episodes come out as they did, to the last byte."""
+
+import pytest
+
+from orchestrator.backends.simulator.backend import SimulatorBackend
+from orchestrator.environment import Environment
+from services.mesh.vocabulary import DEFAULT_TIERS
+from tests.orchestrator.backends.simulator.golden_episodes import SEEDS, replayed, written
+
+GOLDEN = written()
+AGAIN = "if this is meant, write them anew: python -m " + replayed.__module__
+
+
+@pytest.fixture(scope="module")
+def environment():
+    with Environment(SimulatorBackend) as environment:
+        yield environment
+
+
+@pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: f"{golden.tier}-{golden.seed}")
+def test_an_episode_comes_out_as_it_did(environment, golden):
+    assert replayed(environment, golden) == golden, AGAIN
+    assert environment.state.done
+
+
+def test_every_default_tier_has_its_seeds():
+    assert [(g.tier, g.seed) for g in GOLDEN] == [(t, s) for t in DEFAULT_TIERS for s in SEEDS]
+    assert len({golden.sha256 for golden in GOLDEN}) == len(GOLDEN)

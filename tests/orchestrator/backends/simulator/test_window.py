@@ -1,0 +1,221 @@
+"""The physics of one window, law by law, over many lanes at once."""
+
+import numpy as np
+import pytest
+
+from orchestrator.backends.simulator import parameters
+from orchestrator.backends.simulator.scene import (
+    AUTH,
+    BINS,
+    GATEWAY,
+    INVENTORY_DB,
+    ORDER,
+    ORDER_TO_INVENTORY,
+    PAYMENT,
+    PRODUCT,
+    SERVICES,
+    USER_DB,
+    scene_of,
+)
+from orchestrator.backends.simulator.window import (
+    LOWEST_TIMEOUT_MS,
+    SLOW_MS,
+    SLOWER_MS,
+    TIMEOUT_MS,
+    pass_window,
+    quantile,
+    users_p99_ms,
+)
+from orchestrator.telemetry.window import BOUNDS_S, histogram_quantile
+from services.mesh.draws import Stream, folded
+from services.mesh.topology import MAX_REPLICAS, POOL_SIZE
+
+LANES = 400
+FITTED = parameters.load("process")
+BELOW = {
+    GATEWAY: {AUTH, PRODUCT, ORDER, USER_DB, INVENTORY_DB, PAYMENT},
+    AUTH: {USER_DB},
+    PRODUCT: {INVENTORY_DB},
+    ORDER: {INVENTORY_DB, PAYMENT},
+    USER_DB: set(),
+    INVENTORY_DB: set(),
+    PAYMENT: set(),
+}
+
+
+def first(service):
+    return service * MAX_REPLICAS
+
+
+@pytest.fixture
+def scene():
+    """Seven healthy services, one replica each, in LANES lanes."""
+    scene = scene_of(FITTED, lambda count: np.zeros((count, LANES)))
+    for service in range(SERVICES):
+        scene.condition.in_rotation[first(service)] = 1.0
+        scene.condition.running[first(service)] = 1.0
+    scene.condition.cpu_fraction[:] = 1.0
+    return scene
+
+
+def play(scene, steps=(0,)):
+    """What was measured in the last of these windows."""
+    for step in steps:
+        keys = [folded(lane, Stream.SIMULATOR, step) for lane in range(LANES)]
+        pass_window(np.array(keys, np.uint64), scene)
+    return scene.measured
+
+
+def test_a_quantile_is_taken_from_the_table_of_the_service():
+    table = np.arange(2.0 * BINS).reshape(2, BINS)
+    assert quantile(table, 1, 0.0) == BINS
+    assert quantile(table, 1, 0.5) == BINS + BINS // 2
+    assert quantile(table, 0, 1.0 - 2.0**-33) == BINS - 1
+
+
+def test_nothing_is_lost_at_rest(scene):
+    seen = play(scene, [0, 1])
+    assert not seen.failed.any() and not seen.killed.any()
+    assert (seen.calls[GATEWAY] > 0.0).all()
+    assert np.nanmedian(seen.p99_ms) < TIMEOUT_MS
+    mean = seen.calls[GATEWAY].mean()
+    assert mean == pytest.approx(np.sum(FITTED.arrivals), rel=0.05)
+
+
+def test_calls_at_rest_follow_the_graph(scene):
+    calls = play(scene).calls
+    np.testing.assert_array_equal(calls[GATEWAY], calls[PRODUCT] + calls[AUTH])
+    np.testing.assert_array_equal(calls[USER_DB], calls[AUTH])
+    np.testing.assert_array_equal(calls[PAYMENT], calls[ORDER])
+    np.testing.assert_array_equal(calls[INVENTORY_DB], calls[PRODUCT] + calls[ORDER])
+
+
+@pytest.mark.parametrize("service", range(SERVICES))
+def test_a_service_without_a_replica_refuses_every_call(scene, service):
+    scene.condition.in_rotation[first(service)] = 0.0
+    seen = play(scene)
+    np.testing.assert_array_equal(seen.failed[service], seen.calls[service])
+    assert np.isnan(seen.p99_ms[service]).all(), "a refused call takes no time"
+    for other in range(SERVICES):
+        assert seen.failed[other].any() == (other == service or service in BELOW[other])
+
+
+def test_who_refuses_calls_nobody_below(scene):
+    scene.condition.in_rotation[first(AUTH)] = 0.0
+    calls = play(scene).calls
+    assert not calls[USER_DB].any()
+    assert not calls[ORDER].any(), "who cannot sign in buys nothing"
+    np.testing.assert_array_equal(calls[INVENTORY_DB], calls[PRODUCT])
+
+
+@pytest.mark.parametrize("service", range(1, SERVICES))
+def test_behind_an_open_breaker_nobody_is_called_and_nothing_fails(scene, service):
+    scene.condition.breaker_open[service] = 1.0
+    scene.condition.partitioned[first(service)] = 1.0
+    seen = play(scene, [0, 1])
+    assert not seen.calls[service].any()
+    assert not seen.failed.any()
+    for below in {AUTH: [USER_DB], ORDER: [PAYMENT]}.get(service, []):
+        assert not seen.calls[below].any()
+
+
+HANGS = {USER_DB: [USER_DB], INVENTORY_DB: [INVENTORY_DB, ORDER_TO_INVENTORY], PAYMENT: [PAYMENT]}
+
+
+@pytest.mark.parametrize("service", HANGS)
+def test_a_hanging_call_is_counted_once_in_its_window_or_the_next(scene, service):
+    scene.condition.partitioned[first(service)] = 1.0
+    sent, counted = np.zeros(LANES), np.zeros(LANES)
+    for step in range(4):
+        counted += play(scene, [step]).failed[service]
+        sent += scene.work.sent[service]
+    waiting = sum(scene.hanging[edge] for edge in HANGS[service])
+    assert waiting.any()
+    np.testing.assert_array_equal(counted + waiting, sent)
+
+
+def test_what_hangs_below_hangs_above(scene):
+    scene.condition.partitioned[first(USER_DB)] = 1.0
+    seen = play(scene)
+    assert (seen.failed[AUTH] == seen.failed[USER_DB]).all()
+    assert (seen.failed[GATEWAY] == seen.failed[AUTH]).all()
+    assert not seen.failed[PRODUCT].any() and not seen.failed[PAYMENT].any()
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+def test_a_share_of_the_calls_is_dropped(scene, share):
+    scene.condition.drop_ratio[first(PAYMENT)] = share
+    seen = play(scene, [0, 1])
+    assert seen.failed[PAYMENT].sum() / seen.calls[PAYMENT].sum() == pytest.approx(share, abs=0.05)
+
+
+def test_two_replicas_share_what_one_of_them_suffers(scene):
+    for name in ("in_rotation", "running"):
+        getattr(scene.condition, name)[first(PAYMENT) + 1] = 1.0
+    scene.condition.partitioned[first(PAYMENT)] = 1.0
+    seen = play(scene, [0, 1])
+    assert seen.failed[PAYMENT].sum() / seen.calls[PAYMENT].sum() == pytest.approx(0.5, abs=0.05)
+
+
+def test_held_connections_slow_a_database_and_the_last_one_stops_it(scene):
+    p99_ms = []
+    for held in (0, 4, POOL_SIZE - 1, POOL_SIZE):
+        scene.condition.held_connections[first(USER_DB)] = held
+        seen = play(scene)
+        p99_ms.append(float(np.nanmedian(seen.p99_ms[USER_DB])))
+        assert seen.failed[USER_DB].any() == (held == POOL_SIZE)
+    assert p99_ms == sorted(p99_ms)
+    assert p99_ms[1] - p99_ms[0] == pytest.approx(4 * FITTED.contention_ms)
+
+
+def test_the_p99_of_time_outs_is_prometheus_s(scene):
+    """Of a histogram with the fast calls at its bottom and the late ones in a time-out's bucket."""
+    scene.condition.drop_ratio[first(PAYMENT)] = 0.5
+    seen = play(scene)
+    for lane in range(LANES):
+        late, calls = scene.work.late[PAYMENT, lane], seen.calls[PAYMENT, lane]
+        if late >= 0.01 * calls and late > 0:
+            expected_ms = prometheus_ms(calls - late, TIMEOUT_MS, late)
+            assert seen.p99_ms[PAYMENT, lane] == pytest.approx(expected_ms)
+            assert LOWEST_TIMEOUT_MS <= seen.p99_ms[PAYMENT, lane] <= TIMEOUT_MS
+
+
+@pytest.mark.parametrize(("timed", "slow"), [(30.0, 1.0), (30.0, 7.0), (90.0, 40.0)])
+def test_the_p99_at_the_users_is_prometheus_s(timed, slow):
+    expected_ms = prometheus_ms(timed - slow, SLOW_MS, slow)
+    assert users_p99_ms(timed, slow, False) == pytest.approx(expected_ms)
+    one_outlasts_ms = prometheus_ms(timed - 1.0, SLOWER_MS, 1.0)
+    assert users_p99_ms(timed, slow, True) == pytest.approx(one_outlasts_ms)
+
+
+def prometheus_ms(fast, bound_ms, slow):
+    """p99 of `fast` calls in the first bucket and `slow` ones in that which ends at `bound_ms`."""
+    counts = tuple(fast + slow * (bound_s >= bound_ms / 1000.0) for bound_s in BOUNDS_S)
+    p99_s = histogram_quantile(0.99, counts)
+    assert p99_s is not None
+    return 1000.0 * p99_s
+
+
+def test_a_leak_kills_when_memory_is_full(scene):
+    scene.condition.leaked_mb[first(AUTH)] = 1000.0
+    seen = play(scene)
+    assert seen.killed[first(AUTH)].all() and seen.killed.sum() == LANES
+    assert np.isnan(seen.memory_pct[AUTH]).all() and np.isnan(seen.cpu_pct[AUTH]).all()
+    share = seen.failed[AUTH].sum() / seen.calls[AUTH].sum()
+    assert FITTED.died_early <= share <= 1.0
+
+
+def test_a_neighbour_s_cpu_is_on_the_bill(scene):
+    before = play(scene).cpu_pct.copy()
+    scene.condition.neighbour_cpu_pct[first(PAYMENT)] = 10.0
+    after = play(scene).cpu_pct
+    np.testing.assert_allclose(after[PAYMENT], np.minimum(100.0, before[PAYMENT] + 10.0))
+    np.testing.assert_array_equal(after[ORDER], before[ORDER])
+
+
+def test_lanes_of_one_key_are_alike_and_others_are_not(scene):
+    keys = np.full(LANES, folded(7, Stream.SIMULATOR, 0), np.uint64)
+    pass_window(keys, scene)
+    for field in scene.measured:
+        np.testing.assert_array_equal(field, np.broadcast_to(field[:, :1], field.shape))
+    assert len(set(play(scene).calls[GATEWAY])) > 1
