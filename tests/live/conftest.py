@@ -30,7 +30,6 @@ LABEL = "sre-env.live-test"
 API_TIMEOUT_S = 60
 BUILD_TIMEOUT_S = 900
 LOG_LINES = 60
-UP_WITHIN_S = 30.0
 MEASURED = pytest.StashKey[dict[str, str]]()
 
 logger = logging.getLogger(__name__)
@@ -118,7 +117,6 @@ def game(engine: docker.DockerClient, collector: Collector, report: Report) -> I
         report("stack up after", f"{time.monotonic() - began_s:.1f} s")
         wait_until(lambda: len(up.statuses()) > 0 and all("(healthy)" in s for s in up.statuses()))
         report("all of it healthy after", f"{time.monotonic() - began_s:.1f} s")
-        assert time.monotonic() - began_s < UP_WITHIN_S
         yield Game(up, collector)
         began_s = time.monotonic()
     report("stack down after", f"{time.monotonic() - began_s:.1f} s")
