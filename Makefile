@@ -94,10 +94,13 @@ bench: $(READY) ## Measure speed (ARGS=--help)
 serve: $(READY) ## Serve the environment on port 8000 (ARGS=--help)
 	$(BIN)/python -m server.app $(ARGS)
 
+# What the tests themselves leave open is told with where it was opened; what is judged are containers.
+LIVE = $(BIN)/python -X tracemalloc=20 -m pytest -m live -W default::pytest.PytestUnraisableExceptionWarning
+
 .PHONY: test-live
 test-live: $(READY) base-image ## Build the image and test it on a real engine
-	$(BIN)/python -m pytest -m live tests/live $(ARGS)
-	$(BIN)/python -m pytest -m live tests/contract $(ARGS)
+	$(LIVE) tests/live $(ARGS)
+	$(LIVE) tests/contract $(ARGS)
 
 .PHONY: engine
 engine: ## Make sure that a Docker engine answers (as root on Debian, start one)

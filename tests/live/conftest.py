@@ -117,7 +117,8 @@ def game(engine: docker.DockerClient, collector: Collector, report: Report) -> I
         report("stack up after", f"{time.monotonic() - began_s:.1f} s")
         wait_until(lambda: len(up.statuses()) > 0 and all("(healthy)" in s for s in up.statuses()))
         report("all of it healthy after", f"{time.monotonic() - began_s:.1f} s")
-        yield Game(up, collector)
+        with contextlib.closing(Game(up, collector)) as game:
+            yield game
         began_s = time.monotonic()
     report("stack down after", f"{time.monotonic() - began_s:.1f} s")
     label = f"--filter=label={LABEL_PROJECT}={up.project}"

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from statistics import mean
 from typing import Any
 
-import httpx
 import pytest
 
 from orchestrator.prometheus import Prometheus, Span
@@ -14,7 +13,7 @@ from services.mesh.stack import STEP_SECONDS, Part
 from services.mesh.topology import Service
 from services.mesh.vocabulary import BREAKER_STEPS, ActionName, Tier
 from tests.live.conftest import BUILD_TIMEOUT_S
-from tests.live.whole_stack import ANSWERED_WITHIN_S, Game
+from tests.live.whole_stack import Game
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(BUILD_TIMEOUT_S + 300)]
 
@@ -37,7 +36,7 @@ def episode(game: Game) -> tuple[dict[Service, Truth], Span]:
     for action in actions + [ActionName.WAIT] * (STEPS_AFTER + BREAKER_STEPS):
         game.step(action, BROKEN if action is ActionName.CIRCUIT_BREAK else None)
         url = f"{game.up.url(Part.ORCHESTRATOR)}/state"
-        hidden = httpx.get(url, timeout=ANSWERED_WITHIN_S, trust_env=False).json()["hidden"]
+        hidden = game.http.get(url).json()["hidden"]
         for service in Service:
             told[service].append(hidden["true"][service])
     return told, Span(began_s + SMEARED_S, time.time())

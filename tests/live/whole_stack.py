@@ -61,13 +61,22 @@ class Game:
     def __init__(self, up: Stack, collector: Collector) -> None:
         self.up = up
         self.collector = collector
+        # A connection a call: what is killed takes no other call with it.
+        self.http = httpx.Client(
+            timeout=ANSWERED_WITHIN_S,
+            trust_env=False,
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
+
+    def close(self) -> None:
+        self.http.close()
 
     def ask(self, path: str, **body: Any) -> httpx.Response | None:
         """None where nobody answers at all. Raises httpx.TimeoutException where a call hangs."""
         try:
             url = self.up.url(Part.ORCHESTRATOR) + path
             asked = {"session_id": SESSION, **body}
-            return httpx.post(url, json=asked, timeout=ANSWERED_WITHIN_S, trust_env=False)
+            return self.http.post(url, json=asked)
         except httpx.TimeoutException:
             raise
         except (httpx.TransportError, StackUnavailable):
@@ -84,7 +93,7 @@ class Game:
     def end(self) -> None:
         """Makes room for another session."""
         url = f"{self.up.url(Part.ORCHESTRATOR)}/sessions/{SESSION}"
-        httpx.delete(url, timeout=ANSWERED_WITHIN_S, trust_env=False)
+        self.http.delete(url)
 
     def containers(self) -> Containers:
         label = f"--filter=label={LABEL_PROJECT}={self.up.project}"

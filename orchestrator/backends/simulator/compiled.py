@@ -1,6 +1,6 @@
-"""Numba's reading of the laws: makes them known to its compiler. Slow to import.
+"""Numba's reading of the laws: a row is WIDTH lanes, in a register. Slow to import.
 
-Never changes what a law means: what NumPy does to arrays by `where` and casts, it does to numbers.
+Never changes what a law means: what NumPy does to arrays by `where` and casts, it does to rows.
 """
 
 from typing import Any
@@ -9,16 +9,26 @@ import numpy as np
 from numba.extending import overload, register_jitable
 
 from orchestrator.backends.simulator import reading
+from orchestrator.backends.simulator.registers import (
+    Row,
+    anywhere,
+    as_keys,
+    as_reals,
+    as_wholes,
+    bits_of_reals,
+    reals_of_bits,
+    select,
+)
 
 
 @overload(reading.where, strict=False)
 def _where(condition: Any, this: Any, that: Any) -> Any:
-    return lambda condition, this, that: this if condition else that
+    return lambda condition, this, that: select(condition, this, that)
 
 
 @overload(reading.some, strict=False)
 def _some(condition: Any) -> Any:
-    return lambda condition: condition
+    return lambda condition: anywhere(condition)
 
 
 @overload(reading.each, strict=False)
@@ -33,27 +43,29 @@ def _column(index: Any) -> Any:
 
 @overload(reading.whole, strict=False)
 def _whole(value: Any) -> Any:
-    return lambda value: np.int64(value)
+    return lambda value: as_wholes(value)
 
 
 @overload(reading.unsigned, strict=False)
 def _unsigned(value: Any) -> Any:
+    if isinstance(value, Row):
+        return lambda value: as_keys(value)
     return lambda value: np.uint64(value)
 
 
 @overload(reading.real, strict=False)
 def _real(value: Any) -> Any:
-    return lambda value: np.float64(value)
+    return lambda value: as_reals(value)
 
 
 @overload(reading.bits_of, strict=False)
 def _bits_of(value: Any) -> Any:
-    return lambda value: np.float64(value).view(np.int64)
+    return lambda value: bits_of_reals(value)
 
 
 @overload(reading.number_of, strict=False)
 def _number_of(bits: Any) -> Any:
-    return lambda bits: np.int64(bits).view(np.float64)
+    return lambda bits: reals_of_bits(bits)
 
 
 def compile_laws() -> None:

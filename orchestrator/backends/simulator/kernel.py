@@ -1,4 +1,4 @@
-"""Numba's reading of the simulator: one lane after the other, compiled once and kept on disk.
+"""Numba's reading of the simulator: WIDTH lanes at a time, compiled once and kept on disk.
 
 The compiled code is kept in the user's cache folder (XDG_CACHE_HOME), under a name that changes
 with the text of any law, so that no stale code is ever run.
@@ -16,30 +16,78 @@ import numpy as np
 from orchestrator.backends.simulator import lane as at
 from orchestrator.backends.simulator.compiled import compile_laws
 from orchestrator.backends.simulator.lanes import Seat, Shown
+from orchestrator.backends.simulator.moves import act
 from orchestrator.backends.simulator.presented import ACTIONS, PRESENTED, present
-from orchestrator.backends.simulator.scene import SERVICES, Parameters, Scene, scene_of
-from orchestrator.backends.simulator.transition import initial, observe, transition
+from orchestrator.backends.simulator.reading import law, where
+from orchestrator.backends.simulator.registers import WIDTH, bank, banks_of
+from orchestrator.backends.simulator.scene import SERVICES, Parameters, scene_of
+from orchestrator.backends.simulator.transition import initial, observe
 
-compile_laws()
+MASKED = ACTIONS * SERVICES
+ACTION, SERVICE, BEGINS, SEED = range(4)
+STORY = 4
+ROW = STORY + at.FAULTS * at.FAULT_FIELDS
+MASK = ROW + PRESENTED
+DESK = MASK + MASKED
+"""Rows of the desk: what each lane of the block at hand is told, and what is shown of it."""
+_SHAPE = scene_of(None, np.zeros)  # type: ignore[arg-type]
+_SCENE_ROWS = sum(len(array) for group in _SHAPE[1:-1] for array in group) + len(_SHAPE.hanging)
+_scene_in = banks_of(_SHAPE)
 
 
-def _advance(lanes: at.Lane, moves: Any, of: tuple[Seat, Scene], shown: Shown) -> None:
-    """A step in all lanes, (lanes, KEYS) and (lanes, FIELDS); see `lanes` for moves and seats.
+def _advance(lanes: Any, desks: Any, parameters: Any, seat: Any, moves: Any, shown: Any) -> None:
+    """A step in all lanes.
 
-    of: the seats, and a scene of records, one each.
+    lanes: their keys and numbers, (blocks, KEYS, WIDTH) and (blocks, FIELDS, WIDTH).
+    desks: keys and numbers of lanes that begin, the desk, the arrays of the scene; a block each.
+    seat, shown: arrays of a Seat and a Shown.
     """
-    seat, one = of
-    scene = Scene(one.parameters[0], one.condition[0], one.work[0], one.measured[0], one.hanging)
-    for number in range(len(lanes.x)):
-        lane = at.Lane(lanes.keys[number], lanes.x[number])
-        if moves[number, 0] < 0 or lane.x[at.DONE] > 0.0:
-            row = seat.rows[number]
-            seat.rows[number] = (row + len(lanes.x)) % len(seat.seeds)
-            initial(lane, seat.seeds[row], seat.stories[row])
-            observe(lane, scene)
-        else:
-            transition(lane, float(moves[number, 0]), float(moves[number, 1]), scene)
-        present(lane, shown.rows[number], shown.masks[number])
+    all_keys, all_x = lanes
+    fresh_keys, fresh_x, desk, scratch = desks
+    seeds, stories, rows = seat
+    scene = _scene_in(parameters[0], scratch)
+    fresh = at.Lane(bank(fresh_keys, 0), bank(fresh_x, 0))
+    told = bank(desk, 0)
+    for block in range(len(all_x)):
+        lane = at.Lane(bank(all_keys[block], 0), bank(all_x[block], 0))
+        first = block * WIDTH
+        here = min(WIDTH, len(moves) - first)
+        begins = False
+        for i in range(here):
+            n = first + i
+            desk[ACTION, i] = max(0, moves[n, 0])
+            desk[SERVICE, i] = moves[n, 1]
+            desk[BEGINS, i] = 0.0
+            if moves[n, 0] < 0 or all_x[block, at.DONE, i] > 0.0:
+                begins = True
+                desk[BEGINS, i] = 1.0
+                row = rows[n]
+                rows[n] = (row + len(moves)) % len(seeds)
+                fresh_keys[at.SEED, i] = seeds[row]
+                for field in range(at.FAULTS * at.FAULT_FIELDS):
+                    desk[STORY + field, i] = stories[row, field]
+        act(lane, told[ACTION], told[SERVICE])
+        if begins:
+            initial(fresh, fresh.keys[at.SEED], bank(desk, STORY * WIDTH))
+            now = told[BEGINS] > 0.0
+            for field in range(at.KEYS):
+                lane.keys[field] = where(now, fresh.keys[field], lane.keys[field])
+            for field in range(at.FIELDS):
+                lane.x[field] = where(now, fresh.x[field], lane.x[field])
+        observe(lane, scene)
+        present(lane, bank(desk, ROW * WIDTH), bank(desk, MASK * WIDTH))
+        _show(desk, first, here, shown)
+
+
+@law
+def _show(desk: Any, first: int, here: int, shown: Any) -> None:
+    """From lanes side by side to lanes one after the other."""
+    rows, masks = shown
+    for i in range(here):
+        for field in range(PRESENTED):
+            rows[first + i, field] = desk[ROW + field, i]
+        for field in range(MASKED):
+            masks[first + i, field] = desk[MASK + field, i]
 
 
 def _compiled(function: Any) -> Any:
@@ -64,13 +112,8 @@ def _compiled(function: Any) -> Any:
         config.CACHE_DIR = was
 
 
-def _records(scene: Scene) -> Scene:
-    """The same with one record for each group of arrays: Numba passes it on by its address."""
-    p, c, w, measured = (_record(group) for group in scene[:-1])
-    return Scene(p, c, w, measured, scene.hanging)
-
-
 def _record(group: Any) -> Any:
+    """One record of all fields: Numba passes it on by its address."""
     fields = {name: np.asarray(value) for name, value in group._asdict().items()}
     dtype = np.dtype([(name, value.dtype, value.shape) for name, value in fields.items()])
     record = np.zeros(1, dtype)
@@ -79,6 +122,15 @@ def _record(group: Any) -> Any:
     return record
 
 
+def _rows(*shape: int, dtype: Any = np.float64) -> Any:
+    """Zeros, (*shape, WIDTH), each row at a multiple of ALIGNED bytes."""
+    count = int(np.prod(shape)) * WIDTH
+    room = np.zeros(count + WIDTH, dtype)
+    skipped = -(room.ctypes.data // room.itemsize) % WIDTH
+    return room[skipped : skipped + count].reshape(*shape, WIDTH)
+
+
+compile_laws()
 _OWN = tuple(Path(__file__).parent.glob("*.py"))
 _SHARED = tuple(Path(__file__).parents[2] / name for name in ("noise.py", "reward.py"))
 advance = _compiled(_advance)
@@ -88,19 +140,26 @@ class Kernel:
     """`lanes` episodes at once: see `lanes.Lanes`. One thread at a time."""
 
     def __init__(self, parameters: Parameters, lanes: int) -> None:
-        self._lane = at.Lane(np.zeros((lanes, at.KEYS), np.uint64), np.zeros((lanes, at.FIELDS)))
+        blocks = -(-lanes // WIDTH)
+        self._count = lanes
+        self._lanes = _rows(blocks, at.KEYS, dtype=np.uint64), _rows(blocks, at.FIELDS)
+        fresh = _rows(at.KEYS, dtype=np.uint64), _rows(at.FIELDS)
+        self._desks = (*fresh, _rows(DESK), _rows(_SCENE_ROWS))
+        self._parameters = _record(parameters)
         self.shown = Shown(
-            np.zeros((lanes, PRESENTED), np.float32), np.zeros((lanes, ACTIONS * SERVICES), np.int8)
+            np.zeros((lanes, PRESENTED), np.float32), np.zeros((lanes, MASKED), np.int8)
         )
-        self._scene = _records(scene_of(parameters, np.zeros))
 
     @property
     def x(self) -> Any:
-        return self._lane.x
+        return self._by_lane(self._lanes[1])
 
     @property
     def keys(self) -> Any:
-        return self._lane.keys
+        return self._by_lane(self._lanes[0])
 
     def step(self, moves: Any, seat: Seat) -> None:
-        advance(self._lane, moves, (seat, self._scene), self.shown)
+        advance(self._lanes, self._desks, self._parameters, tuple(seat), moves, tuple(self.shown))
+
+    def _by_lane(self, blocks: Any) -> Any:
+        return blocks.swapaxes(1, 2).reshape(-1, blocks.shape[1])[: self._count]

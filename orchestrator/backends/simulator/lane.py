@@ -22,9 +22,7 @@ STALE_CONNECTION, BAD_ROLLOUT, NOISY_NEIGHBOUR = range(len(FlapCause))
 
 # keys
 SEED, LIVES = 0, 1
-NOISE = LIVES + REPLICAS
-"""Keys of this step's noise, the same for all services of a metric."""
-KEYS = NOISE + METRICS
+KEYS = LIVES + REPLICAS
 
 # A fault: FAULT + FAULT_FIELDS * number + one of these.
 (
@@ -51,17 +49,13 @@ FIRST = LEAKED_MB + REPLICAS
 BREAKER_UNTIL = FIRST + SERVICES
 HELD_OUT = BREAKER_UNTIL + SERVICES
 LAG = HELD_OUT + SERVICES
-"""Of every metric of every service: laws that go over all of them in step go four at a time."""
-VERDICT = LAG + METRICS
+VERDICT = LAG + SERVICES
 HANGING = VERDICT + SERVICES
 TRUTH = HANGING + EDGES
 """The last REMEMBERED windows, METRICS each, a window at its step modulo REMEMBERED."""
 SEEN = TRUTH + REMEMBERED * METRICS
 """What the agent sees: latency, error rate, CPU, memory, each of all services; nan where lost."""
-RADIUS = SEEN + METRICS
-TURNS = RADIUS + METRICS
-"""Scratch of the noise: Box and Muller's two uniforms."""
-FIELDS = TURNS + METRICS
+FIELDS = SEEN + METRICS
 
 
 class Lane(NamedTuple):

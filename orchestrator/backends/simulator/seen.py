@@ -17,6 +17,7 @@ from orchestrator.backends.simulator.reading import (
     root_log,
     some,
     uniform_of,
+    unsigned,
     wave,
     where,
 )
@@ -38,16 +39,11 @@ _STREAMS = np.array(
     np.uint64,
 )
 _TEN_THOUSANDTHS = 10_000.0
-_METRIC, _SERVICE = np.divmod(np.arange(at.METRICS), SERVICES)
-_SPREAD = np.array([0.0, noise.ERROR_RATE_NOISE, noise.PERCENT_NOISE, noise.PERCENT_NOISE])[_METRIC]
-_SHARE = np.array([noise.LATENCY_NOISE_RATIO, 0.0, 0.0, 0.0])[_METRIC]
-_MOST = np.array([np.inf, 1.0, 100.0, 100.0])[_METRIC]
-_SCALE = np.array([10.0, _TEN_THOUSANDTHS, 10.0, 10.0])[_METRIC]
-"""Standard deviation (latency's is a share of it), bound, and steps of one unit."""
-_EVEN = (2 * _SERVICE).astype(np.uint64)
-_ODD = (2 * _SERVICE + 1).astype(np.uint64)
-_LOST = (_SERVICE * noise.METRICS_PER_SERVICE + _METRIC).astype(np.uint64)
-"""The last parts of their keys."""
+_SPREAD = np.array([0.0, noise.ERROR_RATE_NOISE, noise.PERCENT_NOISE, noise.PERCENT_NOISE])
+_SHARE = np.array([noise.LATENCY_NOISE_RATIO, 0.0, 0.0, 0.0])
+_MOST = np.array([np.inf, 1.0, 100.0, 100.0])
+_SCALE = np.array([10.0, _TEN_THOUSANDTHS, 10.0, 10.0])
+"""Of each metric: standard deviation (latency's is a share of it), bound, steps of one unit."""
 WEIGHTS = np.where(np.arange(SERVICES) == GATEWAY, reward.ENTRY_WEIGHT, 1).astype(np.float64)
 WEIGHT = float(WEIGHTS.sum())
 _LESS_LATE, _LATE = (bound for bound, _ in noise.LAG_STEPS_BELOW[:2])
@@ -60,9 +56,7 @@ def lags(lane: at.Lane) -> None:
     key = stream_key(keys[at.SEED], _LAG, 0.0 * x[at.STEP])
     for s in range(SERVICES):
         u = uniform_of(mixed(key, np.uint64(s)))
-        late = where(u < _LESS_LATE, 0.0, where(u < _LATE, 1.0, 2.0))
-        for metric in range(noise.METRICS_PER_SERVICE):
-            x[at.LAG + metric * SERVICES + s] = late
+        x[at.LAG + s] = where(u < _LESS_LATE, 0.0, where(u < _LATE, 1.0, 2.0))
 
 
 @law
@@ -86,48 +80,41 @@ def remember(lane: at.Lane, out: Measured, broken: Any) -> None:
 
 @law
 def look(lane: at.Lane) -> None:
-    """Metrics of all services as they arrive after this step's window, verdicts and the hint.
-
-    In passes that each do one thing to all of them, so that a compiler takes four at a time.
-    """
+    """Metrics of all services as they arrive after this step's window, verdicts and the hint."""
     keys, x = lane
-    _draw_noise(keys, x)
-    now = x[at.STEP]
-    for i in each(at.METRICS):
-        late = now - x[at.LAG + i]
-        step = where(late > 0.0, late, 0.0)
-        place = step - at.REMEMBERED * np.floor(step / at.REMEMBERED)
-        first, second = x[at.TRUTH + i], x[at.TRUTH + at.METRICS + i]
-        third = x[at.TRUTH + 2 * at.METRICS + i]
-        value = where(place == 0.0, first, where(place == 1.0, second, third))
-        spread = column(_SPREAD[i]) + column(_SHARE[i]) * value
-        x[at.SEEN + i] = value + spread * (x[at.RADIUS + i] * x[at.TURNS + i])
-    for i in each(at.METRICS):
-        value = x[at.SEEN + i]
-        value = where(value < 0.0, 0.0, where(value > column(_MOST[i]), column(_MOST[i]), value))
-        x[at.SEEN + i] = np.rint(value * column(_SCALE[i])) / column(_SCALE[i])
     loss = stream_key(keys[at.SEED], _LOSS, x[at.STEP])
-    for i in each(at.METRICS):
-        lost = uniform_of(mixed(loss, column(_LOST[i]))) < noise.METRIC_LOSS_RATIO
-        x[at.SEEN + i] = where(lost, np.nan, x[at.SEEN + i])
+    for metric in range(noise.METRICS_PER_SERVICE):
+        key = stream_key(keys[at.SEED], _STREAMS[metric], x[at.STEP])
+        for s in each(SERVICES):
+            i = metric * SERVICES + s
+            value = _arrived(x, i, s)
+            spread = _SPREAD[metric] + _SHARE[metric] * value
+            value = value + spread * _normal(key, s)
+            value = where(value < 0.0, 0.0, where(value > _MOST[metric], _MOST[metric], value))
+            index = unsigned(column(s * noise.METRICS_PER_SERVICE + metric))
+            lost = uniform_of(mixed(loss, index)) < noise.METRIC_LOSS_RATIO
+            seen = np.rint(value * _SCALE[metric]) / _SCALE[metric]
+            x[at.SEEN + i] = where(lost, np.nan, seen)
     _judge(x)
 
 
 @law
-def _draw_noise(keys: Any, x: Any) -> None:
-    """The uniforms of Box and Muller, as `services.mesh.draws.normal` draws them."""
-    for metric in range(noise.METRICS_PER_SERVICE):
-        key = stream_key(keys[at.SEED], _STREAMS[metric], x[at.STEP])
-        for s in range(SERVICES):
-            keys[at.NOISE + metric * SERVICES + s] = key
-    for i in each(at.METRICS):
-        x[at.RADIUS + i] = 1.0 - uniform_of(mixed(keys[at.NOISE + i], column(_EVEN[i])))
-    for i in each(at.METRICS):
-        x[at.TURNS + i] = uniform_of(mixed(keys[at.NOISE + i], column(_ODD[i])))
-    for i in each(at.METRICS):
-        x[at.RADIUS + i] = root_log(x[at.RADIUS + i])
-    for i in each(at.METRICS):
-        x[at.TURNS + i] = wave(x[at.TURNS + i])
+def _arrived(x: Any, i: Any, s: Any) -> Any:
+    """The truth that arrives now, of a service whose telemetry is late."""
+    late = x[at.STEP] - x[at.LAG + s]
+    step = where(late > 0.0, late, 0.0)
+    place = step - at.REMEMBERED * np.floor(step / at.REMEMBERED)
+    first, second = x[at.TRUTH + i], x[at.TRUTH + at.METRICS + i]
+    third = x[at.TRUTH + 2 * at.METRICS + i]
+    return where(place == 0.0, first, where(place == 1.0, second, third))
+
+
+@law
+def _normal(key: Any, s: Any) -> Any:
+    """By Box and Muller, as `services.mesh.draws.normal` draws it."""
+    u_1 = 1.0 - uniform_of(mixed(key, unsigned(column(2 * s))))
+    u_2 = uniform_of(mixed(key, unsigned(column(2 * s + 1))))
+    return root_log(u_1) * wave(u_2)
 
 
 @law
