@@ -56,7 +56,7 @@ class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
     num_envs: episodes side by side.
     tier: easy, medium, hard, control or expert.
     simulator_of: the real backend whose fitted parameters are taken.
-    reading: "compiled" (Numba; the first one on a machine compiles for about half a minute) or
+    reading: "compiled" (Numba; the first one on a machine compiles for about ten seconds) or
         "numpy".
 
     Raises UnknownName for a tier, backend or reading that is not known.

@@ -82,7 +82,7 @@ def bring_back(lane: at.Lane, out: Measured) -> None:
     """What was killed in this window starts anew for the next; what was held out rejoins."""
     keys, x = lane
     after = x[at.STEP] + 1.0
-    life = stream_key(keys[at.SEED], _LIFE, after)
+    life = stream_key(keys[at.FOLDED], _LIFE, after)
     for r in range(REPLICAS):
         killed = out.killed[r] > 0.0
         x[at.STARTED_AT + r] = where(killed, after, x[at.STARTED_AT + r])

@@ -35,16 +35,16 @@ _SCENE_ROWS = sum(len(array) for group in _SHAPE[1:-1] for array in group) + len
 _scene_in = banks_of(_SHAPE)
 
 
-def _advance(lanes: Any, desks: Any, parameters: Any, seat: Any, moves: Any, shown: Any) -> None:
-    """A step in all lanes.
+def _advance(lanes: Any, moves: Any, of: tuple[Any, Any, Any], shown: Any) -> None:
+    """A step in all lanes; see `lanes` for moves.
 
     lanes: their keys and numbers, (blocks, KEYS, WIDTH) and (blocks, FIELDS, WIDTH).
-    desks: keys and numbers of lanes that begin, the desk, the arrays of the scene; a block each.
-    seat, shown: arrays of a Seat and a Shown.
+    of: arrays of a Seat; a record of parameters; what is needed for one block: keys and numbers of
+        lanes that begin, the desk, and the arrays of the scene.
+    shown: arrays of a Shown.
     """
     all_keys, all_x = lanes
-    fresh_keys, fresh_x, desk, scratch = desks
-    seeds, stories, rows = seat
+    (seeds, stories, rows), parameters, (fresh_keys, fresh_x, desk, scratch) = of
     scene = _scene_in(parameters[0], scratch)
     fresh = at.Lane(bank(fresh_keys, 0), bank(fresh_x, 0))
     told = bank(desk, 0)
@@ -93,8 +93,7 @@ def _show(desk: Any, first: int, here: int, shown: Any) -> None:
 def _compiled(function: Any) -> Any:
     """Compiled at its first call, or found on disk; not kept where no folder can be written."""
     laws = hashlib.sha256()
-    sources = sorted([*Path(__file__).parents[3].glob("services/mesh/*.py"), *_OWN, *_SHARED])
-    for path in sources:
+    for path in sorted(_SOURCES):
         laws.update(path.read_bytes())
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = home / "sre-autopilot" / laws.hexdigest()[:16]
@@ -123,7 +122,7 @@ def _record(group: Any) -> Any:
 
 
 def _rows(*shape: int, dtype: Any = np.float64) -> Any:
-    """Zeros, (*shape, WIDTH), each row at a multiple of ALIGNED bytes."""
+    """Zeros, (*shape, WIDTH), each row where a register may take it at once."""
     count = int(np.prod(shape)) * WIDTH
     room = np.zeros(count + WIDTH, dtype)
     skipped = -(room.ctypes.data // room.itemsize) % WIDTH
@@ -131,8 +130,13 @@ def _rows(*shape: int, dtype: Any = np.float64) -> Any:
 
 
 compile_laws()
-_OWN = tuple(Path(__file__).parent.glob("*.py"))
-_SHARED = tuple(Path(__file__).parents[2] / name for name in ("noise.py", "reward.py"))
+_ROOT = Path(__file__).parents[3]
+_SOURCES = (
+    *Path(__file__).parent.glob("*.py"),
+    *_ROOT.glob("services/mesh/*.py"),
+    *(_ROOT / name for name in ("grader.py", "orchestrator/noise.py", "orchestrator/reward.py")),
+)
+"""Whose text the compiled code depends on."""
 advance = _compiled(_advance)
 
 
@@ -159,7 +163,8 @@ class Kernel:
         return self._by_lane(self._lanes[0])
 
     def step(self, moves: Any, seat: Seat) -> None:
-        advance(self._lanes, self._desks, self._parameters, tuple(seat), moves, tuple(self.shown))
+        of = tuple(seat), self._parameters, self._desks
+        advance(self._lanes, moves, of, tuple(self.shown))
 
     def _by_lane(self, blocks: Any) -> Any:
         return blocks.swapaxes(1, 2).reshape(-1, blocks.shape[1])[: self._count]

@@ -21,7 +21,8 @@ NO_FAULT, SINGLE_OOM, DB_CONNECTION_LEAK, FLAPPING_NETWORK = range(len(FaultKind
 STALE_CONNECTION, BAD_ROLLOUT, NOISY_NEIGHBOUR = range(len(FlapCause))
 
 # keys
-SEED, LIVES = 0, 1
+SEED, FOLDED, LIVES = range(3)
+"""FOLDED: the seed as the first part of every key."""
 KEYS = LIVES + REPLICAS
 
 # A fault: FAULT + FAULT_FIELDS * number + one of these.
@@ -52,7 +53,7 @@ LAG = HELD_OUT + SERVICES
 VERDICT = LAG + SERVICES
 HANGING = VERDICT + SERVICES
 TRUTH = HANGING + EDGES
-"""The last REMEMBERED windows, METRICS each, a window at its step modulo REMEMBERED."""
+"""The last REMEMBERED windows, METRICS each, the newest first."""
 SEEN = TRUTH + REMEMBERED * METRICS
 """What the agent sees: latency, error rate, CPU, memory, each of all services; nan where lost."""
 FIELDS = SEEN + METRICS

@@ -29,9 +29,15 @@ _CURE, _LIFE = np.uint64(Stream.CURE), np.uint64(Stream.LIFE)
 
 
 @law
-def stream_key(seed: Any, stream: Any, step: Any) -> Any:
+def folded(seed: Any) -> Any:
+    """A key of a seed alone."""
+    return mixed(seed ^ seed, seed)
+
+
+@law
+def stream_key(folded_seed: Any, stream: Any, step: Any) -> Any:
     """(seed, stream, step) folded; what follows is an index."""
-    return mixed(mixed(mixed(seed ^ seed, seed), stream), unsigned(step))
+    return mixed(mixed(folded_seed, stream), unsigned(step))
 
 
 @law
@@ -43,19 +49,31 @@ def is_down(x: Any, f: int, step: Any, since: Any) -> Any:
 
 
 @law
+def is_full(x: Any, s: int) -> Any:
+    """Whether both replicas run: nothing is left to scale up."""
+    one, two = s * MAX_REPLICAS, s * MAX_REPLICAS + 1
+    return (x[at.RUNNING + one] > 0.0) & (x[at.RUNNING + two] > 0.0)
+
+
+@law
+def cannot_go_back(x: Any, s: int, step: Any) -> Any:
+    """Whether the last good release runs already, or the standby will serve only after `step`."""
+    one, two = s * MAX_REPLICAS, s * MAX_REPLICAS + 1
+    good = where(x[at.FIRST + s] > 0.0, x[at.LAST_GOOD + two], x[at.LAST_GOOD + one]) > 0.0
+    starting = ((x[at.RUNNING + one] > 0.0) & (x[at.SERVES_FROM + one] > step)) | (
+        (x[at.RUNNING + two] > 0.0) & (x[at.SERVES_FROM + two] > step)
+    )
+    return good | starting
+
+
+@law
 def refused(x: Any, action: Any, s: int) -> Any:
     """Whether the world refuses `action` on service `s`, as each action's `refusal` says."""
-    one, two = s * MAX_REPLICAS, s * MAX_REPLICAS + 1
-    full = (x[at.RUNNING + one] > 0.0) & (x[at.RUNNING + two] > 0.0)
-    good = where(x[at.FIRST + s] > 0.0, x[at.LAST_GOOD + two], x[at.LAST_GOOD + one]) > 0.0
-    starting = ((x[at.RUNNING + one] > 0.0) & (x[at.SERVES_FROM + one] > x[at.STEP])) | (
-        (x[at.RUNNING + two] > 0.0) & (x[at.SERVES_FROM + two] > x[at.STEP])
-    )
     return (
         ((action == at.RESTART) & (x[at.RESTARTS] >= MAX_RESTARTS))
-        | ((action == at.SCALE_UP) & full)
+        | ((action == at.SCALE_UP) & is_full(x, s))
         | ((action == at.CIRCUIT_BREAK) & (s == GATEWAY))
-        | ((action == at.ROLLBACK) & (good | starting))
+        | ((action == at.ROLLBACK) & cannot_go_back(x, s, x[at.STEP]))
     )
 
 
@@ -90,7 +108,7 @@ def act(lane: at.Lane, action: Any, service: Any) -> None:
 @law
 def _carry_out(keys: Any, x: Any, taken: Any, service: Any) -> None:
     """Moves the replicas and breakers of the service acted on."""
-    life = stream_key(keys[at.SEED], _LIFE, x[at.STEP])
+    life = stream_key(keys[at.FOLDED], _LIFE, x[at.STEP])
     for s in range(SERVICES):
         on = (service == s) & (taken != at.WAIT)
         if some(on):
@@ -174,7 +192,7 @@ def _cure(keys: Any, x: Any, taken: Any, service: Any) -> None:
 def _cure_step(keys: Any, x: Any, f: int, taken: Any) -> Any:
     """Step from which fault `f` is cured by `taken` on its root, as its `on_action` says."""
     step, kind, cause = x[at.STEP], x[f + at.KIND], x[f + at.CAUSE]
-    chance = mixed(stream_key(keys[at.SEED], _CURE, step), unsigned(x[f + at.ROOT]))
+    chance = mixed(stream_key(keys[at.FOLDED], _CURE, step), unsigned(x[f + at.ROOT]))
     lucky = uniform_of(chance) < OOM_RESTART_CURES
     until = 0.0 * step
     for s in range(SERVICES):

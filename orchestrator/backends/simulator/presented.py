@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from orchestrator.backends.simulator import lane as at
-from orchestrator.backends.simulator.moves import refused
+from orchestrator.backends.simulator.moves import cannot_go_back, is_full
 from orchestrator.backends.simulator.reading import law, where
-from orchestrator.backends.simulator.scene import SERVICES
+from orchestrator.backends.simulator.scene import GATEWAY, SERVICES
 from services.mesh.vocabulary import MAX_RESTARTS
 
 MISSING = -1.0
@@ -21,6 +21,7 @@ STEP, RESTARTS_LEFT, COST, ACTION, SERVICE, REFUSED = range(
 )
 PRESENTED = REFUSED + 1
 ACTIONS = at.WAIT + 1
+BREAKABLE = np.where(np.arange(SERVICES) == GATEWAY, 0.0, 1.0)
 
 
 @law
@@ -35,10 +36,11 @@ def present(lane: at.Lane, row: Any, mask: Any) -> None:
     row[STEP], row[RESTARTS_LEFT] = x[at.STEP], MAX_RESTARTS - x[at.RESTARTS]
     row[COST], row[ACTION] = x[at.COST], x[at.ACTION]
     row[SERVICE], row[REFUSED] = x[at.ACTED_ON], x[at.REFUSED]
-    # As of the next step: it is then that the world says no.
-    x[at.STEP] = x[at.STEP] + 1.0
-    for action in range(ACTIONS):
-        for s in range(SERVICES):
-            no = refused(x, action, s)
-            mask[action * SERVICES + s] = where(no, 0, 1)
-    x[at.STEP] = x[at.STEP] - 1.0
+    for s in range(SERVICES):
+        mask[at.RESTART * SERVICES + s] = where(x[at.RESTARTS] >= MAX_RESTARTS, 0.0, 1.0)
+        mask[at.SCALE_UP * SERVICES + s] = where(is_full(x, s), 0.0, 1.0)
+        mask[at.CIRCUIT_BREAK * SERVICES + s] = BREAKABLE[s] + 0.0 * x[at.STEP]
+        # As of the next step: it is then that the world says no.
+        no = cannot_go_back(x, s, x[at.STEP] + 1.0)
+        mask[at.ROLLBACK * SERVICES + s] = where(no, 0.0, 1.0)
+        mask[at.WAIT * SERVICES + s] = 1.0 + 0.0 * x[at.STEP]

@@ -11,15 +11,13 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils, types
-from numba.core.extending import intrinsic, models, register_model
+from numba.core import cgutils, extending, types
+from numba.core.extending import models, register_model
 from numba.core.imputils import lower_builtin, lower_cast
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 
 WIDTH = 8
 """Reals of 64 bits in the widest register there is; narrower ones take two or four turns."""
-ALIGNED = 8 * WIDTH
-"""Bytes: where a row should begin."""
 
 
 class Row(types.Type):
@@ -38,8 +36,9 @@ class Bank(types.Type):
         super().__init__(name=f"Bank({of})")
 
 
+intrinsic: Any = extending.intrinsic
 REALS, WHOLES, KEYS, FLAGS = map(Row, (types.float64, types.int64, types.uint64, types.boolean))
-_ELEMENTS = {
+_ELEMENTS: dict[Any, Any] = {
     types.float64: ir.DoubleType(),
     types.int64: ir.IntType(64),
     types.uint64: ir.IntType(64),
@@ -54,13 +53,13 @@ def vector(row: Row) -> ir.VectorType:
 
 
 @register_model(Row)
-class _RowModel(models.PrimitiveModel):  # type: ignore[misc]
+class _RowModel(models.PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Row) -> None:
         super().__init__(dmm, fe_type, vector(fe_type))
 
 
 @register_model(Bank)
-class _BankModel(models.PrimitiveModel):  # type: ignore[misc]
+class _BankModel(models.PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Bank) -> None:
         super().__init__(dmm, fe_type, vector(fe_type.row).as_pointer())
 
@@ -192,8 +191,8 @@ _function(operator.rshift, 2, _same, lambda builder, row, this, that: (
 _function(operator.neg, 1, _same, lambda builder, _, value: builder.fneg(value))
 for _sign, _python in _COMPARED.items():
     _comparison(_sign, _python)
-for _python, _name in ((np.sqrt, "sqrt"), (np.floor, "floor"), (np.rint, "rint")):
-    _function(_python, 1, _same, _called(_name))
+for _name in ("sqrt", "floor", "rint"):
+    _function(getattr(np, _name), 1, _same, _called(_name))
 _function(np.isnan, 1, lambda _: FLAGS, lambda builder, _, value: _unlike(builder, value))
 _function(np.maximum, 2, _same, _extreme(">="))
 _function(np.minimum, 2, _same, _extreme("<="))
@@ -201,7 +200,7 @@ _function(np.fmax, 2, _same, _known_extreme)
 
 
 @infer_global(operator.getitem)
-class _FromBank(AbstractTemplate):  # type: ignore[misc]
+class _FromBank(AbstractTemplate):
     def generic(self, args: Any, kws: Any) -> Any:
         bank, index = args
         if isinstance(bank, Bank) and isinstance(index, types.Integer):
@@ -215,7 +214,7 @@ def _load(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 
 @infer_global(operator.setitem)
-class _IntoBank(AbstractTemplate):  # type: ignore[misc]
+class _IntoBank(AbstractTemplate):
     def generic(self, args: Any, kws: Any) -> Any:
         bank, index, _value = args
         if isinstance(bank, Bank) and isinstance(index, types.Integer):
@@ -230,7 +229,7 @@ def _store(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 
 @infer_global(operator.getitem)
-class _FromTable(AbstractTemplate):  # type: ignore[misc]
+class _FromTable(AbstractTemplate):
     """A table of reals, by a row of places in it, or by its line and such a row."""
 
     def generic(self, args: Any, kws: Any) -> Any:
@@ -239,7 +238,8 @@ class _FromTable(AbstractTemplate):  # type: ignore[misc]
             return None
         if index == WHOLES and table.ndim == 1:
             return signature(REALS, table, WHOLES)
-        if isinstance(index, types.BaseTuple) and tuple(index)[1:] == (WHOLES,):
+        in_line = isinstance(index, types.BaseTuple)
+        if in_line and tuple(index)[1:] == (WHOLES,):
             return signature(REALS, table, types.Tuple((types.intp, WHOLES)))
         return None
 
@@ -269,7 +269,7 @@ def _look_up_in_line(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 @intrinsic
 def select(typing: Any, condition: Any, this: Any, that: Any) -> Any:
-    """This where the condition holds, else that."""
+    """Of two rows, the first where the condition holds."""
     row = together((this, that))
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:

@@ -94,6 +94,7 @@ class Work(NamedTuple):
     silent: Any
     slow_ms: Any
     serving: Any
+    share: Any
     open: Any
     sent: Any
     turned_away: Any

@@ -2,6 +2,7 @@
 `orchestrator.noise`, `observation` and `reward` say of one episode. Laws of `reading`.
 """
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,16 @@ _SHARE = np.array([noise.LATENCY_NOISE_RATIO, 0.0, 0.0, 0.0])
 _MOST = np.array([np.inf, 1.0, 100.0, 100.0])
 _SCALE = np.array([10.0, _TEN_THOUSANDTHS, 10.0, 10.0])
 """Of each metric: standard deviation (latency's is a share of it), bound, steps of one unit."""
+_UNIT_HIGH = (1.0 / _SCALE).astype(np.float32).astype(np.float64)
+_UNIT_LOW = np.array(
+    [
+        float(Fraction(1, int(n)) - Fraction(high))
+        for n, high in zip(_SCALE, _UNIT_HIGH, strict=True)
+    ]
+)
+"""One unit, in two parts: the first times a whole number is exact, so that the sum of both is what
+a division would give, which takes far longer.
+"""
 WEIGHTS = np.where(np.arange(SERVICES) == GATEWAY, reward.ENTRY_WEIGHT, 1).astype(np.float64)
 WEIGHT = float(WEIGHTS.sum())
 _LESS_LATE, _LATE = (bound for bound, _ in noise.LAG_STEPS_BELOW[:2])
@@ -53,7 +64,7 @@ _LESS_LATE, _LATE = (bound for bound, _ in noise.LAG_STEPS_BELOW[:2])
 def lags(lane: at.Lane) -> None:
     """How late each service's telemetry is, the whole episode long."""
     keys, x = lane
-    key = stream_key(keys[at.SEED], _LAG, 0.0 * x[at.STEP])
+    key = stream_key(keys[at.FOLDED], _LAG, 0.0 * x[at.STEP])
     for s in range(SERVICES):
         u = uniform_of(mixed(key, np.uint64(s)))
         x[at.LAG + s] = where(u < _LESS_LATE, 0.0, where(u < _LATE, 1.0, 2.0))
@@ -61,30 +72,29 @@ def lags(lane: at.Lane) -> None:
 
 @law
 def remember(lane: at.Lane, out: Measured, broken: Any) -> None:
-    """Puts a window of truth where late telemetry finds it."""
+    """Puts a window of truth where telemetry finds it, and those before it where late one does."""
     _keys, x = lane
-    step = x[at.STEP]
-    place = step - at.REMEMBERED * np.floor(step / at.REMEMBERED)
+    for i in each(at.METRICS):
+        x[at.TRUTH + 2 * at.METRICS + i] = x[at.TRUTH + at.METRICS + i]
+        x[at.TRUTH + at.METRICS + i] = x[at.TRUTH + i]
     for s in each(SERVICES):
-        calls = out.calls[s]
-        rate = where(calls > 0.0, out.failed[s] / np.maximum(1.0, calls), np.nan)
-        rate = where(broken[s] > 0.0, 1.0, rate)
-        for slot in range(at.REMEMBERED):
-            truth, now = at.TRUTH + slot * at.METRICS + s, place == slot
-            if some(now):
-                x[truth + LATENCY] = where(now, out.p99_ms[s], x[truth + LATENCY])
-                x[truth + ERRORS] = where(now, rate, x[truth + ERRORS])
-                x[truth + CPU] = where(now, out.cpu_pct[s], x[truth + CPU])
-                x[truth + MEMORY] = where(now, out.memory_pct[s], x[truth + MEMORY])
+        calls, failed = out.calls[s], out.failed[s]
+        rate = where(calls > 0.0, 0.0, np.nan)
+        if some(failed > 0.0):
+            rate = where(failed > 0.0, failed / np.maximum(1.0, calls), rate)
+        x[at.TRUTH + LATENCY + s] = out.p99_ms[s]
+        x[at.TRUTH + ERRORS + s] = where(broken[s] > 0.0, 1.0, rate)
+        x[at.TRUTH + CPU + s] = out.cpu_pct[s]
+        x[at.TRUTH + MEMORY + s] = out.memory_pct[s]
 
 
 @law
 def look(lane: at.Lane) -> None:
     """Metrics of all services as they arrive after this step's window, verdicts and the hint."""
     keys, x = lane
-    loss = stream_key(keys[at.SEED], _LOSS, x[at.STEP])
+    loss = stream_key(keys[at.FOLDED], _LOSS, x[at.STEP])
     for metric in range(noise.METRICS_PER_SERVICE):
-        key = stream_key(keys[at.SEED], _STREAMS[metric], x[at.STEP])
+        key = stream_key(keys[at.FOLDED], _STREAMS[metric], x[at.STEP])
         for s in each(SERVICES):
             i = metric * SERVICES + s
             value = _arrived(x, i, s)
@@ -93,7 +103,8 @@ def look(lane: at.Lane) -> None:
             value = where(value < 0.0, 0.0, where(value > _MOST[metric], _MOST[metric], value))
             index = unsigned(column(s * noise.METRICS_PER_SERVICE + metric))
             lost = uniform_of(mixed(loss, index)) < noise.METRIC_LOSS_RATIO
-            seen = np.rint(value * _SCALE[metric]) / _SCALE[metric]
+            units = np.rint(value * _SCALE[metric])
+            seen = units * _UNIT_HIGH[metric] + units * _UNIT_LOW[metric]
             x[at.SEEN + i] = where(lost, np.nan, seen)
     _judge(x)
 
@@ -101,12 +112,10 @@ def look(lane: at.Lane) -> None:
 @law
 def _arrived(x: Any, i: Any, s: Any) -> Any:
     """The truth that arrives now, of a service whose telemetry is late."""
-    late = x[at.STEP] - x[at.LAG + s]
-    step = where(late > 0.0, late, 0.0)
-    place = step - at.REMEMBERED * np.floor(step / at.REMEMBERED)
-    first, second = x[at.TRUTH + i], x[at.TRUTH + at.METRICS + i]
-    third = x[at.TRUTH + 2 * at.METRICS + i]
-    return where(place == 0.0, first, where(place == 1.0, second, third))
+    late = np.minimum(x[at.LAG + s], x[at.STEP])
+    now, before = x[at.TRUTH + i], x[at.TRUTH + at.METRICS + i]
+    long_before = x[at.TRUTH + 2 * at.METRICS + i]
+    return where(late == 0.0, now, where(late == 1.0, before, long_before))
 
 
 @law

@@ -10,7 +10,7 @@ import numpy as np
 from orchestrator.backends.simulator import lane as at
 from orchestrator.backends.simulator.graded import bring_back, judge
 from orchestrator.backends.simulator.impaired import impair
-from orchestrator.backends.simulator.moves import act, stream_key
+from orchestrator.backends.simulator.moves import act, folded, stream_key
 from orchestrator.backends.simulator.reading import law
 from orchestrator.backends.simulator.scene import EDGES, REPLICAS, SERVICES, Scene
 from orchestrator.backends.simulator.seen import lags, look, remember
@@ -25,7 +25,7 @@ _SIMULATOR, _LIFE = np.uint64(Stream.SIMULATOR), np.uint64(Stream.LIFE)
 def initial(lane: at.Lane, seed: Any, story: Any) -> None:
     """A fresh mesh with the faults of `story`, before the window of step 0."""
     keys, x = lane
-    keys[at.SEED] = seed
+    keys[at.SEED], keys[at.FOLDED] = seed, folded(seed)
     zero = 0.0 * story[0]
     for field in range(at.FAULT):
         x[field] = zero
@@ -35,7 +35,7 @@ def initial(lane: at.Lane, seed: Any, story: Any) -> None:
         x[field] = zero
     for field in range(at.TRUTH, at.FIELDS):
         x[field] = zero + np.nan
-    life = stream_key(seed, _LIFE, zero)
+    life = stream_key(keys[at.FOLDED], _LIFE, zero)
     for s in range(SERVICES):
         x[at.RUNNING + s * MAX_REPLICAS] = zero + 1.0
         x[at.VERDICT + s] = zero + 1.0
@@ -53,7 +53,7 @@ def observe(lane: at.Lane, scene: Scene) -> None:
     impair(lane, scene.condition)
     for edge in range(EDGES):
         scene.hanging[edge] = x[at.HANGING + edge]
-    pass_window(stream_key(keys[at.SEED], _SIMULATOR, x[at.STEP]), scene)
+    pass_window(stream_key(keys[at.FOLDED], _SIMULATOR, x[at.STEP]), scene)
     for edge in range(EDGES):
         x[at.HANGING + edge] = scene.hanging[edge]
     remember(lane, scene.measured, scene.condition.breaker_open)

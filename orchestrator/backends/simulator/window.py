@@ -124,10 +124,11 @@ def _impair(key: Any, scene: Scene) -> None:
                 w.serving[s] = w.serving[s] + on
                 w.refused[s] = w.refused[s] + on * killed * gone
                 _slow_down(key, scene, r, s)
-        serving = np.maximum(1.0, w.serving[s])
-        w.refused[s] = where(w.serving[s] > 0.0, w.refused[s] / serving, 1.0)
-        w.hangs[s], w.silent[s] = w.hangs[s] / serving, w.silent[s] / serving
-        w.slow_ms[s], w.serving[s] = w.slow_ms[s] / serving, serving
+        # Of one replica or of two: halves are exact, and a division takes long.
+        share = where(w.serving[s] > 1.0, 0.5, 1.0)
+        w.refused[s] = where(w.serving[s] > 0.0, w.refused[s] * share, 1.0)
+        w.hangs[s], w.silent[s] = w.hangs[s] * share, w.silent[s] * share
+        w.slow_ms[s], w.share[s] = w.slow_ms[s] * share, share
 
 
 @law
@@ -153,11 +154,13 @@ def _edge(key: Any, scene: Scene, at: Any, n: Any) -> Any:
     """
     p, w, hanging = scene.parameters, scene.work, scene.hanging
     s, edge = at
-    chance = mixed(key, np.uint64(_LOSSES + edge))
     sent = n * (1.0 - w.open[s])
-    turned_away = binomial(sent, w.refused[s], quantile(p.normal, 0, high(chance)))
-    hang = binomial(sent - turned_away, w.hangs[s], quantile(p.normal, 0, low(chance)))
-    later = np.floor(hang * p.deferred + low(chance))
+    turned_away = hang = later = 0.0 * n
+    if some((w.refused[s] > 0.0) | (w.hangs[s] > 0.0)):
+        chance = mixed(key, np.uint64(_LOSSES + edge))
+        turned_away = binomial(sent, w.refused[s], quantile(p.normal, 0, high(chance)))
+        hang = binomial(sent - turned_away, w.hangs[s], quantile(p.normal, 0, low(chance)))
+        later = np.floor(hang * p.deferred + low(chance))
     w.sent[edge] = sent
     w.turned_away[edge] = turned_away
     w.late[edge] = hang - later + hanging[edge]
@@ -217,22 +220,25 @@ def _add_below(w: Work) -> None:
 def _count(key: Any, scene: Scene) -> None:
     """Counts and latencies of each service, as its callers see them."""
     p, w, out = scene.parameters, scene.work, scene.measured
-    checkouts = whole(np.minimum(w.late[ORDER], BINS - 1.0))
-    outlasts = low(mixed(key, np.uint64(_METRICS + GATEWAY))) < p.slow_checkout[checkouts]
     for s in each(SERVICES):
         calls = np.maximum(0.0, w.sent[s] + w.shifted[s])
         failed = np.minimum(calls, w.lost[s])
         timed = calls - np.minimum(calls, w.turned_away[s])
         u = high(mixed(key, unsigned(column(_METRICS + s))))
         well_ms = p.latency_ms[column(s), whole(u * BINS)] + w.slow_ms[s]
-        share = np.minimum(1.0, 0.01 * timed / np.maximum(1.0, w.late[s]))
-        late_ms = TIMEOUT_MS - (TIMEOUT_MS - LOWEST_TIMEOUT_MS) * share
-        p99_ms = where(w.late[s] > 0.0, late_ms, well_ms)
+        p99_ms = well_ms
+        if some(w.late[s] > 0.0):
+            share = np.minimum(1.0, 0.01 * timed / np.maximum(1.0, w.late[s]))
+            late_ms = TIMEOUT_MS - (TIMEOUT_MS - LOWEST_TIMEOUT_MS) * share
+            p99_ms = where(w.late[s] > 0.0, late_ms, well_ms)
         out.calls[s], out.failed[s] = calls, failed
         out.p99_ms[s] = where(timed > 0.0, p99_ms, np.nan)
         out.answered_p99_ms[s] = where(calls > failed, well_ms, np.nan)
-    late_ms = users_p99_ms(out.calls[GATEWAY], w.late[GATEWAY], outlasts)
-    out.p99_ms[GATEWAY] = where(w.late[GATEWAY] > 0.0, late_ms, out.p99_ms[GATEWAY])
+    if some(w.late[GATEWAY] > 0.0):
+        checkouts = whole(np.minimum(w.late[ORDER], BINS - 1.0))
+        outlasts = low(mixed(key, np.uint64(_METRICS + GATEWAY))) < p.slow_checkout[checkouts]
+        late_ms = users_p99_ms(out.calls[GATEWAY], w.late[GATEWAY], outlasts)
+        out.p99_ms[GATEWAY] = where(w.late[GATEWAY] > 0.0, late_ms, out.p99_ms[GATEWAY])
 
 
 @law
@@ -241,8 +247,8 @@ def _use(key: Any, scene: Scene) -> None:
     p, c, w, out = scene.parameters, scene.condition, scene.work, scene.measured
     for s in each(SERVICES):
         u = low(mixed(key, unsigned(column(_METRICS + s))))
-        worked = (w.sent[s] - w.turned_away[s]) * (1.0 - w.silent[s]) / w.serving[s]
-        lost = np.maximum(0.0, w.lost[s] - w.turned_away[s]) / w.serving[s]
+        worked = (w.sent[s] - w.turned_away[s]) * (1.0 - w.silent[s]) * w.share[s]
+        lost = np.maximum(0.0, w.lost[s] - w.turned_away[s]) * w.share[s]
         used = column(p.cpu_idle_pct[s]) + column(p.cpu_call_pct[s]) * worked
         used = used + column(p.cpu_lost_pct[s]) * lost + p.cpu_pct[column(s), whole(u * BINS)]
         first, second = s * MAX_REPLICAS, s * MAX_REPLICAS + 1

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from orchestrator.backends.simulator.moves import folded as fold
 from orchestrator.backends.simulator.moves import stream_key
 from orchestrator.backends.simulator.reading import high, low, mixed, root_log, uniform_of, wave
 from orchestrator.backends.simulator.window import binomial, poisson
@@ -25,7 +26,7 @@ def arrays(*parts):
 @given(SEEDS, st.sampled_from(Stream), STEPS, INDICES)
 def test_keys_and_uniforms_are_those_of_the_mesh(seed, stream, step, index):
     seeds, streams, indices = arrays(seed, stream, index)
-    folded = mixed(stream_key(seeds, streams, np.array([float(step)])), indices)
+    folded = mixed(stream_key(fold(seeds), streams, np.array([float(step)])), indices)
     assert folded[0] == key(seed, stream, step, index)
     assert uniform_of(folded)[0] == uniform(seed, stream, step, index)
     assert 0.0 < low(folded)[0] < 1.0 and 0.0 < high(folded)[0] < 1.0
