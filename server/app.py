@@ -7,8 +7,8 @@ import argparse
 import gc
 import logging
 import os
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 from fastapi import FastAPI
@@ -36,6 +36,20 @@ FULL_COLLECTION_AFTER = 100
 """Smaller ones. A full one looks at every episode of every session while all of them wait."""
 
 
+@contextmanager
+def _collecting_seldom() -> Iterator[None]:
+    """What is there by now stays: no session need wait while the collector looks at it."""
+    usual = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*usual[:2], FULL_COLLECTION_AFTER)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+        gc.unfreeze()
+
+
 def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> FastAPI:
     """Costs no mesh: the first reset of a session makes its own.
 
@@ -54,7 +68,8 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
         metrics = monitoring.served(settings.metrics_host, settings.metrics_port)
         async with metrics, sessions.running():
             await prepare(settings)
-            yield
+            with _collecting_seldom():
+                yield
 
     app = FastAPI(
         title="SRE Autopilot Environment",
@@ -91,9 +106,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
     logging.getLogger(__package__).setLevel(logging.INFO)
-    gc.collect()
-    gc.freeze()  # what is there now stays: no session need wait while the collector looks at it
-    gc.set_threshold(*gc.get_threshold()[:2], FULL_COLLECTION_AFTER)
     uvicorn.run(
         app,
         host=options.host,

@@ -7,6 +7,7 @@ generators", OOPSLA 2014), applied once per part of the key. Array code must rep
 import math
 from collections.abc import Sequence
 from enum import IntEnum
+from functools import lru_cache
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -53,7 +54,13 @@ def folded(*parts: int) -> int:
 
 def key(seed: int, stream: int, step: int = 0, index: int = 0) -> int:
     """64-bit hash of the key; equal keys give equal hashes on every machine."""
-    return folded(seed, stream, step, index)
+    return mix((_all_but_index(seed, stream, step) + _GOLDEN + (index & _MASK)) & _MASK)
+
+
+# Of a step's draws, dozens differ in their index alone.
+@lru_cache(maxsize=256)
+def _all_but_index(seed: int, stream: int, step: int) -> int:
+    return folded(seed, stream, step)
 
 
 def uniform(seed: int, stream: int, step: int = 0, index: int = 0) -> float:
