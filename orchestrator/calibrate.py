@@ -9,6 +9,7 @@ fitted by least squares or likelihood. Reads recordings only; plays nothing.
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +23,7 @@ from chaos.fault import Impairments
 from chaos.tiers import draw_faults
 from models import SREAction
 from orchestrator.backends.simulator import parameters
-from orchestrator.backends.simulator.scene import BINS
+from orchestrator.backends.simulator.scene import AGES, BINS
 from orchestrator.backends.simulator.window import SLOW_MS
 from orchestrator.episode import Episode, Plan
 from orchestrator.recordings import COLUMNS, Recording, read
@@ -42,6 +43,8 @@ SERVICES = tuple(Service)
 CALLS, FAILED, P99_MS, CPU_PCT, MEMORY_PCT = range(len(COLUMNS))
 SETTLED_STEPS = 2
 """A process that began so long ago is at rest."""
+SETTLED_AGE = 20
+"""A process that is so many windows old takes no more memory."""
 MANY_LOST = 3
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -108,10 +111,11 @@ def fit(recordings: Sequence[Recording]) -> dict[str, Any]:
         "arrivals": [by_service[Service.PRODUCT_SERVICE], logins, checkouts],
         "deferred": min(1.0, CALL_TIMEOUT_S / window_s),
         "latency_ms": [_quantiles(rest[:, s, P99_MS]) for s in range(len(SERVICES))],
-        "memory_pct": [_quantiles(rest[:, s, MEMORY_PCT]) for s in range(len(SERVICES))],
-        **_cpu(seen, rest),
-        **_starts(seen, rest),
+        **_memory(seen),
+        **_cpu(seen),
+        "cpu_started_pct": _start(seen),
         **_pools(seen, rest),
+        "early": _early(seen, calls),
         "died_early": _death(seen),
         "slow_checkout": _slow_checkouts(seen),
     }
@@ -121,23 +125,29 @@ def _quantiles(values: Floats) -> list[float]:
     return parameters.middle_quantiles(values[~np.isnan(values)])
 
 
-def _cpu(seen: Sequence[Seen], rest: Floats) -> dict[str, Any]:
+def _cpu(seen: Sequence[Seen]) -> dict[str, Any]:
     """A line over the calls worked on, what is left of it, and what a lost call takes on top."""
     found: dict[str, list[Any]] = {
         name: [] for name in ("cpu_idle_pct", "cpu_call_pct", "cpu_pct", "cpu_lost_pct")
     }
+    steady = [
+        window
+        for window in seen
+        if window.settled and not window.deployment.open_breakers(window.step)
+    ]
     for s in range(len(SERVICES)):
-        per_call, idle = np.polyfit(rest[:, s, CALLS], rest[:, s, CPU_PCT], 1)
-        left = rest[:, s, CPU_PCT] - idle - per_call * rest[:, s, CALLS]
-        lost = [
-            (w.true[s, CPU_PCT] - idle - per_call * w.true[s, CALLS]) / w.true[s, FAILED]
-            for w in seen
-            if w.settled and w.true[s, FAILED] >= MANY_LOST and not _starved(w)
-        ]
+        true = np.array([window.true[s] for window in steady if not _starved(window)])
+        true = true[~np.isnan(true[:, CPU_PCT])]
+        # Where others fail it has few calls: a line over the usual numbers alone would be too flat.
+        well = true[true[:, FAILED] == 0]
+        per_call, idle = np.polyfit(well[:, CALLS], well[:, CPU_PCT], 1)
+        left = true[:, CPU_PCT] - idle - per_call * true[:, CALLS]
+        lost = true[:, FAILED] >= MANY_LOST
         found["cpu_idle_pct"].append(idle)
         found["cpu_call_pct"].append(per_call)
-        found["cpu_pct"].append(_quantiles(left))
-        found["cpu_lost_pct"].append(float(np.nanmedian(lost)) if lost else 0.0)
+        found["cpu_pct"].append(_quantiles(left[true[:, FAILED] == 0]))
+        a_lost_one = np.nanmedian(left[lost] / true[lost, FAILED]) if lost.any() else 0.0
+        found["cpu_lost_pct"].append(float(a_lost_one))
     return found
 
 
@@ -145,18 +155,56 @@ def _starved(window: Seen) -> bool:
     return any(i.cpu_fraction < 1.0 or i.partitioned > 0.0 for i in window.impairments.values())
 
 
-def _starts(seen: Sequence[Seen], rest: Floats) -> dict[str, float]:
-    """CPU of a process that began in the window and served nobody; memory it has not yet taken."""
-    cpu, memory = [], []
-    for window in seen:
-        for s, service in enumerate(SERVICES):
-            if service in window.deployment.held_out and not window.impairments:
-                cpu.append(window.true[s, CPU_PCT])
-                memory.append(np.nanmedian(rest[:, s, MEMORY_PCT]) - window.true[s, MEMORY_PCT])
+def _start(seen: Sequence[Seen]) -> float:
+    """CPU of a process that began in the window and served nobody."""
+    cpu = [
+        window.true[SERVICES.index(service), CPU_PCT]
+        for window in seen
+        for service in window.deployment.held_out
+        if not window.impairments
+    ]
+    return float(np.nanmedian(cpu))
+
+
+def _memory(seen: Sequence[Seen]) -> dict[str, Any]:
+    """What processes settle at, and how far below it they are at each age before."""
+    found = np.array(
+        [
+            (s, window.step - window.deployment.first(service).started_at, memory)
+            for window in seen
+            if not any(i.memory_leak_mb for i in window.impairments.values())
+            for s, service in enumerate(SERVICES)
+            if len(window.deployment.replicas[service]) == 1
+            and not np.isnan(memory := window.true[s, MEMORY_PCT])
+        ]
+    )
+    service, age, memory_pct = found[:, 0].astype(int), found[:, 1], found[:, 2]
+    settled = [
+        np.median(memory_pct[(service == s) & (age >= SETTLED_AGE)]) for s in range(len(SERVICES))
+    ]
+    below_pct = np.asarray(settled)[service] - memory_pct
+    young_pct = [float(np.median(below_pct[age == n])) for n in range(SETTLED_AGE)]
+    old_pct = [0.0] * (AGES - SETTLED_AGE)
+    table = np.array([*young_pct, *old_pct])
+    grown_pct = memory_pct + table[np.minimum(age, AGES - 1).astype(int)]
     return {
-        "cpu_started_pct": float(np.nanmedian(cpu)),
-        "memory_started_pct": float(np.nanmedian(memory)),
+        "memory_young_pct": table,
+        "memory_pct": [_quantiles(grown_pct[service == s]) for s in range(len(SERVICES))],
     }
+
+
+def _early(seen: Sequence[Seen], calls: Floats) -> float:
+    """Share of the usual calls that a service still has in the window that its breaker opens in."""
+    shares = [
+        window.true[s, CALLS] / calls[s]
+        for last, window in pairwise(seen)
+        for s, service in enumerate(SERVICES)
+        if service in window.deployment.open_breakers(window.step)
+        and window.step
+        and service not in last.deployment.open_breakers(last.step)
+        and not last.true[s, FAILED]
+    ]
+    return float(np.mean(shares)) if shares else 0.0
 
 
 def _pools(seen: Sequence[Seen], rest: Floats) -> dict[str, float]:

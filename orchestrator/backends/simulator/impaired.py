@@ -38,6 +38,7 @@ def impair(lane: at.Lane, c: Condition) -> None:
         c.running[r] = x[at.RUNNING + r]
         c.in_rotation[r] = where(serves, 1.0 - x[at.HELD_OUT + s], 0.0)
         c.started[r] = x[at.BEGUN + r]
+        c.age[r] = step - x[at.STARTED_AT + r]
         c.life[r] = keys[at.LIVES + r]
         c.partitioned[r] = 0.0 * step
         c.drop_ratio[r] = 0.0 * step
@@ -46,6 +47,8 @@ def impair(lane: at.Lane, c: Condition) -> None:
         c.cpu_fraction[r] = 1.0 + 0.0 * step
     for s in range(SERVICES):
         c.breaker_open[s] = where(x[at.BREAKER_UNTIL + s] > step, 1.0, 0.0)
+        c.breaker_new[s] = np.maximum(0.0, c.breaker_open[s] - x[at.WAS_OPEN + s])
+        x[at.WAS_OPEN + s] = c.breaker_open[s]
     for number in range(at.FAULTS):
         f = at.FAULT + number * at.FAULT_FIELDS
         holds = x[f + at.CURED_AT] > step

@@ -46,6 +46,7 @@ class SimulatedMesh:
         self._condition.running[r] = 1.0
         self._condition.started[r] = float(within_window)
         self._condition.leaked_mb[r] = 0.0
+        self._condition.age[r] = 0.0
         self._condition.life[r] = folded(self.seed, Stream.LIFE, self._next_step)
         self.impair(replica, NO_IMPAIRMENTS, self._next_step)
 
@@ -85,12 +86,16 @@ class SimulatedMesh:
     def window(self, step: int) -> Scene:
         """Lets one window pass. What was measured stands in the scene until the next."""
         key = np.array([folded(self.seed, Stream.SIMULATOR, step)], np.uint64)
+        condition = self._condition
+        condition.breaker_new[:] = np.maximum(0.0, condition.breaker_open - self._was_open)
+        self._was_open = condition.breaker_open.copy()
         pass_window(key, self._scene)
         for replica, index in INDEX.items():
             if self._scene.measured.killed[index][0]:
                 self.end_life(replica)
                 self.dead[replica] = OOM_EXIT_CODE
-        self._condition.started[:] = 0.0
+        condition.started[:] = 0.0
+        condition.age[:] += 1.0
         self._next_step = step + 1
         return self._scene
 
@@ -98,6 +103,7 @@ class SimulatedMesh:
         self._scene = scene_of(self.parameters, lambda count: np.zeros((count, 1)))
         self._condition = self._scene.condition
         self._condition.cpu_fraction[:] = 1.0
+        self._was_open = np.zeros_like(self._condition.breaker_open)
         self._holds: dict[ReplicaId, Mapping[str, int]] = {}
         self._leaked_at: dict[ReplicaId, int] = {}
         self._next_step = 0

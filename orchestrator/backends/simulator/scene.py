@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from services.mesh.topology import LIMITS, MAX_REPLICAS, Service
+from services.mesh.vocabulary import MAX_STEPS
 
 SERVICES = len(Service)
 REPLICAS = SERVICES * MAX_REPLICAS
@@ -20,6 +21,8 @@ EDGES = SERVICES + 1
 """Edges by their callee; inventory_db has a second caller."""
 BINS = 64
 """Quantiles in a table, at the middle of so many equal shares."""
+AGES = MAX_STEPS + 1
+"""Windows that a process may have lived when it is measured, in a table."""
 LIMIT_MB = np.array([LIMITS[service].memory_limit_mb for service in Service], np.float64)
 
 
@@ -30,7 +33,9 @@ class Parameters(NamedTuple):
     deferred: share of the calls that hang which is counted in the next window.
     latency_ms, cpu_pct, memory_pct: quantiles at rest; CPU's are around its regression.
     cpu_idle_pct, cpu_call_pct, cpu_lost_pct: at no calls, a call worked on, a call that was lost.
-    cpu_started_pct, memory_started_pct: in the window that a process started in.
+    cpu_started_pct: in the window that a process started in, of one that nobody called.
+    memory_young_pct: what it has not yet taken of its memory, by its age in windows; AGES.
+    early: share of a window's calls that are made before a breaker opens in it.
     contention_ms, last_connection_ms: p99 that each held connection adds, and that the last free
         one adds.
     died_early: share of a window that a killed process is gone at least.
@@ -47,7 +52,8 @@ class Parameters(NamedTuple):
     cpu_call_pct: Any
     cpu_lost_pct: Any
     cpu_started_pct: Any
-    memory_started_pct: Any
+    memory_young_pct: Any
+    early: Any
     contention_ms: Any
     last_connection_ms: Any
     died_early: Any
@@ -56,7 +62,11 @@ class Parameters(NamedTuple):
 
 
 class Condition(NamedTuple):
-    """What holds in a window: by replica but for `breaker_open`, which is by service."""
+    """What holds in a window: by replica but for the breakers, which are by service.
+
+    age: windows that the process has lived before this one.
+    breaker_new: whether it is the first window of an open breaker.
+    """
 
     in_rotation: Any
     running: Any
@@ -67,8 +77,10 @@ class Condition(NamedTuple):
     neighbour_cpu_pct: Any
     held_connections: Any
     leaked_mb: Any
+    age: Any
     life: Any
     breaker_open: Any
+    breaker_new: Any
 
 
 class Measured(NamedTuple):
@@ -115,9 +127,10 @@ class Scene(NamedTuple):
 
 def scene_of(parameters: Parameters, rows: Callable[[int], Any]) -> Scene:
     """A scene whose arrays `rows` makes: `rows(n)` is n numbers a lane, all 0."""
-    by_replica = {name: rows(REPLICAS) for name in Condition._fields[:-2]}
+    by_replica = {name: rows(REPLICAS) for name in Condition._fields[:-3]}
     life = rows(REPLICAS).astype(np.uint64)
-    condition = Condition(**by_replica, life=life, breaker_open=rows(SERVICES))
+    breakers = {name: rows(SERVICES) for name in Condition._fields[-2:]}
+    condition = Condition(**by_replica, life=life, **breakers)
     work = Work(**{name: rows(EDGES) for name in Work._fields})
     by_service = {name: rows(SERVICES) for name in Measured._fields if name != "killed"}
     measured = Measured(**by_service, killed=rows(REPLICAS))

@@ -22,6 +22,7 @@ from orchestrator.backends.simulator.reading import (
     whole,
 )
 from orchestrator.backends.simulator.scene import (
+    AGES,
     AUTH,
     BINS,
     EDGES,
@@ -47,7 +48,8 @@ FULL_PCT = 100.0
 LOWEST_TIMEOUT_MS, TIMEOUT_MS, SLOW_MS, SLOWER_MS = 200.0, 250.0, 300.0, 400.0
 """Bounds of the histogram's buckets around a time-out, as callers and as users see it."""
 _TRAFFIC, _CHECKOUTS, _METRICS, _LOSSES = 0, 1, 2, 2 + SERVICES
-_DEATH = _LOSSES + EDGES
+_EARLY = _LOSSES + EDGES
+_DEATH = _EARLY + EDGES
 
 
 @law
@@ -97,8 +99,8 @@ def pass_window(key: Any, scene: Scene) -> None:
 def _live(p: Parameters, c: Condition, r: Any, s: Any) -> Any:
     """Memory of a replica, in percent of its limit, before the kernel has its say."""
     table = p.memory_pct[column(s), whole(high(mixed(c.life[r], unsigned(column(r)))) * BINS)]
-    unwarmed = where(c.started[r] > 0.0, p.memory_started_pct, 0.0)
-    return table + FULL_PCT * c.leaked_mb[r] / column(LIMIT_MB[s]) - unwarmed
+    untaken = p.memory_young_pct[whole(np.minimum(c.age[r], AGES - 1.0))]
+    return table + FULL_PCT * c.leaked_mb[r] / column(LIMIT_MB[s]) - untaken
 
 
 @law
@@ -125,7 +127,7 @@ def _impair(key: Any, scene: Scene) -> None:
                 w.refused[s] = w.refused[s] + on * killed * gone
                 _slow_down(key, scene, r, s)
         # Of one replica or of two: halves are exact, and a division takes long.
-        share = where(w.serving[s] > 1.0, 0.5, 1.0)
+        share = where(w.serving[s] > 1.0, 0.5, w.serving[s])
         w.refused[s] = where(w.serving[s] > 0.0, w.refused[s] * share, 1.0)
         w.hangs[s], w.silent[s] = w.hangs[s] * share, w.silent[s] * share
         w.slow_ms[s], w.share[s] = w.slow_ms[s] * share, share
@@ -155,16 +157,22 @@ def _edge(key: Any, scene: Scene, at: Any, n: Any) -> Any:
     p, w, hanging = scene.parameters, scene.work, scene.hanging
     s, edge = at
     sent = n * (1.0 - w.open[s])
+    opening = scene.condition.breaker_new[s]
+    if some(opening > 0.0):
+        rounding = high(mixed(key, np.uint64(_EARLY + edge)))
+        sent = sent + opening * np.floor(n * p.early + rounding)
     turned_away = hang = later = 0.0 * n
     if some((w.refused[s] > 0.0) | (w.hangs[s] > 0.0)):
         chance = mixed(key, np.uint64(_LOSSES + edge))
         turned_away = binomial(sent, w.refused[s], quantile(p.normal, 0, high(chance)))
         hang = binomial(sent - turned_away, w.hangs[s], quantile(p.normal, 0, low(chance)))
         later = np.floor(hang * p.deferred + low(chance))
+    # Who is killed while calls hang at it closes their connections: they fail at once.
+    cut = where(w.share[s] > 0.0, 0.0, hanging[edge])
     w.sent[edge] = sent
-    w.turned_away[edge] = turned_away
-    w.late[edge] = hang - later + hanging[edge]
-    w.lost[edge] = w.late[edge] + turned_away
+    w.turned_away[edge] = turned_away + cut
+    w.late[edge] = hang - later + hanging[edge] - cut
+    w.lost[edge] = w.late[edge] + w.turned_away[edge]
     w.shifted[edge] = hanging[edge] - later
     hanging[edge] = later
     return n - turned_away - hang
@@ -247,7 +255,8 @@ def _use(key: Any, scene: Scene) -> None:
     p, c, w, out = scene.parameters, scene.condition, scene.work, scene.measured
     for s in each(SERVICES):
         u = low(mixed(key, unsigned(column(_METRICS + s))))
-        worked = (w.sent[s] - w.turned_away[s]) * (1.0 - w.silent[s]) * w.share[s]
+        worked = np.maximum(0.0, w.sent[s] - w.turned_away[s])
+        worked = worked * (1.0 - w.silent[s]) * w.share[s]
         lost = np.maximum(0.0, w.lost[s] - w.turned_away[s]) * w.share[s]
         used = column(p.cpu_idle_pct[s]) + column(p.cpu_call_pct[s]) * worked
         used = used + column(p.cpu_lost_pct[s]) * lost + p.cpu_pct[column(s), whole(u * BINS)]

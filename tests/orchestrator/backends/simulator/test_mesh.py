@@ -6,6 +6,7 @@ import pytest
 from chaos.fault import NO_IMPAIRMENTS, Impairments
 from orchestrator.backends.simulator import parameters
 from orchestrator.backends.simulator.mesh import INDEX, REPLICA_IDS, SERVICE_INDEX, SimulatedMesh
+from orchestrator.backends.simulator.scene import AGES
 from orchestrator.rollout import routing_of
 from services.mesh.deployment import ReplicaId, initial_deployment
 from services.mesh.topology import LIMITS, POOL_SIZE, Service
@@ -118,8 +119,12 @@ def test_a_new_life_draws_memory_of_its_own(mesh):
     assert len(seen | {first}) > 3
 
 
-def test_what_began_within_the_window_is_told_from_what_was_warm(mesh):
+def test_memory_is_taken_with_age(mesh):
     mesh.begin_life(AUTH)
-    cold = mesh.window(1).measured.memory_pct[SERVICE_INDEX[AUTH.service]][0]
-    warm = mesh.window(2).measured.memory_pct[SERVICE_INDEX[AUTH.service]][0]
-    assert warm - cold == pytest.approx(mesh.parameters.memory_started_pct)
+    taken = [
+        mesh.window(step).measured.memory_pct[SERVICE_INDEX[AUTH.service]][0]
+        for step in range(1, AGES + 3)
+    ]
+    still_to_come = taken[-1] - np.array(taken)
+    np.testing.assert_allclose(still_to_come[:AGES], mesh.parameters.memory_young_pct)
+    assert still_to_come[0] > 1.0 and not still_to_come[AGES:].any()

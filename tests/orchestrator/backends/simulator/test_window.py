@@ -219,3 +219,22 @@ def test_lanes_of_one_key_are_alike_and_others_are_not(scene):
     for field in scene.measured:
         np.testing.assert_array_equal(field, np.broadcast_to(field[:, :1], field.shape))
     assert len(set(play(scene).calls[GATEWAY])) > 1
+
+
+def test_who_is_killed_cuts_off_what_hangs_at_it(scene):
+    scene.hanging[PAYMENT] = 3.0
+    scene.condition.in_rotation[first(PAYMENT)] = 0.0
+    seen = play(scene)
+    assert (seen.failed[PAYMENT] == seen.calls[PAYMENT]).all()
+    assert (seen.calls[PAYMENT] >= 3.0).all()
+    assert np.isnan(seen.p99_ms[PAYMENT]).all()
+    assert not scene.hanging[PAYMENT].any()
+
+
+def test_a_breaker_opens_when_its_window_has_begun(scene):
+    usual = play(scene).calls[PRODUCT].mean()
+    scene.condition.breaker_open[PRODUCT] = scene.condition.breaker_new[PRODUCT] = 1.0
+    early = play(scene, [1]).calls[PRODUCT]
+    assert early.mean() == pytest.approx(FITTED.early * usual, rel=0.25)
+    scene.condition.breaker_new[PRODUCT] = 0.0
+    assert not play(scene, [2]).calls[PRODUCT].any()
