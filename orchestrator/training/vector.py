@@ -107,8 +107,8 @@ class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
         """`actions` (num_envs, 2). Terminated is true at the end of an episode, truncated never."""
         self._moves[:] = actions
         self._lanes.step(self._moves, self._seat)
-        done = self._lanes.x[:, at.DONE] > 0.0
-        rewards = np.where(done, self._lanes.x[:, at.SCORE], 0.0)
+        done = self._lanes.field(at.DONE) > 0.0
+        rewards = np.where(done, self._lanes.field(at.SCORE), 0.0)
         return self._observation(), rewards, done, np.zeros_like(done), self._info()
 
     def _observation(self) -> Any:

@@ -162,6 +162,9 @@ class Kernel:
     def keys(self) -> Any:
         return self._by_lane(self._lanes[0])
 
+    def field(self, number: int) -> Any:
+        return self._lanes[1][:, number].ravel()[: self._count]
+
     def step(self, moves: Any, seat: Seat) -> None:
         of = tuple(seat), self._parameters, self._desks
         advance(self._lanes, moves, of, tuple(self.shown))

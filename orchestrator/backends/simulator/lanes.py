@@ -50,6 +50,10 @@ class Lanes(Protocol):
     @property
     def keys(self) -> Any: ...
 
+    def field(self, number: int) -> Any:
+        """One field of every lane, (lanes,), as it is now: far sooner than all of `x`."""
+        ...
+
     def step(self, moves: Any, seat: Seat) -> None:
         """A step in every lane: `moves` (lanes, 2), int64, has its action and service by number.
 

@@ -103,7 +103,7 @@ class SimulatedMesh:
         self._scene = scene_of(self.parameters, lambda count: np.zeros((count, 1)))
         self._condition = self._scene.condition
         self._condition.cpu_fraction[:] = 1.0
-        self._was_open = np.zeros_like(self._condition.breaker_open)
+        self._was_open: Any = np.zeros_like(self._condition.breaker_open)
         self._holds: dict[ReplicaId, Mapping[str, int]] = {}
         self._leaked_at: dict[ReplicaId, int] = {}
         self._next_step = 0

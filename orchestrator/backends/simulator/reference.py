@@ -29,6 +29,9 @@ class Reference:
     def keys(self) -> Any:
         return self._lane.keys.T
 
+    def field(self, number: int) -> Any:
+        return self._lane.x[number].copy()
+
     def step(self, moves: Any, seat: Seat) -> None:
         begins = (moves[:, 0] < 0) | (self._lane.x[at.DONE] > 0.0)
         for chosen in (begins, ~begins):
