@@ -4,6 +4,7 @@ from copy import copy
 from importlib import import_module
 
 from orchestrator.errors import UnknownName
+from orchestrator.policies.belief import Belief
 from orchestrator.policies.heuristic import Heuristic
 from orchestrator.policies.oracle import Oracle
 from orchestrator.policies.policy import Briefing, Policy
@@ -14,6 +15,7 @@ from orchestrator.policies.scripts import SWEEPS, TIER_SCRIPTS, WAIT_ONLY
 _POLICIES: tuple[Policy, ...] = (
     Oracle(),
     Runbook(),
+    Belief(),
     Heuristic(),
     Random(),
     WAIT_ONLY,

@@ -32,6 +32,7 @@ class SimulatedMesh:
         self.parameters = parameters
         self.seed = 0
         self.dead: dict[ReplicaId, int] = {}
+        self._was_open = np.zeros((len(Service), 1))
         self._begin()
 
     def launch(self, seed: int) -> None:
@@ -88,7 +89,7 @@ class SimulatedMesh:
         key = np.array([folded(self.seed, Stream.SIMULATOR, step)], np.uint64)
         condition = self._condition
         condition.breaker_new[:] = np.maximum(0.0, condition.breaker_open - self._was_open)
-        self._was_open = condition.breaker_open.copy()
+        self._was_open[:] = condition.breaker_open
         pass_window(key, self._scene)
         for replica, index in INDEX.items():
             if self._scene.measured.killed[index][0]:
@@ -103,7 +104,7 @@ class SimulatedMesh:
         self._scene = scene_of(self.parameters, lambda count: np.zeros((count, 1)))
         self._condition = self._scene.condition
         self._condition.cpu_fraction[:] = 1.0
-        self._was_open: Any = np.zeros_like(self._condition.breaker_open)
+        self._was_open[:] = 0.0
         self._holds: dict[ReplicaId, Mapping[str, int]] = {}
         self._leaked_at: dict[ReplicaId, int] = {}
         self._next_step = 0

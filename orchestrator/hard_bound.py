@@ -1,0 +1,183 @@
+"""An upper bound on what an agent without the truth can score on the hard tier.
+
+`python -m orchestrator.hard_bound --seeds N` prints it beside policies played in the simulator.
+
+The argument is an information relaxation. Whatever an agent does, it waits until some step t and
+then takes a first action a. Let it see more than it does. Until t: how many calls of the payment
+gateway were made and lost in each window, and their p99 where at most one was lost (lost calls
+hide it), at once and exactly; its CPU as noisy, as late and as often lost as it is, but how late is
+told. From then on: the fault itself, which it cures in the best way left. What it scores is at most
+E[V(h, t, a)], with V the best score of fault h once a was done at t. With B(h) = max V over t and
+a, and the posterior given what was seen before t,
+
+    E[V(h, t, a)] = E[B(h)] - E[regret(t, a)],  regret(t, a) = E[B(h) - V(h, t, a) | seen]
+                 <= E[B(h)] - E[min over t and a of regret(t, a)],
+
+for no rule of when to act beats picking the best t in hindsight. The last line is the bound: the
+mean over seeds of B of the seed's fault, less the least regret along windows drawn for it. It lies
+below the mean of B by construction. It is loose, for no first action tells the whole truth, and
+hindsight picks moments that were luck.
+
+Never acting is left out: a rollback in the last window scores more. So is acting on others than
+the payment gateway, which costs more than to be wrong there.
+
+Exact: the rules of cures, costs, recovery and grading; the posterior over cause and rhythm.
+Approximate: loss share and CPU burnt lie on a grid for the filter; CPU at rest and p99 have normal
+residuals, the first of the fitted spread; calls are Poisson, and none is counted late; SLA as in
+`flap_scores`. Windows are drawn by these laws, and not by the simulator.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from scipy.special import xlog1py, xlogy
+from scipy.stats import norm
+
+from orchestrator import noise
+from orchestrator.backends.simulator.backend import SimulatorBackend
+from orchestrator.backends.simulator.scene import PAYMENT
+from orchestrator.environment import Environment
+from orchestrator.evaluate import TEST_SEEDS_FROM
+from orchestrator.flap_scores import Array, Flaps, Traffic, scores_after
+from orchestrator.play import play
+from orchestrator.policies import load_policy
+from orchestrator.policies.hypotheses.flap import NOISY, STALE
+from orchestrator.scores import interval
+from services.mesh import shapes
+from services.mesh.draws import Stream
+from services.mesh.vocabulary import MAX_STEPS, Tier
+
+STALLED_MS, REST_SPREAD_MS = 1000.0 * shapes.STALL_FORGIVEN_S, 12.0
+"""p99 beyond rest is uniform up to the first in a stall, and spread by the second at rest."""
+HIDES_P99 = 1
+"""More lost calls than this hide how slow the others were."""
+TINY = 1e-12
+
+
+def least_regret(seed: int, possible: Flaps, regrets: Array, traffic: Traffic) -> float:
+    """The least regret of a first action along windows drawn for the fault of `seed`.
+
+    regrets: of each possible fault, by step and action.
+    """
+    rng, late = np.random.default_rng((Stream.SIMULATOR, seed)), noise.lag_steps(seed, PAYMENT)
+    fault, log, least = Flaps.drawn(seed), np.log(possible.chance), math.inf
+    windows = [_drawn(fault, step, traffic, rng) for step in range(MAX_STEPS)]
+    for step in range(MAX_STEPS):
+        log += _work_chances(possible, windows[step])
+        # Until the first late window arrives, that of reset is told again and again.
+        if step == 0 or step > late:
+            readings = 1 + late * (step == 0)
+            window = windows[max(0, step - late)]
+            log += _cpu_chances(possible, window, readings, (traffic, rng))
+        weights = np.exp(log - log.max())
+        expected = np.tensordot(weights / weights.sum(), regrets[:, step], axes=1)
+        least = min(least, float(expected.min()))
+    return least
+
+
+@dataclass(frozen=True, slots=True)
+class TrueWindow:
+    """What happened. `slow_ms` is p99 beyond rest, None where lost calls hide it."""
+
+    step: int
+    calls: int
+    failed: int
+    cpu_pct: float
+    slow_ms: float | None
+
+
+def _drawn(fault: Flaps, step: int, traffic: Traffic, rng: np.random.Generator) -> TrueWindow:
+    down = fault.down[:, step]
+    calls = int(rng.poisson(traffic.calls))
+    failed = int(rng.binomial(calls, fault.lost[0] * down[0]))
+    expected = _cpu_pct(fault, down, (calls, failed), traffic)[0]
+    stalled_ms = STALLED_MS * rng.random() * bool(down[0] and fault.cause[0] == NOISY)
+    slow_ms = rng.normal(stalled_ms, REST_SPREAD_MS)
+    cpu_pct = rng.normal(expected, traffic.cpu_spread)
+    return TrueWindow(step, calls, failed, cpu_pct, slow_ms if failed <= HIDES_P99 else None)
+
+
+def _work_chances(flaps: Flaps, seen: TrueWindow) -> Array:
+    """Log-likelihood of calls, failures and p99, by fault."""
+    down = flaps.down[:, seen.step]
+    share, passed = np.where(down, flaps.lost, 0.0), seen.calls - seen.failed
+    found: Array = xlogy(seen.failed, share) + xlog1py(passed, -share)
+    if seen.slow_ms is not None:
+        z, to = seen.slow_ms / REST_SPREAD_MS, STALLED_MS / REST_SPREAD_MS
+        rest, stalled = norm.pdf(z), (norm.cdf(z) - norm.cdf(z - to)) / to
+        found += np.log(np.where(down & (flaps.cause == NOISY), stalled, rest) + TINY)
+    return found
+
+
+def _cpu_chances(
+    flaps: Flaps,
+    window: TrueWindow,
+    readings: int,
+    of: tuple[Traffic, np.random.Generator],
+) -> Array:
+    """Log-likelihood of noisy readings of the CPU of a window, by fault; 0 where all are lost."""
+    traffic, rng = of
+    arrived = rng.binomial(readings, 1.0 - noise.METRIC_LOSS_RATIO)
+    if not arrived:
+        return np.zeros_like(flaps.lost)
+    spread = noise.PERCENT_NOISE / math.sqrt(arrived)
+    seen_pct = rng.normal(window.cpu_pct, spread)
+    work = window.calls, window.failed
+    expected = _cpu_pct(flaps, flaps.down[:, window.step], work, traffic)
+    return -0.5 * (seen_pct - expected) ** 2 / (traffic.cpu_spread**2 + spread**2)
+
+
+def _cpu_pct(
+    flaps: Flaps, down: NDArray[np.bool_], work: tuple[int, int], traffic: Traffic
+) -> Array:
+    """Expected CPU of a window of so many calls, so many of them failed."""
+    calls, failed = work
+    silent = np.where(down & (flaps.cause == STALE), flaps.lost, 0.0)
+    burnt = np.where(down, flaps.burnt_pct, 0.0)
+    used = traffic.cpu_idle + traffic.cpu_call * calls * (1.0 - silent)
+    found: Array = used + traffic.cpu_lost * failed + burnt
+    return found
+
+
+def bounds(seeds: range) -> list[float]:
+    """The bound's share of each seed: what its fault is worth, less the least regret."""
+    possible, traffic = Flaps.possible(), Traffic.fitted()
+    scores = scores_after(possible, traffic)
+    regrets = scores.max(axis=(1, 2), keepdims=True) - scores
+    return [
+        float(scores_after(Flaps.drawn(seed), traffic).max())
+        - least_regret(seed, possible, regrets, traffic)
+        for seed in seeds
+    ]
+
+
+def played(policy: str, seeds: range) -> list[float]:
+    """Scores of a policy on the hard tier of the simulator."""
+    with Environment(SimulatorBackend) as environment:
+        return [play(environment, load_policy(policy), Tier.HARD, seed)[1].total for seed in seeds]
+
+
+def main(
+    *,
+    seeds: Annotated[int, typer.Option(min=2, help="how many")] = 100,
+    first_seed: Annotated[int, typer.Option(help="the first seed")] = TEST_SEEDS_FROM,
+) -> None:
+    """Prints the bound beside policies on the same seeds."""
+    chosen = range(first_seed, first_seed + seeds)
+    table = Table(Tier.HARD, "mean", "95 % interval", title=f"{seeds} seeds from {first_seed}")
+    found = {"oracle": played("oracle", chosen), "bound": bounds(chosen)}
+    found |= {policy: played(policy, chosen) for policy in ("belief", "runbook")}
+    for name, scores in found.items():
+        low, high = interval(scores)
+        table.add_row(name, f"{np.mean(scores):.3f}", f"{low:.3f} .. {high:.3f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,1 @@
+"""What the policy `belief` weighs: leaks of memory and of connections, and flaps."""

@@ -1,0 +1,201 @@
+"""What to do about a flap: orders in which to try the cures, and what each is expected to lose.
+
+Losses are points of score, against a fault that is cured at once and for nothing. A plan tries
+cure after cure until one takes; a failed one is blamed, and noticed NOTICED steps later. Loads
+NumPy: import it late.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grader import (
+    BUDGET_UNITS,
+    INEFFECTIVE_PENALTY,
+    ROLLBACK_VALUE,
+    SPAN,
+    SPEED_STEPS,
+    WEIGHTS,
+    WRONG_SERVICE_PENALTY,
+)
+from models import SREAction, SREObservation
+from orchestrator.policies.hypotheses.deeds import Deeds
+from orchestrator.policies.hypotheses.flap import (
+    NOISY,
+    NOTHING,
+    PAYMENT,
+    ROLLOUT,
+    STALE,
+    FlapBelief,
+    cpu_chances,
+)
+from orchestrator.policies.hypotheses.memory import LAGS, Array
+from services.mesh.vocabulary import ACTION_COSTS, BREAKER_STEPS, SCALE_UP_STEPS, ActionName
+
+NOTICED = 6.0
+SPEED_DELAY, SLA_DELAY = SPAN * WEIGHTS["speed"] / SPEED_STEPS, 0.003
+"""Points that a step more of a fault costs; the first until SPEED_STEPS."""
+UNIT = SPAN * WEIGHTS["budget"] / BUDGET_UNITS
+INEFFECTIVE = SPAN * WEIGHTS["root_cause"] * INEFFECTIVE_PENALTY
+WRONG = SPAN * WEIGHTS["root_cause"] * WRONG_SERVICE_PENALTY
+NOT_CHEAP = SPAN * WEIGHTS["root_cause"] * (1.0 - ROLLBACK_VALUE)
+AHEAD = 8
+"""Steps that it looks ahead for a burst."""
+LOOK_CALLS, LOOK_CPU_PCT = 6, np.arange(3.0, 36.0, 3.0)
+"""What one more burst may show: how many of so many calls are lost, and CPU."""
+IMPOSSIBLE, SURELY_NOTHING = 1.0, 0.8
+
+DRAIN, IN_BURST, SCALE, BACK = range(4)
+FIRST_ACTIONS = (
+    ActionName.CIRCUIT_BREAK,
+    ActionName.RESTART,
+    ActionName.SCALE_UP,
+    ActionName.ROLLBACK,
+)
+CURED = (STALE, STALE, NOISY, ROLLOUT)
+PLANS = (
+    (BACK,),
+    (SCALE, BACK),
+    (DRAIN, BACK),
+    (IN_BURST, BACK),
+    (DRAIN, SCALE, BACK),
+    (IN_BURST, SCALE, BACK),
+    (SCALE, DRAIN, BACK),
+    (SCALE, IN_BURST, BACK),
+)
+"""A rollback always cures, so that it comes last."""
+
+
+class Plans:
+    """Judges the plans by what a belief holds likely."""
+
+    def __init__(self, flap: FlapBelief) -> None:
+        self._flap = flap
+        looks = np.column_stack([flap.cause, flap.loss, flap.burnt])
+        kinds, self._kind = np.unique(looks, axis=0, return_inverse=True)
+        self._chances = _look_chances(flap, kinds)
+        self._cause = kinds[:, 0].astype(int)
+
+    def following(self, deeds: Deeds) -> SREAction | None:
+        """The restart behind a breaker that was opened for it."""
+        if not deeds.did(ActionName.CIRCUIT_BREAK, PAYMENT):
+            return None
+        return SREAction(action=ActionName.RESTART, service_id=PAYMENT)
+
+    def causes(self) -> Array:
+        """Probability of each cause, uncured; the last: that there is nothing to cure."""
+        found: Array = np.bincount(self._flap.cause, self._open(), minlength=NOTHING + 1).astype(
+            float
+        )
+        found[NOTHING] = max(0.0, 1.0 - float(found.sum()))
+        return found
+
+    def best(self, observation: SREObservation, deeds: Deeds) -> SREAction | None:
+        """The action to take now; None to wait."""
+        causes = self.causes()
+        if causes[NOTHING] > SURELY_NOTHING:
+            return None
+        losses = self._losses(deeds, can_restart=observation.remaining_restarts > 0)
+        expected = losses @ causes
+        chosen = int(expected.argmin())
+        if expected[chosen] >= self._if_waiting(losses, deeds):
+            return None
+        first = PLANS[chosen][0]
+        if first == IN_BURST and self._burst_in(deeds)[0] > 1:
+            return None
+        return SREAction(action=FIRST_ACTIONS[first], service_id=PAYMENT)
+
+    def _open(self) -> Array:
+        """Weight of each hypothesis that holds still."""
+        found: Array = self._flap.weights.sum(axis=1) * self._flap.uncured()
+        return found
+
+    def _losses(self, deeds: Deeds, *, can_restart: bool) -> Array:
+        """Of each plan (rows), by cause and where there is nothing to cure (columns)."""
+        delay = _delay(deeds.step)
+        steps, sure = self._burst_in(deeds)
+        missed = UNIT + INEFFECTIVE + NOTICED * delay
+        took = (
+            2 * UNIT + BREAKER_STEPS * (delay + SLA_DELAY),
+            UNIT + steps * delay + (1.0 - sure) * missed,
+            ACTION_COSTS[ActionName.SCALE_UP] * UNIT + SCALE_UP_STEPS * delay,
+            ACTION_COSTS[ActionName.ROLLBACK] * UNIT,
+        )
+        failed = (
+            missed + UNIT + INEFFECTIVE + BREAKER_STEPS * SLA_DELAY,
+            missed + (steps - 1) * delay,
+            missed + UNIT,
+            0.0,
+        )
+        rows = [[_loss(plan, c, took, failed) for c in (STALE, ROLLOUT, NOISY)] for plan in PLANS]
+        needless = [took[plan[0]] + WRONG for plan in PLANS]
+        found = np.column_stack([np.array(rows), needless])
+        if not can_restart:
+            found[[DRAIN in plan or IN_BURST in plan for plan in PLANS]] = IMPOSSIBLE
+        return found
+
+    def _if_waiting(self, losses: Array, deeds: Deeds) -> float:
+        """Expected loss of looking at one more burst and following what is best by then."""
+        kinds = np.bincount(self._kind, self._open(), minlength=len(self._cause))
+        shown = kinds[:, None] * self._chances
+        by_cause = np.array([shown[self._cause == c].sum(axis=0) for c in range(NOTHING)])
+        after = (losses[:, :NOTHING] @ by_cause).min(axis=0).sum()
+        return float(after + kinds.sum() * _delay(deeds.step) * self._look_in(deeds))
+
+    def _look_in(self, deeds: Deeds) -> float:
+        """Steps until one more burst is seen, as expected."""
+        left = self._flap.weights * self._flap.uncured()[:, None]
+        total = max(1e-12, float(left.sum()))
+        steps = 0.0
+        for ahead in range(1, AHEAD + 1):
+            steps += float(left.sum()) / total
+            for lag in LAGS:
+                left[:, lag] *= ~self._down(deeds.step + ahead - int(lag), deeds)
+        return steps
+
+    def _down(self, step: int, deeds: Deeds) -> NDArray[np.bool_]:
+        flap, since = self._flap, max([0, *deeds.restarted_at[PAYMENT]])
+        return np.where(flap.cause == ROLLOUT, flap.down(step, since), flap.down(step))
+
+    def _burst_in(self, deeds: Deeds) -> tuple[int, float]:
+        """In how many steps a restart would best hit a burst of a stale connection; how surely."""
+        stale = self._open() * (self._flap.cause == STALE)
+        total = max(1e-12, float(stale.sum()))
+        ahead = range(1, AHEAD + 1)
+        sure = [float(stale @ self._flap.down(deeds.step + s)) / total for s in ahead]
+        delay = _delay(deeds.step)
+        missed = UNIT + INEFFECTIVE + NOTICED * delay
+        lost = [s * delay + (1.0 - p) * missed for s, p in zip(ahead, sure, strict=True)]
+        best = int(np.argmin(lost))
+        return best + 1, sure[best]
+
+
+def _loss(
+    plan: tuple[int, ...], cause: int, took: tuple[float, ...], failed: tuple[float, ...]
+) -> float:
+    """What a plan loses if `cause` is the cause."""
+    lost = 0.0
+    for cure in plan:
+        if CURED[cure] == cause:
+            return lost + took[cure]
+        if cure == BACK:
+            return lost + took[cure] + NOT_CHEAP
+        lost += failed[cure]
+    raise AssertionError("every plan ends with a rollback")
+
+
+def _delay(step: int) -> float:
+    return SLA_DELAY + (SPEED_DELAY if step < SPEED_STEPS else 0.0)
+
+
+def _look_chances(flap: FlapBelief, kinds: Array) -> Array:
+    """Chance of all that a burst may show (columns), by cause, loss and CPU burnt (rows)."""
+    cause, loss, burnt = kinds.T
+    lost = np.arange(LOOK_CALLS + 1)
+    ways = np.array([math.comb(LOOK_CALLS, int(k)) for k in lost])
+    rates = ways * loss[:, None] ** lost * (1.0 - loss[:, None]) ** (LOOK_CALLS - lost)
+    cpu = cpu_chances(LOOK_CPU_PCT, flap.cpu_pct(cause.astype(int), loss, burnt)[:, None])
+    cpu /= cpu.sum(axis=1, keepdims=True)
+    both: Array = (rates[:, :, None] * cpu[:, None, :]).reshape(len(kinds), -1)
+    return both
