@@ -86,6 +86,10 @@ calibrate: $(READY) ## Fit the simulator to the recordings (ARGS=docker)
 sim-to-real: $(READY) ## Hold the simulator against recordings, in words and pictures
 	$(BIN)/python -m orchestrator.sim_to_real $(ARGS)
 
+.PHONY: bounds
+bounds: $(READY) ## Judge the scores of all policies on a thousand seeds a tier, in the simulator
+	$(BIN)/python -m orchestrator.bounds --out docs/bounds.md $(ARGS)
+
 .PHONY: bench
 bench: $(READY) ## Measure speed (ARGS=--help)
 	$(BIN)/python -m orchestrator.bench $(ARGS)
