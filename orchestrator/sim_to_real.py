@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Self
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from orchestrator import ablation
 from orchestrator.backends import make_backend
 from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.backends.process.backend import ProcessBackend
@@ -25,6 +27,15 @@ from orchestrator.policies import load_policy
 from orchestrator.recordings import Key, Recording, one_world, read
 from orchestrator.scores import Result, read_results
 from orchestrator.settings import Settings
+from orchestrator.sim_to_real_ablation import (
+    DRAWS,
+    FITTED,
+    RANDOMISED,
+    SETTINGS,
+    UNFITTED,
+    Simulated,
+    setting,
+)
 from orchestrator.sim_to_real_picture import DPI, DRAWINGS
 from orchestrator.sim_to_real_policies import Scores, policy_gaps, scores_of
 from orchestrator.sim_to_real_report import Comparison, report
@@ -35,8 +46,6 @@ from services.mesh.vocabulary import WORLD_VERSION
 REAL_BACKENDS = (ProcessBackend.name, DockerBackend.name)
 FROM_RECORDINGS, FROM_RESULTS = "held-out recordings", "published results"
 console = Console(stderr=True)
-
-Simulated = Mapping[Key, Recording]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +79,14 @@ class RealWorld:
     @property
     def keys(self) -> list[Key]:
         """All that is to be played in the simulator, each once."""
-        recorded = [recording.key for recording in (*self.held_out, *self.fit)]
+        fitted_to = [recording.key for recording in self.fit]
+        return list(dict.fromkeys((*self.unseen, *fitted_to)))
+
+    @property
+    def unseen(self) -> list[Key]:
+        """Those that the parameters were not fitted to."""
         graded = [Key(result.policy, result.tier, result.seed) for result in self.results]
-        return list(dict.fromkeys((*recorded, *graded)))
+        return list(dict.fromkeys((*(recording.key for recording in self.held_out), *graded)))
 
 
 def _of_this_world(path: Path, backend: str) -> list[Recording]:
@@ -93,8 +107,15 @@ def simulate(keys: Iterable[Key], environment: Environment) -> Iterator[Recordin
         yield Recording.of(record)
 
 
-def compare(real: RealWorld, simulated: Simulated) -> Comparison:
-    """Everything that is reported; `simulated` may lack keys, which are then not compared."""
+def compare(
+    real: RealWorld,
+    simulated: Simulated,
+    ablated: Mapping[str, Sequence[Simulated]] = MappingProxyType({}),
+) -> Comparison:
+    """Everything that is reported; `simulated` may lack keys, which are then not compared.
+
+    ablated: episodes of other simulators by name, each as often as it was drawn.
+    """
     held_out = [recording for recording in real.held_out if recording.key in simulated]
     fit = [recording for recording in real.fit if recording.key in simulated]
     sim, sim_of_fit = _counterparts(held_out, simulated), _counterparts(fit, simulated)
@@ -102,6 +123,11 @@ def compare(real: RealWorld, simulated: Simulated) -> Comparison:
     sources: dict[str, Scores] = {FROM_RECORDINGS: scores_of(held_out)}
     if real.results:
         sources[FROM_RESULTS] = scores_of(real.results)
+    scored = scores_of((*real.held_out, *real.results))
+    worlds = {**ablated, FITTED: [simulated]}
+    settings = (
+        setting(name, held_out, scored, worlds[name]) for name in SETTINGS if name in worlds
+    )
     return Comparison(
         backend=real.backend,
         real=held_out,
@@ -115,6 +141,7 @@ def compare(real: RealWorld, simulated: Simulated) -> Comparison:
         policies_by_tier={
             name: policy_gaps(found, scores, by_tier=True) for name, found in sources.items()
         },
+        ablation=[found for found in settings if found is not None] if ablated else [],
     )
 
 
@@ -137,22 +164,42 @@ def write(comparisons: Sequence[Comparison], out: Path, pictures: Path) -> None:
     out.write_text(report(comparisons, links), encoding="ascii")
 
 
-def simulate_all(real: RealWorld, new_environment: Callable[[], Environment]) -> Simulated:
-    """Plays every key of a real world in one environment, with a bar for who waits."""
-    keys = real.keys
+def simulate_all(
+    keys: Sequence[Key], new_environment: Callable[[], Environment], what: str
+) -> Simulated:
+    """Plays every key in one environment, with a bar for who waits."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with (
         new_environment() as environment,
         Progress(*columns, TimeRemainingColumn(), console=console) as progress,
     ):
         episodes = simulate(keys, environment)
-        counted = progress.track(episodes, len(keys), description=f"simulator of {real.backend}")
+        counted = progress.track(episodes, len(keys), description=what)
         return dict(zip(keys, counted, strict=True))
 
 
 def simulator_of(backend: str) -> Environment:
     settings = Settings(backend=SimulatorBackend.name, simulator_of=backend)
     return Environment(make_backend(settings))
+
+
+def others_than(backend: str) -> Mapping[str, Sequence[Callable[[], Environment]]]:
+    """Simulators that are not fitted to a real backend, each as often as it is drawn."""
+    drawn = [partial(ablation.randomised, backend, draw) for draw in range(DRAWS)]
+    return {UNFITTED: [partial(ablation.unfitted, backend)], RANDOMISED: drawn}
+
+
+def compare_all(backend: str, data: Path, results: Path) -> Comparison:
+    """Reads a real world, and plays it in the simulators of it. Raises OSError, ValueError,
+    SREError.
+    """
+    real = RealWorld.read(backend, data, results)
+    fitted = simulate_all(real.keys, partial(simulator_of, backend), f"simulator of {backend}")
+    others = {
+        name: [simulate_all(real.unseen, new, f"the same, {name}") for new in worlds]
+        for name, worlds in others_than(backend).items()
+    }
+    return compare(real, fitted, others)
 
 
 def main(
@@ -170,11 +217,8 @@ def main(
     names = backends.split(",") if backends else recorded
     if not names:
         raise typer.BadParameter(f"{data}: holds no recordings BACKEND-heldout.npz")
-    comparisons = []
     try:
-        for name in names:
-            real = RealWorld.read(name, data, results)
-            comparisons.append(compare(real, simulate_all(real, partial(simulator_of, name))))
+        comparisons = [compare_all(name, data, results) for name in names]
     except (OSError, ValueError, SREError) as error:
         raise typer.BadParameter(str(error)) from error
     write(comparisons, out, pictures)

@@ -11,6 +11,7 @@ import numpy as np
 
 from orchestrator.distances import Estimate
 from orchestrator.recordings import Recording
+from orchestrator.sim_to_real_ablation import ABOUT, Setting, said
 from orchestrator.sim_to_real_policies import (
     HIGHEST_SCORE_GAP,
     PolicyGap,
@@ -32,6 +33,10 @@ DISTANCE_COLUMNS = (
 )  # fmt: skip
 POLICY_COLUMNS = ("policy", "episodes", "real", "95 %", "sim", "95 %", "sim - real", "95 %")
 AGREEMENT_COLUMNS = ("ranked", "how many", "Pearson", "Spearman", "MMRV")
+ABLATION_COLUMNS = (
+    "parameters", "episodes", "sim - real", "95 %", "a policy is off by",
+    "Spearman", "MMRV", "Spearman, tiers", "MMRV, tiers", "cells that fail",
+)  # fmt: skip
 HEAD = f"""# From the simulator to the real mesh
 
 How far the simulator's episodes are from recorded real ones of the same policy, tier and seed.
@@ -66,6 +71,7 @@ class Comparison:
     fitted: distances on the episodes that were fitted to.
     policies: gaps, pooled over tiers, by where the real scores are from.
     policies_by_tier: the same, tier by tier.
+    ablation: the same episodes where the simulator is fitted and where it is not.
     """
 
     backend: str
@@ -78,6 +84,7 @@ class Comparison:
     responses_sim: Mapping[ActionName, Response]
     policies: Mapping[str, Sequence[PolicyGap]]
     policies_by_tier: Mapping[str, Sequence[PolicyGap]]
+    ablation: Sequence[Setting] = ()
 
 
 def report(comparisons: Iterable[Comparison], pictures: Mapping[tuple[str, str], str]) -> str:
@@ -115,6 +122,7 @@ def _section(told: Comparison, links: Mapping[str, str]) -> Iterator[str]:
     yield _picture(links, RESPONSES, "Mean response of the service acted on")
     yield from _policies(told)
     yield _picture(links, POLICIES, "Mean scores of policies in both worlds")
+    yield from _ablation(told.ablation)
 
 
 def failures(told: Comparison) -> list[str]:
@@ -178,6 +186,26 @@ def _policies(told: Comparison) -> Iterator[str]:
         yield table(POLICY_COLUMNS, map(_policy_row, gaps))
         ranked = {"policies": gaps, "policies on a tier": told.policies_by_tier[source]}
         yield table(AGREEMENT_COLUMNS, (_agreement_row(*item) for item in ranked.items()))
+
+
+def _ablation(settings: Sequence[Setting]) -> Iterator[str]:
+    if not settings:
+        return
+    yield "### What fitting is worth\n"
+    yield ABOUT
+    yield table(ABLATION_COLUMNS, map(_setting_row, settings))
+    yield f"{said(settings)}\n"
+
+
+def _setting_row(found: Setting) -> tuple[str, ...]:
+    low, high = _signed(found.gap.low), _signed(found.gap.high)
+    ranks = (
+        _number(value)
+        for ranked in (found.ranks, found.ranks_by_tier)
+        for value in (ranked.spearman, ranked.mmrv)
+    )
+    gap = _signed(found.gap.mean), f"{low} .. {high}", f"{found.policy_gap:.3f}"
+    return found.name, str(found.episodes), *gap, *ranks, f"{found.failed} of {found.told}"
 
 
 def _policy_row(gap: PolicyGap) -> tuple[str, ...]:

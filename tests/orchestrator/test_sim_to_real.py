@@ -13,6 +13,7 @@ from orchestrator.environment import Environment
 from orchestrator.recordings import COLUMNS, Key, Recording, write
 from orchestrator.settings import Settings
 from orchestrator.sim_to_real import FROM_RECORDINGS, FROM_RESULTS, RealWorld, compare, simulate
+from orchestrator.sim_to_real_ablation import UNFITTED
 from orchestrator.sim_to_real_picture import DRAWINGS, draw_policies, draw_windows
 from orchestrator.sim_to_real_policies import agreement, policy_gaps, scores_of
 from orchestrator.sim_to_real_report import failures, report
@@ -262,9 +263,10 @@ def test_what_fails_is_listed(real, sim):
 
 def test_every_table_has_a_cell_for_every_column(real, sim):
     acted = [replace(r, actions=((ActionName.RESTART, DB, True), *WAITS[1:])) for r in real]
-    text = report([compare(known(acted, fit=acted), played(sim))], {})
+    others = {UNFITTED: [played(sim)]}
+    text = report([compare(known(acted, fit=acted), played(sim), others)], {})
     tables = re.findall(r"(?:^\|.*\|\n)+", text, re.M)
-    assert len(tables) == 5
+    assert len(tables) == 6
     for table in tables:
         assert len({line.count("|") for line in table.splitlines()}) == 1
     assert "nan" not in text
@@ -289,6 +291,8 @@ def test_every_policy_is_named_in_the_scatter(real, sim):
 def run(monkeypatch, tmp_path):
     """Runs the command on what lies in `tmp_path`, on paper instead of in the simulator."""
     monkeypatch.setattr(sim_to_real, "make_backend", lambda _settings: PaperMesh)
+    others = {UNFITTED: [lambda: Environment(PaperMesh)]}
+    monkeypatch.setattr(sim_to_real, "others_than", lambda _backend: others)
     app = typer.Typer()
     app.command()(sim_to_real.main)
 
@@ -312,6 +316,7 @@ def test_the_command_writes_a_report_and_its_pictures(run, tmp_path):
     text = (tmp_path / "told" / "gap.md").read_text(encoding="ascii")
     assert f"Against the {REAL} backend" in text
     assert FROM_RESULTS in text
+    assert f"| {UNFITTED} |" in text
     links = re.findall(r"!\[.*\]\((.*)\)", text)
     assert len(links) == len(DRAWINGS)
     assert all((tmp_path / "told" / link).read_bytes().startswith(PNG) for link in links)

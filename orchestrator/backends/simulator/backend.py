@@ -32,7 +32,7 @@ class SimulatorBackend(Composed):
     step_seconds = 0.0
 
     def __init__(self, of_backend: str = "process") -> None:
-        mesh = SimulatedMesh(parameters.load(of_backend))
+        self._mesh = mesh = SimulatedMesh(parameters.load(of_backend))
         self._lifecycle = SimulatedLifecycle(mesh)
         self._traffic = SimulatedTraffic(mesh)
         self._telemetry = SimulatedTelemetry(mesh)

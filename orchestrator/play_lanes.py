@@ -1,0 +1,147 @@
+"""One policy plays many episodes at once, in the simulator's lanes; the scores are those of `play`.
+
+Agents in lanes see what agents see but for the calls in spans, which lanes do not have: an empty
+graph would be a lie, so that reading one is an error. `play_seeds` knows what to do then.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chaos.tiers import draw_faults
+from models import ServiceMetrics, SREAction, SREObservation
+from orchestrator.backends.simulator import NAME
+from orchestrator.backends.simulator import lane as at
+from orchestrator.backends.simulator.lanes import BEGIN, Lanes, seat
+from orchestrator.backends.simulator.mesh import REPLICA_IDS
+from orchestrator.backends.simulator.scene import REPLICAS, SERVICES
+from orchestrator.episode import Episode, Plan
+from orchestrator.noise import METRICS_PER_SERVICE
+from orchestrator.policies import Briefing, Policy
+from services.mesh.topology import Service
+from services.mesh.vocabulary import ACTION_HISTORY_LENGTH, MAX_RESTARTS, ActionName, Tier
+
+REFUSED = "the world refused it"
+"""In place of the world's reasons."""
+_SERVICES, _ACTIONS = tuple(Service), tuple(ActionName)
+_NUMBERS = (at.STEP, at.RESTARTS, at.COST, at.REFUSED)
+
+LACKING = ("trace_edges", "dependency_graph", "reward_breakdown")
+"""Fields of an observation that lanes do not have."""
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+
+class NotInLanes(AttributeError):
+    """A policy asked for what lanes do not have."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"an observation in lanes has no {name}", name=name)
+
+
+class LaneObservation(SREObservation):
+    """What is seen in a lane. Reading a field of LACKING raises NotInLanes."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Called for what is not there."""
+        raise NotInLanes(name) if name in LACKING else AttributeError(name)
+
+
+@dataclass(slots=True)
+class Player:
+    """A policy in one lane. `truth` is followed for privileged policies alone: its plan, cures and
+    deployment are true, its windows are not kept.
+    """
+
+    lane: int
+    policy: Policy
+    truth: Episode | None
+    history: deque[SREAction] = field(default_factory=lambda: deque(maxlen=ACTION_HISTORY_LENGTH))
+
+    def act(self, observation: SREObservation) -> tuple[int, int]:
+        """Action and service by number."""
+        action = self.policy.act(observation)
+        self.history.append(action)
+        if self.truth is not None:
+            self.truth.take(action)
+        service = _SERVICES[0] if action.service_id is None else action.service_id
+        return _ACTIONS.index(action.action), _SERVICES.index(service)
+
+    def window_ended(self, x: Floats) -> None:
+        """Brings the truth up to date with `x` (FIELDS), the lane after its window."""
+        if self.truth is None:
+            return
+        self.truth.deployment = self.truth.deployment.window_ended()
+        # Only what was killed in a window is told to have begun in the next.
+        started_at = x[at.STARTED_AT : at.STARTED_AT + REPLICAS]
+        for replica in np.flatnonzero(started_at > x[at.STEP]):
+            self.truth.bring_back(REPLICA_IDS[replica])
+
+
+def play_lanes(
+    lanes: Lanes, new_policy: Callable[[], Policy], tier: Tier, seeds: Sequence[int]
+) -> Floats:
+    """Score of each seed; `lanes` has as many. Each lane has a policy of its own.
+
+    Raises NotInLanes.
+    """
+    taken, moves = seat(tier, seeds, len(seeds)), np.full((len(seeds), 2), BEGIN, np.int64)
+    scores = np.full(len(seeds), np.nan)
+    playing = [_begun(lane, new_policy(), tier, seed) for lane, seed in enumerate(seeds)]
+    lanes.step(moves, taken)
+    x = lanes.x
+    for player in playing:
+        player.window_ended(x[player.lane])
+    # Lanes that are done play on, to no end: nobody looks at them any more.
+    moves[:] = at.WAIT, 0
+    while playing:
+        here = [player.lane for player in playing]
+        seen = observations(x[here], [player.history for player in playing])
+        moves[here] = [player.act(each) for player, each in zip(playing, seen, strict=True)]
+        lanes.step(moves, taken)
+        x = lanes.x
+        for player in playing:
+            player.window_ended(x[player.lane])
+        done = x[:, at.DONE] > 0.0
+        scores[here] = x[here, at.SCORE]
+        playing = [player for player in playing if not done[player.lane]]
+    return scores
+
+
+def observations(x: Floats, histories: Iterable[Iterable[SREAction]]) -> Iterator[SREObservation]:
+    """What is seen in each lane: `x` (lanes, FIELDS), and the last actions there."""
+    values = x[:, at.SEEN : at.SEEN + at.METRICS].reshape(-1, METRICS_PER_SERVICE, SERVICES)
+    arrived = values.astype(object)
+    arrived[np.isnan(values)] = None
+    verdicts = (x[:, at.VERDICT : at.VERDICT + SERVICES] > 0.0).tolist()
+    numbers, hints = x[:, _NUMBERS].astype(np.int64).tolist(), x[:, at.HINT].tolist()
+    by_service = arrived.swapaxes(1, 2).tolist()
+    rows = zip(by_service, verdicts, numbers, hints, histories, strict=True)
+    for metrics, met, (step, restarts, cost, refused), hint, history in rows:
+        told: dict[str, Any] = {
+            "metrics": dict(zip(_SERVICES, map(_metrics, metrics), strict=True)),
+            "action_history": list(history),
+            "step": step,
+            "remaining_restarts": MAX_RESTARTS - restarts,
+            "cost_spent": cost,
+            "sla_status": dict(zip(_SERVICES, met, strict=True)),
+            "reward_hint": hint,
+            "last_action_error": REFUSED if refused else None,
+        }
+        yield LaneObservation.model_construct(**told)
+
+
+def _begun(lane: int, policy: Policy, tier: Tier, seed: int) -> Player:
+    truth = None
+    if policy.privileged:
+        truth = Episode(Plan(f"{tier}-{seed}", seed, tier, draw_faults(tier, seed), NAME))
+    policy.begin(Briefing(seed, tier, truth))
+    return Player(lane, policy, truth)
+
+
+def _metrics(values: Sequence[float | None]) -> ServiceMetrics:
+    latency, errors, cpu, memory = values
+    return ServiceMetrics(latency_p99=latency, error_rate=errors, cpu_pct=cpu, memory_pct=memory)

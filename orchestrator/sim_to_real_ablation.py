@@ -1,0 +1,99 @@
+"""What fitting is worth: real episodes beside those of simulators fitted, guessed and bent.
+
+Pure: scores and recordings in, numbers and a sentence out.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from orchestrator.distances import Estimate, paired_gap
+from orchestrator.recordings import Key, Recording
+from orchestrator.sim_to_real_policies import Agreement, Scores, agreement, policy_gaps
+from orchestrator.sim_to_real_windows import distances_of
+
+FITTED, UNFITTED, RANDOMISED = "fitted", "unfitted", "randomised"
+SETTINGS = (UNFITTED, FITTED, RANDOMISED)
+DRAWS = 3
+"""Worlds that each seed is played in where parameters are randomised."""
+ABOUT = f"""All real episodes of held-out seeds, recorded or only graded, in three simulators.
+*Unfitted* parameters are guesses from the vocabulary: traffic as it is meant to be, every service
+alike, nothing that piles up (`orchestrator/ablation.py`). *Randomised* ones are the fitted, each
+times a log-normal factor of its own, drawn for each seed; scores are means over {DRAWS} such
+worlds, windows are pooled. *A policy is off by*: on a tier, on average, whichever the sign.
+"""
+HARDLY = 0.02
+"""Points of score, or of a rank correlation, that are not worth a word."""
+
+Simulated = Mapping[Key, Recording]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One way to come by the simulator's parameters.
+
+    gap: sim - real, over all episodes that both have.
+    policy_gap: mean of the policies' differences on a tier, each without its sign.
+    ranks, ranks_by_tier: over the means of policies, and of policies on a tier.
+    failed, told: cells of held-out windows that fail, of those that can be told.
+    """
+
+    name: str
+    episodes: int
+    gap: Estimate
+    policy_gap: float
+    ranks: Agreement
+    ranks_by_tier: Agreement
+    failed: int
+    told: int
+
+
+def setting(
+    name: str, held_out: Sequence[Recording], real: Scores, worlds: Sequence[Simulated]
+) -> Setting | None:
+    """Of a simulator that was drawn as often as there are `worlds`: scores are means over them,
+    windows are pooled. None where no episode is in all of them.
+    """
+    keys = sorted(real.keys() & set[Key].intersection(*(set(world) for world in worlds)))
+    if not keys:
+        return None
+    sim = {key: float(np.mean([world[key].score for world in worlds])) for key in keys}
+    gaps, by_tier = policy_gaps(real, sim), policy_gaps(real, sim, by_tier=True)
+    both = [recording for recording in held_out if recording.key in sim]
+    played = [world[recording.key] for world in worlds for recording in both]
+    cells = [cell for cell in distances_of(both, played) if cell.told]
+    return Setting(
+        name=name,
+        episodes=len(keys),
+        gap=paired_gap([sim[key] for key in keys], [real[key] for key in keys]),
+        policy_gap=float(np.mean([abs(gap.gap.mean) for gap in by_tier])),
+        ranks=agreement(gaps),
+        ranks_by_tier=agreement(by_tier),
+        failed=sum(cell.fails for cell in cells),
+        told=len(cells),
+    )
+
+
+def said(settings: Sequence[Setting]) -> str:
+    """What fitting is worth, in a sentence; empty where there is nothing to compare."""
+    fitted = next((found for found in settings if found.name == FITTED), None)
+    others = [found for found in settings if found.name != FITTED]
+    if fitted is None or not others:
+        return ""
+    cells = "".join(f", {other.failed} when {other.name}" for other in others)
+    gaps = "".join(f", by {other.policy_gap:.3f} when {other.name}" for other in others)
+    moved = [
+        abs(value - wanted)
+        for other in others
+        for value, wanted in (
+            (other.policy_gap, fitted.policy_gap),
+            (other.ranks_by_tier.spearman, fitted.ranks_by_tier.spearman),
+        )
+    ]
+    why = "scores hang on the rules of the world, which are no parameters, more than on these"
+    return (
+        f"{fitted.failed} of {fitted.told} cells of windows fail when fitted{cells}; a policy's "
+        f"mean score on a tier is off by {fitted.policy_gap:.3f} when fitted{gaps}"
+        f"{f': {why}' if max(moved) <= HARDLY else ''}."
+    )

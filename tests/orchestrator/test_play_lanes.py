@@ -1,0 +1,125 @@
+"""Lanes against the environment: the same policies see, do and score the same in both."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from models import SREObservation
+from orchestrator.backends.simulator.backend import SimulatorBackend
+from orchestrator.environment import Environment
+from orchestrator.play import play
+from orchestrator.play_lanes import LACKING, NotInLanes, play_lanes
+from orchestrator.policies import load_policy
+from orchestrator.training.vector import NUMPY, lanes_of
+from services.mesh.vocabulary import Tier
+
+SEEDS = range(200_000, 200_003)
+PLAYED = ("oracle", "runbook", "heuristic", "random", "payment_everything_tried")
+
+
+@pytest.fixture(scope="module")
+def environment():
+    with Environment(SimulatorBackend) as environment:
+        yield environment
+
+
+@pytest.fixture(scope="module")
+def lanes():
+    return lanes_of(NUMPY, "process", len(SEEDS))
+
+
+class Watched:
+    """Plays as another, and keeps what it was shown."""
+
+    def __init__(self, name, *, privileged=False):
+        self._policy = load_policy(name)
+        self.name, self.privileged = name, privileged
+        self.seen: list[SREObservation] = []
+        self.truths = []
+
+    def begin(self, briefing):
+        self._truth = briefing.truth
+        self._policy.begin(briefing)
+
+    def act(self, observation):
+        self.seen.append(observation)
+        if self._truth is not None:
+            story = [(story.cured_at, story.cured_by) for story in self._truth.stories]
+            self.truths.append((self._truth.step, story, self._truth.deployment))
+        return self._policy.act(observation)
+
+
+def both(environment, lanes, tier, **of):
+    """A watched policy for each seed in the environment, and one for each in lanes."""
+    alone = [Watched(**of) for _ in SEEDS]
+    for policy, seed in zip(alone, SEEDS, strict=True):
+        play(environment, policy, tier, seed)
+    together = []
+
+    def new():
+        together.append(Watched(**of))
+        return together[-1]
+
+    play_lanes(lanes, new, tier, SEEDS)
+    return zip(alone, together, strict=True)
+
+
+@pytest.mark.parametrize("tier", Tier)
+def test_scores_are_those_of_the_environment(environment, lanes, tier):
+    for name in PLAYED:
+        alone = [play(environment, load_policy(name), tier, seed)[1].total for seed in SEEDS]
+        together = play_lanes(lanes, partial(load_policy, name), tier, SEEDS)
+        assert together == pytest.approx(alone, abs=1e-9), name
+
+
+@pytest.mark.parametrize("tier", [Tier.EASY, Tier.EXPERT])
+def test_agents_see_what_they_see_in_the_environment_but_for_edges(environment, lanes, tier):
+    shown = set(SREObservation.model_fields) - {*LACKING} - {"last_action_error", "reward_hint"}
+    refusals = 0
+    for alone, here in both(environment, lanes, tier, name="random"):
+        for one, other in zip(alone.seen, here.seen, strict=True):
+            assert {f: getattr(one, f) for f in shown} == {f: getattr(other, f) for f in shown}
+            assert one.reward_hint == pytest.approx(other.reward_hint, abs=1e-9)
+            assert (one.last_action_error is None) == (other.last_action_error is None)
+            refusals += one.last_action_error is not None
+    assert refusals
+
+
+@pytest.mark.parametrize("tier", Tier)
+def test_the_truth_in_a_briefing_is_kept_true(environment, lanes, tier):
+    for alone, here in both(environment, lanes, tier, name="random", privileged=True):
+        assert alone.truths == here.truths
+        assert len(alone.truths) > 1
+
+
+def test_nobody_else_is_told_the_truth(environment, lanes):
+    for alone, here in both(environment, lanes, Tier.EASY, name="wait"):
+        assert alone.truths == here.truths == []
+
+
+@pytest.mark.parametrize("field", LACKING)
+def test_what_lanes_do_not_have_is_an_error_and_not_empty(lanes, field):
+    class Reads(Watched):
+        def act(self, observation):
+            return getattr(observation, field)
+
+    with pytest.raises(NotInLanes, match=field):
+        play_lanes(lanes, lambda: Reads("wait"), Tier.EASY, SEEDS)
+
+
+def test_other_names_are_unknown_as_ever(lanes):
+    class Reads(Watched):
+        def act(self, observation):
+            return observation.weather
+
+    with pytest.raises(AttributeError, match="weather") as raised:
+        play_lanes(lanes, lambda: Reads("wait"), Tier.EASY, SEEDS)
+    assert not isinstance(raised.value, NotInLanes)
+
+
+def test_a_policy_may_be_played_again_in_the_same_lanes(lanes):
+    once, again = (
+        play_lanes(lanes, partial(load_policy, "runbook"), Tier.HARD, SEEDS) for _ in range(2)
+    )
+    np.testing.assert_array_equal(once, again)
