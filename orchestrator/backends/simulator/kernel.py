@@ -14,12 +14,13 @@ import numba
 import numpy as np
 
 from orchestrator.backends.simulator import lane as at
+from orchestrator.backends.simulator.banks import bank, banks_of, flags_spread_of, spread_of
 from orchestrator.backends.simulator.compiled import compile_laws
 from orchestrator.backends.simulator.lanes import Seat, Shown
 from orchestrator.backends.simulator.moves import act
 from orchestrator.backends.simulator.presented import ACTIONS, PRESENTED, present
 from orchestrator.backends.simulator.reading import law, where
-from orchestrator.backends.simulator.registers import WIDTH, bank, banks_of
+from orchestrator.backends.simulator.registers import WIDTH
 from orchestrator.backends.simulator.scene import SERVICES, Parameters, scene_of
 from orchestrator.backends.simulator.transition import initial, observe
 
@@ -33,6 +34,7 @@ DESK = MASK + MASKED
 _SHAPE = scene_of(None, np.zeros)  # type: ignore[arg-type]
 _SCENE_ROWS = sum(len(array) for group in _SHAPE[1:-1] for array in group) + len(_SHAPE.hanging)
 _scene_in = banks_of(_SHAPE)
+_spread_rows, _spread_masks = spread_of(PRESENTED), flags_spread_of(ACTIONS, SERVICES)
 
 
 def _advance(lanes: Any, moves: Any, of: tuple[Any, Any, Any], shown: Any) -> None:
@@ -83,11 +85,15 @@ def _advance(lanes: Any, moves: Any, of: tuple[Any, Any, Any], shown: Any) -> No
 def _show(desk: Any, first: int, here: int, shown: Any) -> None:
     """From lanes side by side to lanes one after the other."""
     rows, masks = shown
-    for i in range(here):
-        for field in range(PRESENTED):
-            rows[first + i, field] = desk[ROW + field, i]
-        for field in range(MASKED):
-            masks[first + i, field] = desk[MASK + field, i]
+    if here == WIDTH:
+        _spread_rows(bank(desk, ROW * WIDTH), rows, first)
+        _spread_masks(bank(desk, MASK * WIDTH), masks, first)
+    else:
+        for i in range(here):
+            for field in range(PRESENTED):
+                rows[first + i, field] = desk[ROW + field, i]
+            for field in range(MASKED):
+                masks[first + i, field] = desk[MASK + field, i]
 
 
 def _compiled(function: Any) -> Any:
@@ -150,9 +156,9 @@ class Kernel:
         fresh = _rows(at.KEYS, dtype=np.uint64), _rows(at.FIELDS)
         self._desks = (*fresh, _rows(DESK), _rows(_SCENE_ROWS))
         self._parameters = _record(parameters)
-        self.shown = Shown(
-            np.zeros((lanes, PRESENTED), np.float32), np.zeros((lanes, MASKED), np.int8)
-        )
+        room = np.zeros(lanes * MASKED + WIDTH, np.int8)
+        masks = room[: lanes * MASKED].reshape(lanes, MASKED)
+        self.shown = Shown(np.zeros((lanes, PRESENTED), np.float32), masks)
 
     @property
     def x(self) -> Any:

@@ -1,8 +1,7 @@
 """A row of WIDTH lanes as a type of Numba's own: what fits a vector register, or a few of them.
 
-`Row` is such a value, of reals, whole numbers, keys or flags; `Bank` is where many of them stand
-one after the other. Operators and NumPy's functions mean on rows what they mean on arrays, to the
-bit. Slow to import: it loads the compiler.
+`Row` is such a value, of reals, whole numbers, keys or flags. Operators and NumPy's functions mean
+on rows what they mean on arrays, to the bit. Slow to import: it loads the compiler.
 """
 
 import operator
@@ -28,14 +27,6 @@ class Row(types.Type):
         super().__init__(name=f"Row({of})")
 
 
-class Bank(types.Type):
-    """An address at which rows of a scalar type stand."""
-
-    def __init__(self, of: types.Type) -> None:
-        self.row = Row(of)
-        super().__init__(name=f"Bank({of})")
-
-
 intrinsic: Any = extending.intrinsic
 REALS, WHOLES, KEYS, FLAGS = map(Row, (types.float64, types.int64, types.uint64, types.boolean))
 _ELEMENTS: dict[Any, Any] = {
@@ -56,12 +47,6 @@ def vector(row: Row) -> ir.VectorType:
 class _RowModel(models.PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Row) -> None:
         super().__init__(dmm, fe_type, vector(fe_type))
-
-
-@register_model(Bank)
-class _BankModel(models.PrimitiveModel):
-    def __init__(self, dmm: Any, fe_type: Bank) -> None:
-        super().__init__(dmm, fe_type, vector(fe_type.row).as_pointer())
 
 
 def splat(builder: Any, scalar: Any) -> Any:
@@ -200,35 +185,6 @@ _function(np.fmax, 2, _same, _known_extreme)
 
 
 @infer_global(operator.getitem)
-class _FromBank(AbstractTemplate):
-    def generic(self, args: Any, kws: Any) -> Any:
-        bank, index = args
-        if isinstance(bank, Bank) and isinstance(index, types.Integer):
-            return signature(bank.row, bank, types.intp)
-        return None
-
-
-@lower_builtin(operator.getitem, Bank, types.intp)
-def _load(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    return builder.load(builder.gep(args[0], [args[1]]), align=8)
-
-
-@infer_global(operator.setitem)
-class _IntoBank(AbstractTemplate):
-    def generic(self, args: Any, kws: Any) -> Any:
-        bank, index, _value = args
-        if isinstance(bank, Bank) and isinstance(index, types.Integer):
-            return signature(types.none, bank, types.intp, bank.row)
-        return None
-
-
-@lower_builtin(operator.setitem, Bank, types.intp, Row)
-def _store(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    builder.store(args[2], builder.gep(args[0], [args[1]]), align=8)
-    return context.get_dummy_value()
-
-
-@infer_global(operator.getitem)
 class _FromTable(AbstractTemplate):
     """A table of reals, by a row of places in it, or by its line and such a row."""
 
@@ -306,55 +262,3 @@ def _as(row: Row, *, by_bits: bool) -> Any:
 
 as_reals, as_wholes, as_keys = (_as(row, by_bits=False) for row in (REALS, WHOLES, KEYS))
 bits_of_reals, reals_of_bits = _as(WHOLES, by_bits=True), _as(REALS, by_bits=True)
-
-
-@intrinsic
-def bank(typing: Any, array: Any, first: Any) -> Any:
-    """The rows of a contiguous array, WIDTH values each, from that value on."""
-    of = Bank(array.dtype)
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        data = context.make_array(sig.args[0])(context, builder, args[0]).data
-        at = context.cast(builder, args[1], sig.args[1], types.intp)
-        return builder.bitcast(builder.gep(data, [at]), vector(of.row).as_pointer())
-
-    return of(array, first), codegen
-
-
-def banks_of(shape: Any) -> Any:
-    """An intrinsic that lays the arrays of `shape`, a NamedTuple of NamedTuples of arrays whose
-    first is left as it is given, into one array: (first, array) to such a tuple of banks.
-    """
-
-    def row_of(array: Any) -> types.Type:
-        return types.uint64 if array.dtype == np.uint64 else types.float64
-
-    def banks(group: Any) -> types.Type:
-        if not isinstance(group, tuple):
-            return Bank(row_of(group))
-        return types.BaseTuple.from_types([banks(each) for each in group], type(group))
-
-    @intrinsic
-    def laid_out(typing: Any, first: Any, array: Any) -> Any:
-        of = [first, *(banks(group) for group in shape[1:])]
-        whole = types.BaseTuple.from_types(of, type(shape))
-
-        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            data = context.make_array(sig.args[1])(context, builder, args[1]).data
-            begun = 0
-
-            def lay(group: Any, of: Any) -> Any:
-                nonlocal begun
-                if isinstance(group, tuple):
-                    parts = [lay(each, kind) for each, kind in zip(group, of, strict=True)]
-                    return context.make_tuple(builder, of, parts)
-                at = builder.gep(data, [ir.IntType(64)(begun * WIDTH)])
-                begun += len(group)
-                return builder.bitcast(at, vector(of.row).as_pointer())
-
-            rest = [lay(group, kind) for group, kind in zip(shape[1:], of[1:], strict=True)]
-            return context.make_tuple(builder, whole, [args[0], *rest])
-
-        return whole(first, array), codegen
-
-    return laid_out

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from orchestrator.backends.simulator import reading
+from orchestrator.backends.simulator.banks import bank
 from orchestrator.backends.simulator.compiled import compile_laws
-from orchestrator.backends.simulator.registers import WIDTH, bank
+from orchestrator.backends.simulator.registers import WIDTH
 
 compile_laws()
 ODD = np.array([0.0, -0.0, 1.0, -2.5, 0.5, np.nan, np.inf, -np.inf])
