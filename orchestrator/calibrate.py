@@ -98,8 +98,7 @@ def windows(recording: Recording) -> Iterator[Seen]:
 
 def fit(recordings: Sequence[Recording]) -> dict[str, Any]:
     """All parameters. Raises ValueError where the recordings do not show what is to be fitted."""
-    seen = [window for recording in recordings for window in windows(recording)]
-    rest = np.array([window.true for window in seen if window.at_rest])
+    seen, rest = _seen(recordings)
     if len(rest) < BINS:
         raise ValueError(f"{len(rest)} windows at rest, {BINS} are needed; record more episodes")
     calls = rest[:, :, CALLS].mean(axis=0)
@@ -114,11 +113,17 @@ def fit(recordings: Sequence[Recording]) -> dict[str, Any]:
         **_memory(seen),
         **_cpu(seen),
         "cpu_started_pct": _start(seen),
-        **_pools(seen, rest),
+        **_pools(*_held_connections(seen, rest)),
         "early": _early(seen, calls),
         "died_early": _death(seen),
-        "slow_checkout": _slow_checkouts(seen),
+        "slow_checkout": _slow_checkouts(*_failed_checkouts(seen)),
     }
+
+
+def _seen(recordings: Sequence[Recording]) -> tuple[list[Seen], Floats]:
+    """All windows, and what was measured in those at rest."""
+    seen = [window for recording in recordings for window in windows(recording)]
+    return seen, np.array([window.true for window in seen if window.at_rest])
 
 
 def _quantiles(values: Floats) -> list[float]:
@@ -207,8 +212,8 @@ def _early(seen: Sequence[Seen], calls: Floats) -> float:
     return float(np.mean(shares)) if shares else 0.0
 
 
-def _pools(seen: Sequence[Seen], rest: Floats) -> dict[str, float]:
-    """p99 that a held connection adds, and what the last free one adds to that."""
+def _held_connections(seen: Sequence[Seen], rest: Floats) -> tuple[Floats, Floats]:
+    """How many were held in a window, and by how much p99 was above its median at rest."""
     held, added_ms = [], []
     for window in seen:
         for database in DATABASES:
@@ -217,11 +222,15 @@ def _pools(seen: Sequence[Seen], rest: Floats) -> dict[str, float]:
                 held.append(count)
                 added_ms.append(window.true[s, P99_MS] - np.nanmedian(rest[:, s, P99_MS]))
     h, added = np.asarray(held, np.float64), np.asarray(added_ms)
-    known = ~np.isnan(added)
-    h, added = h[known], added[known]
-    some, last = h < POOL_SIZE - 1, h == POOL_SIZE - 1
-    slope = max(0.0, float(np.dot(h[some], added[some]) / max(1.0, np.dot(h[some], h[some]))))
-    at_last = float(np.median(added[last])) - slope * (POOL_SIZE - 1) if last.any() else 0.0
+    return h[~np.isnan(added)], added[~np.isnan(added)]
+
+
+def _pools(held: Floats, added_ms: Floats) -> dict[str, float]:
+    """p99 that a held connection adds, and what the last free one adds to that."""
+    some, last = held < POOL_SIZE - 1, held == POOL_SIZE - 1
+    square = max(1.0, np.dot(held[some], held[some]))
+    slope = max(0.0, float(np.dot(held[some], added_ms[some]) / square))
+    at_last = float(np.median(added_ms[last])) - slope * (POOL_SIZE - 1) if last.any() else 0.0
     return {"contention_ms": slope, "last_connection_ms": max(0.0, at_last)}
 
 
@@ -236,22 +245,48 @@ def _death(seen: Sequence[Seen]) -> float:
     return float(np.clip(2.0 * np.mean(shares) - 1.0, 0.0, 1.0)) if shares else 1.0
 
 
-def _slow_checkouts(seen: Sequence[Seen]) -> list[float]:
-    """1 - (1 - q)^k for k failed checkouts, q by maximum likelihood."""
+def _failed_checkouts(seen: Sequence[Seen]) -> tuple[Floats, Floats]:
+    """How many failed in a window, and whether any outlasted SLOW_MS at the users."""
     gateway, order = SERVICES.index(ENTRY), SERVICES.index(Service.ORDER_SERVICE)
     pairs = [
         (window.true[order, FAILED], window.true[gateway, P99_MS] > SLOW_MS)
         for window in seen
         if window.true[order, FAILED] > 0 and window.settled and window.impairments
     ]
-    k, slow = (np.asarray(column, np.float64) for column in zip(*pairs, strict=True))
+    failed, slow = (np.asarray(column, np.float64) for column in zip(*pairs, strict=True))
+    return failed, slow
+
+
+def _slow_checkouts(failed: Floats, slow: Floats) -> list[float]:
+    """1 - (1 - q)^k for k failed checkouts, q by maximum likelihood."""
 
     def unlikely(q: float) -> float:
-        chance = np.clip(1.0 - (1.0 - q) ** k, 1e-9, 1.0 - 1e-9)
+        chance = np.clip(1.0 - (1.0 - q) ** failed, 1e-9, 1.0 - 1e-9)
         return -float(np.sum(slow * np.log(chance) + (1.0 - slow) * np.log(1.0 - chance)))
 
     q = float(optimize.minimize_scalar(unlikely, bounds=(0.001, 0.9), method="bounded").x)
     return [1.0 - (1.0 - q) ** count for count in range(BINS)]
+
+
+def residuals(recordings: Sequence[Recording], fitted: Mapping[str, Any]) -> dict[str, Any]:
+    """What the fitted lines and curves leave unsaid, as root mean squares; by service where so."""
+    seen, rest = _seen(recordings)
+    held, added_ms = _held_connections(seen, rest)
+    on_last = fitted["last_connection_ms"] * (held == POOL_SIZE - 1)
+    failed, slow = _failed_checkouts(seen)
+    expected = np.asarray(fitted["slow_checkout"])[np.minimum(failed, BINS - 1).astype(int)]
+    return {
+        "cpu_pct": [_root_mean_square(np.asarray(left)) for left in fitted["cpu_pct"]],
+        "memory_pct": [round(float(np.std(settled)), 3) for settled in fitted["memory_pct"]],
+        "held_connections_ms": _root_mean_square(
+            added_ms - fitted["contention_ms"] * held - on_last
+        ),
+        "slow_checkout": _root_mean_square(slow - expected),
+    }
+
+
+def _root_mean_square(left: Floats) -> float:
+    return round(float(np.sqrt(np.mean(left**2))), 3) if left.size else 0.0
 
 
 def main(
@@ -273,6 +308,7 @@ def main(
         "episodes": len(recordings),
         "windows": sum(len(recording.true) for recording in recordings),
         "world_version": recordings[0].world_version,
+        "residuals": residuals(recordings, fitted),
     }
     path = parameters.FOLDER / f"{backend}.json"
     parameters.save(path, fitted, provenance)
@@ -281,6 +317,8 @@ def main(
     for name, value in fitted.items():
         if np.ndim(value) < MAX_REPLICAS and name != "slow_checkout":
             table.add_row(name, show(value))
+    for name, value in provenance["residuals"].items():
+        table.add_row(f"residual of {name}", show(value))
     Console().print(table)
 
 

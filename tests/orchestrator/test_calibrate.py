@@ -57,6 +57,14 @@ def test_what_a_held_connection_adds_is_found_again(fitted):
     assert 0.0 <= fitted["died_early"] <= 1.0
 
 
+def test_what_the_fit_leaves_unsaid_is_told(recordings, fitted):
+    left = calibrate.residuals(recordings, fitted)
+    spread = np.std(TRUTH.cpu_pct, axis=1)
+    np.testing.assert_allclose(left["cpu_pct"], spread, rtol=0.3)
+    assert 0.0 < left["held_connections_ms"] < 30.0
+    assert 0.0 < left["slow_checkout"] < 0.5
+
+
 def test_too_little_is_said_to_be_so(recordings):
     with pytest.raises(ValueError, match="record more episodes"):
         calibrate.fit(recordings[:1])
