@@ -301,6 +301,7 @@ def main(
         )
     recordings = read(source)
     fitted = fit(recordings)
+    left = residuals(recordings, fitted)
     provenance = {
         "backend": backend,
         "recordings": source.name,
@@ -308,7 +309,7 @@ def main(
         "episodes": len(recordings),
         "windows": sum(len(recording.true) for recording in recordings),
         "world_version": recordings[0].world_version,
-        "residuals": residuals(recordings, fitted),
+        "residuals": left,
     }
     path = parameters.FOLDER / f"{backend}.json"
     parameters.save(path, fitted, provenance)
@@ -317,7 +318,7 @@ def main(
     for name, value in fitted.items():
         if np.ndim(value) < MAX_REPLICAS and name != "slow_checkout":
             table.add_row(name, show(value))
-    for name, value in provenance["residuals"].items():
+    for name, value in left.items():
         table.add_row(f"residual of {name}", show(value))
     Console().print(table)
 
