@@ -149,7 +149,7 @@ def test_an_unknown_tier_lists_the_tiers_and_leaves_the_episode_alone(environmen
 
 
 def test_an_unknown_policy_lists_the_policies():
-    with pytest.raises(UnknownName, match="oracle, runbook, heuristic"):
+    with pytest.raises(UnknownName, match="oracle, runbook, belief, heuristic"):
         load_policy("genius")
     with pytest.raises(UnknownName, match="no_such_module"):
         load_policy("no_such_module:Policy")
