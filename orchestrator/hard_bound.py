@@ -40,15 +40,14 @@ from scipy.special import xlog1py, xlogy
 from scipy.stats import norm
 
 from orchestrator import noise
-from orchestrator.backends.simulator.backend import SimulatorBackend
+from orchestrator.backends.process.backend import ProcessBackend
 from orchestrator.backends.simulator.scene import PAYMENT
-from orchestrator.environment import Environment
 from orchestrator.evaluate import TEST_SEEDS_FROM
 from orchestrator.flap_scores import Array, Flaps, Traffic, scores_after
-from orchestrator.play import play
-from orchestrator.policies import load_policy
+from orchestrator.play_seeds import Seeds
 from orchestrator.policies.hypotheses.flap import NOISY, STALE
 from orchestrator.scores import interval
+from orchestrator.training.vector import NUMPY
 from services.mesh import shapes
 from services.mesh.draws import Stream
 from services.mesh.vocabulary import MAX_STEPS, Tier
@@ -159,8 +158,9 @@ def bounds(seeds: range) -> list[float]:
 
 def played(policy: str, seeds: range) -> list[float]:
     """Scores of a policy on the hard tier of the simulator."""
-    with Environment(SimulatorBackend) as environment:
-        return [play(environment, load_policy(policy), Tier.HARD, seed)[1].total for seed in seeds]
+    with Seeds(seeds, NUMPY, ProcessBackend.name) as playground:
+        scores: list[float] = playground.play(policy, Tier.HARD, lambda _ended: None).tolist()
+    return scores
 
 
 def main(

@@ -48,13 +48,17 @@ def folded(*parts: int) -> int:
     """64-bit hash of the parts of a key so far; further parts may be folded in later."""
     h = 0
     for part in parts:
-        h = mix((h + _GOLDEN + (part & _MASK)) & _MASK)
+        h = _fold(h, part)
     return h
+
+
+def _fold(h: int, part: int) -> int:
+    return mix((h + _GOLDEN + (part & _MASK)) & _MASK)
 
 
 def key(seed: int, stream: int, step: int = 0, index: int = 0) -> int:
     """64-bit hash of the key; equal keys give equal hashes on every machine."""
-    return mix((_all_but_index(seed, stream, step) + _GOLDEN + (index & _MASK)) & _MASK)
+    return _fold(_all_but_index(seed, stream, step), index)
 
 
 # Of a step's draws, dozens differ in their index alone.

@@ -19,14 +19,13 @@ from orchestrator.backends.simulator.compiled import compile_laws
 from orchestrator.backends.simulator.lanes import Seat, Shown
 from orchestrator.backends.simulator.moves import act
 from orchestrator.backends.simulator.presented import ACTIONS, PRESENTED, present
-from orchestrator.backends.simulator.reading import law, where
+from orchestrator.backends.simulator.reading import where
 from orchestrator.backends.simulator.registers import WIDTH
 from orchestrator.backends.simulator.scene import SERVICES, Parameters, scene_of
 from orchestrator.backends.simulator.transition import initial, observe
 
 MASKED = ACTIONS * SERVICES
-ACTION, SERVICE, BEGINS, SEED = range(4)
-STORY = 4
+ACTION, SERVICE, BEGINS, STORY = range(4)
 ROW = STORY + at.FAULTS * at.FAULT_FIELDS
 MASK = ROW + PRESENTED
 DESK = MASK + MASKED
@@ -43,9 +42,9 @@ def _advance(lanes: Any, moves: Any, of: tuple[Any, Any, Any], shown: Any) -> No
     lanes: their keys and numbers, (blocks, KEYS, WIDTH) and (blocks, FIELDS, WIDTH).
     of: arrays of a Seat; a record of parameters; what is needed for one block: keys and numbers of
         lanes that begin, the desk, and the arrays of the scene.
-    shown: arrays of a Shown.
+    shown: arrays of a Shown, of whole blocks.
     """
-    all_keys, all_x = lanes
+    (all_keys, all_x), (all_rows, all_masks) = lanes, shown
     (seeds, stories, rows), parameters, (fresh_keys, fresh_x, desk, scratch) = of
     scene = _scene_in(parameters[0], scratch)
     fresh = at.Lane(bank(fresh_keys, 0), bank(fresh_x, 0))
@@ -78,22 +77,8 @@ def _advance(lanes: Any, moves: Any, of: tuple[Any, Any, Any], shown: Any) -> No
                 lane.x[field] = where(now, fresh.x[field], lane.x[field])
         observe(lane, scene)
         present(lane, bank(desk, ROW * WIDTH), bank(desk, MASK * WIDTH))
-        _show(desk, first, here, shown)
-
-
-@law
-def _show(desk: Any, first: int, here: int, shown: Any) -> None:
-    """From lanes side by side to lanes one after the other."""
-    rows, masks = shown
-    if here == WIDTH:
-        _spread_rows(bank(desk, ROW * WIDTH), rows, first)
-        _spread_masks(bank(desk, MASK * WIDTH), masks, first)
-    else:
-        for i in range(here):
-            for field in range(PRESENTED):
-                rows[first + i, field] = desk[ROW + field, i]
-            for field in range(MASKED):
-                masks[first + i, field] = desk[MASK + field, i]
+        _spread_rows(bank(desk, ROW * WIDTH), all_rows, first)
+        _spread_masks(bank(desk, MASK * WIDTH), all_masks, first)
 
 
 def _compiled(function: Any) -> Any:
@@ -156,9 +141,11 @@ class Kernel:
         fresh = _rows(at.KEYS, dtype=np.uint64), _rows(at.FIELDS)
         self._desks = (*fresh, _rows(DESK), _rows(_SCENE_ROWS))
         self._parameters = _record(parameters)
-        room = np.zeros(lanes * MASKED + WIDTH, np.int8)
-        masks = room[: lanes * MASKED].reshape(lanes, MASKED)
-        self.shown = Shown(np.zeros((lanes, PRESENTED), np.float32), masks)
+        many = blocks * WIDTH
+        room = np.zeros(many * MASKED + WIDTH, np.int8)
+        masks = room[: many * MASKED].reshape(many, MASKED)
+        self._shown = np.zeros((many, PRESENTED), np.float32), masks
+        self.shown = Shown(*(array[:lanes] for array in self._shown))
 
     @property
     def x(self) -> Any:
@@ -173,7 +160,7 @@ class Kernel:
 
     def step(self, moves: Any, seat: Seat) -> None:
         of = tuple(seat), self._parameters, self._desks
-        advance(self._lanes, moves, of, tuple(self.shown))
+        advance(self._lanes, moves, of, self._shown)
 
     def _by_lane(self, blocks: Any) -> Any:
         return blocks.swapaxes(1, 2).reshape(-1, blocks.shape[1])[: self._count]

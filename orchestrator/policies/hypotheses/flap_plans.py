@@ -96,13 +96,14 @@ class Plans:
         causes = self.causes()
         if causes[NOTHING] > SURELY_NOTHING:
             return None
-        losses = self._losses(deeds, can_restart=observation.remaining_restarts > 0)
+        burst = self._burst_in(deeds)
+        losses = self._losses(deeds.step, burst, can_restart=observation.remaining_restarts > 0)
         expected = losses @ causes
         chosen = int(expected.argmin())
         if expected[chosen] >= self._if_waiting(losses, deeds):
             return None
         first = PLANS[chosen][0]
-        if first == IN_BURST and self._burst_in(deeds)[0] > 1:
+        if first == IN_BURST and burst[0] > 1:
             return None
         return SREAction(action=FIRST_ACTIONS[first], service_id=PAYMENT)
 
@@ -111,10 +112,10 @@ class Plans:
         found: Array = self._flap.weights.sum(axis=1) * self._flap.uncured()
         return found
 
-    def _losses(self, deeds: Deeds, *, can_restart: bool) -> Array:
+    def _losses(self, step: int, burst: tuple[int, float], *, can_restart: bool) -> Array:
         """Of each plan (rows), by cause and where there is nothing to cure (columns)."""
-        delay = _delay(deeds.step)
-        steps, sure = self._burst_in(deeds)
+        delay = _delay(step)
+        steps, sure = burst
         missed = UNIT + INEFFECTIVE + NOTICED * delay
         took = (
             2 * UNIT + BREAKER_STEPS * (delay + SLA_DELAY),
