@@ -1,6 +1,6 @@
 """Finished episodes without what nobody compares: one small file of arrays, kept with the code.
 
-`python -m orchestrator.recordings FOLDER... --out FILE` gathers what the recorder wrote. Holds the
+`python -m orchestrator.recordings SOURCE... --out FILE` gathers what the recorder wrote. Holds the
 truth before noise, the actions and the score; never observations, spans or hidden parameters,
 which follow from tier and seed.
 """
@@ -193,18 +193,19 @@ def one_world(recordings: Sequence[Recording]) -> tuple[str, str]:
 
 
 def main(
-    folders: Annotated[list[Path], typer.Argument(help="folders of records, JSON lines")],
+    sources: Annotated[
+        list[Path], typer.Argument(help="folders of records, JSON lines, or earlier recordings")
+    ],
     out: Annotated[Path, typer.Option(help="recordings to write, .npz")],
 ) -> None:
-    """Keeps what can be compared of all finished episodes in FOLDERS, of one world, in OUT."""
-    for folder in folders:
-        if not folder.is_dir():
-            raise typer.BadParameter(f"{folder} is no folder")
+    """Keeps what can be compared of all finished episodes in SOURCES, of one world, in OUT."""
     try:
-        collected = [collect(folder) for folder in folders]
+        collected = [
+            collect(source) if source.is_dir() else (read(source), 0) for source in sources
+        ]
         recordings = sorted((r for found, _ in collected for r in found), key=lambda r: r.key)
         backend, version = one_world(recordings)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise typer.BadParameter(str(error)) from error
     write(out, recordings)
     left_out = sum(count for _, count in collected)

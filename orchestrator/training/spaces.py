@@ -37,4 +37,4 @@ def action_space() -> spaces.MultiDiscrete:
 
 def mask_of(flat: Any) -> Any:
     """(..., actions, services), int8: 1 where the world would carry the action out."""
-    return flat.reshape(*flat.shape[:-1], len(ActionName), len(Service)).copy()
+    return flat.reshape(*flat.shape[:-1], len(ActionName), len(Service))

@@ -7,9 +7,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from orchestrator.backends.simulator import lane as at
 from orchestrator.backends.simulator import parameters
-from orchestrator.backends.simulator.lanes import BEGIN, Lanes, seat
+from orchestrator.backends.simulator.lanes import BEGIN, Lanes, Shown, seat
 from orchestrator.backends.simulator.reference import Reference
 from orchestrator.errors import UnknownName
 from orchestrator.names import parse_tier
@@ -100,22 +99,19 @@ class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
         seeds = first + self.num_envs * np.arange(rounds)[:, None]
         self._seat = seat(self.tier, [int(s) for s in seeds.ravel()], self.num_envs)
         self._moves[:] = BEGIN
-        self._lanes.step(self._moves, self._seat)
-        return self._observation(), self._info()
+        shown = self._lanes.step(self._moves, self._seat)
+        return shown.rows, _info(shown)
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """`actions` (num_envs, 2). Terminated is true at the end of an episode, truncated never."""
         self._moves[:] = actions
-        self._lanes.step(self._moves, self._seat)
-        done = self._lanes.field(at.DONE) > 0.0
-        rewards = np.where(done, self._lanes.field(at.SCORE), 0.0)
-        return self._observation(), rewards, done, np.zeros_like(done), self._info()
+        shown = self._lanes.step(self._moves, self._seat)
+        done = shown.rewards > 0.0
+        return shown.rows, shown.rewards, done, np.zeros_like(done), _info(shown)
 
-    def _observation(self) -> Any:
-        return self._lanes.shown.rows.copy()
 
-    def _info(self) -> dict[str, Any]:
-        return {"action_mask": mask_of(self._lanes.shown.masks)}
+def _info(shown: Shown) -> dict[str, Any]:
+    return {"action_mask": mask_of(shown.masks)}
 
 
 def lanes_of(reading: str, simulator_of: str, lanes: int) -> Lanes:

@@ -183,6 +183,14 @@ def test_folders_add_up(gather, tmp_path):
     assert len(read(out)) == 2
 
 
+def test_new_episodes_join_earlier_recordings(gather, tmp_path):
+    written(tmp_path, "e", episode())
+    kept = tmp_path / "kept.npz"
+    write(kept, [Recording.of(episode(last=3))])
+    assert gather(kept, tmp_path, "--out", kept).exit_code == 0
+    assert sorted(len(recording.actions) for recording in read(kept)) == [3, len(episode().steps) - 1]
+
+
 def test_what_is_no_record_is_named(gather, tmp_path):
     (tmp_path / "results.jsonl").write_text('{"score": 1}\n')
     done = gather(tmp_path, "--out", tmp_path / "kept.npz")

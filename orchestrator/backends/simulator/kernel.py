@@ -18,7 +18,7 @@ from orchestrator.backends.simulator.banks import bank, banks_of, flags_spread_o
 from orchestrator.backends.simulator.compiled import compile_laws
 from orchestrator.backends.simulator.lanes import Seat, Shown
 from orchestrator.backends.simulator.moves import act
-from orchestrator.backends.simulator.presented import ACTIONS, PRESENTED, present
+from orchestrator.backends.simulator.presented import ACTIONS, PRESENTED, present, reward
 from orchestrator.backends.simulator.reading import where
 from orchestrator.backends.simulator.registers import WIDTH
 from orchestrator.backends.simulator.scene import SERVICES, Parameters, scene_of
@@ -44,7 +44,7 @@ def _advance(lanes: Any, moves: Any, of: tuple[Any, Any, Any], shown: Any) -> No
         lanes that begin, the desk, and the arrays of the scene.
     shown: arrays of a Shown, of whole blocks.
     """
-    (all_keys, all_x), (all_rows, all_masks) = lanes, shown
+    (all_keys, all_x), (all_rows, all_masks, rewards) = lanes, shown
     (seeds, stories, rows), parameters, (fresh_keys, fresh_x, desk, scratch) = of
     scene = _scene_in(parameters[0], scratch)
     fresh = at.Lane(bank(fresh_keys, 0), bank(fresh_x, 0))
@@ -79,6 +79,7 @@ def _advance(lanes: Any, moves: Any, of: tuple[Any, Any, Any], shown: Any) -> No
         present(lane, bank(desk, ROW * WIDTH), bank(desk, MASK * WIDTH))
         _spread_rows(bank(desk, ROW * WIDTH), all_rows, first)
         _spread_masks(bank(desk, MASK * WIDTH), all_masks, first)
+        bank(rewards, first)[0] = reward(lane.x)
 
 
 def _compiled(function: Any) -> Any:
@@ -141,11 +142,6 @@ class Kernel:
         fresh = _rows(at.KEYS, dtype=np.uint64), _rows(at.FIELDS)
         self._desks = (*fresh, _rows(DESK), _rows(_SCENE_ROWS))
         self._parameters = _record(parameters)
-        many = blocks * WIDTH
-        room = np.zeros(many * MASKED + WIDTH, np.int8)
-        masks = room[: many * MASKED].reshape(many, MASKED)
-        self._shown = np.zeros((many, PRESENTED), np.float32), masks
-        self.shown = Shown(*(array[:lanes] for array in self._shown))
 
     @property
     def x(self) -> Any:
@@ -155,12 +151,14 @@ class Kernel:
     def keys(self) -> Any:
         return self._by_lane(self._lanes[0])
 
-    def field(self, number: int) -> Any:
-        return self._lanes[1][:, number].ravel()[: self._count]
-
-    def step(self, moves: Any, seat: Seat) -> None:
+    def step(self, moves: Any, seat: Seat) -> Shown:
         of = tuple(seat), self._parameters, self._desks
-        advance(self._lanes, moves, of, self._shown)
+        many = len(self._lanes[0]) * WIDTH
+        # The masks of the last lane are written a little too far.
+        masks = np.empty(many * MASKED + WIDTH, np.int8)[:-WIDTH].reshape(many, MASKED)
+        shown = np.empty((many, PRESENTED), np.float32), masks, np.empty(many)
+        advance(self._lanes, moves, of, shown)
+        return Shown(*(array[: self._count] for array in shown))
 
     def _by_lane(self, blocks: Any) -> Any:
         return blocks.swapaxes(1, 2).reshape(-1, blocks.shape[1])[: self._count]

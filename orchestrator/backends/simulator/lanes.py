@@ -31,18 +31,17 @@ def seat(tier: Tier, seeds: Sequence[int], lanes: int) -> Seat:
 
 
 class Shown(NamedTuple):
-    """What learners are given: `rows` (lanes, PRESENTED), float32, and `masks` (lanes, actions *
-    services), int8; see `presented`.
+    """What learners are given: `rows` (lanes, PRESENTED), float32; `masks` (lanes, actions *
+    services), int8; `rewards` (lanes,), float64. See `presented`.
     """
 
     rows: Any
     masks: Any
+    rewards: Any
 
 
 class Lanes(Protocol):
     """`x` is (lanes, FIELDS), `keys` is (lanes, KEYS): see `lane`."""
-
-    shown: Shown
 
     @property
     def x(self) -> Any: ...
@@ -50,13 +49,9 @@ class Lanes(Protocol):
     @property
     def keys(self) -> Any: ...
 
-    def field(self, number: int) -> Any:
-        """One field of every lane, (lanes,), as it is now: far sooner than all of `x`."""
-        ...
-
-    def step(self, moves: Any, seat: Seat) -> None:
+    def step(self, moves: Any, seat: Seat) -> Shown:
         """A step in every lane: `moves` (lanes, 2), int64, has its action and service by number.
 
-        A lane whose episode is done, or whose action is BEGIN, begins its next one instead.
+        What is shown is the caller's: new arrays, every step. A lane whose episode is done, or whose action is BEGIN, begins its next one instead.
         """
         ...

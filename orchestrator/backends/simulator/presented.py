@@ -1,4 +1,5 @@
-"""What a learner is given of a lane: one row of numbers, and which actions the world would take.
+"""What a learner is given of a lane: one row of numbers, which actions the world would take, and
+the reward.
 
 Laws of `reading`. The row holds what an agent sees and nothing else.
 """
@@ -22,6 +23,12 @@ STEP, RESTARTS_LEFT, COST, ACTION, SERVICE, REFUSED = range(
 PRESENTED = REFUSED + 1
 ACTIONS = at.WAIT + 1
 BREAKABLE = np.where(np.arange(SERVICES) == GATEWAY, 0.0, 1.0)
+
+
+@law
+def reward(x: Any) -> Any:
+    """The score at an episode's end, 0 before; no score is 0."""
+    return where(x[at.DONE] > 0.0, x[at.SCORE], 0.0)
 
 
 @law

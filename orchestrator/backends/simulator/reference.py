@@ -6,7 +6,7 @@ import numpy as np
 
 from orchestrator.backends.simulator import lane as at
 from orchestrator.backends.simulator.lanes import Seat, Shown
-from orchestrator.backends.simulator.presented import ACTIONS, PRESENTED, present
+from orchestrator.backends.simulator.presented import ACTIONS, PRESENTED, present, reward
 from orchestrator.backends.simulator.scene import SERVICES, Parameters, Scene, scene_of
 from orchestrator.backends.simulator.transition import initial, observe, transition
 
@@ -16,9 +16,6 @@ class Reference:
 
     def __init__(self, parameters: Parameters, lanes: int) -> None:
         self._parameters = parameters
-        self.shown = Shown(
-            np.zeros((lanes, PRESENTED), np.float32), np.zeros((lanes, ACTIONS * SERVICES), np.int8)
-        )
         self._lane = at.Lane(np.zeros((at.KEYS, lanes), np.uint64), np.zeros((at.FIELDS, lanes)))
 
     @property
@@ -29,15 +26,16 @@ class Reference:
     def keys(self) -> Any:
         return self._lane.keys.T
 
-    def field(self, number: int) -> Any:
-        return self._lane.x[number].copy()
-
-    def step(self, moves: Any, seat: Seat) -> None:
+    def step(self, moves: Any, seat: Seat) -> Shown:
         begins = (moves[:, 0] < 0) | (self._lane.x[at.DONE] > 0.0)
         for chosen in (begins, ~begins):
             if chosen.any():
                 self._step(np.flatnonzero(chosen), moves, seat, fresh=chosen is begins)
-        present(self._lane, self.shown.rows.T, self.shown.masks.T)
+        lanes = len(moves)
+        rows = np.empty((lanes, PRESENTED), np.float32)
+        masks = np.empty((lanes, ACTIONS * SERVICES), np.int8)
+        present(self._lane, rows.T, masks.T)
+        return Shown(rows, masks, reward(self._lane.x))
 
     def _step(self, chosen: Any, moves: Any, seat: Seat, *, fresh: bool) -> None:
         lane = at.Lane(self._lane.keys[:, chosen], self._lane.x[:, chosen])
