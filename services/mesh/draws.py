@@ -10,6 +10,8 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import TypeVar
 
+from services.mesh.quantiles import standard_normal
+
 T = TypeVar("T")
 
 _MASK = 0xFFFF_FFFF_FFFF_FFFF
@@ -98,10 +100,8 @@ def in_turn(seed: int, stream: int, turns: int, index: int = 0) -> float:
 
 
 def normal(seed: int, stream: int, step: int = 0, index: int = 0) -> float:
-    """Standard normal by Box-Muller from two keyed uniforms (indices 2i and 2i + 1)."""
-    u1 = 1.0 - uniform(seed, stream, step, 2 * index)
-    u2 = uniform(seed, stream, step, 2 * index + 1)
-    return math.sqrt(-2.0 * math.log(u1)) * math.cos(2.0 * math.pi * u2)
+    """Standard normal: see `quantiles`."""
+    return standard_normal(key(seed, stream, step, index))
 
 
 def log_normal(median: float, sigma: float, z: float) -> float:

@@ -72,6 +72,17 @@ def bank(typing: Any, array: Any, first: Any) -> Any:
     return of(array, first), codegen
 
 
+@intrinsic
+def bank_from(typing: Any, rows: Any, first: Any) -> Any:
+    """The rows of a bank from that one on."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        at = context.cast(builder, args[1], sig.args[1], types.intp)
+        return builder.gep(args[0], [at])
+
+    return rows(rows, first), codegen
+
+
 def banks_of(shape: Any) -> Any:
     """An intrinsic that lays the arrays of `shape`, a NamedTuple of NamedTuples of arrays whose
     first is left as it is given, into one array: (first, array) to such a tuple of banks.

@@ -9,6 +9,7 @@ import numpy as np
 from numba.extending import overload, register_jitable
 
 from orchestrator.backends.simulator import reading
+from orchestrator.backends.simulator.banks import bank_from
 from orchestrator.backends.simulator.registers import (
     Row,
     anywhere,
@@ -36,9 +37,39 @@ def _each(count: Any) -> Any:
     return lambda count: range(count)
 
 
+@overload(reading.plus, strict=False)
+def _plus(total: Any, values: Any) -> Any:
+    return lambda total, values: total + values
+
+
+@overload(reading.either, strict=False)
+def _either(flag: Any, flags: Any) -> Any:
+    return lambda flag, flags: flag | flags
+
+
 @overload(reading.column, strict=False)
 def _column(index: Any) -> Any:
     return lambda index: index
+
+
+@overload(reading.entry, strict=False)
+def _entry(table: Any, index: Any) -> Any:
+    return lambda table, index: table[index]
+
+
+@overload(reading.looked_up, strict=False)
+def _looked_up(table: Any, index: Any, place: Any) -> Any:
+    return lambda table, index, place: table[index, place]
+
+
+@overload(reading.picked, strict=False)
+def _picked(table: Any, place: Any) -> Any:
+    return lambda table, place: table[place]
+
+
+@overload(reading.rows_from, strict=False)
+def _rows_from(rows: Any, first: Any) -> Any:
+    return lambda rows, first: bank_from(rows, first)
 
 
 @overload(reading.whole, strict=False)
@@ -51,6 +82,11 @@ def _unsigned(value: Any) -> Any:
     if isinstance(value, Row):
         return lambda value: as_keys(value)
     return lambda value: np.uint64(value)
+
+
+@overload(reading.signed, strict=False)
+def _signed(value: Any) -> Any:
+    return lambda value: as_wholes(value)
 
 
 @overload(reading.real, strict=False)

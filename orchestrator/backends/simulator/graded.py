@@ -9,7 +9,7 @@ import numpy as np
 import grader
 from orchestrator.backends.simulator import lane as at
 from orchestrator.backends.simulator.moves import stream_key
-from orchestrator.backends.simulator.reading import law, where
+from orchestrator.backends.simulator.reading import each, entry, law, plus, real, some, where
 from orchestrator.backends.simulator.scene import REPLICAS, SERVICES, Condition, Measured
 from orchestrator.backends.simulator.seen import WEIGHT, WEIGHTS
 from services.mesh.draws import Stream
@@ -28,25 +28,25 @@ def judge(lane: at.Lane, c: Condition, out: Measured) -> None:
     _keys, x = lane
     step = x[at.STEP]
     missed = 0.0 * step
-    for s in range(SERVICES):
+    for s in each(SERVICES):
         few = out.failed[s] <= FORGIVEN_FAILURES
         p99_ms = where(few, out.answered_p99_ms[s], out.p99_ms[s])
         slow = p99_ms > P99_LIMIT_MS
         failing = out.failed[s] > ERROR_RATE_LIMIT * out.calls[s]
-        missing = (c.breaker_open[s] > 0.0) | slow | where(few, few ^ few, failing)
-        missed = missed + where(missing, WEIGHTS[s], 0.0)
+        missing = (c.breaker_open[s] > 0.0) | slow | (failing & (few ^ True))
+        missed = plus(missed, real(missing) * entry(WEIGHTS, s))
     x[at.MISSED] = x[at.MISSED] + where(step > 0.0, missed, 0.0)
     last_cure, faults = 1.0 + 0.0 * step, 0.0 * step
     for number in range(at.FAULTS):
         f = at.FAULT + number * at.FAULT_FIELDS
         there = x[f + at.KIND] != at.NO_FAULT
-        faults = faults + where(there, 1.0, 0.0)
+        faults = faults + real(there)
         last_cure = where(there, np.maximum(last_cure, x[f + at.CURED_AT]), last_cure)
     counts = (faults > 0.0) & (step >= last_cure) & (missed == 0.0)
     x[at.TRUE_STREAK] = where(counts, x[at.TRUE_STREAK] + 1.0, 0.0)
     well = x[at.TRUE_STREAK] >= RECOVERY_WINDOWS
     x[at.RECOVERED_AT] = where(well, step + 1.0 - RECOVERY_WINDOWS, at.NEVER)
-    x[at.DONE] = where(well | (step >= MAX_STEPS), 1.0, 0.0)
+    x[at.DONE] = real(well | (step >= MAX_STEPS))
     x[at.SCORE] = _score(x)
 
 
@@ -59,8 +59,8 @@ def _score(x: Any) -> Any:
         f = at.FAULT + number * at.FAULT_FIELDS
         there = x[f + at.KIND] != at.NO_FAULT
         cured = x[f + at.CURED_AT] <= step
-        faults = faults + where(there, 1.0, 0.0)
-        uncured = uncured + where(there & (cured ^ True), 1.0, 0.0)
+        faults = faults + real(there)
+        uncured = uncured + real(there & (cured ^ True))
         cause = cause + where(there & cured, x[f + at.CURED_VALUE], 0.0)
     any_fault = faults > 0.0
     recovered = x[at.RECOVERED_AT] < at.NEVER
@@ -83,11 +83,12 @@ def bring_back(lane: at.Lane, out: Measured) -> None:
     keys, x = lane
     after = x[at.STEP] + 1.0
     life = stream_key(keys[at.FOLDED], _LIFE, after)
-    for r in range(REPLICAS):
+    for r in each(REPLICAS):
         killed = out.killed[r] > 0.0
-        x[at.STARTED_AT + r] = where(killed, after, x[at.STARTED_AT + r])
-        x[at.LEAKED_MB + r] = where(killed, 0.0, x[at.LEAKED_MB + r])
-        keys[at.LIVES + r] = where(killed, life, keys[at.LIVES + r])
-        x[at.BEGUN + r] = 0.0 * after
-    for s in range(SERVICES):
-        x[at.HELD_OUT + s] = 0.0 * after
+        if some(killed):
+            x[at.STARTED_AT + r] = where(killed, after, x[at.STARTED_AT + r])
+            x[at.LEAKED_MB + r] = where(killed, 0.0, x[at.LEAKED_MB + r])
+            keys[at.LIVES + r] = where(killed, life, keys[at.LIVES + r])
+        x[at.BEGUN + r] = 0.0
+    for s in each(SERVICES):
+        x[at.HELD_OUT + s] = 0.0

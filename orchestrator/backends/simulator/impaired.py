@@ -8,7 +8,7 @@ import numpy as np
 
 from orchestrator.backends.simulator import lane as at
 from orchestrator.backends.simulator.moves import is_down
-from orchestrator.backends.simulator.reading import law, some, where
+from orchestrator.backends.simulator.reading import each, law, real, rows_from, some, where
 from orchestrator.backends.simulator.scene import (
     AUTH,
     INVENTORY_DB,
@@ -25,30 +25,67 @@ from services.mesh.topology import MAX_REPLICAS, POOL_SIZE
 
 CALLERS = (AUTH, PRODUCT, ORDER)
 """Who calls a database, and may leave cursors open there."""
+IMPAIRED = (USER_DB, INVENTORY_DB, PAYMENT)
+"""Whose replicas faults impair otherwise than by a leak of memory."""
+
+
+@law
+def in_lane(lane: at.Lane, c: Condition) -> Condition:
+    """The condition whose replicas are the lane's own."""
+    keys, x = lane
+    return Condition(
+        in_rotation=c.in_rotation,
+        running=rows_from(x, at.RUNNING),
+        started=rows_from(x, at.BEGUN),
+        partitioned=c.partitioned,
+        drop_ratio=c.drop_ratio,
+        cpu_fraction=c.cpu_fraction,
+        neighbour_cpu_pct=c.neighbour_cpu_pct,
+        held_connections=c.held_connections,
+        leaked_mb=rows_from(x, at.LEAKED_MB),
+        age=c.age,
+        life=rows_from(keys, at.LIVES),
+        breaker_open=c.breaker_open,
+        breaker_new=c.breaker_new,
+    )
+
+
+@law
+def spare(c: Condition) -> None:
+    """Nothing is impaired."""
+    for r in each(REPLICAS):
+        _spare(c, r)
+
+
+@law
+def _spare(c: Condition, r: Any) -> None:
+    c.partitioned[r] = 0.0
+    c.drop_ratio[r] = 0.0
+    c.cpu_fraction[r] = 1.0
+    c.neighbour_cpu_pct[r] = 0.0
+    c.held_connections[r] = 0.0
 
 
 @law
 def impair(lane: at.Lane, c: Condition) -> None:
-    """Fills the condition of this step's window: who runs, serves and is impaired, by how much."""
-    keys, x = lane
+    """Fills the condition of this step's window: who runs, serves and is impaired, by how much.
+
+    Replicas that no fault impairs must have been spared once.
+    """
+    _keys, x = lane
     step = x[at.STEP]
-    for r in range(REPLICAS):
-        s = r // MAX_REPLICAS
-        serves = (x[at.RUNNING + r] > 0.0) & (x[at.SERVES_FROM + r] <= step)
-        c.running[r] = x[at.RUNNING + r]
-        c.in_rotation[r] = where(serves, 1.0 - x[at.HELD_OUT + s], 0.0)
-        c.started[r] = x[at.BEGUN + r]
-        c.age[r] = step - x[at.STARTED_AT + r]
-        c.life[r] = keys[at.LIVES + r]
-        c.partitioned[r] = 0.0 * step
-        c.drop_ratio[r] = 0.0 * step
-        c.neighbour_cpu_pct[r] = 0.0 * step
-        c.held_connections[r] = 0.0 * step
-        c.cpu_fraction[r] = 1.0 + 0.0 * step
-    for s in range(SERVICES):
-        c.breaker_open[s] = where(x[at.BREAKER_UNTIL + s] > step, 1.0, 0.0)
+    for s in each(SERVICES):
+        for i in range(MAX_REPLICAS):
+            r = s * MAX_REPLICAS + i
+            serves = (x[at.RUNNING + r] > 0.0) & (x[at.SERVES_FROM + r] <= step)
+            c.in_rotation[r] = where(serves, 1.0 - x[at.HELD_OUT + s], 0.0)
+            c.age[r] = step - x[at.STARTED_AT + r]
+        c.breaker_open[s] = real(x[at.BREAKER_UNTIL + s] > step)
         c.breaker_new[s] = np.maximum(0.0, c.breaker_open[s] - x[at.WAS_OPEN + s])
         x[at.WAS_OPEN + s] = c.breaker_open[s]
+    for s in IMPAIRED:
+        for i in range(MAX_REPLICAS):
+            _spare(c, s * MAX_REPLICAS + i)
     for number in range(at.FAULTS):
         f = at.FAULT + number * at.FAULT_FIELDS
         holds = x[f + at.CURED_AT] > step
@@ -61,8 +98,6 @@ def impair(lane: at.Lane, c: Condition) -> None:
         flaps = holds & (x[f + at.KIND] == at.FLAPPING_NETWORK)
         if some(flaps):
             _flap(x, f, flaps, c)
-    for r in range(REPLICAS):
-        c.leaked_mb[r] = x[at.LEAKED_MB + r]
 
 
 @law

@@ -16,15 +16,15 @@ import numpy as np
 from orchestrator.backends.simulator import lane as at
 from orchestrator.backends.simulator.banks import bank, banks_of, flags_spread_of, spread_of
 from orchestrator.backends.simulator.compiled import compile_laws
+from orchestrator.backends.simulator.impaired import spare
 from orchestrator.backends.simulator.lanes import Seat, Shown
 from orchestrator.backends.simulator.moves import act
-from orchestrator.backends.simulator.presented import ACTIONS, PRESENTED, present, reward
+from orchestrator.backends.simulator.presented import ACTIONS, MASKED, PRESENTED, present, reward
 from orchestrator.backends.simulator.reading import where
 from orchestrator.backends.simulator.registers import WIDTH
 from orchestrator.backends.simulator.scene import SERVICES, Parameters, scene_of
 from orchestrator.backends.simulator.transition import initial, observe
 
-MASKED = ACTIONS * SERVICES
 ACTION, SERVICE, BEGINS, STORY = range(4)
 ROW = STORY + at.FAULTS * at.FAULT_FIELDS
 MASK = ROW + PRESENTED
@@ -49,6 +49,7 @@ def _advance(lanes: Any, moves: Any, of: tuple[Any, Any, Any], shown: Any) -> No
     scene = _scene_in(parameters[0], scratch)
     fresh = at.Lane(bank(fresh_keys, 0), bank(fresh_x, 0))
     told = bank(desk, 0)
+    spare(scene.condition)
     for block in range(len(all_x)):
         lane = at.Lane(bank(all_keys[block], 0), bank(all_x[block], 0))
         first = block * WIDTH

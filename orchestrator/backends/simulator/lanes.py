@@ -52,6 +52,7 @@ class Lanes(Protocol):
     def step(self, moves: Any, seat: Seat) -> Shown:
         """A step in every lane: `moves` (lanes, 2), int64, has its action and service by number.
 
-        What is shown is the caller's: new arrays, every step. A lane whose episode is done, or whose action is BEGIN, begins its next one instead.
+        A lane whose episode is done, or whose action is BEGIN, begins its next one instead. What is
+        shown is the caller's: new arrays, every step.
         """
         ...

@@ -4,16 +4,15 @@ A lane of its own: its windows are `window.pass_window` over arrays of one lane.
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
 from chaos.fault import NO_IMPAIRMENTS, Impairments
 from orchestrator.backends.base import Routing
-from orchestrator.backends.simulator.scene import (
-    Parameters,
-    Scene,
-    scene_of,
-)
+from orchestrator.backends.simulator.impaired import spare
+from orchestrator.backends.simulator.reading import Rows
+from orchestrator.backends.simulator.scene import Parameters, Scene, scene_of
 from orchestrator.backends.simulator.window import pass_window
 from services.mesh.deployment import ReplicaId, initial_deployment
 from services.mesh.draws import Stream, folded
@@ -88,8 +87,8 @@ class SimulatedMesh:
         """Lets one window pass. What was measured stands in the scene until the next."""
         key = np.array([folded(self.seed, Stream.SIMULATOR, step)], np.uint64)
         condition = self._condition
-        condition.breaker_new[:] = np.maximum(0.0, condition.breaker_open - self._was_open)
-        self._was_open[:] = condition.breaker_open
+        condition.breaker_new[:] = np.maximum(0.0, condition.breaker_open[:] - self._was_open)
+        self._was_open[:] = condition.breaker_open[:]
         pass_window(key, self._scene)
         for replica, index in INDEX.items():
             if self._scene.measured.killed[index][0]:
@@ -101,9 +100,9 @@ class SimulatedMesh:
         return self._scene
 
     def _begin(self) -> None:
-        self._scene = scene_of(self.parameters, lambda count: np.zeros((count, 1)))
+        self._scene = scene_of(self.parameters, partial(Rows.of_zeros, lanes=1))
         self._condition = self._scene.condition
-        self._condition.cpu_fraction[:] = 1.0
+        spare(self._condition)
         self._was_open[:] = 0.0
         self._holds: dict[ReplicaId, Mapping[str, int]] = {}
         self._leaked_at: dict[ReplicaId, int] = {}

@@ -8,7 +8,19 @@ import numpy as np
 
 import grader
 from orchestrator.backends.simulator import lane as at
-from orchestrator.backends.simulator.reading import law, mixed, some, uniform_of, unsigned, where
+from orchestrator.backends.simulator.reading import (
+    column,
+    each,
+    either,
+    law,
+    mixed,
+    plus,
+    real,
+    some,
+    uniform_of,
+    unsigned,
+    where,
+)
 from orchestrator.backends.simulator.scene import GATEWAY, SERVICES
 from services.mesh.draws import Stream
 from services.mesh.shapes import OOM_RESTART_CURES
@@ -49,14 +61,14 @@ def is_down(x: Any, f: int, step: Any, since: Any) -> Any:
 
 
 @law
-def is_full(x: Any, s: int) -> Any:
+def is_full(x: Any, s: Any) -> Any:
     """Whether both replicas run: nothing is left to scale up."""
     one, two = s * MAX_REPLICAS, s * MAX_REPLICAS + 1
     return (x[at.RUNNING + one] > 0.0) & (x[at.RUNNING + two] > 0.0)
 
 
 @law
-def cannot_go_back(x: Any, s: int, step: Any) -> Any:
+def cannot_go_back(x: Any, s: Any, step: Any) -> Any:
     """Whether the last good release runs already, or the standby will serve only after `step`."""
     one, two = s * MAX_REPLICAS, s * MAX_REPLICAS + 1
     good = where(x[at.FIRST + s] > 0.0, x[at.LAST_GOOD + two], x[at.LAST_GOOD + one]) > 0.0
@@ -67,12 +79,12 @@ def cannot_go_back(x: Any, s: int, step: Any) -> Any:
 
 
 @law
-def refused(x: Any, action: Any, s: int) -> Any:
+def refused(x: Any, action: Any, s: Any) -> Any:
     """Whether the world refuses `action` on service `s`, as each action's `refusal` says."""
     return (
         ((action == at.RESTART) & (x[at.RESTARTS] >= MAX_RESTARTS))
         | ((action == at.SCALE_UP) & is_full(x, s))
-        | ((action == at.CIRCUIT_BREAK) & (s == GATEWAY))
+        | ((action == at.CIRCUIT_BREAK) & (column(s) == GATEWAY))
         | ((action == at.ROLLBACK) & cannot_go_back(x, s, x[at.STEP]))
     )
 
@@ -84,22 +96,22 @@ def act(lane: at.Lane, action: Any, service: Any) -> None:
     x[at.STEP] = x[at.STEP] + 1.0
     x[at.ACTION], x[at.ACTED_ON] = action, service
     no = action == at.WAIT
-    for s in range(SERVICES):
-        here = (service == s) & (no ^ True)
+    for s in each(SERVICES):
+        here = (service == column(s)) & (action != at.WAIT)
         if some(here):
-            no = no | (here & refused(x, action, s))
-    x[at.REFUSED] = where(no & (action != at.WAIT), 1.0, 0.0)
+            no = either(no, here & refused(x, action, s))
+    x[at.REFUSED] = real(no & (action != at.WAIT))
     taken = where(no, float(at.WAIT), action)
     cost = 0.0 * x[at.STEP]
     for number in range(at.WAIT):
         cost = where(taken == number, COSTS[number], cost)
     x[at.SPENT] = cost
     x[at.COST] = x[at.COST] + cost
-    x[at.RESTARTS] = x[at.RESTARTS] + where(taken == at.RESTART, 1.0, 0.0)
+    x[at.RESTARTS] = x[at.RESTARTS] + real(taken == at.RESTART)
     acted = taken != at.WAIT
     x[at.TWO_BREAKS_BEFORE] = x[at.BREAK_BEFORE]
     x[at.BREAK_BEFORE] = x[at.LAST_BREAK]
-    x[at.LAST_BREAK] = 0.0 * x[at.STEP]
+    x[at.LAST_BREAK] = 0.0
     if some(acted):
         _cure(keys, x, taken, service)
         _carry_out(keys, x, taken, service)
@@ -109,11 +121,11 @@ def act(lane: at.Lane, action: Any, service: Any) -> None:
 def _carry_out(keys: Any, x: Any, taken: Any, service: Any) -> None:
     """Moves the replicas and breakers of the service acted on."""
     life = stream_key(keys[at.FOLDED], _LIFE, x[at.STEP])
-    for s in range(SERVICES):
-        on = (service == s) & (taken != at.WAIT)
+    for s in each(SERVICES):
+        on = (service == column(s)) & (taken != at.WAIT)
         if some(on):
             restarting = on & (taken == at.RESTART)
-            x[at.HELD_OUT + s] = where(restarting, 1.0, 0.0)
+            x[at.HELD_OUT + s] = real(restarting)
             until = at.BREAKER_UNTIL + s
             broken = on & (taken == at.CIRCUIT_BREAK)
             x[until] = where(broken, x[at.STEP] + BREAKER_STEPS, x[until])
@@ -133,7 +145,7 @@ def _move(keys: Any, x: Any, of: Any, moves: Any) -> None:
     one, two = s * MAX_REPLICAS, s * MAX_REPLICAS + 1
     both = (x[at.RUNNING + one] > 0.0) & (x[at.RUNNING + two] > 0.0)
     # Who takes over, or joins: the standby; with both running, the one that came last.
-    other = where(both, 1.0 - first, where(x[at.RUNNING + one] > 0.0, 1.0, 0.0))
+    other = where(both, 1.0 - first, real(x[at.RUNNING + one] > 0.0))
     good = where(first > 0.0, x[at.LAST_GOOD + two], x[at.LAST_GOOD + one])
     for i in range(MAX_REPLICAS):
         r = s * MAX_REPLICAS + i
@@ -146,7 +158,7 @@ def _move(keys: Any, x: Any, of: Any, moves: Any) -> None:
         x[at.STARTED_AT + r] = where(begins, step, x[at.STARTED_AT + r])
         serves_from = step + where(back, 0.0, float(SCALE_UP_STEPS))
         x[at.SERVES_FROM + r] = where(joins, serves_from, x[at.SERVES_FROM + r])
-        x[at.BEGUN + r] = where(begins, 1.0, 0.0)
+        x[at.BEGUN + r] = real(begins)
         x[at.LEAKED_MB + r] = where(begins, 0.0, x[at.LEAKED_MB + r])
         keys[at.LIVES + r] = where(begins, life, keys[at.LIVES + r])
     x[at.FIRST + s] = where(back, other, first)
@@ -164,17 +176,18 @@ def _cure(keys: Any, x: Any, taken: Any, service: Any) -> None:
     for number in range(at.FAULTS):
         f = at.FAULT + number * at.FAULT_FIELDS
         there = x[f + at.KIND] != at.NO_FAULT
-        here = acted & there & (service == x[f + at.ROOT])
-        open_ = here & (x[f + at.CURED_AT] >= at.NEVER)
-        cured_at = where(open_, _cure_step(keys, x, f, taken), at.NEVER)
-        now = cured_at < at.NEVER
-        cheap = taken == x[f + at.CHEAP_CURE]
-        x[f + at.CURED_AT] = where(now, cured_at, x[f + at.CURED_AT])
-        value = where(cheap, 1.0, where(taken == at.ROLLBACK, ROLLBACK_VALUE, 0.0))
-        x[f + at.CURED_VALUE] = where(now, value, x[f + at.CURED_VALUE])
-        anything, root, cures = anything | there, root | here, cures | now
-        by_chance = (x[f + at.KIND] == at.SINGLE_OOM) & (taken == at.RESTART)
-        tried = tried | (here & by_chance & (step < x[f + at.CURED_AT]))
+        if some(there):
+            here = acted & there & (service == x[f + at.ROOT])
+            open_ = here & (x[f + at.CURED_AT] >= at.NEVER)
+            cured_at = where(open_, _cure_step(keys, x, f, taken), at.NEVER)
+            now = cured_at < at.NEVER
+            cheap = taken == x[f + at.CHEAP_CURE]
+            x[f + at.CURED_AT] = where(now, cured_at, x[f + at.CURED_AT])
+            value = where(cheap, 1.0, where(taken == at.ROLLBACK, ROLLBACK_VALUE, 0.0))
+            x[f + at.CURED_VALUE] = where(now, value, x[f + at.CURED_VALUE])
+            anything, root, cures = anything | there, root | here, cures | now
+            by_chance = (x[f + at.KIND] == at.SINGLE_OOM) & (taken == at.RESTART)
+            tried = tried | (here & by_chance & (step < x[f + at.CURED_AT]))
     blame = where(
         anything, where(root, where(cures | tried, 0.0, INEFFECTIVE), WRONG_SERVICE), NEEDLESS
     )
@@ -195,8 +208,8 @@ def _cure_step(keys: Any, x: Any, f: int, taken: Any) -> Any:
     chance = mixed(stream_key(keys[at.FOLDED], _CURE, step), unsigned(x[f + at.ROOT]))
     lucky = uniform_of(chance) < OOM_RESTART_CURES
     until = 0.0 * step
-    for s in range(SERVICES):
-        until = where(x[f + at.ROOT] == s, x[at.BREAKER_UNTIL + s], until)
+    for s in each(SERVICES):
+        until = plus(until, where(x[f + at.ROOT] == column(s), x[at.BREAKER_UNTIL + s], 0.0))
     drained = is_down(x, f, step, 0.0) | (until > step)
     leak = kind == at.DB_CONNECTION_LEAK
     flap = kind == at.FLAPPING_NETWORK

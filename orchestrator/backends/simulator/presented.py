@@ -10,7 +10,7 @@ import numpy as np
 
 from orchestrator.backends.simulator import lane as at
 from orchestrator.backends.simulator.moves import cannot_go_back, is_full
-from orchestrator.backends.simulator.reading import law, where
+from orchestrator.backends.simulator.reading import each, entry, law, real, where
 from orchestrator.backends.simulator.scene import GATEWAY, SERVICES
 from services.mesh.vocabulary import MAX_RESTARTS
 
@@ -22,6 +22,7 @@ STEP, RESTARTS_LEFT, COST, ACTION, SERVICE, REFUSED = range(
 )
 PRESENTED = REFUSED + 1
 ACTIONS = at.WAIT + 1
+MASKED = ACTIONS * SERVICES
 BREAKABLE = np.where(np.arange(SERVICES) == GATEWAY, 0.0, 1.0)
 
 
@@ -35,19 +36,18 @@ def reward(x: Any) -> Any:
 def present(lane: at.Lane, row: Any, mask: Any) -> None:
     """Fills `row` (PRESENTED) and `mask` (ACTIONS * SERVICES): 1 where it would be carried out."""
     _keys, x = lane
-    for i in range(at.METRICS):
+    for i in each(at.METRICS):
         value = x[at.SEEN + i]
         row[i] = where(np.isnan(value), MISSING, value)
-    for s in range(SERVICES):
+    for s in each(SERVICES):
         row[VERDICTS + s] = x[at.VERDICT + s]
     row[STEP], row[RESTARTS_LEFT] = x[at.STEP], MAX_RESTARTS - x[at.RESTARTS]
     row[COST], row[ACTION] = x[at.COST], x[at.ACTION]
     row[SERVICE], row[REFUSED] = x[at.ACTED_ON], x[at.REFUSED]
-    for s in range(SERVICES):
-        mask[at.RESTART * SERVICES + s] = where(x[at.RESTARTS] >= MAX_RESTARTS, 0.0, 1.0)
-        mask[at.SCALE_UP * SERVICES + s] = where(is_full(x, s), 0.0, 1.0)
-        mask[at.CIRCUIT_BREAK * SERVICES + s] = BREAKABLE[s] + 0.0 * x[at.STEP]
+    for s in each(SERVICES):
+        mask[at.RESTART * SERVICES + s] = real(x[at.RESTARTS] < MAX_RESTARTS)
+        mask[at.SCALE_UP * SERVICES + s] = 1.0 - real(is_full(x, s))
+        mask[at.CIRCUIT_BREAK * SERVICES + s] = entry(BREAKABLE, s)
         # As of the next step: it is then that the world says no.
-        no = cannot_go_back(x, s, x[at.STEP] + 1.0)
-        mask[at.ROLLBACK * SERVICES + s] = where(no, 0.0, 1.0)
-        mask[at.WAIT * SERVICES + s] = 1.0 + 0.0 * x[at.STEP]
+        mask[at.ROLLBACK * SERVICES + s] = 1.0 - real(cannot_go_back(x, s, x[at.STEP] + 1.0))
+        mask[at.WAIT * SERVICES + s] = 1.0

@@ -1,15 +1,17 @@
-"""One text, two readings: laws written so that `x[service]` is a row of lanes or a single number.
+"""One text, two readings: laws written so that `x[service]` is a row of lanes, whoever reads it.
 
-NumPy reads them over arrays; `compiled` hands them to Numba, which reads them one lane at a time.
-As they use nothing but IEEE's exact operations (+ - * / sqrt floor, comparisons, tables), both give
-the same bits on every machine. Never calls libm: what needs exp, log or cos stands as a polynomial.
+NumPy reads them over arrays, all lanes of all services at once; `compiled` hands them to Numba,
+which reads them a few lanes of one service at a time. As they use nothing but IEEE's exact
+operations (+ - * / sqrt floor, comparisons, tables), both give the same bits on every machine.
+Never calls libm.
 """
 
-import math
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
+
+from services.mesh import quantiles
 
 F = TypeVar("F", bound=Callable[..., Any])
 LAWS: list[Callable[..., Any]] = []
@@ -19,23 +21,61 @@ _MIX_1, _MIX_2 = np.uint64(0xBF58_476D_1CE4_E5B9), np.uint64(0x94D0_49BB_1331_11
 _GOLDEN = np.uint64(0x9E37_79B9_7F4A_7C15)
 _S11, _S27, _S30, _S31, _S32 = (np.uint64(shift) for shift in (11, 27, 30, 31, 32))
 _LOW_32 = np.uint64(0xFFFF_FFFF)
-_MANTISSA, _ONE = 0x000F_FFFF_FFFF_FFFF, 0x3FF0_0000_0000_0000
-_SQRT_2, _TWO_PI, _HALF, _QUARTER = 1.4142135623730951, 6.283185307179586, 0.5, 0.25
-_LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
-_L1, _L2, _L3, _L4, _L5, _L6, _L7 = (
-    6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01,
-    2.222219843214978396e-01, 1.818357216161805012e-01, 1.531383769920937332e-01,
-    1.479819860511658591e-01,
-)  # fmt: skip
-_C1, _C2, _C3, _C4, _C5, _C6, _C7, _C8, _C9, _C10 = (
-    (-1.0) ** n / math.factorial(2 * n) for n in range(1, 11)
-)
+_LOW_52, _SIGN = np.uint64((1 << 52) - 1), np.uint64(1 << 63)
+_WITHIN = 52 - quantiles.SEGMENT_BITS
+"""Bits of a share that say where in its segment it lies."""
+_EDGE = ~((1 << _WITHIN) - 1)
+_FIRST = (1023 - 1 - quantiles.OCTAVES) << quantiles.SEGMENT_BITS
+_QUANTILE, _SLOPE = (np.array(column) for column in quantiles.table()[1:])
 
 
 def law(function: F) -> F:
     """Marks a function that both readings use."""
     LAWS.append(function)
     return function
+
+
+class Span:
+    """Numbers of rows, evenly spaced, that are read at once."""
+
+    __slots__ = ("start", "step", "stop")
+
+    def __init__(self, start: int, stop: int, step: int = 1) -> None:
+        self.start, self.stop, self.step = start, stop, step
+
+    def __add__(self, more: int) -> Self:
+        return self.__class__(self.start + more, self.stop + more, self.step)
+
+    def __mul__(self, times: int) -> Self:
+        return self.__class__(self.start * times, self.stop * times, self.step * times)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    @property
+    def rows(self) -> slice:
+        return slice(self.start, self.stop, self.step)
+
+
+class Rows:
+    """An array by its rows: one of them, or all of a span, without a copy."""
+
+    __slots__ = ("array",)
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+
+    @classmethod
+    def of_zeros(cls, count: int, dtype: Any, lanes: int) -> Self:
+        return cls(np.zeros((count, lanes), dtype))
+
+    def __getitem__(self, at: Any) -> Any:
+        return self.array[at.rows if isinstance(at, Span) else at]
+
+    def __setitem__(self, at: Any, values: Any) -> None:
+        self.array[at.rows if isinstance(at, Span) else at] = values
+
+    def __len__(self) -> int:
+        return len(self.array)
 
 
 def where(condition: Any, this: Any, that: Any) -> Any:
@@ -45,17 +85,49 @@ def where(condition: Any, this: Any, that: Any) -> Any:
 
 def some(condition: Any) -> bool:
     """Whether it holds in any lane: laws skip what concerns none."""
-    return bool(np.any(condition))
+    return bool(np.count_nonzero(condition))
 
 
 def each(count: int) -> Any:
-    """Numbers 0..count - 1, to loop over: all at once as an index of rows, or one by one."""
-    return (np.arange(count),)
+    """Numbers 0..count - 1, to loop over: all at once, or one by one. What is summed up over them
+    takes `plus` or `either`.
+    """
+    return (Span(0, count),)
 
 
-def column(index: Any) -> Any:
-    """A number made of an index, beside rows of lanes."""
-    return np.asarray(index)[:, None]
+def plus(total: Any, values: Any) -> Any:
+    """The total with what each has to add: whole numbers, which any order adds up to the same."""
+    return total + values.sum(axis=0)
+
+
+def either(flag: Any, flags: Any) -> Any:
+    """Whether it holds already, or for any."""
+    return flag | flags.any(axis=0)
+
+
+def column(index: Span) -> Any:
+    """Numbers of rows, as numbers beside rows of lanes."""
+    return np.arange(index.start, index.stop, index.step)[:, None]
+
+
+def entry(table: Any, index: Any) -> Any:
+    """Of a constant per row, that of this one."""
+    return table[index.rows, None]
+
+
+def looked_up(table: Any, index: Any, place: Any) -> Any:
+    """What stands in a row of a table, at a place in each lane."""
+    return table.ravel().take(column(index) * table.shape[1] + place)
+
+
+def picked(table: Any, place: Any) -> Any:
+    """What stands at a place of a table of one row."""
+    return table.take(place)
+
+
+def rows_from(rows: Any, first: int) -> Any:
+    """The rows from that one on."""
+    return Rows(rows.array[first:])
 
 
 def whole(value: Any) -> Any:
@@ -66,6 +138,11 @@ def whole(value: Any) -> Any:
 def unsigned(value: Any) -> Any:
     """As an unsigned 64-bit integer, part of a key."""
     return np.asarray(value).astype(np.uint64)
+
+
+def signed(value: Any) -> Any:
+    """The bits of a key, as a signed integer."""
+    return value.view(np.int64)
 
 
 def real(value: Any) -> Any:
@@ -99,6 +176,17 @@ def uniform_of(h: Any) -> Any:
 
 
 @law
+def normal_of(h: Any) -> Any:
+    """As `services.mesh.quantiles.standard_normal`, of a finished key."""
+    share = (real((h >> _S11) & _LOW_52) + 0.5) * 2.0**-53
+    bits = bits_of(share)
+    segment = (bits >> _WITHIN) - _FIRST
+    left = number_of(bits & _EDGE)
+    z = picked(_QUANTILE, segment) + (share - left) * picked(_SLOPE, segment)
+    return number_of(bits_of(z) ^ signed(h & _SIGN))
+
+
+@law
 def high(h: Any) -> Any:
     """Uniform in (0, 1), from the upper half of a key."""
     return (real(h >> _S32) + 0.5) * 2.0**-32
@@ -108,38 +196,3 @@ def high(h: Any) -> Any:
 def low(h: Any) -> Any:
     """Uniform in (0, 1), from the lower half of a key."""
     return (real(h & _LOW_32) + 0.5) * 2.0**-32
-
-
-@law
-def _log(x: Any) -> Any:
-    """Natural logarithm of a positive normal number: fdlibm's `__ieee754_log`, below 1 ulp."""
-    bits = bits_of(x)
-    exponent = (bits >> 52) - 1023
-    m = number_of((bits & _MANTISSA) | _ONE)
-    halved = m > _SQRT_2
-    m = where(halved, 0.5 * m, m)
-    k = real(exponent) + where(halved, 1.0, 0.0)
-    f = m - 1.0
-    s = f / (2.0 + f)
-    z = s * s
-    r = z * (_L1 + z * (_L2 + z * (_L3 + z * (_L4 + z * (_L5 + z * (_L6 + z * _L7))))))
-    half = 0.5 * f * f
-    return k * _LN2_HIGH - ((half - (s * (half + r) + k * _LN2_LOW)) - f)
-
-
-@law
-def root_log(x: Any) -> Any:
-    """sqrt(-2 ln x), the radius of Box and Muller, for x in (0, 1]."""
-    square = -2.0 * _log(x)
-    return np.sqrt(where(square > 0.0, square, 0.0))
-
-
-@law
-def wave(turns: Any) -> Any:
-    """cos(2 pi turns) for turns in [0, 1): Taylor's series on a quarter turn, to 1e-16."""
-    half = where(turns > _HALF, 1.0 - turns, turns)
-    quarter = where(half > _QUARTER, _HALF - half, half)
-    y = (_TWO_PI * quarter) * (_TWO_PI * quarter)
-    c = 1.0 + y * (_C1 + y * (_C2 + y * (_C3 + y * (_C4 + y * (_C5 + y * (_C6 + y * (
-        _C7 + y * (_C8 + y * (_C9 + y * _C10)))))))))  # fmt: skip
-    return where(half > _QUARTER, -c, c)

@@ -1,54 +1,55 @@
 """NumPy's reading of the simulator: many lanes at once, and what the kernel is held against."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from orchestrator.backends.simulator import lane as at
+from orchestrator.backends.simulator.impaired import spare
 from orchestrator.backends.simulator.lanes import Seat, Shown
-from orchestrator.backends.simulator.presented import ACTIONS, PRESENTED, present, reward
-from orchestrator.backends.simulator.scene import SERVICES, Parameters, Scene, scene_of
-from orchestrator.backends.simulator.transition import initial, observe, transition
+from orchestrator.backends.simulator.moves import act
+from orchestrator.backends.simulator.presented import MASKED, PRESENTED, present, reward
+from orchestrator.backends.simulator.reading import Rows
+from orchestrator.backends.simulator.scene import Parameters, scene_of
+from orchestrator.backends.simulator.transition import initial, observe
 
 
 class Reference:
-    """`lanes` episodes at once: see `lanes.Lanes`. Its arrays hold a lane in a column."""
+    """`lanes` episodes at once: see `lanes.Lanes`. A lane is a column."""
 
     def __init__(self, parameters: Parameters, lanes: int) -> None:
-        self._parameters = parameters
-        self._lane = at.Lane(np.zeros((at.KEYS, lanes), np.uint64), np.zeros((at.FIELDS, lanes)))
+        rows = partial(Rows.of_zeros, lanes=lanes)
+        self._lane = at.Lane(rows(at.KEYS, np.uint64), rows(at.FIELDS, np.float64))
+        self._scene = scene_of(parameters, rows)
+        spare(self._scene.condition)
 
     @property
     def x(self) -> Any:
-        return self._lane.x.T
+        return self._lane.x.array.T
 
     @property
     def keys(self) -> Any:
-        return self._lane.keys.T
+        return self._lane.keys.array.T
 
     def step(self, moves: Any, seat: Seat) -> Shown:
-        begins = (moves[:, 0] < 0) | (self._lane.x[at.DONE] > 0.0)
-        for chosen in (begins, ~begins):
-            if chosen.any():
-                self._step(np.flatnonzero(chosen), moves, seat, fresh=chosen is begins)
-        lanes = len(moves)
-        rows = np.empty((lanes, PRESENTED), np.float32)
-        masks = np.empty((lanes, ACTIONS * SERVICES), np.int8)
-        present(self._lane, rows.T, masks.T)
-        return Shown(rows, masks, reward(self._lane.x))
+        lane, lanes = self._lane, len(moves)
+        begins = (moves[:, 0] < 0) | (lane.x[at.DONE] > 0.0)
+        action, service = moves.T.astype(np.float64)
+        act(lane, np.maximum(0.0, action), service)
+        if begins.any():
+            self._begin(np.flatnonzero(begins), seat)
+        observe(lane, self._scene)
+        rows, masks = np.empty((PRESENTED, lanes), np.float32), np.empty((MASKED, lanes), np.int8)
+        present(lane, Rows(rows), Rows(masks))
+        row, mask = (np.ascontiguousarray(array.T) for array in (rows, masks))
+        return Shown(row, mask, reward(lane.x))
 
-    def _step(self, chosen: Any, moves: Any, seat: Seat, *, fresh: bool) -> None:
-        lane = at.Lane(self._lane.keys[:, chosen], self._lane.x[:, chosen])
-        scene = self._scene(len(chosen))
-        if fresh:
-            rows = seat.rows[chosen]
-            seat.rows[chosen] = (rows + self._lane.x.shape[1]) % len(seat.seeds)
-            initial(lane, seat.seeds[rows], seat.stories[rows].T)
-            observe(lane, scene)
-        else:
-            action, service = moves[chosen].T.astype(np.float64)
-            transition(lane, action, service, scene)
-        self._lane.keys[:, chosen], self._lane.x[:, chosen] = lane
-
-    def _scene(self, lanes: int) -> Scene:
-        return scene_of(self._parameters, lambda count: np.zeros((count, lanes)))
+    def _begin(self, chosen: Any, seat: Seat) -> None:
+        """The next episode of some lanes; what they did last is forgotten."""
+        rows, lanes = seat.rows[chosen], len(seat.rows)
+        seat.rows[chosen] = (rows + lanes) % len(seat.seeds)
+        fresh = at.Lane(*(Rows(every.array[:, chosen]) for every in self._lane))
+        initial(fresh, seat.seeds[rows], Rows(seat.stories[rows].T))
+        for every, begun in zip(self._lane, fresh, strict=True):
+            every.array[:, chosen] = begun.array

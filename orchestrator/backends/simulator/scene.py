@@ -125,13 +125,13 @@ class Scene(NamedTuple):
     hanging: Any
 
 
-def scene_of(parameters: Parameters, rows: Callable[[int], Any]) -> Scene:
-    """A scene whose arrays `rows` makes: `rows(n)` is n numbers a lane, all 0."""
-    by_replica = {name: rows(REPLICAS) for name in Condition._fields[:-3]}
-    life = rows(REPLICAS).astype(np.uint64)
-    breakers = {name: rows(SERVICES) for name in Condition._fields[-2:]}
-    condition = Condition(**by_replica, life=life, **breakers)
-    work = Work(**{name: rows(EDGES) for name in Work._fields})
-    by_service = {name: rows(SERVICES) for name in Measured._fields if name != "killed"}
-    measured = Measured(**by_service, killed=rows(REPLICAS))
-    return Scene(parameters, condition, work, measured, rows(EDGES))
+def scene_of(parameters: Parameters, rows: Callable[[int, Any], Any]) -> Scene:
+    """A scene whose arrays `rows` makes: `rows(n, dtype)` is n numbers a lane, all 0."""
+    real, key = np.float64, np.uint64
+    by_replica = {name: rows(REPLICAS, real) for name in Condition._fields[:-3]}
+    breakers = {name: rows(SERVICES, real) for name in Condition._fields[-2:]}
+    condition = Condition(**by_replica, life=rows(REPLICAS, key), **breakers)
+    work = Work(**{name: rows(EDGES, real) for name in Work._fields})
+    by_service = {name: rows(SERVICES, real) for name in Measured._fields if name != "killed"}
+    measured = Measured(**by_service, killed=rows(REPLICAS, real))
+    return Scene(parameters, condition, work, measured, rows(EDGES, real))

@@ -2,6 +2,7 @@
 `orchestrator.noise`, `observation` and `reward` say of one episode. Laws of `reading`.
 """
 
+import math
 from fractions import Fraction
 from typing import Any
 
@@ -13,13 +14,15 @@ from orchestrator.backends.simulator.moves import stream_key
 from orchestrator.backends.simulator.reading import (
     column,
     each,
+    entry,
     law,
     mixed,
-    root_log,
+    normal_of,
+    plus,
+    real,
     some,
     uniform_of,
     unsigned,
-    wave,
     where,
 )
 from orchestrator.backends.simulator.scene import GATEWAY, SERVICES, Measured
@@ -40,6 +43,7 @@ _STREAMS = np.array(
     np.uint64,
 )
 _TEN_THOUSANDTHS = 10_000.0
+_LOST_BELOW = np.uint64(math.ceil(noise.METRIC_LOSS_RATIO * 2**53) << 11)
 _SPREAD = np.array([0.0, noise.ERROR_RATE_NOISE, noise.PERCENT_NOISE, noise.PERCENT_NOISE])
 _SHARE = np.array([noise.LATENCY_NOISE_RATIO, 0.0, 0.0, 0.0])
 _MOST = np.array([np.inf, 1.0, 100.0, 100.0])
@@ -65,8 +69,8 @@ def lags(lane: at.Lane) -> None:
     """How late each service's telemetry is, the whole episode long."""
     keys, x = lane
     key = stream_key(keys[at.FOLDED], _LAG, 0.0 * x[at.STEP])
-    for s in range(SERVICES):
-        u = uniform_of(mixed(key, np.uint64(s)))
+    for s in each(SERVICES):
+        u = uniform_of(mixed(key, unsigned(column(s))))
         x[at.LAG + s] = where(u < _LESS_LATE, 0.0, where(u < _LATE, 1.0, 2.0))
 
 
@@ -96,13 +100,17 @@ def look(lane: at.Lane) -> None:
     for metric in range(noise.METRICS_PER_SERVICE):
         key = stream_key(keys[at.FOLDED], _STREAMS[metric], x[at.STEP])
         for s in each(SERVICES):
+            # Noise for now.
+            x[at.SEEN + metric * SERVICES + s] = normal_of(mixed(key, unsigned(column(s))))
+    for metric in range(noise.METRICS_PER_SERVICE):
+        for s in each(SERVICES):
             i = metric * SERVICES + s
             value = _arrived(x, i, s)
             spread = _SPREAD[metric] + _SHARE[metric] * value
-            value = value + spread * _normal(key, s)
-            value = where(value < 0.0, 0.0, where(value > _MOST[metric], _MOST[metric], value))
+            value = value + spread * x[at.SEEN + i]
+            value = np.minimum(_MOST[metric], np.maximum(0.0, value))
             index = unsigned(column(s * noise.METRICS_PER_SERVICE + metric))
-            lost = uniform_of(mixed(loss, index)) < noise.METRIC_LOSS_RATIO
+            lost = mixed(loss, index) < _LOST_BELOW
             units = np.rint(value * _SCALE[metric])
             seen = units * _UNIT_HIGH[metric] + units * _UNIT_LOW[metric]
             x[at.SEEN + i] = where(lost, np.nan, seen)
@@ -119,26 +127,18 @@ def _arrived(x: Any, i: Any, s: Any) -> Any:
 
 
 @law
-def _normal(key: Any, s: Any) -> Any:
-    """By Box and Muller, as `services.mesh.draws.normal` draws it."""
-    u_1 = 1.0 - uniform_of(mixed(key, unsigned(column(2 * s))))
-    u_2 = uniform_of(mixed(key, unsigned(column(2 * s + 1))))
-    return root_log(u_1) * wave(u_2)
-
-
-@law
 def _judge(x: Any) -> None:
     """Verdicts by what is seen, and the hint's total."""
     met_weight, down, unmet = 0.0 * x[at.STEP], 0.0 * x[at.STEP], 0.0 * x[at.STEP]
-    for s in range(SERVICES):
+    for s in each(SERVICES):
         latency, errors = x[at.SEEN + LATENCY + s], x[at.SEEN + ERRORS + s]
         bad = (errors > ERROR_RATE_LIMIT) | (latency > P99_LIMIT_MS)
         known = (np.isnan(errors) | np.isnan(latency)) ^ True
         verdict = where(bad, 0.0, where(known, 1.0, x[at.VERDICT + s]))
         x[at.VERDICT + s] = verdict
-        met_weight = met_weight + verdict * WEIGHTS[s]
-        unmet = unmet + (1.0 - verdict)
-        down = down + where(errors >= reward.DOWN_ERROR_RATE, 1.0, 0.0)
+        met_weight = plus(met_weight, verdict * entry(WEIGHTS, s))
+        unmet = plus(unmet, 1.0 - verdict)
+        down = plus(down, real(errors >= reward.DOWN_ERROR_RATE))
     bad_before = x[at.NOISY_BAD]
     x[at.NOISY_STREAK] = where(unmet > 0.0, 0.0, x[at.NOISY_STREAK] + 1.0)
     x[at.NOISY_BAD] = where(unmet > 0.0, 1.0, bad_before)

@@ -12,10 +12,14 @@ import numpy as np
 from orchestrator.backends.simulator.reading import (
     column,
     each,
+    entry,
     high,
     law,
+    looked_up,
     low,
     mixed,
+    picked,
+    real,
     some,
     unsigned,
     where,
@@ -55,7 +59,7 @@ _DEATH = _EARLY + EDGES
 @law
 def quantile(table: Any, service: int, u: Any) -> Any:
     """The value of a table at `u`."""
-    return table[service][whole(u * BINS)]
+    return picked(table[service], whole(u * BINS))
 
 
 @law
@@ -98,9 +102,10 @@ def pass_window(key: Any, scene: Scene) -> None:
 @law
 def _live(p: Parameters, c: Condition, r: Any, s: Any) -> Any:
     """Memory of a replica, in percent of its limit, before the kernel has its say."""
-    table = p.memory_pct[column(s), whole(high(mixed(c.life[r], unsigned(column(r)))) * BINS)]
-    untaken = p.memory_young_pct[whole(np.minimum(c.age[r], AGES - 1.0))]
-    return table + FULL_PCT * c.leaked_mb[r] / column(LIMIT_MB[s]) - untaken
+    u = high(mixed(c.life[r], unsigned(column(r))))
+    table = looked_up(p.memory_pct, s, whole(u * BINS))
+    untaken = picked(p.memory_young_pct, whole(np.minimum(c.age[r], AGES - 1.0)))
+    return table + FULL_PCT * c.leaked_mb[r] / entry(LIMIT_MB, s) - untaken
 
 
 @law
@@ -110,13 +115,13 @@ def _impair(key: Any, scene: Scene) -> None:
     gone = p.died_early + (1.0 - p.died_early) * high(mixed(key, np.uint64(_DEATH)))
     for s in each(SERVICES):
         for name in (w.serving, w.refused, w.hangs, w.silent, w.slow_ms):
-            name[s] = 0.0 * c.in_rotation[s]
+            name[s] = 0.0
         w.open[s] = c.breaker_open[s]
-        out.memory_pct[s] = np.nan + 0.0 * c.in_rotation[s]
+        out.memory_pct[s] = np.nan
         for i in range(MAX_REPLICAS):
             r = s * MAX_REPLICAS + i
             on = c.in_rotation[r]
-            out.killed[r] = 0.0 * on
+            out.killed[r] = 0.0
             if some(c.running[r] > 0.0):
                 held_pct = _live(p, c, r, s)
                 killed = where(held_pct > FULL_PCT, c.running[r], 0.0)
@@ -138,14 +143,16 @@ def _slow_down(key: Any, scene: Scene, r: Any, s: Any) -> None:
     """Adds what the calls to one replica suffer to its service."""
     p, c, w = scene.parameters, scene.condition, scene.work
     on, held = c.in_rotation[r], c.held_connections[r]
-    well = (1.0 - c.partitioned[r]) * (1.0 - c.drop_ratio[r])
-    well = well * (1.0 - np.maximum(0.0, 1.0 - c.cpu_fraction[r] - STALL_SHARE))
-    well = well * where(held >= POOL_SIZE, 0.0, 1.0)
-    last_ms = where(held == POOL_SIZE - 1, p.last_connection_ms, 0.0)
-    stalled_ms = where(c.cpu_fraction[r] < 1.0, 1000.0 * STALL_FORGIVEN_S * high(key), 0.0)
-    w.hangs[s] = w.hangs[s] + on * (1.0 - well)
-    w.silent[s] = w.silent[s] + on * c.partitioned[r]
-    w.slow_ms[s] = w.slow_ms[s] + on * (p.contention_ms * held + last_ms + stalled_ms)
+    starved = c.cpu_fraction[r] < 1.0
+    if some((c.partitioned[r] > 0.0) | (c.drop_ratio[r] > 0.0) | starved | (held > 0.0)):
+        well = (1.0 - c.partitioned[r]) * (1.0 - c.drop_ratio[r])
+        well = well * (1.0 - np.maximum(0.0, 1.0 - c.cpu_fraction[r] - STALL_SHARE))
+        well = well * real(held < POOL_SIZE)
+        last_ms = where(held == POOL_SIZE - 1, p.last_connection_ms, 0.0)
+        stalled_ms = where(starved, 1000.0 * STALL_FORGIVEN_S * high(key), 0.0)
+        w.hangs[s] = w.hangs[s] + on * (1.0 - well)
+        w.silent[s] = w.silent[s] + on * c.partitioned[r]
+        w.slow_ms[s] = w.slow_ms[s] + on * (p.contention_ms * held + last_ms + stalled_ms)
 
 
 @law
@@ -233,7 +240,7 @@ def _count(key: Any, scene: Scene) -> None:
         failed = np.minimum(calls, w.lost[s])
         timed = calls - np.minimum(calls, w.turned_away[s])
         u = high(mixed(key, unsigned(column(_METRICS + s))))
-        well_ms = p.latency_ms[column(s), whole(u * BINS)] + w.slow_ms[s]
+        well_ms = looked_up(p.latency_ms, s, whole(u * BINS)) + w.slow_ms[s]
         p99_ms = well_ms
         if some(w.late[s] > 0.0):
             share = np.minimum(1.0, 0.01 * timed / np.maximum(1.0, w.late[s]))
@@ -244,7 +251,8 @@ def _count(key: Any, scene: Scene) -> None:
         out.answered_p99_ms[s] = where(calls > failed, well_ms, np.nan)
     if some(w.late[GATEWAY] > 0.0):
         checkouts = whole(np.minimum(w.late[ORDER], BINS - 1.0))
-        outlasts = low(mixed(key, np.uint64(_METRICS + GATEWAY))) < p.slow_checkout[checkouts]
+        u = low(mixed(key, np.uint64(_METRICS + GATEWAY)))
+        outlasts = u < picked(p.slow_checkout, checkouts)
         late_ms = users_p99_ms(out.calls[GATEWAY], w.late[GATEWAY], outlasts)
         out.p99_ms[GATEWAY] = where(w.late[GATEWAY] > 0.0, late_ms, out.p99_ms[GATEWAY])
 
@@ -258,8 +266,8 @@ def _use(key: Any, scene: Scene) -> None:
         worked = np.maximum(0.0, w.sent[s] - w.turned_away[s])
         worked = worked * (1.0 - w.silent[s]) * w.share[s]
         lost = np.maximum(0.0, w.lost[s] - w.turned_away[s]) * w.share[s]
-        used = column(p.cpu_idle_pct[s]) + column(p.cpu_call_pct[s]) * worked
-        used = used + column(p.cpu_lost_pct[s]) * lost + p.cpu_pct[column(s), whole(u * BINS)]
+        used = entry(p.cpu_idle_pct, s) + entry(p.cpu_call_pct, s) * worked
+        used = used + entry(p.cpu_lost_pct, s) * lost + looked_up(p.cpu_pct, s, whole(u * BINS))
         first, second = s * MAX_REPLICAS, s * MAX_REPLICAS + 1
         begun = np.maximum(c.started[first], c.started[second])
         idle = where(w.sent[s] <= w.turned_away[s], begun, 0.0)

@@ -1,18 +1,17 @@
 """The laws that all others are written in, against Python's own."""
 
-import math
-
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
 from orchestrator.backends.simulator.moves import folded as fold
 from orchestrator.backends.simulator.moves import stream_key
-from orchestrator.backends.simulator.reading import high, low, mixed, root_log, uniform_of, wave
+from orchestrator.backends.simulator.reading import high, low, mixed, normal_of, uniform_of
 from orchestrator.backends.simulator.window import binomial, poisson
-from services.mesh.draws import Stream, key, normal, uniform
+from services.mesh.draws import Stream, key, uniform
+from services.mesh.quantiles import standard_normal
 
 SEEDS = st.integers(0, 2**63 - 1)
 STEPS = st.integers(0, 30)
@@ -32,16 +31,13 @@ def test_keys_and_uniforms_are_those_of_the_mesh(seed, stream, step, index):
     assert 0.0 < low(folded)[0] < 1.0 and 0.0 < high(folded)[0] < 1.0
 
 
-@given(SEEDS, STEPS, INDICES)
-def test_normals_are_those_of_the_mesh_to_the_last_digits(seed, step, index):
-    u_1, u_2 = (np.array([uniform(seed, Stream.CPU_NOISE, step, 2 * index + i)]) for i in range(2))
-    z = root_log(1.0 - u_1) * wave(u_2)
-    assert z[0] == pytest.approx(normal(seed, Stream.CPU_NOISE, step, index), abs=1e-13)
-
-
-@given(st.floats(2.0**-53, 1.0))
-def test_the_logarithm(u):
-    assert root_log(np.array([u]))[0] == pytest.approx(math.sqrt(-2.0 * math.log(u)), abs=1e-14)
+@given(st.integers(0, 2**64 - 1))
+@example(0)
+@example(2**63)
+@example(2**63 - 1)
+@example(2**64 - 1)
+def test_normals_are_those_of_the_mesh_to_the_bit(key):
+    assert normal_of(np.array([key], np.uint64))[0] == standard_normal(key)
 
 
 @given(st.integers(0, 100), st.floats(0.0, 1.0), st.floats(-3.0, 3.0))

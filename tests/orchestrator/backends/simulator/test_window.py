@@ -1,9 +1,13 @@
 """The physics of one window, law by law, over many lanes at once."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from orchestrator.backends.simulator import parameters
+from orchestrator.backends.simulator.impaired import spare
+from orchestrator.backends.simulator.reading import Rows
 from orchestrator.backends.simulator.scene import (
     AUTH,
     BINS,
@@ -50,11 +54,11 @@ def first(service):
 @pytest.fixture
 def scene():
     """Seven healthy services, one replica each, in LANES lanes."""
-    scene = scene_of(FITTED, lambda count: np.zeros((count, LANES)))
+    scene = scene_of(FITTED, partial(Rows.of_zeros, lanes=LANES))
     for service in range(SERVICES):
         scene.condition.in_rotation[first(service)] = 1.0
         scene.condition.running[first(service)] = 1.0
-    scene.condition.cpu_fraction[:] = 1.0
+    spare(scene.condition)
     return scene
 
 
@@ -63,7 +67,7 @@ def play(scene, steps=(0,)):
     for step in steps:
         keys = [folded(lane, Stream.SIMULATOR, step) for lane in range(LANES)]
         pass_window(np.array(keys, np.uint64), scene)
-    return scene.measured
+    return type(scene.measured)(*(rows[:] for rows in scene.measured))
 
 
 def test_a_quantile_is_taken_from_the_table_of_the_service():
@@ -173,7 +177,7 @@ def test_the_p99_of_time_outs_is_prometheus_s(scene):
     scene.condition.drop_ratio[first(PAYMENT)] = 0.5
     seen = play(scene)
     for lane in range(LANES):
-        late, calls = scene.work.late[PAYMENT, lane], seen.calls[PAYMENT, lane]
+        late, calls = scene.work.late[PAYMENT][lane], seen.calls[PAYMENT, lane]
         if late >= 0.01 * calls and late > 0:
             expected_ms = prometheus_ms(calls - late, TIMEOUT_MS, late)
             assert seen.p99_ms[PAYMENT, lane] == pytest.approx(expected_ms)
@@ -216,8 +220,8 @@ def test_a_neighbour_s_cpu_is_on_the_bill(scene):
 def test_lanes_of_one_key_are_alike_and_others_are_not(scene):
     keys = np.full(LANES, folded(7, Stream.SIMULATOR, 0), np.uint64)
     pass_window(keys, scene)
-    for field in scene.measured:
-        np.testing.assert_array_equal(field, np.broadcast_to(field[:, :1], field.shape))
+    for rows in scene.measured:
+        np.testing.assert_array_equal(rows[:], np.broadcast_to(rows[:, :1], (len(rows), LANES)))
     assert len(set(play(scene).calls[GATEWAY])) > 1
 
 
