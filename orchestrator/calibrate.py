@@ -7,11 +7,11 @@ fitted by least squares or likelihood. Reads recordings only; plays nothing.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple, Self
 
 import numpy as np
 import typer
@@ -96,9 +96,23 @@ def windows(recording: Recording) -> Iterator[Seen]:
         before = now
 
 
-def fit(recordings: Sequence[Recording]) -> dict[str, Any]:
-    """All parameters. Raises ValueError where the recordings do not show what is to be fitted."""
-    seen, rest = _seen(recordings)
+class Shown(NamedTuple):
+    """What recordings show: all windows, and what was measured in those at rest (windows x services
+    x COLUMNS).
+    """
+
+    windows: Sequence[Seen]
+    rest: Floats
+
+    @classmethod
+    def by(cls, recordings: Iterable[Recording]) -> Self:
+        seen = [window for recording in recordings for window in windows(recording)]
+        return cls(seen, np.array([window.true for window in seen if window.at_rest]))
+
+
+def fit(shown: Shown) -> dict[str, Any]:
+    """All parameters. Raises ValueError where nothing shows what is to be fitted."""
+    seen, rest = shown
     if len(rest) < BINS:
         raise ValueError(f"{len(rest)} windows at rest, {BINS} are needed; record more episodes")
     calls = rest[:, :, CALLS].mean(axis=0)
@@ -118,12 +132,6 @@ def fit(recordings: Sequence[Recording]) -> dict[str, Any]:
         "died_early": _death(seen),
         "slow_checkout": _slow_checkouts(*_failed_checkouts(seen)),
     }
-
-
-def _seen(recordings: Sequence[Recording]) -> tuple[list[Seen], Floats]:
-    """All windows, and what was measured in those at rest."""
-    seen = [window for recording in recordings for window in windows(recording)]
-    return seen, np.array([window.true for window in seen if window.at_rest])
 
 
 def _quantiles(values: Floats) -> list[float]:
@@ -268,9 +276,9 @@ def _slow_checkouts(failed: Floats, slow: Floats) -> list[float]:
     return [1.0 - (1.0 - q) ** count for count in range(BINS)]
 
 
-def residuals(recordings: Sequence[Recording], fitted: Mapping[str, Any]) -> dict[str, Any]:
+def residuals(shown: Shown, fitted: Mapping[str, Any]) -> dict[str, Any]:
     """What the fitted lines and curves leave unsaid, as root mean squares; by service where so."""
-    seen, rest = _seen(recordings)
+    seen, rest = shown
     held, added_ms = _held_connections(seen, rest)
     on_last = fitted["last_connection_ms"] * (held == POOL_SIZE - 1)
     failed, slow = _failed_checkouts(seen)
@@ -300,14 +308,15 @@ def main(
             f"{source} does not exist; see docs/simulator.md for how to record"
         )
     recordings = read(source)
-    fitted = fit(recordings)
-    left = residuals(recordings, fitted)
+    shown = Shown.by(recordings)
+    fitted = fit(shown)
+    left = residuals(shown, fitted)
     provenance = {
         "backend": backend,
         "recordings": source.name,
         "sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
         "episodes": len(recordings),
-        "windows": sum(len(recording.true) for recording in recordings),
+        "windows": len(shown.windows),
         "world_version": recordings[0].world_version,
         "residuals": left,
     }

@@ -28,13 +28,16 @@ residuals, the first of the fitted spread; calls are Poisson, and none is counte
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from scipy.special import xlog1py, xlogy
 from scipy.stats import norm
@@ -57,6 +60,8 @@ STALLED_MS, REST_SPREAD_MS = 1000.0 * shapes.STALL_FORGIVEN_S, 12.0
 HIDES_P99 = 1
 """More lost calls than this hide how slow the others were."""
 TINY = 1e-12
+BOUND = "bound"
+SHOWN = ("oracle", BOUND, "belief", "runbook")
 
 
 def least_regret(seed: int, possible: Flaps, regrets: Array, traffic: Traffic) -> float:
@@ -144,22 +149,28 @@ def _cpu_pct(
     return found
 
 
-def bounds(seeds: range) -> list[float]:
-    """The bound's share of each seed: what its fault is worth, less the least regret."""
+def bounds(seeds: range, advance: Callable[[int], None] = lambda _ended: None) -> list[float]:
+    """The bound's share of each seed: what its fault is worth, less the least regret.
+
+    advance: is told of each seed.
+    """
     possible, traffic = Flaps.possible(), Traffic.fitted()
     scores = scores_after(possible, traffic)
     regrets = scores.max(axis=(1, 2), keepdims=True) - scores
-    return [
-        float(scores_after(Flaps.drawn(seed), traffic).max())
-        - least_regret(seed, possible, regrets, traffic)
-        for seed in seeds
-    ]
+    found = []
+    for seed in seeds:
+        worth = float(scores_after(Flaps.drawn(seed), traffic).max())
+        found.append(worth - least_regret(seed, possible, regrets, traffic))
+        advance(1)
+    return found
 
 
-def played(policy: str, seeds: range) -> list[float]:
+def played(
+    policy: str, seeds: range, advance: Callable[[int], None] = lambda _ended: None
+) -> list[float]:
     """Scores of a policy on the hard tier of the simulator."""
     with Seeds(seeds, NUMPY, ProcessBackend.name) as playground:
-        scores: list[float] = playground.play(policy, Tier.HARD, lambda _ended: None).tolist()
+        scores: list[float] = playground.play(policy, Tier.HARD, advance).tolist()
     return scores
 
 
@@ -171,8 +182,15 @@ def main(
     """Prints the bound beside policies on the same seeds."""
     chosen = range(first_seed, first_seed + seeds)
     table = Table(Tier.HARD, "mean", "95 % interval", title=f"{seeds} seeds from {first_seed}")
-    found = {"oracle": played("oracle", chosen), "bound": bounds(chosen)}
-    found |= {policy: played(policy, chosen) for policy in ("belief", "runbook")}
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    found = {}
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
+        bar = progress.add_task("", total=len(SHOWN) * seeds)
+        for name in SHOWN:
+            progress.update(bar, description=name)
+            advance = partial(progress.advance, bar)
+            what = bounds if name == BOUND else partial(played, name)
+            found[name] = what(chosen, advance)
     for name, scores in found.items():
         low, high = interval(scores)
         table.add_row(name, f"{np.mean(scores):.3f}", f"{low:.3f} .. {high:.3f}")

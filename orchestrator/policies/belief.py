@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from grader import BUDGET_UNITS, INEFFECTIVE_PENALTY, SPAN, WEIGHTS, WRONG_SERVICE_PENALTY
 from models import SREAction, SREObservation
 from orchestrator.policies.hypotheses.deeds import Deeds
+from orchestrator.policies.hypotheses.points import INEFFECTIVE, UNIT, WRONG
 from orchestrator.policies.policy import Briefing
 from services.mesh.topology import DATABASES, Service
 from services.mesh.vocabulary import ActionName
@@ -102,8 +102,7 @@ class Belief:
         suspect = max(leaking, key=lambda service: leaking[service])
         sure = leaking[suspect]
         known = self._oom[suspect].ever > TROUBLED
-        blame = INEFFECTIVE_PENALTY if known else WRONG_SERVICE_PENALTY
-        harm = SPAN * (WEIGHTS["root_cause"] * blame + WEIGHTS["budget"] / BUDGET_UNITS)
+        harm = UNIT + (INEFFECTIVE if known else WRONG)
         if sure * DELAY < (1.0 - sure) * harm * RESOLVED:
             return None
         action = ActionName.RESTART if observation.remaining_restarts else ActionName.ROLLBACK

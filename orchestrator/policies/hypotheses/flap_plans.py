@@ -10,15 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from grader import (
-    BUDGET_UNITS,
-    INEFFECTIVE_PENALTY,
-    ROLLBACK_VALUE,
-    SPAN,
-    SPEED_STEPS,
-    WEIGHTS,
-    WRONG_SERVICE_PENALTY,
-)
+from grader import SPAN, SPEED_STEPS, WEIGHTS
 from models import SREAction, SREObservation
 from orchestrator.policies.hypotheses.deeds import Deeds
 from orchestrator.policies.hypotheses.flap import (
@@ -31,15 +23,12 @@ from orchestrator.policies.hypotheses.flap import (
     cpu_chances,
 )
 from orchestrator.policies.hypotheses.memory import LAGS, Array
+from orchestrator.policies.hypotheses.points import INEFFECTIVE, NOT_CHEAP, UNIT, WRONG
 from services.mesh.vocabulary import ACTION_COSTS, BREAKER_STEPS, SCALE_UP_STEPS, ActionName
 
 NOTICED = 6.0
 SPEED_DELAY, SLA_DELAY = SPAN * WEIGHTS["speed"] / SPEED_STEPS, 0.003
 """Points that a step more of a fault costs; the first until SPEED_STEPS."""
-UNIT = SPAN * WEIGHTS["budget"] / BUDGET_UNITS
-INEFFECTIVE = SPAN * WEIGHTS["root_cause"] * INEFFECTIVE_PENALTY
-WRONG = SPAN * WEIGHTS["root_cause"] * WRONG_SERVICE_PENALTY
-NOT_CHEAP = SPAN * WEIGHTS["root_cause"] * (1.0 - ROLLBACK_VALUE)
 AHEAD = 8
 """Steps that it looks ahead for a burst."""
 LOOK_CALLS, LOOK_CPU_PCT = 6, np.arange(3.0, 36.0, 3.0)

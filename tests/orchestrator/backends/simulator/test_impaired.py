@@ -1,0 +1,111 @@
+"""Whatever is done, a lane suffers what the fault objects say, and is cured as they say."""
+
+from functools import partial
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chaos.fault import NO_IMPAIRMENTS
+from chaos.tiers import draw_faults
+from models import SREAction
+from orchestrator.backends.simulator import lane as at
+from orchestrator.backends.simulator import parameters
+from orchestrator.backends.simulator.impaired import spare
+from orchestrator.backends.simulator.mesh import REPLICA_IDS
+from orchestrator.backends.simulator.moves import act
+from orchestrator.backends.simulator.reading import Rows
+from orchestrator.backends.simulator.scene import scene_of
+from orchestrator.backends.simulator.stories import story
+from orchestrator.backends.simulator.transition import initial, observe
+from orchestrator.episode import Episode, Plan
+from services.mesh.topology import Service
+from services.mesh.vocabulary import MAX_STEPS, ActionName, Tier
+
+ONE = partial(Rows.of_zeros, lanes=1)
+FITTED = parameters.load("process")
+SERVICES, ACTIONS = tuple(Service), tuple(ActionName)
+SEEDS = st.integers(0, 10**6)
+AT_THE_ROOT = st.none()
+MOVES = st.lists(
+    st.tuples(st.sampled_from(ActionName), AT_THE_ROOT | st.sampled_from(Service)),
+    min_size=5,
+    max_size=MAX_STEPS,
+)
+
+
+class Both:
+    """One lane, and one episode of fault objects that is told who was killed."""
+
+    def __init__(self, tier: Tier, seed: int) -> None:
+        faults = draw_faults(tier, seed)
+        self.episode = Episode(Plan("same", seed, tier, faults, "simulator"))
+        self.lane = at.Lane(ONE(at.KEYS, np.uint64), ONE(at.FIELDS, np.float64))
+        self.scene = scene_of(FITTED, ONE)
+        self.leaked_mb = dict.fromkeys(REPLICA_IDS, 0.0)
+        spare(self.scene.condition)
+        initial(self.lane, np.array([seed], np.uint64), Rows(story(faults)[:, None]))
+        self._pass_window()
+
+    def take(self, action: ActionName, service: Service) -> None:
+        numbers = ([float(ACTIONS.index(action))], [float(SERVICES.index(service))])
+        act(self.lane, *map(np.array, numbers))
+        self.episode.take(SREAction(action=action, service_id=service))
+        self._pass_window()
+
+    def _pass_window(self) -> None:
+        deployment, step = self.episode.deployment, self.episode.step
+        begun = {replica.id for replica in deployment if replica.started_at == step}
+        for replica in begun:
+            self.leaked_mb[replica] = 0.0
+        observe(self.lane, self.scene)
+        self._compare_windows()
+        self.episode.deployment = deployment.window_ended()
+        for number, replica in enumerate(REPLICA_IDS):
+            if self.scene.measured.killed[number][0]:
+                self.leaked_mb[replica] = 0.0
+                self.episode.bring_back(replica)
+        self._compare_ends()
+
+    def _compare_windows(self) -> None:
+        """What held in this window."""
+        seen, wanted, step = self.scene.condition, self.episode.impairments(), self.episode.step
+        deployment = self.episode.deployment
+        held = dict.fromkeys(map(str, REPLICA_IDS), 0)
+        for replica, impaired in wanted.items():
+            self.leaked_mb[replica] += impaired.memory_leak_mb
+            for pool, count in impaired.held_connections.items():
+                held[pool] += count
+        for number, replica in enumerate(REPLICA_IDS):
+            told = wanted.get(replica, NO_IMPAIRMENTS)
+            for name in ("partitioned", "drop_ratio", "cpu_fraction", "neighbour_cpu_pct"):
+                assert getattr(seen, name)[number][0] == getattr(told, name), (step, name, replica)
+            assert seen.held_connections[number][0] == held[str(replica)], (step, replica)
+            serving = {each.id for each in deployment.serving(replica.service, step)}
+            assert (seen.in_rotation[number][0] > 0.0) == (replica in serving), (step, replica)
+        for number, service in enumerate(Service):
+            is_open = service in deployment.open_breakers(step)
+            assert (seen.breaker_open[number][0] > 0.0) == is_open, (step, service)
+
+    def _compare_ends(self) -> None:
+        """What it leaves behind."""
+        x, step = self.lane.x, self.episode.step
+        running = {replica.id for replica in self.episode.deployment}
+        for number, replica in enumerate(REPLICA_IDS):
+            assert (x[at.RUNNING + number][0] > 0.0) == (replica in running), (step, replica)
+            if replica in running:
+                assert x[at.LEAKED_MB + number][0] == self.leaked_mb[replica], (step, replica)
+        for number, told in enumerate(self.episode.stories):
+            fault = at.FAULT + at.FAULT_FIELDS * number
+            cured_at = at.NEVER if told.cured_at is None else told.cured_at
+            if x[fault + at.KIND][0] != at.NO_FAULT:
+                assert x[fault + at.CURED_AT][0] == cured_at, (step, told)
+
+
+@settings(max_examples=250)
+@given(st.sampled_from(Tier), SEEDS, MOVES)
+def test_a_lane_suffers_what_the_fault_objects_say(tier, seed, moves):
+    both = Both(tier, seed)
+    root = both.episode.plan.faults[0].root or Service.PAYMENT_GATEWAY
+    for action, service in moves:
+        both.take(action, service or root)
