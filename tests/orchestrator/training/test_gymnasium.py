@@ -9,7 +9,7 @@ from orchestrator.backends.simulator.presented import MISSING, STEP
 from orchestrator.errors import UnknownName
 from orchestrator.training import ID
 from orchestrator.training.single import ANSI, RGB_ARRAY
-from orchestrator.training.vector import NUMPY, SREAutopilotVectorEnv
+from orchestrator.training.vector import NUMPY, READINGS, SREAutopilotVectorEnv
 from services.mesh.topology import ENTRY, Service
 from services.mesh.vocabulary import MAX_RESTARTS, MAX_STEPS, ActionName, Tier
 
@@ -63,6 +63,18 @@ def test_the_reward_is_the_score_at_the_end_and_then_comes_the_next_episode():
     assert terminated.all() and (rewards > 0.9).all()
     rows, rewards, terminated, _, _ = env.step(np.tile(WAIT, (2, 1)))
     assert (rows[:, STEP] == 0).all() and not rewards.any() and not terminated.any()
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_what_was_given_stays_as_it_was(reading):
+    env = SREAutopilotVectorEnv(3, reading=reading)
+    rows, info = env.reset(seed=1)
+    given = (rows, info["action_mask"], *env.step(env.action_space.sample())[:3])
+    before = [array.copy() for array in given]
+    for _ in range(3):
+        env.step(env.action_space.sample())
+    for array, was in zip(given, before, strict=True):
+        np.testing.assert_array_equal(array, was)
 
 
 def test_values_that_are_lost_are_marked():
