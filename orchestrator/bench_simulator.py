@@ -85,8 +85,7 @@ def rate(env: Any) -> float:
     env.reset(seed=0)
     env.action_space.seed(0)
     actions = env.action_space.sample()
-    _repeat(lambda: env.step(actions), WARM_UP_S)
-    return float(env.num_envs) * _repeat(lambda: env.step(actions), MEASURE_S)
+    return float(env.num_envs) * _per_second(lambda: env.step(actions))
 
 
 def lanes_rate(lanes: int) -> float:
@@ -94,8 +93,7 @@ def lanes_rate(lanes: int) -> float:
     compiled, taken = lanes_of(COMPILED, ProcessBackend.name, lanes), seat(Tier.HARD, SEEDS, lanes)
     compiled.step(np.full((lanes, 2), BEGIN), taken)
     moves = np.full((lanes, 2), (at.WAIT, 0))
-    _repeat(lambda: compiled.step(moves, taken), WARM_UP_S)
-    return lanes * _repeat(lambda: compiled.step(moves, taken), MEASURE_S)
+    return lanes * _per_second(lambda: compiled.step(moves, taken))
 
 
 def together(threads: int) -> float:
@@ -110,6 +108,12 @@ def ratio(these: list[float], those: list[float]) -> list[float]:
 
 def in_millions(rates: list[float]) -> list[float]:
     return [rate_ / MILLION for rate_ in rates]
+
+
+def _per_second(call: Callable[[], Any]) -> float:
+    """Calls a second, once it is warm."""
+    _repeat(call, WARM_UP_S)
+    return _repeat(call, MEASURE_S)
 
 
 def _repeat(call: Callable[[], Any], least_s: float) -> float:

@@ -12,7 +12,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from orchestrator.backends.process.backend import ProcessBackend
@@ -33,6 +32,7 @@ from orchestrator.names import parse_tier
 from orchestrator.play_lanes import Floats
 from orchestrator.play_seeds import Seeds
 from orchestrator.policies import POLICY_NAMES, load_policy
+from orchestrator.progress import progress_bar
 from orchestrator.training.vector import COMPILED, READINGS
 from services.mesh.vocabulary import FAULTY_TIERS, SEED_SPLITS, Tier
 
@@ -45,11 +45,10 @@ console = Console(stderr=True)
 def play_all(policies: Sequence[str], on: Sequence[Tier], seeds: Seeds, episodes: int) -> Scores:
     """Scores of every policy on every tier, with a bar of `episodes` a cell for who waits."""
     found: dict[tuple[str, Tier], Floats] = {}
-    columns = TextColumn("{task.description:<36}"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+    with progress_bar(console) as progress:
         bar = progress.add_task("", total=len(on) * len(policies) * episodes)
         for tier, policy in product(on, policies):
-            progress.update(bar, description=f"{policy}, {tier}")
+            progress.update(bar, description=f"{policy}, {tier}".ljust(36))
             found[policy, tier] = seeds.play(policy, tier, partial(progress.advance, bar))
     return found
 

@@ -96,7 +96,7 @@ def windows(recording: Recording) -> Iterator[Seen]:
         before = now
 
 
-class Shown(NamedTuple):
+class Evidence(NamedTuple):
     """What recordings show: all windows, and what was measured in those at rest (windows x services
     x COLUMNS).
     """
@@ -110,9 +110,9 @@ class Shown(NamedTuple):
         return cls(seen, np.array([window.true for window in seen if window.at_rest]))
 
 
-def fit(shown: Shown) -> dict[str, Any]:
+def fit(evidence: Evidence) -> dict[str, Any]:
     """All parameters. Raises ValueError where nothing shows what is to be fitted."""
-    seen, rest = shown
+    seen, rest = evidence
     if len(rest) < BINS:
         raise ValueError(f"{len(rest)} windows at rest, {BINS} are needed; record more episodes")
     calls = rest[:, :, CALLS].mean(axis=0)
@@ -276,9 +276,9 @@ def _slow_checkouts(failed: Floats, slow: Floats) -> list[float]:
     return [1.0 - (1.0 - q) ** count for count in range(BINS)]
 
 
-def residuals(shown: Shown, fitted: Mapping[str, Any]) -> dict[str, Any]:
+def residuals(evidence: Evidence, fitted: Mapping[str, Any]) -> dict[str, Any]:
     """What the fitted lines and curves leave unsaid, as root mean squares; by service where so."""
-    seen, rest = shown
+    seen, rest = evidence
     held, added_ms = _held_connections(seen, rest)
     on_last = fitted["last_connection_ms"] * (held == POOL_SIZE - 1)
     failed, slow = _failed_checkouts(seen)
@@ -308,15 +308,15 @@ def main(
             f"{source} does not exist; see docs/simulator.md for how to record"
         )
     recordings = read(source)
-    shown = Shown.by(recordings)
-    fitted = fit(shown)
-    left = residuals(shown, fitted)
+    evidence = Evidence.by(recordings)
+    fitted = fit(evidence)
+    left = residuals(evidence, fitted)
     provenance = {
         "backend": backend,
         "recordings": source.name,
         "sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
         "episodes": len(recordings),
-        "windows": len(shown.windows),
+        "windows": len(evidence.windows),
         "world_version": recordings[0].world_version,
         "residuals": left,
     }

@@ -15,7 +15,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from chaos.tiers import DrawFaults, draw_faults, drawing
@@ -26,6 +25,7 @@ from orchestrator.errors import SREError
 from orchestrator.names import parse_tier
 from orchestrator.play import play
 from orchestrator.policies import load_policy
+from orchestrator.progress import progress_bar
 from orchestrator.scores import COLUMNS, Result, cells, read_results
 from orchestrator.settings import Settings
 from services.mesh.vocabulary import DEFAULT_TIERS, SEED_SPLITS, WORLD_VERSION, Tier
@@ -145,8 +145,7 @@ def main(
 def play_all(jobs: Sequence[Job], meshes: Meshes, out: Path, *, width: int) -> int:
     """Plays `jobs`, appends their results to `out`, closes the meshes; returns how many failed."""
     failed = 0
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+    with progress_bar(console) as progress:
         bar = progress.add_task("episodes", total=len(jobs))
         try:
             for job, future in run(jobs, meshes, width):

@@ -37,7 +37,6 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from scipy.special import xlog1py, xlogy
 from scipy.stats import norm
@@ -49,6 +48,7 @@ from orchestrator.evaluate import TEST_SEEDS_FROM
 from orchestrator.flap_scores import Array, Flaps, Traffic, scores_after
 from orchestrator.play_seeds import Seeds
 from orchestrator.policies.hypotheses.flap import NOISY, STALE
+from orchestrator.progress import progress_bar
 from orchestrator.scores import interval
 from orchestrator.training.vector import NUMPY
 from services.mesh import shapes
@@ -182,9 +182,8 @@ def main(
     """Prints the bound beside policies on the same seeds."""
     chosen = range(first_seed, first_seed + seeds)
     table = Table(Tier.HARD, "mean", "95 % interval", title=f"{seeds} seeds from {first_seed}")
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     found = {}
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
+    with progress_bar(Console(stderr=True)) as progress:
         bar = progress.add_task("", total=len(SHOWN) * seeds)
         for name in SHOWN:
             progress.update(bar, description=name)

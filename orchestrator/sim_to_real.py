@@ -13,7 +13,6 @@ from typing import Annotated, Self
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from orchestrator import ablation
 from orchestrator.backends import make_backend
@@ -24,6 +23,7 @@ from orchestrator.environment import Environment
 from orchestrator.errors import SREError
 from orchestrator.play import play
 from orchestrator.policies import load_policy
+from orchestrator.progress import progress_bar
 from orchestrator.recordings import Key, Recording, one_world, read
 from orchestrator.scores import Result, read_results
 from orchestrator.settings import Settings
@@ -168,10 +168,9 @@ def simulate_all(
     keys: Sequence[Key], new_environment: Callable[[], Environment], what: str
 ) -> Simulated:
     """Plays every key in one environment, with a bar for who waits."""
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with (
         new_environment() as environment,
-        Progress(*columns, TimeRemainingColumn(), console=console) as progress,
+        progress_bar(console) as progress,
     ):
         episodes = simulate(keys, environment)
         counted = progress.track(episodes, len(keys), description=what)

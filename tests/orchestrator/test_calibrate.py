@@ -33,7 +33,7 @@ def recordings():
 
 @pytest.fixture(scope="module")
 def fitted(recordings):
-    return calibrate.fit(calibrate.Shown.by(recordings))
+    return calibrate.fit(calibrate.Evidence.by(recordings))
 
 
 def test_traffic_is_found_again(fitted):
@@ -58,7 +58,7 @@ def test_what_a_held_connection_adds_is_found_again(fitted):
 
 
 def test_what_the_fit_leaves_unsaid_is_told(recordings, fitted):
-    left = calibrate.residuals(calibrate.Shown.by(recordings), fitted)
+    left = calibrate.residuals(calibrate.Evidence.by(recordings), fitted)
     spread = np.std(TRUTH.cpu_pct, axis=1)
     np.testing.assert_allclose(left["cpu_pct"], spread, rtol=0.3)
     assert 0.0 < left["held_connections_ms"] < 30.0
@@ -67,7 +67,7 @@ def test_what_the_fit_leaves_unsaid_is_told(recordings, fitted):
 
 def test_too_little_is_said_to_be_so(recordings):
     with pytest.raises(ValueError, match="record more episodes"):
-        calibrate.fit(calibrate.Shown.by(recordings[:1]))
+        calibrate.fit(calibrate.Evidence.by(recordings[:1]))
 
 
 def test_a_backend_without_recordings_is_explained(tmp_path):

@@ -117,7 +117,9 @@ def entry(table: Any, index: Any) -> Any:
 
 def looked_up(table: Any, index: Any, place: Any) -> Any:
     """What stands in a row of a table, at a place in each lane."""
-    return table.ravel().take(column(index) * table.shape[1] + place)
+    if isinstance(index, Span):
+        return table.ravel().take(column(index) * table.shape[1] + place)
+    return table[index].take(place)
 
 
 def picked(table: Any, place: Any) -> Any:

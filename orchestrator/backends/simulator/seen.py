@@ -44,6 +44,7 @@ _STREAMS = np.array(
 )
 _TEN_THOUSANDTHS = 10_000.0
 _LOST_BELOW = np.uint64(math.ceil(noise.METRIC_LOSS_RATIO * 2**53) << 11)
+"""The first key whose uniform is not below the ratio."""
 _SPREAD = np.array([0.0, noise.ERROR_RATE_NOISE, noise.PERCENT_NOISE, noise.PERCENT_NOISE])
 _SHARE = np.array([noise.LATENCY_NOISE_RATIO, 0.0, 0.0, 0.0])
 _MOST = np.array([np.inf, 1.0, 100.0, 100.0])
@@ -100,7 +101,7 @@ def look(lane: at.Lane) -> None:
     for metric in range(noise.METRICS_PER_SERVICE):
         key = stream_key(keys[at.FOLDED], _STREAMS[metric], x[at.STEP])
         for s in each(SERVICES):
-            # Noise for now.
+            # Noise for now: on their own, long chains of operations overlap.
             x[at.SEEN + metric * SERVICES + s] = normal_of(mixed(key, unsigned(column(s))))
     for metric in range(noise.METRICS_PER_SERVICE):
         for s in each(SERVICES):

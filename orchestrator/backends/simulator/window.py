@@ -57,9 +57,9 @@ _DEATH = _EARLY + EDGES
 
 
 @law
-def quantile(table: Any, service: int, u: Any) -> Any:
-    """The value of a table at `u`."""
-    return picked(table[service], whole(u * BINS))
+def quantile(table: Any, s: Any, u: Any) -> Any:
+    """The value of a service's table at `u`."""
+    return looked_up(table, s, whole(u * BINS))
 
 
 @law
@@ -103,7 +103,7 @@ def pass_window(key: Any, scene: Scene) -> None:
 def _live(p: Parameters, c: Condition, r: Any, s: Any) -> Any:
     """Memory of a replica, in percent of its limit, before the kernel has its say."""
     u = high(mixed(c.life[r], unsigned(column(r))))
-    table = looked_up(p.memory_pct, s, whole(u * BINS))
+    table = quantile(p.memory_pct, s, u)
     untaken = picked(p.memory_young_pct, whole(np.minimum(c.age[r], AGES - 1.0)))
     return table + FULL_PCT * c.leaked_mb[r] / entry(LIMIT_MB, s) - untaken
 
@@ -240,7 +240,7 @@ def _count(key: Any, scene: Scene) -> None:
         failed = np.minimum(calls, w.lost[s])
         timed = calls - np.minimum(calls, w.turned_away[s])
         u = high(mixed(key, unsigned(column(_METRICS + s))))
-        well_ms = looked_up(p.latency_ms, s, whole(u * BINS)) + w.slow_ms[s]
+        well_ms = quantile(p.latency_ms, s, u) + w.slow_ms[s]
         p99_ms = well_ms
         if some(w.late[s] > 0.0):
             share = np.minimum(1.0, 0.01 * timed / np.maximum(1.0, w.late[s]))
@@ -267,7 +267,7 @@ def _use(key: Any, scene: Scene) -> None:
         worked = worked * (1.0 - w.silent[s]) * w.share[s]
         lost = np.maximum(0.0, w.lost[s] - w.turned_away[s]) * w.share[s]
         used = entry(p.cpu_idle_pct, s) + entry(p.cpu_call_pct, s) * worked
-        used = used + entry(p.cpu_lost_pct, s) * lost + looked_up(p.cpu_pct, s, whole(u * BINS))
+        used = used + entry(p.cpu_lost_pct, s) * lost + quantile(p.cpu_pct, s, u)
         first, second = s * MAX_REPLICAS, s * MAX_REPLICAS + 1
         begun = np.maximum(c.started[first], c.started[second])
         idle = where(w.sent[s] <= w.turned_away[s], begun, 0.0)
