@@ -8,15 +8,12 @@ import numpy as np
 
 import grader
 from orchestrator.backends.simulator import lane as at
-from orchestrator.backends.simulator.moves import stream_key
 from orchestrator.backends.simulator.reading import each, entry, law, plus, real, some, where
 from orchestrator.backends.simulator.scene import REPLICAS, SERVICES, Condition, Measured
 from orchestrator.backends.simulator.seen import WEIGHT, WEIGHTS
-from services.mesh.draws import Stream
 from services.mesh.sla import ERROR_RATE_LIMIT, FORGIVEN_FAILURES, P99_LIMIT_MS
 from services.mesh.vocabulary import MAX_STEPS, RECOVERY_WINDOWS
 
-_LIFE = np.uint64(Stream.LIFE)
 SLA, SPEED, BUDGET, ROOT_CAUSE = (
     grader.WEIGHTS[term] for term in ("sla", "speed", "budget", "root_cause")
 )
@@ -80,15 +77,13 @@ def _score(x: Any) -> Any:
 @law
 def bring_back(lane: at.Lane, out: Measured) -> None:
     """What was killed in this window starts anew for the next; what was held out rejoins."""
-    keys, x = lane
+    _keys, x = lane
     after = x[at.STEP] + 1.0
-    life = stream_key(keys[at.FOLDED], _LIFE, after)
     for r in each(REPLICAS):
         killed = out.killed[r] > 0.0
         if some(killed):
             x[at.STARTED_AT + r] = where(killed, after, x[at.STARTED_AT + r])
             x[at.LEAKED_MB + r] = where(killed, 0.0, x[at.LEAKED_MB + r])
-            keys[at.LIVES + r] = where(killed, life, keys[at.LIVES + r])
         x[at.BEGUN + r] = 0.0
     for s in each(SERVICES):
         x[at.HELD_OUT + s] = 0.0

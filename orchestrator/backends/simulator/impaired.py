@@ -32,7 +32,7 @@ IMPAIRED = (USER_DB, INVENTORY_DB, PAYMENT)
 @law
 def in_lane(lane: at.Lane, c: Condition) -> Condition:
     """The condition whose replicas are the lane's own."""
-    keys, x = lane
+    _keys, x = lane
     return Condition(
         in_rotation=c.in_rotation,
         running=rows_from(x, at.RUNNING),
@@ -44,7 +44,7 @@ def in_lane(lane: at.Lane, c: Condition) -> Condition:
         held_connections=c.held_connections,
         leaked_mb=rows_from(x, at.LEAKED_MB),
         age=c.age,
-        life=rows_from(keys, at.LIVES),
+        rest_pct=rows_from(x, at.REST_PCT),
         breaker_open=c.breaker_open,
         breaker_new=c.breaker_new,
     )

@@ -21,9 +21,9 @@ NO_FAULT, SINGLE_OOM, DB_CONNECTION_LEAK, FLAPPING_NETWORK = range(len(FaultKind
 STALE_CONNECTION, BAD_ROLLOUT, NOISY_NEIGHBOUR = range(len(FlapCause))
 
 # keys
-SEED, FOLDED, LIVES = range(3)
+SEED, FOLDED = range(2)
 """FOLDED: the seed as the first part of every key."""
-KEYS = LIVES + REPLICAS
+KEYS = 2
 
 # A fault: FAULT + FAULT_FIELDS * number + one of these.
 (
@@ -45,7 +45,9 @@ STARTED_AT = LAST_GOOD + REPLICAS
 SERVES_FROM = STARTED_AT + REPLICAS
 BEGUN = SERVES_FROM + REPLICAS
 LEAKED_MB = BEGUN + REPLICAS
-FIRST = LEAKED_MB + REPLICAS
+REST_PCT = LEAKED_MB + REPLICAS
+"""Memory that its process takes once it is grown, as drawn when it began."""
+FIRST = REST_PCT + REPLICAS
 """Which of its two replicas a service has had longest."""
 BREAKER_UNTIL = FIRST + SERVICES
 WAS_OPEN = BREAKER_UNTIL + SERVICES
@@ -55,7 +57,7 @@ LAG = HELD_OUT + SERVICES
 VERDICT = LAG + SERVICES
 HANGING = VERDICT + SERVICES
 TRUTH = HANGING + EDGES
-"""The last REMEMBERED windows, METRICS each, the newest first."""
+"""METRICS of this window, of the one before it, and so on: REMEMBERED in all."""
 SEEN = TRUTH + REMEMBERED * METRICS
 """What the agent sees: latency, error rate, CPU, memory, each of all services; nan where lost."""
 FIELDS = SEEN + METRICS

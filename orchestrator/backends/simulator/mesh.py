@@ -47,7 +47,6 @@ class SimulatedMesh:
         self._condition.started[r] = float(within_window)
         self._condition.leaked_mb[r] = 0.0
         self._condition.age[r] = 0.0
-        self._condition.life[r] = folded(self.seed, Stream.LIFE, self._next_step)
         self.impair(replica, NO_IMPAIRMENTS, self._next_step)
 
     def end_life(self, replica: ReplicaId) -> None:
@@ -85,11 +84,12 @@ class SimulatedMesh:
 
     def window(self, step: int) -> Scene:
         """Lets one window pass. What was measured stands in the scene until the next."""
-        key = np.array([folded(self.seed, Stream.SIMULATOR, step)], np.uint64)
+        streams = (Stream.SIMULATOR, Stream.LIFE)
+        keys = (np.array([folded(self.seed, of, step)], np.uint64) for of in streams)
         condition = self._condition
         condition.breaker_new[:] = np.maximum(0.0, condition.breaker_open[:] - self._was_open)
         self._was_open[:] = condition.breaker_open[:]
-        pass_window(key, self._scene)
+        pass_window(*keys, self._scene)
         for replica, index in INDEX.items():
             if self._scene.measured.killed[index][0]:
                 self.end_life(replica)

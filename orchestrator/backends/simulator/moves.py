@@ -37,7 +37,7 @@ COSTS = np.array([ACTION_COSTS[action] for action in ActionName], np.float64)
 ROLLBACK_VALUE = grader.ROLLBACK_VALUE
 WRONG_SERVICE, INEFFECTIVE = grader.WRONG_SERVICE_PENALTY, grader.INEFFECTIVE_PENALTY
 NEEDLESS = grader.NEEDLESS_PENALTY
-_CURE, _LIFE = np.uint64(Stream.CURE), np.uint64(Stream.LIFE)
+_CURE = np.uint64(Stream.CURE)
 
 
 @law
@@ -114,13 +114,12 @@ def act(lane: at.Lane, action: Any, service: Any) -> None:
     x[at.LAST_BREAK] = 0.0
     if some(acted):
         _cure(keys, x, taken, service)
-        _carry_out(keys, x, taken, service)
+        _carry_out(x, taken, service)
 
 
 @law
-def _carry_out(keys: Any, x: Any, taken: Any, service: Any) -> None:
+def _carry_out(x: Any, taken: Any, service: Any) -> None:
     """Moves the replicas and breakers of the service acted on."""
-    life = stream_key(keys[at.FOLDED], _LIFE, x[at.STEP])
     for s in each(SERVICES):
         on = (service == column(s)) & (taken != at.WAIT)
         if some(on):
@@ -130,16 +129,12 @@ def _carry_out(keys: Any, x: Any, taken: Any, service: Any) -> None:
             broken = on & (taken == at.CIRCUIT_BREAK)
             x[until] = where(broken, x[at.STEP] + BREAKER_STEPS, x[until])
             back = on & (taken == at.ROLLBACK)
-            _move(keys, x, (s, life), (restarting, on & (taken == at.SCALE_UP), back))
+            _move(x, s, (restarting, on & (taken == at.SCALE_UP), back))
 
 
 @law
-def _move(keys: Any, x: Any, of: Any, moves: Any) -> None:
-    """Replicas of one service: restarted, scaled up, rolled back, or as they were.
-
-    of: the service, and the key of lives that begin now.
-    """
-    s, life = of
+def _move(x: Any, s: Any, moves: Any) -> None:
+    """Replicas of one service: restarted, scaled up, rolled back, or as they were."""
     restarting, scaling, back = moves
     step, first = x[at.STEP], x[at.FIRST + s]
     one, two = s * MAX_REPLICAS, s * MAX_REPLICAS + 1
@@ -160,7 +155,6 @@ def _move(keys: Any, x: Any, of: Any, moves: Any) -> None:
         x[at.SERVES_FROM + r] = where(joins, serves_from, x[at.SERVES_FROM + r])
         x[at.BEGUN + r] = real(begins)
         x[at.LEAKED_MB + r] = where(begins, 0.0, x[at.LEAKED_MB + r])
-        keys[at.LIVES + r] = where(begins, life, keys[at.LIVES + r])
     x[at.FIRST + s] = where(back, other, first)
 
 

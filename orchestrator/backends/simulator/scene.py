@@ -65,6 +65,7 @@ class Condition(NamedTuple):
     """What holds in a window: by replica but for the breakers, which are by service.
 
     age: windows that the process has lived before this one.
+    rest_pct: of its limit, memory that the process takes once it is grown.
     breaker_new: whether it is the first window of an open breaker.
     """
 
@@ -78,7 +79,7 @@ class Condition(NamedTuple):
     held_connections: Any
     leaked_mb: Any
     age: Any
-    life: Any
+    rest_pct: Any
     breaker_open: Any
     breaker_new: Any
 
@@ -127,10 +128,10 @@ class Scene(NamedTuple):
 
 def scene_of(parameters: Parameters, rows: Callable[[int, Any], Any]) -> Scene:
     """A scene whose arrays `rows` makes: `rows(n, dtype)` is n numbers a lane, all 0."""
-    real, key = np.float64, np.uint64
-    by_replica = {name: rows(REPLICAS, real) for name in Condition._fields[:-3]}
+    real = np.float64
+    by_replica = {name: rows(REPLICAS, real) for name in Condition._fields[:-2]}
     breakers = {name: rows(SERVICES, real) for name in Condition._fields[-2:]}
-    condition = Condition(**by_replica, life=rows(REPLICAS, key), **breakers)
+    condition = Condition(**by_replica, **breakers)
     work = Work(**{name: rows(EDGES, real) for name in Work._fields})
     by_service = {name: rows(SERVICES, real) for name in Measured._fields if name != "killed"}
     measured = Measured(**by_service, killed=rows(REPLICAS, real))

@@ -77,11 +77,8 @@ def lags(lane: at.Lane) -> None:
 
 @law
 def remember(lane: at.Lane, out: Measured, broken: Any) -> None:
-    """Puts a window of truth where telemetry finds it, and those before it where late one does."""
+    """Puts a window of truth where telemetry finds it."""
     _keys, x = lane
-    for i in each(at.METRICS):
-        x[at.TRUTH + 2 * at.METRICS + i] = x[at.TRUTH + at.METRICS + i]
-        x[at.TRUTH + at.METRICS + i] = x[at.TRUTH + i]
     for s in each(SERVICES):
         calls, failed = out.calls[s], out.failed[s]
         rate = where(calls > 0.0, 0.0, np.nan)
@@ -120,11 +117,14 @@ def look(lane: at.Lane) -> None:
 
 @law
 def _arrived(x: Any, i: Any, s: Any) -> Any:
-    """The truth that arrives now, of a service whose telemetry is late."""
+    """The truth that arrives now, of a service whose telemetry is late; the rest grows older."""
     late = np.minimum(x[at.LAG + s], x[at.STEP])
     now, before = x[at.TRUTH + i], x[at.TRUTH + at.METRICS + i]
     long_before = x[at.TRUTH + 2 * at.METRICS + i]
-    return where(late == 0.0, now, where(late == 1.0, before, long_before))
+    arrived = where(late == 0.0, now, where(late == 1.0, before, long_before))
+    x[at.TRUTH + 2 * at.METRICS + i] = before
+    x[at.TRUTH + at.METRICS + i] = now
+    return arrived
 
 
 @law

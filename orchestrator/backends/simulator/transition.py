@@ -12,7 +12,7 @@ from orchestrator.backends.simulator.graded import bring_back, judge
 from orchestrator.backends.simulator.impaired import impair, in_lane
 from orchestrator.backends.simulator.moves import folded, stream_key
 from orchestrator.backends.simulator.reading import each, law, rows_from
-from orchestrator.backends.simulator.scene import REPLICAS, SERVICES, Scene
+from orchestrator.backends.simulator.scene import SERVICES, Scene
 from orchestrator.backends.simulator.seen import lags, look, remember
 from orchestrator.backends.simulator.window import pass_window
 from services.mesh.draws import Stream
@@ -32,12 +32,9 @@ def initial(lane: at.Lane, seed: Any, story: Any) -> None:
         x[at.TRUTH + field] = np.nan
     for field in each(at.FAULTS * at.FAULT_FIELDS):
         x[at.FAULT + field] = story[field]
-    life = stream_key(keys[at.FOLDED], _LIFE, x[at.STEP])
     for s in each(SERVICES):
         x[at.RUNNING + s * MAX_REPLICAS] = 1.0
         x[at.VERDICT + s] = 1.0
-    for r in each(REPLICAS):
-        keys[at.LIVES + r] = life
     x[at.ACTION] = at.WAIT
     x[at.RECOVERED_AT] = at.NEVER
     lags(lane)
@@ -50,7 +47,8 @@ def observe(lane: at.Lane, scene: Scene) -> None:
     condition, hanging = in_lane(lane, scene.condition), rows_from(x, at.HANGING)
     impair(lane, condition)
     here = Scene(scene.parameters, condition, scene.work, scene.measured, hanging)
-    pass_window(stream_key(keys[at.FOLDED], _SIMULATOR, x[at.STEP]), here)
+    life = stream_key(keys[at.FOLDED], _LIFE, x[at.STEP])
+    pass_window(stream_key(keys[at.FOLDED], _SIMULATOR, x[at.STEP]), life, here)
     remember(lane, scene.measured, condition.breaker_open)
     look(lane)
     judge(lane, condition, scene.measured)

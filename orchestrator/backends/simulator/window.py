@@ -87,25 +87,38 @@ def users_p99_ms(timed: Any, slow: Any, outlasts: Any) -> Any:
 
 
 @law
-def pass_window(key: Any, scene: Scene) -> None:
-    """One window, keyed by (seed, Stream.SIMULATOR, step): fills `measured` of the scene.
+def pass_window(key: Any, life: Any, scene: Scene) -> None:
+    """One window: fills `measured` of the scene.
 
     `hanging` comes with the calls of the window before and leaves with those of this one.
+    key: of (seed, Stream.SIMULATOR, step).
+    life: of (seed, Stream.LIFE, step), for processes that begin in this window.
     """
+    _be_born(life, scene)
     _impair(key, scene)
     _send(key, scene)
     _add_below(scene.work)
-    _count(key, scene)
-    _use(key, scene)
+    _measure(key, scene)
+
+
+@law
+def _be_born(life: Any, scene: Scene) -> None:
+    """Memory of processes that begin: drawn once in a life."""
+    p, c = scene.parameters, scene.condition
+    for s in each(SERVICES):
+        for i in range(MAX_REPLICAS):
+            r = s * MAX_REPLICAS + i
+            new = (c.age[r] == 0.0) & (c.running[r] > 0.0)
+            if some(new):
+                drawn = quantile(p.memory_pct, s, high(mixed(life, unsigned(column(r)))))
+                c.rest_pct[r] = where(new, drawn, c.rest_pct[r])
 
 
 @law
 def _live(p: Parameters, c: Condition, r: Any, s: Any) -> Any:
     """Memory of a replica, in percent of its limit, before the kernel has its say."""
-    u = high(mixed(c.life[r], unsigned(column(r))))
-    table = quantile(p.memory_pct, s, u)
     untaken = picked(p.memory_young_pct, whole(np.minimum(c.age[r], AGES - 1.0)))
-    return table + FULL_PCT * c.leaked_mb[r] / entry(LIMIT_MB, s) - untaken
+    return c.rest_pct[r] + FULL_PCT * c.leaked_mb[r] / entry(LIMIT_MB, s) - untaken
 
 
 @law
@@ -232,46 +245,52 @@ def _add_below(w: Work) -> None:
 
 
 @law
-def _count(key: Any, scene: Scene) -> None:
-    """Counts and latencies of each service, as its callers see them."""
-    p, w, out = scene.parameters, scene.work, scene.measured
+def _measure(key: Any, scene: Scene) -> None:
+    """What each service's callers and its container tell, by one key a service."""
     for s in each(SERVICES):
-        calls = np.maximum(0.0, w.sent[s] + w.shifted[s])
-        failed = np.minimum(calls, w.lost[s])
-        timed = calls - np.minimum(calls, w.turned_away[s])
-        u = high(mixed(key, unsigned(column(_METRICS + s))))
-        well_ms = quantile(p.latency_ms, s, u) + w.slow_ms[s]
-        p99_ms = well_ms
-        if some(w.late[s] > 0.0):
-            share = np.minimum(1.0, 0.01 * timed / np.maximum(1.0, w.late[s]))
-            late_ms = TIMEOUT_MS - (TIMEOUT_MS - LOWEST_TIMEOUT_MS) * share
-            p99_ms = where(w.late[s] > 0.0, late_ms, well_ms)
-        out.calls[s], out.failed[s] = calls, failed
-        out.p99_ms[s] = where(timed > 0.0, p99_ms, np.nan)
-        out.answered_p99_ms[s] = where(calls > failed, well_ms, np.nan)
+        drawn = mixed(key, unsigned(column(_METRICS + s)))
+        _count(high(drawn), scene, s)
+        _use(low(drawn), scene, s)
+    w, out = scene.work, scene.measured
     if some(w.late[GATEWAY] > 0.0):
         checkouts = whole(np.minimum(w.late[ORDER], BINS - 1.0))
         u = low(mixed(key, np.uint64(_METRICS + GATEWAY)))
-        outlasts = u < picked(p.slow_checkout, checkouts)
+        outlasts = u < picked(scene.parameters.slow_checkout, checkouts)
         late_ms = users_p99_ms(out.calls[GATEWAY], w.late[GATEWAY], outlasts)
         out.p99_ms[GATEWAY] = where(w.late[GATEWAY] > 0.0, late_ms, out.p99_ms[GATEWAY])
 
 
 @law
-def _use(key: Any, scene: Scene) -> None:
+def _count(u: Any, scene: Scene, s: Any) -> None:
+    """Counts and latencies of a service, as its callers see them."""
+    w, out = scene.work, scene.measured
+    calls = np.maximum(0.0, w.sent[s] + w.shifted[s])
+    failed = np.minimum(calls, w.lost[s])
+    timed = calls - np.minimum(calls, w.turned_away[s])
+    well_ms = quantile(scene.parameters.latency_ms, s, u) + w.slow_ms[s]
+    p99_ms = well_ms
+    if some(w.late[s] > 0.0):
+        share = np.minimum(1.0, 0.01 * timed / np.maximum(1.0, w.late[s]))
+        late_ms = TIMEOUT_MS - (TIMEOUT_MS - LOWEST_TIMEOUT_MS) * share
+        p99_ms = where(w.late[s] > 0.0, late_ms, well_ms)
+    out.calls[s], out.failed[s] = calls, failed
+    out.p99_ms[s] = where(timed > 0.0, p99_ms, np.nan)
+    out.answered_p99_ms[s] = where(calls > failed, well_ms, np.nan)
+
+
+@law
+def _use(u: Any, scene: Scene, s: Any) -> None:
     """CPU of the busiest replica: a line over the calls it worked on, and what was left of it."""
     p, c, w, out = scene.parameters, scene.condition, scene.work, scene.measured
-    for s in each(SERVICES):
-        u = low(mixed(key, unsigned(column(_METRICS + s))))
-        worked = np.maximum(0.0, w.sent[s] - w.turned_away[s])
-        worked = worked * (1.0 - w.silent[s]) * w.share[s]
-        lost = np.maximum(0.0, w.lost[s] - w.turned_away[s]) * w.share[s]
-        used = entry(p.cpu_idle_pct, s) + entry(p.cpu_call_pct, s) * worked
-        used = used + entry(p.cpu_lost_pct, s) * lost + quantile(p.cpu_pct, s, u)
-        first, second = s * MAX_REPLICAS, s * MAX_REPLICAS + 1
-        begun = np.maximum(c.started[first], c.started[second])
-        idle = where(w.sent[s] <= w.turned_away[s], begun, 0.0)
-        used = where(idle > 0.0, p.cpu_started_pct, used)
-        used = used + np.maximum(c.neighbour_cpu_pct[first], c.neighbour_cpu_pct[second])
-        used = np.minimum(FULL_PCT, np.maximum(0.1, used))
-        out.cpu_pct[s] = where(np.isnan(out.memory_pct[s]), np.nan, used)
+    worked = np.maximum(0.0, w.sent[s] - w.turned_away[s])
+    worked = worked * (1.0 - w.silent[s]) * w.share[s]
+    lost = np.maximum(0.0, w.lost[s] - w.turned_away[s]) * w.share[s]
+    used = entry(p.cpu_idle_pct, s) + entry(p.cpu_call_pct, s) * worked
+    used = used + entry(p.cpu_lost_pct, s) * lost + quantile(p.cpu_pct, s, u)
+    first, second = s * MAX_REPLICAS, s * MAX_REPLICAS + 1
+    begun = np.maximum(c.started[first], c.started[second])
+    idle = where(w.sent[s] <= w.turned_away[s], begun, 0.0)
+    used = where(idle > 0.0, p.cpu_started_pct, used)
+    used = used + np.maximum(c.neighbour_cpu_pct[first], c.neighbour_cpu_pct[second])
+    used = np.minimum(FULL_PCT, np.maximum(0.1, used))
+    out.cpu_pct[s] = where(np.isnan(out.memory_pct[s]), np.nan, used)

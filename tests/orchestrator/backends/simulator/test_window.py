@@ -62,11 +62,15 @@ def scene():
     return scene
 
 
+def keys(stream, step):
+    """One a lane, as if its number were its seed."""
+    return np.array([folded(lane, stream, step) for lane in range(LANES)], np.uint64)
+
+
 def play(scene, steps=(0,)):
     """What was measured in the last of these windows."""
     for step in steps:
-        keys = [folded(lane, Stream.SIMULATOR, step) for lane in range(LANES)]
-        pass_window(np.array(keys, np.uint64), scene)
+        pass_window(keys(Stream.SIMULATOR, step), keys(Stream.LIFE, step), scene)
     return type(scene.measured)(*(rows[:] for rows in scene.measured))
 
 
@@ -218,8 +222,8 @@ def test_a_neighbour_s_cpu_is_on_the_bill(scene):
 
 
 def test_lanes_of_one_key_are_alike_and_others_are_not(scene):
-    keys = np.full(LANES, folded(7, Stream.SIMULATOR, 0), np.uint64)
-    pass_window(keys, scene)
+    same = np.full(LANES, folded(7, Stream.SIMULATOR, 0), np.uint64)
+    pass_window(same, same, scene)
     for rows in scene.measured:
         np.testing.assert_array_equal(rows[:], np.broadcast_to(rows[:, :1], (len(rows), LANES)))
     assert len(set(play(scene).calls[GATEWAY])) > 1
