@@ -6,14 +6,10 @@ here; the laws do that. A time that has not come is NEVER.
 
 from typing import Any, NamedTuple
 
-from orchestrator.backends.simulator.scene import EDGES, REPLICAS, SERVICES
-from orchestrator.noise import METRICS_PER_SERVICE
+from orchestrator.backends.simulator.scene import EDGES, METRICS, REPLICAS, SERVICES
 from services.mesh.vocabulary import ActionName, FaultKind, FlapCause
 
 NEVER = 1.0e9
-METRICS = SERVICES * METRICS_PER_SERVICE
-REMEMBERED = 3
-"""Windows that late telemetry may still come from."""
 FAULTS = 2
 """Faults at once, at most."""
 RESTART, SCALE_UP, CIRCUIT_BREAK, ROLLBACK, WAIT = range(len(ActionName))
@@ -56,9 +52,10 @@ HELD_OUT = WAS_OPEN + SERVICES
 LAG = HELD_OUT + SERVICES
 VERDICT = LAG + SERVICES
 HANGING = VERDICT + SERVICES
-TRUTH = HANGING + EDGES
-"""METRICS of this window, of the one before it, and so on: REMEMBERED in all."""
-SEEN = TRUTH + REMEMBERED * METRICS
+BEFORE = HANGING + EDGES
+LONG_BEFORE = BEFORE + METRICS
+"""The truth of the two windows before this one."""
+SEEN = LONG_BEFORE + METRICS
 """What the agent sees: latency, error rate, CPU, memory, each of all services; nan where lost."""
 FIELDS = SEEN + METRICS
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from orchestrator.noise import METRICS_PER_SERVICE
 from services.mesh.topology import LIMITS, MAX_REPLICAS, Service
 from services.mesh.vocabulary import MAX_STEPS
 
@@ -19,6 +20,7 @@ GATEWAY, AUTH, PRODUCT, ORDER, USER_DB, INVENTORY_DB, PAYMENT = range(SERVICES)
 ORDER_TO_INVENTORY = SERVICES
 EDGES = SERVICES + 1
 """Edges by their callee; inventory_db has a second caller."""
+METRICS = SERVICES * METRICS_PER_SERVICE
 BINS = 64
 """Quantiles in a table, at the middle of so many equal shares."""
 AGES = MAX_STEPS + 1
@@ -88,6 +90,7 @@ class Measured(NamedTuple):
     """What was measured: by service, but for `killed`, which is by replica.
 
     Latencies are nan where no call took time, CPU and memory where no process lived.
+    truth: what telemetry is to tell, METRICS; see `seen`.
     """
 
     calls: Any
@@ -97,6 +100,7 @@ class Measured(NamedTuple):
     cpu_pct: Any
     memory_pct: Any
     killed: Any
+    truth: Any
 
 
 class Work(NamedTuple):
@@ -133,6 +137,6 @@ def scene_of(parameters: Parameters, rows: Callable[[int, Any], Any]) -> Scene:
     breakers = {name: rows(SERVICES, real) for name in Condition._fields[-2:]}
     condition = Condition(**by_replica, **breakers)
     work = Work(**{name: rows(EDGES, real) for name in Work._fields})
-    by_service = {name: rows(SERVICES, real) for name in Measured._fields if name != "killed"}
-    measured = Measured(**by_service, killed=rows(REPLICAS, real))
+    by_service = {name: rows(SERVICES, real) for name in Measured._fields[:-2]}
+    measured = Measured(**by_service, killed=rows(REPLICAS, real), truth=rows(METRICS, real))
     return Scene(parameters, condition, work, measured, rows(EDGES, real))

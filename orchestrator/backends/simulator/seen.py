@@ -76,22 +76,21 @@ def lags(lane: at.Lane) -> None:
 
 
 @law
-def remember(lane: at.Lane, out: Measured, broken: Any) -> None:
-    """Puts a window of truth where telemetry finds it."""
-    _keys, x = lane
+def tell(out: Measured, broken: Any) -> None:
+    """The truth of a window, as telemetry would tell it."""
     for s in each(SERVICES):
         calls, failed = out.calls[s], out.failed[s]
         rate = where(calls > 0.0, 0.0, np.nan)
         if some(failed > 0.0):
             rate = where(failed > 0.0, failed / np.maximum(1.0, calls), rate)
-        x[at.TRUTH + LATENCY + s] = out.p99_ms[s]
-        x[at.TRUTH + ERRORS + s] = where(broken[s] > 0.0, 1.0, rate)
-        x[at.TRUTH + CPU + s] = out.cpu_pct[s]
-        x[at.TRUTH + MEMORY + s] = out.memory_pct[s]
+        out.truth[LATENCY + s] = out.p99_ms[s]
+        out.truth[ERRORS + s] = where(broken[s] > 0.0, 1.0, rate)
+        out.truth[CPU + s] = out.cpu_pct[s]
+        out.truth[MEMORY + s] = out.memory_pct[s]
 
 
 @law
-def look(lane: at.Lane) -> None:
+def look(lane: at.Lane, truth: Any) -> None:
     """Metrics of all services as they arrive after this step's window, verdicts and the hint."""
     keys, x = lane
     loss = stream_key(keys[at.FOLDED], _LOSS, x[at.STEP])
@@ -103,7 +102,7 @@ def look(lane: at.Lane) -> None:
     for metric in range(noise.METRICS_PER_SERVICE):
         for s in each(SERVICES):
             i = metric * SERVICES + s
-            value = _arrived(x, i, s)
+            value = _arrived(x, truth[i], i, s)
             spread = _SPREAD[metric] + _SHARE[metric] * value
             value = value + spread * x[at.SEEN + i]
             value = np.minimum(_MOST[metric], np.maximum(0.0, value))
@@ -116,14 +115,12 @@ def look(lane: at.Lane) -> None:
 
 
 @law
-def _arrived(x: Any, i: Any, s: Any) -> Any:
+def _arrived(x: Any, now: Any, i: Any, s: Any) -> Any:
     """The truth that arrives now, of a service whose telemetry is late; the rest grows older."""
     late = np.minimum(x[at.LAG + s], x[at.STEP])
-    now, before = x[at.TRUTH + i], x[at.TRUTH + at.METRICS + i]
-    long_before = x[at.TRUTH + 2 * at.METRICS + i]
-    arrived = where(late == 0.0, now, where(late == 1.0, before, long_before))
-    x[at.TRUTH + 2 * at.METRICS + i] = before
-    x[at.TRUTH + at.METRICS + i] = now
+    before = x[at.BEFORE + i]
+    arrived = where(late == 0.0, now, where(late == 1.0, before, x[at.LONG_BEFORE + i]))
+    x[at.LONG_BEFORE + i], x[at.BEFORE + i] = before, now
     return arrived
 
 

@@ -13,7 +13,7 @@ from orchestrator.backends.simulator.impaired import impair, in_lane
 from orchestrator.backends.simulator.moves import folded, stream_key
 from orchestrator.backends.simulator.reading import each, law, rows_from
 from orchestrator.backends.simulator.scene import SERVICES, Scene
-from orchestrator.backends.simulator.seen import lags, look, remember
+from orchestrator.backends.simulator.seen import lags, look, tell
 from orchestrator.backends.simulator.window import pass_window
 from services.mesh.draws import Stream
 from services.mesh.topology import MAX_REPLICAS
@@ -26,10 +26,10 @@ def initial(lane: at.Lane, seed: Any, story: Any) -> None:
     """A fresh mesh with the faults of `story`, before the window of step 0."""
     keys, x = lane
     keys[at.SEED], keys[at.FOLDED] = seed, folded(seed)
-    for field in each(at.TRUTH):
+    for field in each(at.BEFORE):
         x[field] = 0.0
-    for field in each(at.FIELDS - at.TRUTH):
-        x[at.TRUTH + field] = np.nan
+    for field in each(at.FIELDS - at.BEFORE):
+        x[at.BEFORE + field] = np.nan
     for field in each(at.FAULTS * at.FAULT_FIELDS):
         x[at.FAULT + field] = story[field]
     for s in each(SERVICES):
@@ -49,7 +49,7 @@ def observe(lane: at.Lane, scene: Scene) -> None:
     here = Scene(scene.parameters, condition, scene.work, scene.measured, hanging)
     life = stream_key(keys[at.FOLDED], _LIFE, x[at.STEP])
     pass_window(stream_key(keys[at.FOLDED], _SIMULATOR, x[at.STEP]), life, here)
-    remember(lane, scene.measured, condition.breaker_open)
-    look(lane)
+    tell(scene.measured, condition.breaker_open)
+    look(lane, scene.measured.truth)
     judge(lane, condition, scene.measured)
     bring_back(lane, scene.measured)
