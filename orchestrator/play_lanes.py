@@ -17,7 +17,7 @@ from orchestrator.backends.simulator import NAME
 from orchestrator.backends.simulator import lane as at
 from orchestrator.backends.simulator.lanes import BEGIN, Lanes, seat
 from orchestrator.backends.simulator.mesh import REPLICA_IDS
-from orchestrator.backends.simulator.scene import REPLICAS, SERVICES
+from orchestrator.backends.simulator.scene import METRICS, REPLICAS, SERVICES
 from orchestrator.episode import Episode, Plan
 from orchestrator.noise import METRICS_PER_SERVICE
 from orchestrator.policies import Briefing, Policy
@@ -113,7 +113,7 @@ def play_lanes(
 
 def observations(x: Floats, histories: Iterable[Iterable[SREAction]]) -> Iterator[SREObservation]:
     """What is seen in each lane: `x` (lanes, FIELDS), and the last actions there."""
-    values = x[:, at.SEEN : at.SEEN + at.METRICS].reshape(-1, METRICS_PER_SERVICE, SERVICES)
+    values = x[:, at.SEEN : at.SEEN + METRICS].reshape(-1, METRICS_PER_SERVICE, SERVICES)
     arrived = values.astype(object)
     arrived[np.isnan(values)] = None
     verdicts = (x[:, at.VERDICT : at.VERDICT + SERVICES] > 0.0).tolist()

@@ -5,8 +5,8 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from orchestrator.backends.simulator import lane as at
 from orchestrator.backends.simulator import presented
+from orchestrator.backends.simulator.scene import METRICS
 from orchestrator.training.spaces import action_space, observation_space
 from orchestrator.training.vector import NUMPY, SREAutopilotVectorEnv
 from services.mesh.topology import Service
@@ -73,7 +73,7 @@ class SREAutopilotEnv(gymnasium.Env[Any, Any]):
 def table(row: Any) -> str:
     """What one observation says, a line a service; "?" where a value did not arrive."""
     lines = [f"step {row[presented.STEP]:.0f}  restarts left {row[presented.RESTARTS_LEFT]:.0f}"]
-    metrics = row[: at.METRICS].reshape(-1, len(Service)).T
+    metrics = row[:METRICS].reshape(-1, len(Service)).T
     for service, values, met in zip(Service, metrics, row[presented.VERDICTS :], strict=False):
         told = ["?" if v == presented.MISSING else f"{v:.4g}" for v in values]
         cells = "  ".join(f"{text:>8}" for text in told)

@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from orchestrator.backends.simulator import lane as at
 from orchestrator.backends.simulator import presented
-from orchestrator.backends.simulator.scene import SERVICES
+from orchestrator.backends.simulator.scene import METRICS, SERVICES
 from services.mesh.topology import Service
 from services.mesh.vocabulary import ACTION_COSTS, MAX_RESTARTS, MAX_STEPS, ActionName
 
@@ -21,8 +20,8 @@ def observation_space() -> spaces.Box:
     """(PRESENTED,), float32."""
     low = np.zeros(presented.PRESENTED, np.float32)
     high = np.ones(presented.PRESENTED, np.float32)
-    low[: at.METRICS] = presented.MISSING
-    high[: at.METRICS] = np.repeat(METRIC_BOUNDS, SERVICES)
+    low[:METRICS] = presented.MISSING
+    high[:METRICS] = np.repeat(METRIC_BOUNDS, SERVICES)
     high[presented.STEP] = MAX_STEPS
     high[presented.RESTARTS_LEFT] = MAX_RESTARTS
     high[presented.COST] = MAX_STEPS * max(ACTION_COSTS.values())

@@ -84,12 +84,14 @@ class SimulatedMesh:
 
     def window(self, step: int) -> Scene:
         """Lets one window pass. What was measured stands in the scene until the next."""
-        streams = (Stream.SIMULATOR, Stream.LIFE)
-        keys = (np.array([folded(self.seed, of, step)], np.uint64) for of in streams)
+        window, life = (
+            np.array([folded(self.seed, stream, step)], np.uint64)
+            for stream in (Stream.SIMULATOR, Stream.LIFE)
+        )
         condition = self._condition
         condition.breaker_new[:] = np.maximum(0.0, condition.breaker_open[:] - self._was_open)
         self._was_open[:] = condition.breaker_open[:]
-        pass_window(*keys, self._scene)
+        pass_window(window, life, self._scene)
         for replica, index in INDEX.items():
             if self._scene.measured.killed[index][0]:
                 self.end_life(replica)

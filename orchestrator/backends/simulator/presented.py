@@ -11,12 +11,12 @@ import numpy as np
 from orchestrator.backends.simulator import lane as at
 from orchestrator.backends.simulator.moves import cannot_go_back, is_full
 from orchestrator.backends.simulator.reading import each, entry, law, real, where
-from orchestrator.backends.simulator.scene import GATEWAY, SERVICES
+from orchestrator.backends.simulator.scene import GATEWAY, METRICS, SERVICES
 from services.mesh.vocabulary import MAX_RESTARTS
 
 MISSING = -1.0
 """In place of a value that did not arrive; no real one is negative."""
-VERDICTS = at.METRICS
+VERDICTS = METRICS
 STEP, RESTARTS_LEFT, COST, ACTION, SERVICE, REFUSED = range(
     VERDICTS + SERVICES, VERDICTS + SERVICES + 6
 )
@@ -36,7 +36,7 @@ def reward(x: Any) -> Any:
 def present(lane: at.Lane, row: Any, mask: Any) -> None:
     """Fills `row` (PRESENTED) and `mask` (ACTIONS * SERVICES): 1 where it would be carried out."""
     _keys, x = lane
-    for i in each(at.METRICS):
+    for i in each(METRICS):
         value = x[at.SEEN + i]
         row[i] = where(np.isnan(value), MISSING, value)
     for s in each(SERVICES):

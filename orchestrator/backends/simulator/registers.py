@@ -37,8 +37,8 @@ _ELEMENTS: dict[Any, Any] = {
     types.boolean: ir.IntType(1),
 }
 _GATHERS_FAST = bool(get_host_cpu_features().get("avx512fp16"))
-"""Intel's processors since 2023: there a gather takes half as long as eight loads. AMD's take longer
-for it, older ones of Intel's were slowed down for safety.
+"""Intel's since 2023: there one gather takes half as long as eight loads. Older ones were slowed
+down for safety; others have not been tried.
 """
 _COMPARED = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
              "==": operator.eq, "!=": operator.ne}  # fmt: skip

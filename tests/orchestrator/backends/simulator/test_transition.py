@@ -13,7 +13,7 @@ from orchestrator.backends.simulator import parameters
 from orchestrator.backends.simulator.backend import SimulatorBackend
 from orchestrator.backends.simulator.lanes import BEGIN, seat
 from orchestrator.backends.simulator.reference import Reference
-from orchestrator.backends.simulator.scene import SERVICES
+from orchestrator.backends.simulator.scene import METRICS, SERVICES
 from orchestrator.environment import Environment
 from services.mesh.topology import Service
 from services.mesh.vocabulary import MAX_RESTARTS, MAX_STEPS, Tier
@@ -48,7 +48,7 @@ def values(observation: SREObservation):
 
 
 def assert_same(x, observation: SREObservation) -> None:
-    np.testing.assert_array_equal(x[at.SEEN : at.SEEN + at.METRICS], values(observation))
+    np.testing.assert_array_equal(x[at.SEEN : at.SEEN + METRICS], values(observation))
     verdicts = x[at.VERDICT : at.VERDICT + SERVICES] > 0
     assert list(verdicts) == list(observation.sla_status.values())
     assert x[at.HINT] == pytest.approx(observation.reward_hint, abs=1e-9)
