@@ -33,7 +33,7 @@ GUESSED_MEMORY_PCT = 25.0
 SIGMA = 0.5
 """Of the log-normal factors: nineteen of twenty lie between 0.38 and 2.7."""
 MOST = {
-    **dict.fromkeys(("deferred", "died_early", "early", "slow_checkout"), 1.0),
+    **dict.fromkeys(("deferred", "died_early", "early", "rejoins_late", "slow_checkout"), 1.0),
     "memory_pct": 90.0,
 }
 """Shares end at 1; nothing is killed at rest for want of memory."""

@@ -130,6 +130,7 @@ def fit(evidence: Evidence) -> dict[str, Any]:
         **_pools(*_held_connections(seen, rest)),
         "early": _early(seen, calls),
         "died_early": _death(seen),
+        "rejoins_late": _rejoining(seen),
         "slow_checkout": _slow_checkouts(*_failed_checkouts(seen)),
     }
 
@@ -251,6 +252,22 @@ def _death(seen: Sequence[Seen]) -> float:
         if np.isnan(window.true[s, MEMORY_PCT]) and window.true[s, CALLS] > 0
     ]
     return float(np.clip(2.0 * np.mean(shares) - 1.0, 0.0, 1.0)) if shares else 1.0
+
+
+def _rejoining(seen: Sequence[Seen]) -> float:
+    """Share of calls that a service loses in the window after it was held out, all else well."""
+    counts = [
+        (window.true[s, FAILED], window.true[s, CALLS])
+        for last, window in pairwise(seen)
+        for s, service in enumerate(SERVICES)
+        if service in last.deployment.held_out
+        and window.step
+        and not window.deployment.held_out
+        and not window.impairments
+        and not last.impairments
+    ]
+    failed, calls = np.sum(counts, axis=0) if counts else (0.0, 0.0)
+    return float(failed / max(1.0, calls))
 
 
 def _failed_checkouts(seen: Sequence[Seen]) -> tuple[Floats, Floats]:

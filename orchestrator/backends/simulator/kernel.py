@@ -31,7 +31,7 @@ MASK = ROW + PRESENTED
 DESK = MASK + MASKED
 """Rows of the desk: what each lane of the block at hand is told, and what is shown of it."""
 _SHAPE = scene_of(None, np.zeros)  # type: ignore[arg-type]
-_SCENE_ROWS = sum(len(array) for group in _SHAPE[1:-1] for array in group) + len(_SHAPE.hanging)
+_SCENE_ROWS = sum(len(array) for group in _SHAPE[1:] for array in group)
 _scene_in = banks_of(_SHAPE)
 _spread_rows, _spread_masks = spread_of(PRESENTED), flags_spread_of(ACTIONS, SERVICES)
 

@@ -41,6 +41,8 @@ class Parameters(NamedTuple):
     contention_ms, last_connection_ms: p99 that each held connection adds, and that the last free
         one adds.
     died_early: share of a window that a killed process is gone at least.
+    rejoins_late: mean share of a window that a service is still refused which nobody served in the
+        last one.
     slow_checkout: share of failed checkouts that outlast SLOW_MS; by how many there are.
     normal: quantiles of the standard normal.
     """
@@ -59,6 +61,7 @@ class Parameters(NamedTuple):
     contention_ms: Any
     last_connection_ms: Any
     died_early: Any
+    rejoins_late: Any
     slow_checkout: Any
     normal: Any
 
@@ -120,14 +123,25 @@ class Work(NamedTuple):
     shifted: Any
 
 
+class Carried(NamedTuple):
+    """What a window leaves to the next.
+
+    hanging: by edge, calls that are counted there.
+    away: by service, whether nobody served.
+    """
+
+    hanging: Any
+    away: Any
+
+
 class Scene(NamedTuple):
-    """All that a window needs. `hanging` is by edge: calls that the next window will count."""
+    """All that a window needs."""
 
     parameters: Parameters
     condition: Condition
     work: Work
     measured: Measured
-    hanging: Any
+    carried: Carried
 
 
 def scene_of(parameters: Parameters, rows: Callable[[int, Any], Any]) -> Scene:
@@ -139,4 +153,5 @@ def scene_of(parameters: Parameters, rows: Callable[[int, Any], Any]) -> Scene:
     work = Work(**{name: rows(EDGES, real) for name in Work._fields})
     by_service = {name: rows(SERVICES, real) for name in Measured._fields[:-2]}
     measured = Measured(**by_service, killed=rows(REPLICAS, real), truth=rows(METRICS, real))
-    return Scene(parameters, condition, work, measured, rows(EDGES, real))
+    carried = Carried(hanging=rows(EDGES, real), away=rows(SERVICES, real))
+    return Scene(parameters, condition, work, measured, carried)

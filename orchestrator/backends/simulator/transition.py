@@ -12,7 +12,7 @@ from orchestrator.backends.simulator.graded import bring_back, judge
 from orchestrator.backends.simulator.impaired import impair, in_lane
 from orchestrator.backends.simulator.moves import folded, stream_key
 from orchestrator.backends.simulator.reading import each, law, rows_from
-from orchestrator.backends.simulator.scene import SERVICES, Scene
+from orchestrator.backends.simulator.scene import SERVICES, Carried, Scene
 from orchestrator.backends.simulator.seen import lags, look, tell
 from orchestrator.backends.simulator.window import pass_window
 from services.mesh.draws import Stream
@@ -44,9 +44,10 @@ def initial(lane: at.Lane, seed: Any, story: Any) -> None:
 def observe(lane: at.Lane, scene: Scene) -> None:
     """Lets the window of this step pass, judges it, and shows what arrives of it."""
     keys, x = lane
-    condition, hanging = in_lane(lane, scene.condition), rows_from(x, at.HANGING)
+    condition = in_lane(lane, scene.condition)
+    carried = Carried(rows_from(x, at.HANGING), rows_from(x, at.AWAY))
     impair(lane, condition)
-    here = Scene(scene.parameters, condition, scene.work, scene.measured, hanging)
+    here = Scene(scene.parameters, condition, scene.work, scene.measured, carried)
     life = stream_key(keys[at.FOLDED], _LIFE, x[at.STEP])
     pass_window(stream_key(keys[at.FOLDED], _SIMULATOR, x[at.STEP]), life, here)
     tell(scene.measured, condition.breaker_open)

@@ -88,9 +88,8 @@ def users_p99_ms(timed: Any, slow: Any, outlasts: Any) -> Any:
 
 @law
 def pass_window(key: Any, life: Any, scene: Scene) -> None:
-    """One window: fills `measured` of the scene.
+    """One window: fills `measured` of the scene, and what it carries over to the next.
 
-    `hanging` comes with the calls of the window before and leaves with those of this one.
     key: of (seed, Stream.SIMULATOR, step).
     life: of (seed, Stream.LIFE, step), for processes that begin in this window.
     """
@@ -125,7 +124,9 @@ def _live(p: Parameters, c: Condition, r: Any, s: Any) -> Any:
 def _impair(key: Any, scene: Scene) -> None:
     """From replicas to services: who is refused, who hangs, who is slow; and whom leaks kill."""
     p, c, w, out = scene.parameters, scene.condition, scene.work, scene.measured
-    gone = p.died_early + (1.0 - p.died_early) * high(mixed(key, np.uint64(_DEATH)))
+    chance, away = mixed(key, np.uint64(_DEATH)), scene.carried.away
+    gone = p.died_early + (1.0 - p.died_early) * high(chance)
+    late = 2.0 * p.rejoins_late * low(chance)
     for s in each(SERVICES):
         for name in (w.serving, w.refused, w.hangs, w.silent, w.slow_ms):
             name[s] = 0.0
@@ -146,7 +147,9 @@ def _impair(key: Any, scene: Scene) -> None:
                 _slow_down(key, scene, r, s)
         # Of one replica or of two: halves are exact, and a division takes long.
         share = where(w.serving[s] > 1.0, 0.5, w.serving[s])
-        w.refused[s] = where(w.serving[s] > 0.0, w.refused[s] * share, 1.0)
+        refused = np.maximum(w.refused[s] * share, where(away[s] > 0.0, late, 0.0))
+        w.refused[s] = where(w.serving[s] > 0.0, refused, 1.0)
+        away[s] = real(w.serving[s] == 0.0)
         w.hangs[s], w.silent[s] = w.hangs[s] * share, w.silent[s] * share
         w.slow_ms[s], w.share[s] = w.slow_ms[s] * share, share
 
@@ -174,19 +177,20 @@ def _edge(key: Any, scene: Scene, at: Any, n: Any) -> Any:
 
     at: the callee and the edge.
     """
-    p, w, hanging = scene.parameters, scene.work, scene.hanging
+    p, w, hanging = scene.parameters, scene.work, scene.carried.hanging
     s, edge = at
     sent = n * (1.0 - w.open[s])
     opening = scene.condition.breaker_new[s]
     if some(opening > 0.0):
-        rounding = high(mixed(key, np.uint64(_EARLY + edge)))
-        sent = sent + opening * np.floor(n * p.early + rounding)
+        z = quantile(p.normal, 0, high(mixed(key, np.uint64(_EARLY + edge))))
+        sent = sent + opening * binomial(n, p.early, z)
     turned_away = hang = later = 0.0 * n
     if some((w.refused[s] > 0.0) | (w.hangs[s] > 0.0)):
         chance = mixed(key, np.uint64(_LOSSES + edge))
         turned_away = binomial(sent, w.refused[s], quantile(p.normal, 0, high(chance)))
         hang = binomial(sent - turned_away, w.hangs[s], quantile(p.normal, 0, low(chance)))
-        later = np.floor(hang * p.deferred + low(chance))
+        # Before a breaker opens, all come early enough to be counted in their own window.
+        later = np.floor(hang * p.deferred + low(chance)) * (1.0 - w.open[s])
     # Who is killed while calls hang at it closes their connections: they fail at once.
     cut = where(w.share[s] > 0.0, 0.0, hanging[edge])
     w.sent[edge] = sent
@@ -224,16 +228,31 @@ def _send(key: Any, scene: Scene) -> None:
 
 
 @law
+def _add(w: Work, caller: int, edge: int) -> None:
+    """What became of the calls below, at their caller. If that is gone, those who wait for it learn
+    so at once, and nobody tells of the calls that it had made.
+    """
+    forgotten = where(w.share[caller] > 0.0, 0.0, w.late[edge])
+    w.turned_away[caller] = w.turned_away[caller] + forgotten
+    w.lost[caller] = w.lost[caller] + w.lost[edge]
+    w.shifted[caller] = w.shifted[caller] + w.shifted[edge]
+    w.late[edge] = w.late[edge] - forgotten
+    w.lost[edge] = w.lost[edge] - forgotten
+    w.shifted[edge] = w.shifted[edge] - forgotten
+    w.late[caller] = w.late[caller] + w.late[edge]
+
+
+@law
 def _add_below(w: Work) -> None:
     """What hangs or fails below, hangs or fails above: from edges to services."""
-    for total in (w.sent, w.turned_away):
+    _add(w, AUTH, USER_DB)
+    _add(w, PRODUCT, INVENTORY_DB)
+    _add(w, ORDER, ORDER_TO_INVENTORY)
+    _add(w, ORDER, PAYMENT)
+    for total in (w.sent, w.turned_away, w.late, w.lost, w.shifted):
         total[INVENTORY_DB] = total[INVENTORY_DB] + total[ORDER_TO_INVENTORY]
-    for total in (w.late, w.lost, w.shifted):
-        total[AUTH] = total[AUTH] + total[USER_DB]
-        total[PRODUCT] = total[PRODUCT] + total[INVENTORY_DB]
-        total[ORDER] = total[ORDER] + total[ORDER_TO_INVENTORY] + total[PAYMENT]
-        total[INVENTORY_DB] = total[INVENTORY_DB] + total[ORDER_TO_INVENTORY]
-        total[GATEWAY] = total[GATEWAY] + total[AUTH] + total[PRODUCT] + total[ORDER]
+    for s in (AUTH, PRODUCT, ORDER):
+        _add(w, GATEWAY, s)
     slow = w.slow_ms
     slow[AUTH] = slow[AUTH] + slow[USER_DB] * (1.0 - w.open[USER_DB])
     items_ms = slow[INVENTORY_DB] * (1.0 - w.open[INVENTORY_DB])

@@ -137,7 +137,7 @@ def test_a_hanging_call_is_counted_once_in_its_window_or_the_next(scene, service
     for step in range(4):
         counted += play(scene, [step]).failed[service]
         sent += scene.work.sent[service]
-    waiting = sum(scene.hanging[edge] for edge in HANGS[service])
+    waiting = sum(scene.carried.hanging[edge] for edge in HANGS[service])
     assert waiting.any()
     np.testing.assert_array_equal(counted + waiting, sent)
 
@@ -230,13 +230,13 @@ def test_lanes_of_one_key_are_alike_and_others_are_not(scene):
 
 
 def test_who_is_killed_cuts_off_what_hangs_at_it(scene):
-    scene.hanging[PAYMENT] = 3.0
+    scene.carried.hanging[PAYMENT] = 3.0
     scene.condition.in_rotation[first(PAYMENT)] = 0.0
     seen = play(scene)
     assert (seen.failed[PAYMENT] == seen.calls[PAYMENT]).all()
     assert (seen.calls[PAYMENT] >= 3.0).all()
     assert np.isnan(seen.p99_ms[PAYMENT]).all()
-    assert not scene.hanging[PAYMENT].any()
+    assert not scene.carried.hanging[PAYMENT].any()
 
 
 def test_a_breaker_opens_when_its_window_has_begun(scene):
@@ -246,3 +246,45 @@ def test_a_breaker_opens_when_its_window_has_begun(scene):
     assert early.mean() == pytest.approx(FITTED.early * usual, rel=0.25)
     scene.condition.breaker_new[PRODUCT] = 0.0
     assert not play(scene, [2]).calls[PRODUCT].any()
+
+
+def test_what_hangs_before_a_breaker_opens_is_counted_in_that_window(scene):
+    scene.condition.breaker_open[PAYMENT] = scene.condition.breaker_new[PAYMENT] = 1.0
+    scene.condition.partitioned[first(PAYMENT)] = 1.0
+    assert play(scene).failed[PAYMENT].any()
+    assert not scene.carried.hanging[PAYMENT].any()
+
+
+def test_who_is_gone_tells_nothing_of_what_it_asked_for(scene):
+    scene.carried.hanging[PAYMENT] = 3.0
+    scene.condition.in_rotation[first(ORDER)] = 0.0
+    seen = play(scene)
+    assert not seen.calls[PAYMENT].any()
+    assert (seen.failed[ORDER] == seen.calls[ORDER]).all()
+    assert (seen.failed[GATEWAY] >= 3.0).all()
+    assert np.isnan(seen.p99_ms[ORDER]).all(), "who waits for it learns so at once"
+
+
+def test_who_comes_back_is_refused_for_a_while(scene):
+    scene.condition.in_rotation[first(USER_DB)] = 0.0
+    play(scene, [0])
+    scene.condition.in_rotation[first(USER_DB)] = 1.0
+    seen = play(scene, [1])
+    share = seen.failed[USER_DB].sum() / seen.calls[USER_DB].sum()
+    assert share == pytest.approx(FITTED.rejoins_late, rel=0.25)
+    assert not seen.failed[INVENTORY_DB].any()
+    assert not play(scene, [2]).failed.any()
+
+
+def test_memory_at_rest_is_drawn_once_in_a_life(scene):
+    play(scene, [0])
+    scene.condition.age[:] = 1.0
+    drawn = scene.condition.rest_pct[:].copy()
+    play(scene, [1])
+    np.testing.assert_array_equal(scene.condition.rest_pct[:], drawn)
+    scene.condition.age[first(AUTH)] = 0.0
+    play(scene, [2])
+    others = np.arange(len(drawn)) != first(AUTH)
+    now = scene.condition.rest_pct[:]
+    assert (now[first(AUTH)] != drawn[first(AUTH)]).any()
+    np.testing.assert_array_equal(now[others], drawn[others])
