@@ -89,6 +89,7 @@ sim-to-real: $(READY) ## Hold the simulator against recordings, in words and pic
 .PHONY: bounds
 bounds: $(READY) ## Judge the scores of all policies on a thousand seeds a tier, in the simulator
 	$(BIN)/python -m orchestrator.bounds --out docs/bounds.md $(ARGS)
+	$(BIN)/python -m orchestrator.hard_bound --seeds 300 --out docs/hard-bound.md
 
 .PHONY: bench
 bench: $(READY) ## Measure speed (ARGS=--help)

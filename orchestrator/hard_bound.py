@@ -1,6 +1,6 @@
 """An upper bound on what an agent without the truth can score on the hard tier.
 
-`python -m orchestrator.hard_bound --seeds N` prints it beside policies played in the simulator.
+`python -m orchestrator.hard_bound --seeds N` tells it beside policies played in the simulator.
 
 The argument is an information relaxation. Whatever an agent does, it waits until some step t and
 then takes a first action a. Let it see more than it does. Until t: how many calls of the payment
@@ -31,6 +31,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -50,10 +51,11 @@ from orchestrator.play_seeds import Seeds
 from orchestrator.policies.hypotheses.flap import NOISY, STALE
 from orchestrator.progress import progress_bar
 from orchestrator.scores import interval
+from orchestrator.sim_to_real_report import table
 from orchestrator.training.vector import NUMPY
 from services.mesh import shapes
 from services.mesh.draws import Stream
-from services.mesh.vocabulary import MAX_STEPS, Tier
+from services.mesh.vocabulary import MAX_STEPS, WORLD_VERSION, Tier
 
 STALLED_MS, REST_SPREAD_MS = 1000.0 * shapes.STALL_FORGIVEN_S, 12.0
 """p99 beyond rest is uniform up to the first in a stall, and spread by the second at rest."""
@@ -62,6 +64,15 @@ HIDES_P99 = 1
 TINY = 1e-12
 BOUND = "bound"
 SHOWN = ("oracle", BOUND, "belief", "runbook")
+COLUMNS = (Tier.HARD, "mean", "95 % interval")
+HEAD = f"""# What no agent can pass
+
+An upper bound on what an agent without the truth can score on the hard tier, by filtering; beside
+it policies on the same seeds ({{}} from {{}}), in the simulator of the {ProcessBackend.name}
+backend, world version {WORLD_VERSION}. Written by `make bounds`.
+
+"""
+WHY = "\n## Why\n\n" + (__doc__ or "").split("\n\n", 2)[-1]
 
 
 def least_regret(seed: int, possible: Flaps, regrets: Array, traffic: Traffic) -> float:
@@ -178,10 +189,10 @@ def main(
     *,
     seeds: Annotated[int, typer.Option(min=2, help="how many")] = 100,
     first_seed: Annotated[int, typer.Option(help="the first seed")] = TEST_SEEDS_FROM,
+    out: Annotated[Path | None, typer.Option(help="report to write, Markdown")] = None,
 ) -> None:
     """Prints the bound beside policies on the same seeds."""
     chosen = range(first_seed, first_seed + seeds)
-    table = Table(Tier.HARD, "mean", "95 % interval", title=f"{seeds} seeds from {first_seed}")
     found = {}
     with progress_bar(Console(stderr=True)) as progress:
         bar = progress.add_task("", total=len(SHOWN) * seeds)
@@ -190,10 +201,21 @@ def main(
             advance = partial(progress.advance, bar)
             what = bounds if name == BOUND else partial(played, name)
             found[name] = what(chosen, advance)
-    for name, scores in found.items():
-        low, high = interval(scores)
-        table.add_row(name, f"{np.mean(scores):.3f}", f"{low:.3f} .. {high:.3f}")
-    Console().print(table)
+    rows = [(name, *_in_words(scores)) for name, scores in found.items()]
+    shown = Table(*COLUMNS, title=f"{seeds} seeds from {first_seed}")
+    for row in rows:
+        shown.add_row(*row)
+    Console().print(shown)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(
+            HEAD.format(seeds, first_seed) + table(COLUMNS, rows) + WHY, encoding="ascii"
+        )
+
+
+def _in_words(scores: list[float]) -> tuple[str, str]:
+    low, high = interval(scores)
+    return f"{np.mean(scores):.3f}", f"{low:.3f} .. {high:.3f}"
 
 
 if __name__ == "__main__":

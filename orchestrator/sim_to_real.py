@@ -37,14 +37,13 @@ from orchestrator.sim_to_real_ablation import (
     setting,
 )
 from orchestrator.sim_to_real_picture import DPI, DRAWINGS
-from orchestrator.sim_to_real_policies import Scores, policy_gaps, scores_of
+from orchestrator.sim_to_real_policies import policy_gaps, scores_of
 from orchestrator.sim_to_real_report import Comparison, report
 from orchestrator.sim_to_real_responses import responses
 from orchestrator.sim_to_real_windows import autocorrelations, distances_of
 from services.mesh.vocabulary import WORLD_VERSION
 
 REAL_BACKENDS = (ProcessBackend.name, DockerBackend.name)
-FROM_RECORDINGS, FROM_RESULTS = "held-out recordings", "published results"
 console = Console(stderr=True)
 
 
@@ -120,9 +119,6 @@ def compare(
     fit = [recording for recording in real.fit if recording.key in simulated]
     sim, sim_of_fit = _counterparts(held_out, simulated), _counterparts(fit, simulated)
     scores = {key: recording.score for key, recording in simulated.items()}
-    sources: dict[str, Scores] = {FROM_RECORDINGS: scores_of(held_out)}
-    if real.results:
-        sources[FROM_RESULTS] = scores_of(real.results)
     scored = scores_of((*real.held_out, *real.results))
     worlds = {**ablated, FITTED: [simulated]}
     settings = (
@@ -137,10 +133,8 @@ def compare(
         autocorrelations=autocorrelations(held_out, sim),
         responses_real=responses(held_out),
         responses_sim=responses(sim),
-        policies={name: policy_gaps(found, scores) for name, found in sources.items()},
-        policies_by_tier={
-            name: policy_gaps(found, scores, by_tier=True) for name, found in sources.items()
-        },
+        policies=policy_gaps(scored, scores),
+        policies_by_tier=policy_gaps(scored, scores, by_tier=True),
         ablation=[found for found in settings if found is not None] if ablated else [],
     )
 

@@ -76,11 +76,14 @@ def draw_responses(told: Comparison) -> Figure:
 
 
 def draw_policies(told: Comparison) -> Figure:
-    """Mean scores with intervals, a panel a source of real scores; on the line both agree."""
-    figure, panels = _grid(1, max(1, len(told.policies)), panel_in=2 * PANEL_IN)
-    for panel, (source, gaps) in zip(panels[0], told.policies.items(), strict=False):
-        _scatter(panel, gaps)
-        panel.set_title(source)
+    """Mean scores with intervals, of all tiers and of each; on the line both worlds agree."""
+    figure, panels = _grid(1, 2, panel_in=2 * PANEL_IN)
+    pooled, by_tier = panels[0]
+    _scatter(pooled, told.policies)
+    pooled.set_title("all tiers")
+    _scatter(by_tier, told.policies_by_tier, named=False)
+    by_tier.set_title("tier by tier")
+    for panel in panels[0]:
         panel.set_xlabel("mean score, real")
         panel.set_ylabel("mean score, sim")
     figure.suptitle(f"{told.backend} and its simulator: policies")
@@ -95,7 +98,7 @@ DRAWINGS: Mapping[str, Callable[[Comparison], Figure]] = {
 """By what they show, as the report calls it."""
 
 
-def _scatter(panel: Axes, gaps: Sequence[PolicyGap]) -> None:
+def _scatter(panel: Axes, gaps: Sequence[PolicyGap], *, named: bool = True) -> None:
     panel.axline((0.0, 0.0), slope=1.0, color="grey", linestyle="--", linewidth=0.8)
     panel.set(xlim=(0.0, 1.0), ylim=(0.0, 1.0), aspect="equal")
     for gap in gaps:
@@ -103,8 +106,9 @@ def _scatter(panel: Axes, gaps: Sequence[PolicyGap]) -> None:
             np.maximum(0.0, [[e.mean - e.low], [e.high - e.mean]]) for e in (gap.real, gap.sim)
         )
         panel.errorbar(gap.real.mean, gap.sim.mean, xerr=real, yerr=sim, fmt=".", color="tab:blue")
-        at = gap.real.mean, gap.sim.mean
-        panel.annotate(gap.policy, at, (3, 3), textcoords="offset points", fontsize="x-small")
+        if named:
+            at = gap.real.mean, gap.sim.mean
+            panel.annotate(gap.policy, at, (3, 3), textcoords="offset points", fontsize="x-small")
 
 
 def _grid(rows: int, columns: int, panel_in: float = PANEL_IN) -> tuple[Figure, Panels]:

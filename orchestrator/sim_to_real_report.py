@@ -69,7 +69,7 @@ class Comparison:
 
     real, sim: the held-out episodes and those of the same keys.
     fitted: distances on the episodes that were fitted to.
-    policies: gaps, pooled over tiers, by where the real scores are from.
+    policies: gaps over all held-out episodes, recorded or only graded, pooled over tiers.
     policies_by_tier: the same, tier by tier.
     ablation: the same episodes where the simulator is fitted and where it is not.
     """
@@ -82,8 +82,8 @@ class Comparison:
     autocorrelations: Sequence[Autocorrelation]
     responses_real: Mapping[ActionName, Response]
     responses_sim: Mapping[ActionName, Response]
-    policies: Mapping[str, Sequence[PolicyGap]]
-    policies_by_tier: Mapping[str, Sequence[PolicyGap]]
+    policies: Sequence[PolicyGap]
+    policies_by_tier: Sequence[PolicyGap]
     ablation: Sequence[Setting] = ()
 
 
@@ -141,12 +141,7 @@ def failures(told: Comparison) -> list[str]:
         for a in told.autocorrelations
         if a.fails
     ]
-    lines += [
-        f"{gap.policy} ({source}): scores {_signed(gap.gap.mean)}"
-        for source, gaps in told.policies.items()
-        for gap in gaps
-        if gap.fails
-    ]
+    lines += [f"{gap.policy}: scores {_signed(gap.gap.mean)}" for gap in told.policies if gap.fails]
     return lines
 
 
@@ -178,14 +173,11 @@ def _response_rows(told: Comparison) -> Iterator[tuple[str, ...]]:
 
 
 def _policies(told: Comparison) -> Iterator[str]:
-    for source, gaps in told.policies.items():
-        yield f"### Policies, {source}\n"
-        if not gaps:
-            yield "No episode of these was played in both worlds.\n"
-            continue
-        yield table(POLICY_COLUMNS, map(_policy_row, gaps))
-        ranked = {"policies": gaps, "policies on a tier": told.policies_by_tier[source]}
-        yield table(AGREEMENT_COLUMNS, (_agreement_row(*item) for item in ranked.items()))
+    yield "### Policies\n"
+    yield "All episodes of held-out seeds, recorded or only graded, all tiers pooled.\n"
+    yield table(POLICY_COLUMNS, map(_policy_row, told.policies))
+    ranked = {"policies": told.policies, "policies on a tier": told.policies_by_tier}
+    yield table(AGREEMENT_COLUMNS, (_agreement_row(*item) for item in ranked.items()))
 
 
 def _ablation(settings: Sequence[Setting]) -> Iterator[str]:

@@ -75,8 +75,12 @@ def test_bounds_are_the_same_again():
     assert bounds(range(3)) == bounds(range(3))
 
 
-def test_the_command_prints_a_line_each(capsys):
-    main(seeds=3, first_seed=7)
-    told = capsys.readouterr().out
+def test_the_command_prints_a_line_each_and_writes_why(capsys, tmp_path):
+    report = tmp_path / "told" / "bound.md"
+    main(seeds=3, first_seed=7, out=report)
+    printed, written = capsys.readouterr().out, report.read_text(encoding="ascii")
     for name in ("oracle", "bound", "belief", "runbook"):
-        assert name in told
+        assert name in printed
+        assert f"| {name} | 0." in written
+    assert "3 from 7" in written
+    assert "information relaxation" in written

@@ -12,7 +12,7 @@ from orchestrator import sim_to_real
 from orchestrator.environment import Environment
 from orchestrator.recordings import COLUMNS, Key, Recording, write
 from orchestrator.settings import Settings
-from orchestrator.sim_to_real import FROM_RECORDINGS, FROM_RESULTS, RealWorld, compare, simulate
+from orchestrator.sim_to_real import RealWorld, compare, simulate
 from orchestrator.sim_to_real_ablation import UNFITTED
 from orchestrator.sim_to_real_picture import DRAWINGS, draw_policies, draw_windows
 from orchestrator.sim_to_real_policies import agreement, policy_gaps, scores_of
@@ -243,12 +243,14 @@ def test_every_key_is_played_once(real):
     assert len(keys) == len(set(keys)) == len(real) + 1
 
 
-def test_all_sources_of_real_scores_are_compared(real, sim):
-    graded = [result(r.score - 0.1, policy=r.policy, tier=r.tier, seed=r.seed) for r in real]
+def test_scores_of_recorded_and_of_graded_episodes_are_pooled(real, sim):
+    """Of an episode that is both, the mean counts."""
+    assert not [gap for gap in compare(known(real), played(sim)).policies if gap.fails]
+    graded = [result(r.score - 0.2, policy=r.policy, tier=r.tier, seed=r.seed) for r in real]
     told = compare(known(real, results=graded), played(sim))
-    assert not [gap for gap in told.policies[FROM_RECORDINGS] if gap.fails]
-    assert all(gap.gap.mean == pytest.approx(0.1) for gap in told.policies[FROM_RESULTS])
-    assert all(gap.fails for gap in told.policies[FROM_RESULTS])
+    assert all(gap.gap.mean == pytest.approx(0.1) and gap.fails for gap in told.policies)
+    only_graded = compare(known(real[:1], results=graded[1:]), played(sim)).policies
+    assert sum(gap.episodes for gap in only_graded) == len(real)
 
 
 def test_what_fails_is_listed(real, sim):
@@ -283,8 +285,9 @@ def test_a_failing_cell_is_tinted_and_both_worlds_are_drawn(real, sim):
 
 
 def test_every_policy_is_named_in_the_scatter(real, sim):
-    (panel,) = draw_policies(compare(known(real), played(sim))).axes
-    assert {text.get_text() for text in panel.texts} == {"wait", "random"}
+    pooled, by_tier = draw_policies(compare(known(real), played(sim))).axes
+    assert {text.get_text() for text in pooled.texts} == {"wait", "random"}
+    assert len(by_tier.containers) == 4 * len(pooled.containers), "of four tiers"
 
 
 @pytest.fixture
@@ -315,7 +318,7 @@ def test_the_command_writes_a_report_and_its_pictures(run, tmp_path):
     assert done.exit_code == 0, done.output
     text = (tmp_path / "told" / "gap.md").read_text(encoding="ascii")
     assert f"Against the {REAL} backend" in text
-    assert FROM_RESULTS in text
+    assert "| wait | 10 |" in text, "eight that were recorded, two that were graded"
     assert f"| {UNFITTED} |" in text
     links = re.findall(r"!\[.*\]\((.*)\)", text)
     assert len(links) == len(DRAWINGS)
