@@ -25,6 +25,8 @@ LABELS: Mapping[Metric, str] = {
     Metric.MEMORY_PCT: "memory (% of limit)",
 }
 PANEL_IN, DPI = 2.4, 100
+NEAR = 0.85
+"""Names of scores beyond it stand on the left, where there is room."""
 FAILED_COLOUR = "mistyrose"
 REAL: Mapping[str, Any] = {"color": "black", "label": "real"}
 SIM: Mapping[str, Any] = {"color": "tab:orange", "label": "sim"}
@@ -107,8 +109,11 @@ def _scatter(panel: Axes, gaps: Sequence[PolicyGap], *, named: bool = True) -> N
         )
         panel.errorbar(gap.real.mean, gap.sim.mean, xerr=real, yerr=sim, fmt=".", color="tab:blue")
         if named:
-            at = gap.real.mean, gap.sim.mean
-            panel.annotate(gap.policy, at, (3, 3), textcoords="offset points", fontsize="x-small")
+            at, side = (gap.real.mean, gap.sim.mean), "left" if gap.real.mean < NEAR else "right"
+            away = 3 if side == "left" else -3, 3
+            panel.annotate(
+                gap.policy, at, away, textcoords="offset points", fontsize="x-small", ha=side
+            )
 
 
 def _grid(rows: int, columns: int, panel_in: float = PANEL_IN) -> tuple[Figure, Panels]:
