@@ -232,14 +232,15 @@ def _add(w: Work, caller: int, edge: int) -> None:
     """What became of the calls below, at their caller. If that is gone, those who wait for it learn
     so at once, and nobody tells of the calls that it had made.
     """
-    forgotten = where(w.share[caller] > 0.0, 0.0, w.late[edge])
-    w.turned_away[caller] = w.turned_away[caller] + forgotten
-    w.lost[caller] = w.lost[caller] + w.lost[edge]
-    w.shifted[caller] = w.shifted[caller] + w.shifted[edge]
-    w.late[edge] = w.late[edge] - forgotten
-    w.lost[edge] = w.lost[edge] - forgotten
-    w.shifted[edge] = w.shifted[edge] - forgotten
-    w.late[caller] = w.late[caller] + w.late[edge]
+    alone = (w.share[caller] == 0.0) & (w.late[edge] > 0.0)
+    if some(alone):
+        forgotten = where(alone, w.late[edge], 0.0)
+        for total in (w.turned_away, w.lost, w.shifted):
+            total[caller] = total[caller] + forgotten
+        for total in (w.late, w.lost, w.shifted):
+            total[edge] = total[edge] - forgotten
+    for total in (w.late, w.lost, w.shifted):
+        total[caller] = total[caller] + total[edge]
 
 
 @law
