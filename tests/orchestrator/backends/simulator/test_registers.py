@@ -4,7 +4,7 @@ import numba
 import numpy as np
 import pytest
 
-from orchestrator.backends.simulator import reading
+from orchestrator.backends.simulator import reading, registers
 from orchestrator.backends.simulator.banks import bank
 from orchestrator.backends.simulator.compiled import compile_laws
 from orchestrator.backends.simulator.registers import WIDTH
@@ -45,17 +45,12 @@ def reals_in_rows(x, y, out):
     reals_law(bank(x, 0)[0], bank(y, 0)[0], bank(out, 0))
 
 
-@numba.njit(error_model="numpy")
-def wholes_in_rows(keys, out):
-    wholes_law(bank(keys, 0)[0], bank(out, 0))
-
-
 @numba.njit
 def any_above(x, bound):
     return reading.some(bank(x, 0)[0] > bound)
 
 
-reals_law, wholes_law = (numba.njit(error_model="numpy")(law) for law in (reals, wholes))
+reals_law = numba.njit(error_model="numpy")(reals)
 
 
 @pytest.mark.parametrize("pair", range(PAIRS.shape[1]))
@@ -68,7 +63,15 @@ def test_reals(pair):
     np.testing.assert_array_equal(found, expected)
 
 
-def test_wholes():
+@pytest.mark.parametrize("by_one_instruction", [True, False])
+def test_wholes_and_tables(monkeypatch, by_one_instruction):
+    monkeypatch.setattr(registers, "_GATHERS_FAST", by_one_instruction)
+    law = numba.njit(error_model="numpy")(wholes)
+
+    @numba.njit(error_model="numpy")
+    def wholes_in_rows(keys, out):
+        law(bank(keys, 0)[0], bank(out, 0))
+
     keys = np.array([0, 1, 7, 8, 2**31, 2**53 + 1, 2**63, 2**64 - 1], np.uint64)
     found, expected = np.zeros((7, WIDTH)), np.zeros((7, WIDTH))
     wholes_in_rows(keys, found)
