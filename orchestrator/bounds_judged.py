@@ -11,8 +11,6 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-import numpy as np
-
 from orchestrator.distances import Estimate, paired_gap
 from orchestrator.play_lanes import Floats
 from orchestrator.policies.heuristic import Heuristic
@@ -20,7 +18,6 @@ from orchestrator.policies.oracle import Oracle
 from orchestrator.policies.random import Random
 from orchestrator.policies.runbook import Runbook
 from orchestrator.policies.scripts import SWEEPS, TIER_SCRIPTS, WAIT_ONLY
-from orchestrator.scores import interval
 from orchestrator.sim_to_real_report import table
 from services.mesh.vocabulary import FAULTY_TIERS, WORLD_VERSION, Tier
 
@@ -91,8 +88,7 @@ Estimates = Mapping[Subject, Estimate]
 def estimates(scores: Scores) -> Iterator[tuple[Subject, Estimate]]:
     """Of every policy on every tier, and of every difference that a bound is about."""
     for (policy, tier), found in scores.items():
-        values = found.tolist()
-        yield Subject(policy, tier), Estimate(float(np.mean(values)), *interval(values))
+        yield Subject(policy, tier), Estimate.of(found.tolist())
     for bound in BOUNDS:
         policy, tier, less = bound.subject
         if less is not None and {(policy, tier), (less, tier)} <= scores.keys():
@@ -117,7 +113,7 @@ def bound_rows(found: Estimates) -> Iterator[tuple[str, ...]]:
     """A claim, and on each tier played the interval and the verdict."""
     claims: dict[str, dict[Tier, str]] = {}
     for bound, verdict in judged(found):
-        told = f"{interval_of(found[bound.subject])} {verdict}"
+        told = f"{found[bound.subject].interval} {verdict}"
         claims.setdefault(bound.claim, {})[bound.subject.tier] = told
     for claim, by_tier in claims.items():
         yield claim, *(by_tier.get(tier, "-") for tier in tiers(found) if tier in FAULTY_TIERS)
@@ -136,12 +132,8 @@ def summary(found: Estimates) -> str:
     return f"Of {len(verdicts)} bounds {hold} hold, {fail} fail, and {open_} cannot be told."
 
 
-def interval_of(found: Estimate) -> str:
-    return f"{found.low:.3f} .. {found.high:.3f}"
-
-
 def _score(found: Estimate | None) -> str:
-    return f"{found.mean:.3f} ({interval_of(found)})" if found else "-"
+    return f"{found.mean:.3f} ({found.interval})" if found else "-"
 
 
 def report(found: Estimates, seeds: Sequence[int], simulator_of: str) -> str:

@@ -1,7 +1,7 @@
 """How far two samples, two rankings or two paired runs are apart. Pure: knows no world."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,6 +19,15 @@ class Estimate(NamedTuple):
     mean: float
     low: float
     high: float
+
+    @classmethod
+    def of(cls, sample: Sequence[float]) -> Self:
+        return cls(float(np.mean(sample)), *interval(sample))
+
+    @property
+    def interval(self) -> str:
+        """From where to where, in words."""
+        return f"{self.low:.3f} .. {self.high:.3f}"
 
 
 def spread(sample: ArrayLike) -> float:
@@ -98,7 +107,7 @@ def paired_gap(sim: Sequence[float], real: Sequence[float]) -> Estimate:
     if not simulated.size:
         raise ValueError("a gap needs at least one pair")
     differences: list[float] = (simulated - recorded).tolist()
-    return Estimate(float(np.mean(differences)), *interval(differences))
+    return Estimate.of(differences)
 
 
 def autocorrelation(series: ArrayLike, lag: int = 1) -> float:

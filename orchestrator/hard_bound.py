@@ -45,12 +45,12 @@ from scipy.stats import norm
 from orchestrator import noise
 from orchestrator.backends.process.backend import ProcessBackend
 from orchestrator.backends.simulator.scene import PAYMENT
+from orchestrator.distances import Estimate
 from orchestrator.evaluate import TEST_SEEDS_FROM
 from orchestrator.flap_scores import Array, Flaps, Traffic, scores_after
 from orchestrator.play_seeds import Seeds
 from orchestrator.policies.hypotheses.flap import NOISY, STALE
 from orchestrator.progress import progress_bar
-from orchestrator.scores import interval
 from orchestrator.sim_to_real_report import table
 from orchestrator.training.vector import NUMPY
 from services.mesh import shapes
@@ -69,7 +69,7 @@ HEAD = f"""# What no agent can pass
 
 An upper bound on what an agent without the truth can score on the hard tier, by filtering; beside
 it policies on the same seeds ({{}} from {{}}), in the simulator of the {ProcessBackend.name}
-backend, world version {WORLD_VERSION}. Written by `make bounds`.
+backend, world version {WORLD_VERSION}. Written by `make hard-bound`.
 
 """
 WHY = "\n## Why\n\n" + (__doc__ or "").split("\n\n", 2)[-1]
@@ -201,7 +201,8 @@ def main(
             advance = partial(progress.advance, bar)
             what = bounds if name == BOUND else partial(played, name)
             found[name] = what(chosen, advance)
-    rows = [(name, *_in_words(scores)) for name, scores in found.items()]
+    told = {name: Estimate.of(scores) for name, scores in found.items()}
+    rows = [(name, f"{score.mean:.3f}", score.interval) for name, score in told.items()]
     shown = Table(*COLUMNS, title=f"{seeds} seeds from {first_seed}")
     for row in rows:
         shown.add_row(*row)
@@ -211,11 +212,6 @@ def main(
         out.write_text(
             HEAD.format(seeds, first_seed) + table(COLUMNS, rows) + WHY, encoding="ascii"
         )
-
-
-def _in_words(scores: list[float]) -> tuple[str, str]:
-    low, high = interval(scores)
-    return f"{np.mean(scores):.3f}", f"{low:.3f} .. {high:.3f}"
 
 
 if __name__ == "__main__":

@@ -109,8 +109,8 @@ def _scatter(panel: Axes, gaps: Sequence[PolicyGap], *, named: bool = True) -> N
         )
         panel.errorbar(gap.real.mean, gap.sim.mean, xerr=real, yerr=sim, fmt=".", color="tab:blue")
         if named:
-            at, side = (gap.real.mean, gap.sim.mean), "left" if gap.real.mean < NEAR else "right"
-            away = 3 if side == "left" else -3, 3
+            at = gap.real.mean, gap.sim.mean
+            away, side = ((3, 3), "left") if gap.real.mean < NEAR else ((-3, 3), "right")
             panel.annotate(
                 gap.policy, at, away, textcoords="offset points", fontsize="x-small", ha=side
             )

@@ -11,7 +11,7 @@ import numpy as np
 
 from orchestrator.distances import Estimate, mmrv, paired_gap, pearson, spearman
 from orchestrator.recordings import Key, Recording
-from orchestrator.scores import Result, interval
+from orchestrator.scores import Result
 from services.mesh.vocabulary import Tier
 
 HIGHEST_SCORE_GAP = 0.05
@@ -72,11 +72,9 @@ def policy_gaps(real: Scores, sim: Scores, *, by_tier: bool = False) -> list[Pol
 
 def _gap(policy: str, tier: Tier | None, pairs: Sequence[tuple[float, float]]) -> PolicyGap:
     real, sim = (list(scores) for scores in zip(*pairs, strict=True))
-    return PolicyGap(policy, tier, len(pairs), _mean(real), _mean(sim), paired_gap(sim, real))
-
-
-def _mean(scores: Sequence[float]) -> Estimate:
-    return Estimate(float(np.mean(scores)), *interval(scores))
+    return PolicyGap(
+        policy, tier, len(pairs), Estimate.of(real), Estimate.of(sim), paired_gap(sim, real)
+    )
 
 
 def agreement(gaps: Sequence[PolicyGap]) -> Agreement:

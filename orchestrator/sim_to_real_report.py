@@ -9,7 +9,6 @@ from math import isnan
 
 import numpy as np
 
-from orchestrator.distances import Estimate
 from orchestrator.recordings import Recording
 from orchestrator.sim_to_real_ablation import ABOUT, Setting, said
 from orchestrator.sim_to_real_policies import (
@@ -202,7 +201,7 @@ def _setting_row(found: Setting) -> tuple[str, ...]:
 
 def _policy_row(gap: PolicyGap) -> tuple[str, ...]:
     worlds = (
-        text for world in (gap.real, gap.sim) for text in (f"{world.mean:.3f}", _interval(world))
+        text for world in (gap.real, gap.sim) for text in (f"{world.mean:.3f}", world.interval)
     )
     low, high = _signed(gap.gap.low), _signed(gap.gap.high)
     return gap.policy, str(gap.episodes), *worlds, _signed(gap.gap.mean), f"{low} .. {high}"
@@ -216,10 +215,6 @@ def _agreement_row(what: str, gaps: Sequence[PolicyGap]) -> tuple[str, ...]:
 
 def _picture(links: Mapping[str, str], what: str, caption: str) -> str:
     return f"![{caption}]({links[what]})\n" if what in links else ""
-
-
-def _interval(estimate: Estimate) -> str:
-    return f"{estimate.low:.3f} .. {estimate.high:.3f}"
 
 
 def _signed(points: float) -> str:

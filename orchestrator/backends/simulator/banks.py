@@ -6,7 +6,6 @@ Slow to import: it loads the compiler.
 import operator
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.core.extending import models, register_model
@@ -85,15 +84,12 @@ def bank_from(typing: Any, rows: Any, first: Any) -> Any:
 
 def banks_of(shape: Any) -> Any:
     """An intrinsic that lays the arrays of `shape`, a NamedTuple of NamedTuples of arrays whose
-    first is left as it is given, into one array: (first, array) to such a tuple of banks.
+    first is left as it is given, into one array of reals: (first, array) to such a tuple of banks.
     """
-
-    def row_of(array: Any) -> types.Type:
-        return types.uint64 if array.dtype == np.uint64 else types.float64
 
     def banks(group: Any) -> types.Type:
         if not isinstance(group, tuple):
-            return Bank(row_of(group))
+            return Bank(types.float64)
         return types.BaseTuple.from_types([banks(each) for each in group], type(group))
 
     @intrinsic

@@ -65,7 +65,7 @@ class Rows:
         self.array = array
 
     @classmethod
-    def of_zeros(cls, count: int, dtype: Any, lanes: int) -> Self:
+    def of_zeros(cls, count: int, dtype: Any = np.float64, *, lanes: int) -> Self:
         return cls(np.zeros((count, lanes), dtype))
 
     def __getitem__(self, at: Any) -> Any:

@@ -144,14 +144,13 @@ class Scene(NamedTuple):
     carried: Carried
 
 
-def scene_of(parameters: Parameters, rows: Callable[[int, Any], Any]) -> Scene:
-    """A scene whose arrays `rows` makes: `rows(n, dtype)` is n numbers a lane, all 0."""
-    real = np.float64
-    by_replica = {name: rows(REPLICAS, real) for name in Condition._fields[:-2]}
-    breakers = {name: rows(SERVICES, real) for name in Condition._fields[-2:]}
+def scene_of(parameters: Parameters, rows: Callable[[int], Any]) -> Scene:
+    """A scene whose arrays `rows` makes: `rows(n)` is n reals a lane, all 0."""
+    by_replica = {name: rows(REPLICAS) for name in Condition._fields[:-2]}
+    breakers = {name: rows(SERVICES) for name in Condition._fields[-2:]}
     condition = Condition(**by_replica, **breakers)
-    work = Work(**{name: rows(EDGES, real) for name in Work._fields})
-    by_service = {name: rows(SERVICES, real) for name in Measured._fields[:-2]}
-    measured = Measured(**by_service, killed=rows(REPLICAS, real), truth=rows(METRICS, real))
-    carried = Carried(hanging=rows(EDGES, real), away=rows(SERVICES, real))
+    work = Work(**{name: rows(EDGES) for name in Work._fields})
+    by_service = {name: rows(SERVICES) for name in Measured._fields[:-2]}
+    measured = Measured(**by_service, killed=rows(REPLICAS), truth=rows(METRICS))
+    carried = Carried(hanging=rows(EDGES), away=rows(SERVICES))
     return Scene(parameters, condition, work, measured, carried)
