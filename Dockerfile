@@ -36,6 +36,7 @@ FROM python
 RUN useradd --uid 65532 --user-group --no-create-home --home-dir /tmp --shell /usr/sbin/nologin sre
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app
+COPY sre_autopilot sre_autopilot
 COPY services services
 COPY chaos chaos
 COPY orchestrator orchestrator

@@ -13,7 +13,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
 # Modules that write committed files from the vocabulary: `python -m MODULE`, run at the root.
-GENERATORS := services.mesh.compose services.mesh.prometheus orchestrator.readme
+GENERATORS := deploy.compose deploy.prometheus_config tools.documents
 
 define PYTHON_IS_FIT
 import pkgutil, sys
@@ -68,35 +68,35 @@ endif
 
 .PHONY: demo
 demo: $(READY) ## Watch an on-call engineer play easy, medium and hard
-	$(BIN)/python -m orchestrator.demo $(ARGS)
+	$(BIN)/python -m sre_autopilot.cli.demo $(ARGS)
 
 .PHONY: evaluate
 evaluate: $(READY) ## Score policies over seeds (ARGS=--help)
-	$(BIN)/python -m orchestrator.evaluate $(ARGS)
+	$(BIN)/python -m sre_autopilot.evaluation.run $(ARGS)
 
 .PHONY: evaluate-stack
 evaluate-stack: $(READY) base-image ## The same on a stack of containers of its own (ARGS=--help)
-	$(BIN)/python -m orchestrator.stack $(BIN)/python -m orchestrator.evaluate --meshes 1 $(ARGS)
+	$(BIN)/python -m deploy.local_stack $(BIN)/python -m sre_autopilot.evaluation.run --meshes 1 $(ARGS)
 
 .PHONY: calibrate
 calibrate: $(READY) ## Fit the simulator to the recordings (ARGS=docker)
-	$(BIN)/python -m orchestrator.calibrate $(or $(ARGS),process)
+	$(BIN)/python -m sre_autopilot.simulator.calibration.fit $(or $(ARGS),process)
 
 .PHONY: sim-to-real
 sim-to-real: $(READY) ## Hold the simulator against recordings, in words and pictures
-	$(BIN)/python -m orchestrator.sim_to_real $(ARGS)
+	$(BIN)/python -m sre_autopilot.evaluation.sim_to_real.command $(ARGS)
 
 .PHONY: bounds
 bounds: $(READY) ## Judge the scores of all policies on a thousand seeds a tier, in the simulator
-	$(BIN)/python -m orchestrator.bounds --out docs/bounds.md $(ARGS)
+	$(BIN)/python -m sre_autopilot.evaluation.score_checks.command --out docs/bounds.md $(ARGS)
 
 .PHONY: hard-bound
 hard-bound: $(READY) ## Tell what no agent without the truth can pass on hard
-	$(BIN)/python -m orchestrator.hard_bound --seeds 300 --out docs/hard-bound.md $(ARGS)
+	$(BIN)/python -m sre_autopilot.evaluation.score_checks.hard_bound --seeds 300 --out docs/hard-bound.md $(ARGS)
 
 .PHONY: bench
 bench: $(READY) ## Measure speed (ARGS=--help)
-	$(BIN)/python -m orchestrator.bench $(ARGS)
+	$(BIN)/python -m benchmarks.command $(ARGS)
 
 .PHONY: serve
 serve: $(READY) ## Serve the environment on port 8000 (ARGS=--help)

@@ -21,7 +21,7 @@ import typer
 from rich.console import Console
 
 import inference
-from services.mesh.vocabulary import DEFAULT_TIERS, Tier
+from sre_autopilot.world.vocabulary import DEFAULT_TIERS, Tier
 
 MODEL = "Qwen/Qwen2.5-0.5B-Instruct"
 ANSWER_S = 0.7 * inference.CALL_S  # then an answer is cut short: its asker would give up soon

@@ -25,11 +25,11 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from models import SREAction, SREObservation
-from services.mesh import sla
-from services.mesh import vocabulary as world
-from services.mesh.topology import CALLS, Service
-from services.mesh.vocabulary import ACTION_COSTS, ActionName, Tier
+from sre_autopilot.models import SREAction, SREObservation
+from sre_autopilot.world import sla
+from sre_autopilot.world import vocabulary as world
+from sre_autopilot.world.topology import CALLS, Service
+from sre_autopilot.world.vocabulary import ACTION_COSTS, ActionName, Tier
 
 ENVIRONMENT_NAME = "sre-autopilot"
 LOWEST_SCORE = 0.01  # of an unfinished episode: the grader's lowest, since 0 is outside its range
@@ -160,7 +160,7 @@ class Decision(NamedTuple):
 
 class PolicyPlayer:
     def __init__(self, name: str) -> None:
-        from orchestrator import policies  # noqa: PLC0415 - a model needs none of it
+        from sre_autopilot import policies  # noqa: PLC0415 - a model needs none of it
 
         self._policy, self._briefing = policies.load_policy(name), policies.Briefing
         self.name = self._policy.name

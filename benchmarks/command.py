@@ -11,15 +11,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.backends import BACKENDS
-from orchestrator.backends.docker.backend import DockerBackend
-from orchestrator.backends.process.backend import ProcessBackend
-from orchestrator.backends.simulator.backend import SimulatorBackend
-from orchestrator.bench_server import server_figures
-from orchestrator.bench_sessions import session_figures
-from orchestrator.bench_simulator import simulator_parts
-from orchestrator.bench_stack import stack_parts
-from orchestrator.bench_world import (
+from benchmarks.server import server_figures
+from benchmarks.sessions import session_figures
+from benchmarks.simulator import simulator_parts
+from benchmarks.stack import stack_parts
+from benchmarks.world import (
     Bounds,
     Part,
     Tree,
@@ -27,6 +23,10 @@ from orchestrator.bench_world import (
     lifecycle_figures,
     side_by_side_figures,
 )
+from orchestrator.backends import BACKENDS
+from orchestrator.backends.docker.backend import DockerBackend
+from orchestrator.backends.process.backend import ProcessBackend
+from sre_autopilot.simulator.backend import SimulatorBackend
 
 console = Console(stderr=True)
 

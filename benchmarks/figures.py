@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from grader import EpisodeRecord
+from sre_autopilot.grading import EpisodeRecord
 
 MIB = 2**20
 

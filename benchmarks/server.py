@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx
 import psutil
 
-import grader
-from orchestrator.figures import MIB, Figure, sla_met_pct
-from orchestrator.served import served
-from services.mesh.vocabulary import ActionName, Tier
+from benchmarks.figures import MIB, Figure, sla_met_pct
+from server.server_process import served
+from sre_autopilot import grading
+from sre_autopilot.world.vocabulary import ActionName, Tier
 
 CALL_TIMEOUT_S = 30.0
 
@@ -19,7 +19,7 @@ CALL_TIMEOUT_S = 30.0
 async def server_figures(runs: int, sessions: int) -> list[Figure]:
     """Healthy episodes over HTTP, first in one session, then in `sessions` at once."""
     starts, memory, alone, together = [], [], list[float](), list[float]()
-    side_by_side: list[grader.EpisodeRecord] = []
+    side_by_side: list[grading.EpisodeRecord] = []
     for run in range(runs):
         with tempfile.TemporaryDirectory() as name, tempfile.TemporaryFile() as log:
             folder, began = Path(name), time.perf_counter()
@@ -69,6 +69,6 @@ async def _overhead_ms(url: str, folder: Path, session_id: str) -> list[float]:
     ]
 
 
-def _record(folder: Path, episode_id: str) -> grader.EpisodeRecord:
+def _record(folder: Path, episode_id: str) -> grading.EpisodeRecord:
     lines = (folder / f"{episode_id}.jsonl").read_text(encoding="ascii").splitlines()
-    return next(grader.read_episodes(lines))
+    return next(grading.read_episodes(lines))

@@ -11,10 +11,10 @@ from typing import Any
 import psutil
 from websockets.asyncio.client import ClientConnection, connect
 
-from orchestrator.backends.simulator import NAME as SIMULATOR
-from orchestrator.figures import MIB, Figure
-from orchestrator.served import served
-from services.mesh.vocabulary import DEFAULT_TIERS, ActionName
+from benchmarks.figures import MIB, Figure
+from server.server_process import served
+from sre_autopilot.simulator import NAME as SIMULATOR
+from sre_autopilot.world.vocabulary import DEFAULT_TIERS, ActionName
 
 SESSIONS, STEPS = 64, 20
 THINK_S = 0.5

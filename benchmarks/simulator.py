@@ -8,17 +8,17 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from models import SREAction
+from benchmarks.figures import Figure
+from benchmarks.world import Part
 from orchestrator.backends.process.backend import ProcessBackend
-from orchestrator.backends.simulator import lane as at
-from orchestrator.backends.simulator.backend import SimulatorBackend
-from orchestrator.backends.simulator.lanes import BEGIN, seat
-from orchestrator.bench_world import Part
 from orchestrator.environment import Environment
-from orchestrator.figures import Figure
-from orchestrator.training import ID
-from orchestrator.training.vector import COMPILED, NUMPY, lanes_of
-from services.mesh.vocabulary import MAX_STEPS, ActionName, Tier
+from sre_autopilot.models import SREAction
+from sre_autopilot.simulator.backend import SimulatorBackend
+from sre_autopilot.simulator.batch import BEGIN, seat
+from sre_autopilot.simulator.gym import ID
+from sre_autopilot.simulator.gym.vector_env import COMPILED, NUMPY, lanes_of
+from sre_autopilot.simulator.rules import state_layout as at
+from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, Tier
 
 CART_POLE = "CartPole-v1"
 MANY = 1024

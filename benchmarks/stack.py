@@ -11,20 +11,20 @@ import docker
 import httpx
 import psutil
 
-from grader import EpisodeRecord
+from benchmarks.figures import MIB, Figure, sla_met_pct
+from benchmarks.world import Bounds, Part, episode_figures, lifecycle_figures
+from deploy.local_stack import Stack, build, stack
 from orchestrator.backends import make_backend, prepare
-from orchestrator.bench_world import Bounds, Part, episode_figures, lifecycle_figures
 from orchestrator.environment import Environment
 from orchestrator.errors import StackUnavailable
-from orchestrator.evaluate import TEST_SEEDS_FROM
-from orchestrator.figures import MIB, Figure, sla_met_pct
-from orchestrator.play import play
-from orchestrator.policies import load_policy
 from orchestrator.settings import Settings
-from orchestrator.stack import Stack, build, stack
-from services.mesh.stack import LABEL_PROJECT
-from services.mesh.stack import Part as Container
-from services.mesh.vocabulary import DEFAULT_TIERS, ActionName, Tier
+from sre_autopilot.evaluation.run import TEST_SEEDS_FROM
+from sre_autopilot.grading import EpisodeRecord
+from sre_autopilot.policies import load_policy
+from sre_autopilot.policies.play import play
+from sre_autopilot.world.stack import LABEL_PROJECT
+from sre_autopilot.world.stack import Part as Container
+from sre_autopilot.world.vocabulary import DEFAULT_TIERS, ActionName, Tier
 
 T = TypeVar("T")
 

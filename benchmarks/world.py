@@ -8,17 +8,17 @@ from typing import Protocol
 
 import psutil
 
-from grader import EpisodeRecord
-from models import SREAction
+from benchmarks.figures import MIB, Figure, sla_met_pct
 from orchestrator.backends.base import Backend
 from orchestrator.backends.process.backend import ProcessBackend
 from orchestrator.environment import Environment
-from orchestrator.figures import MIB, Figure, sla_met_pct
-from orchestrator.play import play
-from orchestrator.policies import load_policy
-from services.mesh.deployment import initial_deployment
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ActionName, Tier
+from sre_autopilot.grading import EpisodeRecord
+from sre_autopilot.models import SREAction
+from sre_autopilot.policies import load_policy
+from sre_autopilot.policies.play import play
+from sre_autopilot.world.deployment import initial_deployment
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ActionName, Tier
 
 WAIT = SREAction(action=ActionName.WAIT)
 

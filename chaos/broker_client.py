@@ -11,7 +11,7 @@ from typing import TypeVar
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from services.mesh.stack import FleetVerb
+from sre_autopilot.world.stack import FleetVerb
 
 T = TypeVar("T")
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Protocol
 
 from chaos.fault import NO_IMPAIRMENTS, Impairments
-from services.mesh.deployment import ReplicaId
-from services.mesh.vocabulary import IMPAIRMENT_TTL_S
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.vocabulary import IMPAIRMENT_TTL_S
 
 
 class TargetUnreachable(Exception):

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from services.mesh.deployment import Deployment, ReplicaId
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ActionName
+from sre_autopilot.world.deployment import Deployment, ReplicaId
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ActionName
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from chaos.faults.db_connection_leak import DbConnectionLeak
 from chaos.faults.flapping_network import FlappingNetwork
 from chaos.faults.noop import NoFault
 from chaos.faults.single_oom import SingleOom
-from services.mesh.draws import Stream, choice, uniform
-from services.mesh.shapes import PAIR_SHARE
-from services.mesh.topology import Service
-from services.mesh.vocabulary import Tier
+from sre_autopilot.world.draws import Stream, choice, uniform
+from sre_autopilot.world.shapes import PAIR_SHARE
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import Tier
 
 DrawFaults = Callable[[Tier, int], tuple[Fault, ...]]
 """From tier and seed to the hidden faults of an episode."""

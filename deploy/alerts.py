@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from services.mesh import rules, signals
-from services.mesh.sla import ERROR_RATE_LIMIT, P99_LIMIT_MS
-from services.mesh.stack import STEP_SECONDS, Part
-from services.mesh.topology import ENTRY, POOL_SIZE
-from services.mesh.vocabulary import MAX_STEPS, ActionName
+from deploy import recording_rules as rules
+from sre_autopilot.world import signals
+from sre_autopilot.world.sla import ERROR_RATE_LIMIT, P99_LIMIT_MS
+from sre_autopilot.world.stack import STEP_SECONDS, Part
+from sre_autopilot.world.topology import ENTRY, POOL_SIZE
+from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName
 
 
 class Alert(StrEnum):

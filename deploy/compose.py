@@ -1,4 +1,4 @@
-"""The stack as a Compose file: `python -m services.mesh.compose` writes it. Starts nothing."""
+"""The stack as a Compose file: `python -m deploy.compose` writes it. Starts nothing."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -6,14 +6,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from services.mesh import stack
-from services.mesh.deployment import ReplicaId
-from services.mesh.stack import REPLICAS, Network, Part, network_alias
-from services.mesh.topology import LIMITS, USERS
-from services.mesh.yaml import dump
+from deploy.yaml import dump
+from sre_autopilot.world import stack
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.stack import REPLICAS, Network, Part, network_alias
+from sre_autopilot.world.topology import LIMITS, USERS
 
-FILE = Path(__file__).parents[2] / "docker-compose.yml"
-HEADER = "# Written by `make generate` from services/mesh/compose.py: change that.\n"
+FILE = Path(__file__).parents[1] / "docker-compose.yml"
+HEADER = "# Written by `make generate` from deploy/compose.py: change that.\n"
 
 MESH_IMAGE = "sre-mesh:latest"
 ENVIRONMENT_IMAGE = "sre-env:latest"
@@ -201,7 +201,7 @@ def _fleet(part: Part) -> dict[str, Any]:
     # The rest depends on the first of them, so that the image is built whatever is asked for.
     built = {"build": _build("Dockerfile")} if part == FLEETS[0] else {}
     own = {
-        "command": ["python", "-m", "orchestrator.fleet"],
+        "command": ["python", "-m", "orchestrator.broker.app"],
         "environment": {"SRE_PROJECT": "${COMPOSE_PROJECT_NAME}"},
         "volumes": ["${SRE_DOCKER_SOCKET:-" + SOCKET + "}:" + SOCKET],
         "networks": _on(Network.CONTROL, [part]),
@@ -212,7 +212,7 @@ def _fleet(part: Part) -> dict[str, Any]:
 
 def _chaos() -> dict[str, Any]:
     return _container(ENVIRONMENT_IMAGE, SIZES[Part.CHAOS]) | {
-        "command": ["python", "-m", "chaos.app"],
+        "command": ["python", "-m", "chaos.daemon.app"],
         "environment": {"SRE_FLEET_URLS": FLEET_URLS},
         "networks": _on(Network.CONTROL, [Part.CHAOS]),
         "healthcheck": _answers(stack.CHAOS_PORT, "/healthz"),

@@ -1,6 +1,6 @@
 """A stack of containers of one's own, played in from the host: up, reached by its addresses, down.
 
-`python -m orchestrator.stack COMMAND...` runs a command whose settings name a fresh stack: an
+`python -m deploy.local_stack COMMAND...` runs a command whose settings name a fresh stack: an
 evaluation, a benchmark, the tests. Linux only, where the host reaches its containers.
 """
 
@@ -24,7 +24,7 @@ import psutil
 from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.errors import StackUnavailable
 from orchestrator.settings import PREFIX
-from services.mesh.stack import (
+from sre_autopilot.world.stack import (
     CHAOS_PORT,
     FLEET_PORT,
     HOST_ALIAS,
@@ -213,7 +213,7 @@ def _way_in(up: Stack) -> dict[str, str]:
 def main(command: Sequence[str]) -> int:
     """The exit code of `command`, run while a stack is up."""
     if not command:
-        sys.stderr.write("usage: python -m orchestrator.stack COMMAND...\n")
+        sys.stderr.write("usage: python -m deploy.local_stack COMMAND...\n")
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
     try:

@@ -1,4 +1,4 @@
-"""Writes Prometheus' configuration, rules and alerts: `python -m services.mesh.prometheus`.
+"""Writes Prometheus' configuration, rules and alerts: `python -m deploy.prometheus_config`.
 
 Starts no Prometheus; what it scrapes stands in `stack`.
 """
@@ -8,16 +8,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from services.mesh import signals, stack
-from services.mesh.alerts import alert_groups
-from services.mesh.rules import INSTANCE, INTERVAL, JOB_MESH, rule_groups
-from services.mesh.signals import ControlRoute
-from services.mesh.stack import Network, Part, network_alias
-from services.mesh.topology import USERS, Service
-from services.mesh.yaml import dump
+from deploy.alerts import alert_groups
+from deploy.recording_rules import INSTANCE, INTERVAL, JOB_MESH, rule_groups
+from deploy.yaml import dump
+from sre_autopilot.world import signals, stack
+from sre_autopilot.world.signals import ControlRoute
+from sre_autopilot.world.stack import Network, Part, network_alias
+from sre_autopilot.world.topology import USERS, Service
 
-FOLDER = Path(__file__).parents[2] / "observability"
-HEADER = "# Written by `make generate` from services/mesh/{source}.py: change that.\n"
+FOLDER = Path(__file__).parents[1] / "observability"
+HEADER = "# Written by `make generate` from sre_autopilot/world/{source}.py: change that.\n"
 CONFIG, RULES, ALERTS = "prometheus.yml", "rules.yml", "alerts.yml"
 
 PORTS: Mapping[Part, int] = MappingProxyType(

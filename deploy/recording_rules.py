@@ -5,10 +5,10 @@ Names are level:metric:operations. PromQL is written with single quotes, for YAM
 
 from typing import Any
 
-from services.mesh import signals
-from services.mesh.signals import Outcome
-from services.mesh.sla import ERROR_RATE_LIMIT, FORGIVEN_FAILURES, P99_LIMIT_MS
-from services.mesh.topology import LIMITS, Service
+from sre_autopilot.world import signals
+from sre_autopilot.world.signals import Outcome
+from sre_autopilot.world.sla import ERROR_RATE_LIMIT, FORGIVEN_FAILURES, P99_LIMIT_MS
+from sre_autopilot.world.topology import LIMITS, Service
 
 JOB_MESH = "mesh"
 """The job that scrapes the replicas: other processes have CPU and memory too."""

@@ -10,19 +10,19 @@ from typing import Any, Self, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-import grader
 from chaos import tiers
 from chaos.controller import Controller
 from chaos.fault import Impairments
-from models import SREAction, SREObservation, SREState
 from orchestrator.backends.base import Backend
 from orchestrator.episode import Episode, Plan
 from orchestrator.errors import EnvironmentClosed, EpisodeNotStarted, EpisodeOver, FaultNotInstalled
-from orchestrator.names import parse_action, parse_id, parse_seed, parse_tier
+from orchestrator.reconcile import roll_out, routing_of
 from orchestrator.recorder import Recorder
-from orchestrator.rollout import roll_out, routing_of
-from services.mesh.deployment import ReplicaId
-from services.mesh.vocabulary import Tier
+from orchestrator.validation import parse_action, parse_id, parse_seed, parse_tier
+from sre_autopilot import grading
+from sre_autopilot.models import SREAction, SREObservation, SREState
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.vocabulary import Tier
 
 T = TypeVar("T")
 
@@ -147,7 +147,7 @@ class Environment:
             backend=plan.backend,
         )
 
-    def hidden_state(self) -> grader.EpisodeRecord:
+    def hidden_state(self) -> grading.EpisodeRecord:
         """The truth: faults, cures, telemetry before noise. Never hand it to an agent.
 
         Raises EpisodeNotStarted.

@@ -4,17 +4,17 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-import grader
 from chaos.fault import NO_IMPAIRMENTS, Fault, Impairments, Intervention
-from grader import ActionRecord, FaultStory, StepRecord, TrueService
-from models import SREAction, SREObservation
 from orchestrator import noise, reward
 from orchestrator import observation as seen
 from orchestrator.actions import ACTIONS, Situation
 from orchestrator.telemetry.window import ServiceWindow, Window
-from services.mesh.deployment import Deployment, ReplicaId, initial_deployment
-from services.mesh.topology import Service
-from services.mesh.vocabulary import (
+from sre_autopilot import grading
+from sre_autopilot.grading import ActionRecord, FaultStory, StepRecord, TrueService
+from sre_autopilot.models import SREAction, SREObservation
+from sre_autopilot.world.deployment import Deployment, ReplicaId, initial_deployment
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import (
     ACTION_COSTS,
     ACTION_HISTORY_LENGTH,
     MAX_RESTARTS,
@@ -51,7 +51,7 @@ class Episode:
     stories: list[FaultStory] = field(default_factory=list)
     steps: list[StepRecord] = field(default_factory=list)
     done: bool = False
-    score: grader.Score | None = None
+    score: grading.Score | None = None
     cost_spent: int = 0
     restarts_used: int = 0
     _taken: ActionRecord | None = None
@@ -139,12 +139,12 @@ class Episode:
         if not self._over():
             return observation
         self.done = True
-        self.score = grader.grade(self.record())
+        self.score = grading.grade(self.record())
         return observation.model_copy(update={"done": True, "reward": self.score.total})
 
-    def record(self) -> grader.EpisodeRecord:
+    def record(self) -> grading.EpisodeRecord:
         """The grader's view of the episode so far."""
-        return grader.EpisodeRecord(
+        return grading.EpisodeRecord(
             episode_id=self.plan.episode_id,
             world_version=WORLD_VERSION,
             backend=self.plan.backend,
@@ -201,7 +201,7 @@ class Episode:
     def _over(self) -> bool:
         if self.step >= MAX_STEPS:
             return True
-        healed = grader.recovered_at(self.steps, self.stories) is not None
+        healed = grading.recovered_at(self.steps, self.stories) is not None
         return healed and self.plan.tier is not Tier.CONTROL
 
 

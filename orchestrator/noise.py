@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.mesh.draws import Stream, normal, uniform
+from sre_autopilot.world.draws import Stream, normal, uniform
 
 LATENCY_NOISE_RATIO = 0.08
 ERROR_RATE_NOISE = 0.005

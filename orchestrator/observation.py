@@ -4,12 +4,12 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from grader import TrueEdge
-from models import ServiceMetrics, TraceEdge
 from orchestrator import noise
 from orchestrator.telemetry.window import EdgeCall, ServiceWindow, Window
-from services.mesh.sla import ERROR_RATE_LIMIT, P99_LIMIT_MS
-from services.mesh.topology import Service
+from sre_autopilot.grading import TrueEdge
+from sre_autopilot.models import ServiceMetrics, TraceEdge
+from sre_autopilot.world.sla import ERROR_RATE_LIMIT, P99_LIMIT_MS
+from sre_autopilot.world.topology import Service
 
 _INDEX = {service: index for index, service in enumerate(Service)}
 _NOISES = (

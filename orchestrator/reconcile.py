@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import Protocol
 
 from orchestrator.backends.base import Lifecycle, Routing, Traffic
-from services.mesh.deployment import Deployment, ReplicaId
-from services.mesh.topology import Service
+from sre_autopilot.world.deployment import Deployment, ReplicaId
+from sre_autopilot.world.topology import Service
 
 
 class Mesh(Lifecycle, Traffic, Protocol):

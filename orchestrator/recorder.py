@@ -5,7 +5,7 @@ from itertools import count
 from pathlib import Path
 from typing import TextIO
 
-import grader
+from sre_autopilot import grading
 
 
 class Recorder:
@@ -14,19 +14,19 @@ class Recorder:
     A file of that name stays as it is: the next one is <episode_id>.2.jsonl.
     """
 
-    def __init__(self, folder: Path | None, record: grader.EpisodeRecord) -> None:
+    def __init__(self, folder: Path | None, record: grading.EpisodeRecord) -> None:
         self._file: TextIO | None = None
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = _new_file(folder, record.episode_id)
-            self._write(grader.header_line(record))
+            self._write(grading.header_line(record))
 
-    def step(self, step: grader.StepRecord) -> None:
-        self._write(grader.step_line(step))
+    def step(self, step: grading.StepRecord) -> None:
+        self._write(grading.step_line(step))
 
-    def end(self, record: grader.EpisodeRecord) -> None:
+    def end(self, record: grading.EpisodeRecord) -> None:
         """The last line; an abandoned episode has one without a score."""
-        self._write(grader.end_line(record))
+        self._write(grading.end_line(record))
         self.close()
 
     def close(self) -> None:

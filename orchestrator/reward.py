@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from models import RewardBreakdown
-from services.mesh.topology import ENTRY, Service
-from services.mesh.vocabulary import RECOVERY_WINDOWS
+from sre_autopilot.models import RewardBreakdown
+from sre_autopilot.world.topology import ENTRY, Service
+from sre_autopilot.world.vocabulary import RECOVERY_WINDOWS
 
 COST_SCALE = 10.0
 DOWN_ERROR_RATE = 0.5

@@ -6,8 +6,15 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from services.mesh.stack import CHAOS_PORT, FLEET_PORT, SPANS_PORT, Network, Part, network_alias
-from services.mesh.vocabulary import SESSION_LEASE_S
+from sre_autopilot.world.stack import (
+    CHAOS_PORT,
+    FLEET_PORT,
+    SPANS_PORT,
+    Network,
+    Part,
+    network_alias,
+)
+from sre_autopilot.world.vocabulary import SESSION_LEASE_S
 
 PREFIX = "SRE_"
 

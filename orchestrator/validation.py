@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, TypeVar, cast
 
-from models import SREAction
 from orchestrator.errors import InvalidAction, InvalidValue, UnknownName
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ActionName, Tier
+from sre_autopilot.models import SREAction
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ActionName, Tier
 
 E = TypeVar("E", bound=StrEnum)
 MAX_SEED = 2**63 - 1

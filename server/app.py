@@ -17,13 +17,13 @@ from openenv.core.env_server.types import ServerMode
 from chaos.tiers import drawing
 from orchestrator.backends import make_backend, prepare
 from orchestrator.settings import Settings
-from server.answers import handle_errors
+from server.console.page import page_routes
 from server.environment import DESCRIPTION, VERSION, MakeBackend, SREEnvironment
 from server.grading import grading_routes
-from server.messages import SoundMessages, harden_mcp
+from server.message_validation import SoundMessages, harden_mcp
 from server.monitoring import Monitoring
-from server.page import page_routes
 from server.routes import control_routes, information_routes
+from server.schemas import handle_errors
 from server.sessions import SessionServer
 
 STATELESS_PATHS = frozenset({"/reset", "/step", "/state"})

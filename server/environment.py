@@ -12,8 +12,6 @@ from openenv.core.env_server import Environment as OpenEnvEnvironment
 from openenv.core.env_server.types import EnvironmentMetadata
 
 from chaos.tiers import drawing
-from grader import EpisodeRecord, Score
-from models import SREAction, SREObservation, SREState
 from orchestrator.backends import make_backend
 from orchestrator.backends.base import Backend
 from orchestrator.environment import Environment
@@ -26,12 +24,14 @@ from orchestrator.errors import (
     SREError,
     UnknownName,
 )
-from orchestrator.play import play_async
-from orchestrator.policies import Policy
 from orchestrator.settings import Settings
+from server.mcp_tools import make_tools
 from server.monitoring import Monitoring
-from server.tools import make_tools
-from services.mesh.vocabulary import Tier
+from sre_autopilot.grading import EpisodeRecord, Score
+from sre_autopilot.models import SREAction, SREObservation, SREState
+from sre_autopilot.policies import Policy
+from sre_autopilot.policies.play import play_async
+from sre_autopilot.world.vocabulary import Tier
 
 NAME = "sre-autopilot"
 VERSION = "1.0.0"

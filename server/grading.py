@@ -10,15 +10,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from openenv.core.env_server import SessionCapacityError
 
-from grader import WEIGHTS, EpisodeRecord, Score
-from orchestrator.backends.simulator import NAME as SIMULATOR
 from orchestrator.errors import SREError
-from orchestrator.names import MAX_SEED
-from orchestrator.policies.heuristic import Heuristic
-from server.answers import Problem
+from orchestrator.validation import MAX_SEED
 from server.environment import SREEnvironment
+from server.schemas import Problem
 from server.sessions import DEFAULT_SESSION, SessionServer
-from services.mesh.vocabulary import DEFAULT_TIERS, Tier
+from sre_autopilot.grading import WEIGHTS, EpisodeRecord, Score
+from sre_autopilot.policies.heuristic import Heuristic
+from sre_autopilot.simulator import NAME as SIMULATOR
+from sre_autopilot.world.vocabulary import DEFAULT_TIERS, Tier
 
 DEFAULT_SEED = 0
 Backend = Annotated[str, Query(description="the world that the episodes are played in")]

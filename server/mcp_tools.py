@@ -7,10 +7,10 @@ from typing import Any, Protocol
 from fastmcp import FastMCP
 from openenv.core.env_server.serialization import serialize_observation
 
-from models import SREAction, SREObservation
 from orchestrator.actions import ACTIONS
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ActionName, Tier
+from sre_autopilot.models import SREAction, SREObservation
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ActionName, Tier
 
 
 class Playable(Protocol):

@@ -13,9 +13,9 @@ from itertools import product
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from orchestrator.episode import Episode
-from services.mesh import signals
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ACTION_COSTS, MAX_RESTARTS, ActionName
+from sre_autopilot.world import signals
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ACTION_COSTS, MAX_RESTARTS, ActionName
 
 SCORE_BUCKETS = tuple(tenth / 10 for tenth in range(1, 11))
 DURATION_BUCKETS_S = (0.25, 0.5, 0.55, 0.6, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, HTTPException, Query, Response
 
-from models import SREAction, SREObservation, SREState
 from orchestrator.settings import Settings
-from server.answers import Problem, ResetRequest, Seen, StepRequest
+from server.schemas import Problem, ResetRequest, Seen, StepRequest
 from server.sessions import DEFAULT_SESSION, SessionServer
-from services.mesh.vocabulary import DEFAULT_TIERS, MAX_STEPS, SEED_SPLITS, Tier
+from sre_autopilot.models import SREAction, SREObservation, SREState
+from sre_autopilot.world.vocabulary import DEFAULT_TIERS, MAX_STEPS, SEED_SPLITS, Tier
 
 DIFFICULTY = {
     Tier.EASY: "one fault; what is seen points at it",

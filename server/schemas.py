@@ -13,7 +13,6 @@ from openenv.core.env_server.serialization import serialize_observation
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.exceptions import HTTPException
 
-from models import SREAction, SREObservation
 from orchestrator.errors import (
     BackendError,
     EnvironmentClosed,
@@ -24,8 +23,9 @@ from orchestrator.errors import (
     UnknownSession,
 )
 from server.sessions import DEFAULT_SESSION
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ActionName, Tier
+from sre_autopilot.models import SREAction, SREObservation
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ActionName, Tier
 
 RETRY_AFTER_S = 5
 _UNAVAILABLE = 503

@@ -11,7 +11,7 @@ from typing import IO
 
 import httpx
 
-from orchestrator.parent import die_with_parent
+from orchestrator.backends.process.die_with_parent import die_with_parent
 from orchestrator.settings import PREFIX
 from services.runtime.spec import LOOPBACK
 

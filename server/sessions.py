@@ -17,10 +17,10 @@ from openenv.core.env_server import (
     SessionInfo,
 )
 
-from models import SREAction, SREObservation, SREState
 from orchestrator.errors import EpisodeNotStarted, UnknownSession
-from orchestrator.names import parse_id
+from orchestrator.validation import parse_id
 from server.environment import NAME, SREEnvironment
+from sre_autopilot.models import SREAction, SREObservation, SREState
 
 DEFAULT_SESSION = "default"
 CHECKS_A_LEASE = 4

@@ -9,9 +9,9 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from services.mesh.topology import Service
 from services.runtime.app import Runtime
 from services.runtime.downstream import BreakerOpen
+from sre_autopilot.world.topology import Service
 
 NO_PRODUCTS = {"products": [], "degraded": True}
 GUEST = {"token": "guest", "degraded": True}

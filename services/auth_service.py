@@ -6,9 +6,9 @@ import hmac
 from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel
 
-from services.mesh.topology import Service
 from services.runtime.app import Runtime
 from services.runtime.downstream import BreakerOpen
+from sre_autopilot.world.topology import Service
 
 GUEST = "guest"
 """Whom everybody is while user_db's breaker is open."""

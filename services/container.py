@@ -10,11 +10,11 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from services.mesh.stack import CONTROL_PORT, DATA_PORT, REPLICAS, RUNTIME_MEMORY_MB
-from services.mesh.topology import USERS
-from services.mesh.vocabulary import Release
 from services.process import serve
 from services.runtime.spec import UNUSED_SEED, ProcessSpec
+from sre_autopilot.world.stack import CONTROL_PORT, DATA_PORT, REPLICAS, RUNTIME_MEMORY_MB
+from sre_autopilot.world.topology import USERS
+from sre_autopilot.world.vocabulary import Release
 
 SPANS_VARIABLE = "SRE_SPANS_URL"
 """Names the orchestrator's receiver of spans."""

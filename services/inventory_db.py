@@ -5,10 +5,10 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Column, Integer, MetaData, String, Table, select, update
 from starlette.responses import Response
 
-from services.mesh.topology import Service
 from services.runtime.app import Runtime
 from services.runtime.catalogue import ITEM_COUNT, STOCK
 from services.runtime.cursor import CURSOR_PATHS, CursorResponse
+from sre_autopilot.world.topology import Service
 
 ITEMS = Table(
     "items",

@@ -6,9 +6,9 @@ from collections import deque
 from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel, Field
 
-from services.mesh.topology import Service
 from services.runtime.app import Runtime
 from services.runtime.downstream import BreakerOpen
+from sre_autopilot.world.topology import Service
 
 RECORDED_ORDERS = 1000
 PRICE_CENTS = 999

@@ -6,9 +6,9 @@ import itertools
 from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
-from services.mesh.topology import PROVIDER_DELAY_MEDIAN_MS, PROVIDER_DELAY_SIGMA
 from services.runtime.app import Runtime
 from services.runtime.draws import Purpose
+from sre_autopilot.world.topology import PROVIDER_DELAY_MEDIAN_MS, PROVIDER_DELAY_SIGMA
 
 
 class Charge(BaseModel):

@@ -26,7 +26,6 @@ from services import (
     product_service,
     user_db,
 )
-from services.mesh.topology import Service
 from services.runtime.app import Install, Runtime, create_app
 from services.runtime.control import create_control
 from services.runtime.link import LinkMiddleware
@@ -34,6 +33,7 @@ from services.runtime.preload import preload
 from services.runtime.server import Phases, PortServer, bind
 from services.runtime.spec import ProcessSpec
 from services.traffic import Traffic
+from sre_autopilot.world.topology import Service
 
 __all__ = ["ProcessSpec", "serve"]
 

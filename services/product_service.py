@@ -5,11 +5,11 @@ import json
 from fastapi import FastAPI
 from starlette.responses import JSONResponse, Response
 
-from services.mesh.topology import Service
 from services.runtime.app import Runtime
 from services.runtime.catalogue import PAGE_ITEMS
 from services.runtime.cursor import CURSOR_PATHS
 from services.runtime.downstream import BreakerOpen
+from sre_autopilot.world.topology import Service
 
 
 def install(app: FastAPI, runtime: Runtime) -> None:

@@ -13,13 +13,13 @@ from itertools import count
 
 import httpx
 
-from services.mesh.draws import Stream, integer_between, uniform
-from services.mesh.signals import TRAFFIC_LATENESS
-from services.mesh.topology import ARRIVALS_PER_S, ENTRY, JOURNEY_SHARES, Journey
 from services.runtime.app import Runtime
 from services.runtime.catalogue import ITEM_COUNT, USER_COUNT, password, user_name
 from services.runtime.downstream import CallFailed
 from services.runtime.spec import ProcessSpec
+from sre_autopilot.world.draws import Stream, integer_between, uniform
+from sre_autopilot.world.signals import TRAFFIC_LATENESS
+from sre_autopilot.world.topology import ARRIVALS_PER_S, ENTRY, JOURNEY_SHARES, Journey
 
 ROOT = f"http://{ENTRY}"
 

@@ -7,10 +7,10 @@ from fastapi import FastAPI, HTTPException
 from sqlalchemy import Column, Integer, MetaData, String, Table, select
 from starlette.responses import JSONResponse, Response
 
-from services.mesh.topology import Service
 from services.runtime.app import Runtime
 from services.runtime.catalogue import USER_COUNT, password, user_name
 from services.runtime.cursor import CURSOR_PATHS, CursorResponse
+from sre_autopilot.world.topology import Service
 
 HASH_ITERATIONS = 400
 """Few: about 0.2 ms of CPU, for this is a load to watch, not a secret to keep."""

@@ -14,7 +14,7 @@ from typing import Any
 from openenv.core import EnvClient
 from openenv.core.client_types import StepResult
 
-from models import SREAction, SREObservation, SREState
+from sre_autopilot.models import SREAction, SREObservation, SREState
 
 __all__ = [
     "SREAction",

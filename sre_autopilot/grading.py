@@ -16,9 +16,9 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from services.mesh import vocabulary as world
-from services.mesh.topology import ENTRY, Service
-from services.mesh.vocabulary import ACTION_COSTS, ActionName, FaultKind, Tier
+from sre_autopilot.world import vocabulary as world
+from sre_autopilot.world.topology import ENTRY, Service
+from sre_autopilot.world.vocabulary import ACTION_COSTS, ActionName, FaultKind, Tier
 
 LOWEST, SPAN = 0.01, 0.98
 WEIGHTS = {"sla": 0.30, "speed": 0.15, "budget": 0.15, "root_cause": 0.40}

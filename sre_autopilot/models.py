@@ -4,8 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.mesh.topology import Service
-from services.mesh.vocabulary import MAX_RESTARTS, MAX_STEPS, ActionName
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import MAX_RESTARTS, MAX_STEPS, ActionName
 
 
 class SREAction(BaseModel):

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from chaos.fault import NO_IMPAIRMENTS, Impairments
 from orchestrator.backends.base import Routing
 from orchestrator.telemetry.window import EdgeCall, ServiceWindow, Window
-from services.mesh.deployment import ReplicaId
-from services.mesh.draws import uniform
-from services.mesh.sla import Calls
-from services.mesh.topology import CALLS, ENTRY, LIMITS, POOL_SIZE, Service
-from services.mesh.vocabulary import OOM_EXIT_CODE, Release
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.draws import uniform
+from sre_autopilot.world.sla import Calls
+from sre_autopilot.world.topology import CALLS, ENTRY, LIMITS, POOL_SIZE, Service
+from sre_autopilot.world.vocabulary import OOM_EXIT_CODE, Release
 
 HEALTHY_P99_MS = {
     Service.API_GATEWAY: 70.0,

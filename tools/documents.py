@@ -1,6 +1,6 @@
 """Writes the tables of the documents from vocabulary and results; touches no prose.
 
-`python -m orchestrator.readme` rewrites, in place, what stands between `<!-- generated:NAME -->`
+`python -m tools.documents` rewrites, in place, what stands between `<!-- generated:NAME -->`
 and `<!-- /generated -->`; nothing of the environment imports this module.
 """
 
@@ -16,20 +16,27 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-import grader
 from chaos.faults import by_name
 from chaos.tiers import draw_faults
-from models import SREAction, SREObservation
-from orchestrator import demo, noise, reward
+from orchestrator import noise, reward
 from orchestrator.actions import ACTIONS, Action, Situation
 from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.backends.process.backend import ProcessBackend
-from orchestrator.scores import COLUMNS, PAIRED_COLUMNS, cells, paired, read_results
 from orchestrator.settings import PREFIX, Settings
-from services.mesh import shapes, sla, topology, vocabulary
-from services.mesh.deployment import initial_deployment
-from services.mesh.topology import CALLS, DATABASES, ENTRY, LIMITS, USERS
-from services.mesh.vocabulary import ACTION_COSTS, DEFAULT_TIERS, MAX_RESTARTS, ActionName, Tier
+from sre_autopilot import grading
+from sre_autopilot.cli import demo
+from sre_autopilot.evaluation.results import COLUMNS, PAIRED_COLUMNS, cells, paired, read_results
+from sre_autopilot.models import SREAction, SREObservation
+from sre_autopilot.world import shapes, sla, topology, vocabulary
+from sre_autopilot.world.deployment import initial_deployment
+from sre_autopilot.world.topology import CALLS, DATABASES, ENTRY, LIMITS, USERS
+from sre_autopilot.world.vocabulary import (
+    ACTION_COSTS,
+    DEFAULT_TIERS,
+    MAX_RESTARTS,
+    ActionName,
+    Tier,
+)
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = tuple(ROOT / name for name in ("README.md", "docs/world.md", "docs/results.md"))
@@ -37,7 +44,7 @@ RESULTS = ROOT / "docs" / "results" / "process.jsonl"
 ON_CONTAINERS = ROOT / "docs" / "results" / "docker.jsonl"
 EXAMPLE = ROOT / "docs" / "examples" / "episode.jsonl"
 """What the excerpts show: the record of `make demo`'s medium episode, on a machine at rest."""
-NUMBERS_FROM = (topology, vocabulary, sla, shapes, noise, reward, grader)
+NUMBERS_FROM = (topology, vocabulary, sla, shapes, noise, reward, grading)
 TIER_SEEDS = 200
 """So many seeds show every kind of fault that a tier can hide."""
 EXCERPT_COLUMNS = 84
@@ -158,8 +165,8 @@ def flaps() -> str:
 
 def score() -> str:
     """The formula, from the grader's constants."""
-    terms = " + ".join(f"{weight:.2f} {term}" for term, weight in grader.WEIGHTS.items())
-    return code(f"score = {grader.LOWEST:g} + {grader.SPAN:g} * ({terms})")
+    terms = " + ".join(f"{weight:.2f} {term}" for term, weight in grading.WEIGHTS.items())
+    return code(f"score = {grading.LOWEST:g} + {grading.SPAN:g} * ({terms})")
 
 
 def settings() -> str:
@@ -217,13 +224,13 @@ def screen() -> str:
 def story() -> str:
     """What the demo says of the example when it is over."""
     record = _example()
-    return code(Text.from_markup(demo.story(record, grader.grade(record))).plain)
+    return code(Text.from_markup(demo.story(record, grading.grade(record))).plain)
 
 
 def explained() -> str:
     """What the grader prints for the example."""
     with redirect_stdout(io.StringIO()) as printed:
-        grader.main([str(EXAMPLE), "--explain"])
+        grading.main([str(EXAMPLE), "--explain"])
     asked = f"$ python grader.py {EXAMPLE.relative_to(ROOT)} --explain"
     return code(f"{asked}\n{printed.getvalue()}", "console")
 
@@ -241,8 +248,8 @@ def on_containers() -> str:
     return table(" | ".join(PAIRED_COLUMNS), rows)
 
 
-def _example() -> grader.EpisodeRecord:
-    return next(grader.read_episodes(EXAMPLE.read_text().splitlines()))
+def _example() -> grading.EpisodeRecord:
+    return next(grading.read_episodes(EXAMPLE.read_text().splitlines()))
 
 
 BLOCKS: Mapping[str, Callable[[], str]] = {

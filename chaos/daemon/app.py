@@ -1,6 +1,6 @@
 """The API of chaos: outages of replicas as desired states over HTTP. Injects nothing by itself.
 
-python -m chaos.app
+python -m chaos.daemon.app
 """
 
 import argparse
@@ -17,11 +17,11 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from pydantic import BaseModel, ConfigDict, Field
 
-from chaos.fleet_client import Fleet, FleetUnavailable
-from chaos.outages import HealReason, Outage, Outages
-from services.mesh.deployment import ReplicaId
-from services.mesh.signals import HEALED, LABEL_REASON, OUTAGES, ControlRoute
-from services.mesh.stack import CHAOS_PORT, REPLICAS
+from chaos.broker_client import Fleet, FleetUnavailable
+from chaos.daemon.outages import HealReason, Outage, Outages
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.signals import HEALED, LABEL_REASON, OUTAGES, ControlRoute
+from sre_autopilot.world.stack import CHAOS_PORT, REPLICAS
 
 FLEET_URLS = "SRE_FLEET_URLS"
 FLEET_TIMEOUT_S = 2.0

@@ -5,7 +5,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
-from chaos.fleet_client import FleetUnavailable
+from chaos.broker_client import FleetUnavailable
 
 RETRY_S = 0.5
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from chaos.cycle import Cycle, now_s, persist, set_by
-from chaos.fleet_client import Fleet, FleetUnavailable
-from services.mesh.deployment import ReplicaId
-from services.mesh.shapes import STALL_CYCLE_S
-from services.mesh.stack import REPLICAS, STALLED_CPU_SHARE
+from chaos.broker_client import Fleet, FleetUnavailable
+from chaos.daemon.duty_cycle import Cycle, now_s, persist, set_by
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.shapes import STALL_CYCLE_S
+from sre_autopilot.world.stack import REPLICAS, STALLED_CPU_SHARE
 
 PARTITION_CYCLE_S = 0.75
 """Half of a window of the containers' 1.5 s, so that every window holds whole cycles; a connect or

@@ -9,7 +9,7 @@ from chaos.faults.db_connection_leak import DbConnectionLeak
 from chaos.faults.flapping_network import FlappingNetwork
 from chaos.faults.noop import NoFault
 from chaos.faults.single_oom import SingleOom
-from services.mesh.vocabulary import FaultKind
+from sre_autopilot.world.vocabulary import FaultKind
 
 
 @runtime_checkable

@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
 from chaos.fault import Impairments, Intervention
-from services.mesh import shapes
-from services.mesh.deployment import Deployment, Replica, ReplicaId
-from services.mesh.draws import Stream, choice, uniform, uniform_between
-from services.mesh.topology import DATABASES, Service, callers_of
-from services.mesh.vocabulary import ActionName, FaultKind, Release
+from sre_autopilot.world import shapes
+from sre_autopilot.world.deployment import Deployment, Replica, ReplicaId
+from sre_autopilot.world.draws import Stream, choice, uniform, uniform_between
+from sre_autopilot.world.topology import DATABASES, Service, callers_of
+from sre_autopilot.world.vocabulary import ActionName, FaultKind, Release
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Self
 
-from services.mesh.draws import Stream, integer_between, uniform, uniform_between
-from services.mesh.shapes import FlapShape
+from sre_autopilot.world.draws import Stream, integer_between, uniform, uniform_between
+from sre_autopilot.world.shapes import FlapShape
 
 
 @dataclass(frozen=True, slots=True)

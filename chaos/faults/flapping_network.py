@@ -13,11 +13,11 @@ from typing import Any, ClassVar, Self
 
 from chaos.fault import Impairments, Intervention
 from chaos.faults.flap import Flap
-from services.mesh import shapes
-from services.mesh.deployment import Deployment, ReplicaId
-from services.mesh.draws import Stream, choice, in_turn, uniform, uniform_between
-from services.mesh.topology import Service
-from services.mesh.vocabulary import SCALE_UP_STEPS, ActionName, FaultKind, FlapCause, Release
+from sre_autopilot.world import shapes
+from sre_autopilot.world.deployment import Deployment, ReplicaId
+from sre_autopilot.world.draws import Stream, choice, in_turn, uniform, uniform_between
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import SCALE_UP_STEPS, ActionName, FaultKind, FlapCause, Release
 
 
 @dataclass(frozen=True, slots=True)

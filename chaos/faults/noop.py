@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from chaos.fault import Impairments, Intervention
-from services.mesh.deployment import Deployment, ReplicaId
-from services.mesh.vocabulary import ActionName, FaultKind
+from sre_autopilot.world.deployment import Deployment, ReplicaId
+from sre_autopilot.world.vocabulary import ActionName, FaultKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from chaos.fault import Impairments, Intervention
-from services.mesh.deployment import Deployment, ReplicaId
-from services.mesh.draws import Stream, choice, uniform, uniform_between
-from services.mesh.shapes import OOM_LEAK_MB_PER_STEP, OOM_RESTART_CURES
-from services.mesh.topology import LIMITS, Service
-from services.mesh.vocabulary import ActionName, FaultKind, Release
+from sre_autopilot.world.deployment import Deployment, ReplicaId
+from sre_autopilot.world.draws import Stream, choice, uniform, uniform_between
+from sre_autopilot.world.shapes import OOM_LEAK_MB_PER_STEP, OOM_RESTART_CURES
+from sre_autopilot.world.topology import LIMITS, Service
+from sre_autopilot.world.vocabulary import ActionName, FaultKind, Release
 
 SERVICES = tuple(Service)
 

@@ -6,7 +6,7 @@ from orchestrator.actions.restart import Restart
 from orchestrator.actions.rollback import Rollback
 from orchestrator.actions.scale_up import ScaleUp
 from orchestrator.actions.wait import Wait
-from services.mesh.vocabulary import ActionName
+from sre_autopilot.world.vocabulary import ActionName
 
 _ACTIONS: tuple[Action, ...] = (Restart(), ScaleUp(), CircuitBreak(), Rollback(), Wait())
 ACTIONS: dict[ActionName, Action] = {action.name: action for action in _ACTIONS}

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.mesh.deployment import Deployment
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ActionName
+from sre_autopilot.world.deployment import Deployment
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ActionName
 
 
 @dataclass(frozen=True, slots=True)

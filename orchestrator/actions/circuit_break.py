@@ -1,9 +1,9 @@
 """Opens the breaker of a service at all of its callers."""
 
 from orchestrator.actions.action import Situation
-from services.mesh.deployment import Deployment
-from services.mesh.topology import ENTRY, Service
-from services.mesh.vocabulary import ActionName
+from sre_autopilot.world.deployment import Deployment
+from sre_autopilot.world.topology import ENTRY, Service
+from sre_autopilot.world.vocabulary import ActionName
 
 
 class CircuitBreak:

@@ -1,9 +1,9 @@
 """Kills a service's replicas and starts them again. Never says whether that cured anything."""
 
 from orchestrator.actions.action import Situation
-from services.mesh.deployment import Deployment
-from services.mesh.topology import Service
-from services.mesh.vocabulary import MAX_RESTARTS, ActionName
+from sre_autopilot.world.deployment import Deployment
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import MAX_RESTARTS, ActionName
 
 
 class Restart:

@@ -1,9 +1,9 @@
 """Puts the last good release of a service in place of the current one, without downtime."""
 
 from orchestrator.actions.action import Situation
-from services.mesh.deployment import Deployment
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ActionName, Release
+from sre_autopilot.world.deployment import Deployment
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ActionName, Release
 
 
 class Rollback:

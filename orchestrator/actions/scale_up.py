@@ -1,9 +1,9 @@
 """Starts the standby of a service beside its first replica."""
 
 from orchestrator.actions.action import Situation
-from services.mesh.deployment import Deployment
-from services.mesh.topology import MAX_REPLICAS, Service
-from services.mesh.vocabulary import ActionName
+from sre_autopilot.world.deployment import Deployment
+from sre_autopilot.world.topology import MAX_REPLICAS, Service
+from sre_autopilot.world.vocabulary import ActionName
 
 
 class ScaleUp:

@@ -1,9 +1,9 @@
 """Does nothing, for one window."""
 
 from orchestrator.actions.action import Situation
-from services.mesh.deployment import Deployment
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ActionName
+from sre_autopilot.world.deployment import Deployment
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ActionName
 
 
 class Wait:

@@ -2,14 +2,12 @@
 
 import asyncio
 import logging
+import pkgutil
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
 from orchestrator.backends.base import Backend
-from orchestrator.backends.docker.backend import DockerBackend
-from orchestrator.backends.process.backend import ProcessBackend
-from orchestrator.backends.simulator import NAME as SIMULATOR
 from orchestrator.errors import BackendError, UnknownName
 from orchestrator.settings import Settings
 
@@ -18,28 +16,27 @@ PREPARE_TIMEOUT_S = 60.0
 log = logging.getLogger(__name__)
 
 
-def _simulator(settings: Settings) -> Backend:
-    # Late, for it needs NumPy, whose threads no process may have that is to be forked.
-    from orchestrator.backends.simulator.backend import SimulatorBackend  # noqa: PLC0415
-
-    return SimulatorBackend.of(settings)
-
-
-BACKENDS: Mapping[str, Callable[[Settings], Backend]] = {
-    ProcessBackend.name: ProcessBackend.of,
-    DockerBackend.name: DockerBackend,
-    SIMULATOR: _simulator,
+BACKENDS: Mapping[str, str] = {
+    "process": "orchestrator.backends.process.backend:ProcessBackend",
+    "docker": "orchestrator.backends.docker.backend:DockerBackend",
+    "simulator": "sre_autopilot.simulator.backend:SimulatorBackend",
 }
+"""Data, not imports: NumPy has threads, which no process may have that is to be forked."""
 
 
 def make_backend(settings: Settings) -> Callable[[], Backend]:
-    """A factory of the world that the settings name; calling it costs nothing yet.
+    """A factory of the world that the settings name, or of anybody's as "module:Class".
 
-    Raises UnknownName.
+    Calling it costs nothing yet. Raises UnknownName.
     """
-    if settings.backend not in BACKENDS:
-        raise UnknownName("backend", settings.backend, BACKENDS)
-    return partial(BACKENDS[settings.backend], settings)
+    name = settings.backend
+    if name not in BACKENDS and ":" not in name:
+        raise UnknownName("backend", name, (*BACKENDS, "module:Class"))
+    try:
+        backend = pkgutil.resolve_name(BACKENDS.get(name, name))
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UnknownName("backend", f"{name} ({error})", (*BACKENDS, "module:Class")) from error
+    return partial(backend.of, settings)
 
 
 async def prepare(settings: Settings) -> None:
@@ -47,8 +44,10 @@ async def prepare(settings: Settings) -> None:
 
     The other worlds are made when they are played in. Raises BackendError.
     """
-    if settings.backend != DockerBackend.name:
+    if settings.backend != "docker":
         return
+    from orchestrator.backends.docker.backend import DockerBackend  # noqa: PLC0415
+
     give_up_s = time.monotonic() + PREPARE_TIMEOUT_S
     stack = DockerBackend(settings)
     try:

@@ -9,9 +9,9 @@ from typing import Protocol
 
 from chaos.controller import FaultSurface
 from orchestrator.telemetry.window import Window
-from services.mesh.deployment import ReplicaId
-from services.mesh.topology import Service
-from services.mesh.vocabulary import Release
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import Release
 
 
 class Lifecycle(Protocol):

@@ -21,25 +21,25 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from chaos.fleet_client import ContainerState
+from chaos.broker_client import ContainerState
+from orchestrator.broker.docker_engine import TIMEOUT_S, DockerEngine, EngineFailed
+from orchestrator.broker.reviver import Keeper
+from orchestrator.broker.verbs import VERB, Broker, Engine
 from orchestrator.errors import UnknownName
-from orchestrator.fleet_broker import VERB, Broker, Engine
-from orchestrator.fleet_engine import TIMEOUT_S, DockerEngine, EngineFailed
-from orchestrator.fleet_keeper import Keeper
-from services.mesh.signals import (
+from sre_autopilot.world.signals import (
     FLEET_REFUSALS,
     FLEET_REVIVALS,
     LABEL_CONTAINER_NAME,
     LABEL_REASON,
     ControlRoute,
 )
-from services.mesh.stack import FLEET_PORT, PROJECT
+from sre_autopilot.world.stack import FLEET_PORT, PROJECT
 
 METRICS_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MAX_BODY_BYTES = 1024
 SHUTDOWN_TIMEOUT_S = 1
 
-log = logging.getLogger("orchestrator.fleet")  # run as a program, __name__ is another
+log = logging.getLogger("orchestrator.broker.app")  # run as a program, __name__ is another
 
 
 class Refusal(StrEnum):

@@ -21,7 +21,7 @@ from requests.exceptions import ReadTimeout
 from urllib3.exceptions import HTTPError
 
 from orchestrator.errors import BackendError
-from services.mesh.stack import (
+from sre_autopilot.world.stack import (
     CPU_PERIOD_US,
     LABEL_CONTAINER,
     LABEL_MESH_ADDRESS,

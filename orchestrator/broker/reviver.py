@@ -16,9 +16,9 @@ from typing import Protocol
 
 import anyio
 
-from orchestrator.fleet_engine import EXITED, Container, EngineFailed
-from services.mesh.stack import REPLICAS, Part
-from services.mesh.topology import LIMITS, Service
+from orchestrator.broker.docker_engine import EXITED, Container, EngineFailed
+from sre_autopilot.world.stack import REPLICAS, Part
+from sre_autopilot.world.topology import LIMITS, Service
 
 LOOK_EVERY_S = 1.0
 PART_GRACE_S = 0.0

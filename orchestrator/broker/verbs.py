@@ -13,11 +13,11 @@ from typing import Any, Protocol
 import anyio
 from pydantic import BaseModel, ConfigDict, Field
 
-from chaos.fleet_client import ContainerState
+from chaos.broker_client import ContainerState
+from orchestrator.broker.docker_engine import RUNNING, Container, ContainerMissing
+from orchestrator.broker.reviver import SERVICES, Ward
 from orchestrator.errors import UnknownName
-from orchestrator.fleet_engine import RUNNING, Container, ContainerMissing
-from orchestrator.fleet_keeper import SERVICES, Ward
-from services.mesh.stack import (
+from sre_autopilot.world.stack import (
     STALLED_CPU_SHARE,
     STARTING_CPU_CORES,
     FleetVerb,
@@ -25,7 +25,7 @@ from services.mesh.stack import (
     Part,
     network_alias,
 )
-from services.mesh.topology import LIMITS
+from sre_autopilot.world.topology import LIMITS
 
 MAX_GRACE_S = 10.0
 

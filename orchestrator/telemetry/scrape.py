@@ -3,7 +3,7 @@
 from prometheus_client.parser import text_string_to_metric_families
 
 from orchestrator.telemetry.window import BOUNDS_S, NO_CALLS, Sample
-from services.mesh.signals import (
+from sre_autopilot.world.signals import (
     CLIENT_DURATION,
     CPU_SECONDS,
     LABEL_OUTCOME,

@@ -18,8 +18,8 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from orchestrator.telemetry.window import EdgeCall
-from services.mesh.signals import SPAN_OUTCOME, SPAN_PEER, Outcome
 from services.runtime.spec import LOOPBACK
+from sre_autopilot.world.signals import SPAN_OUTCOME, SPAN_PEER, Outcome
 
 TRACES_PATH = "/v1/traces"
 RETENTION_S = 10.0

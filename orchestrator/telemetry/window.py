@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from services.mesh.deployment import ReplicaId
-from services.mesh.signals import DURATION_BUCKETS_S, Outcome
-from services.mesh.sla import Calls, is_met
-from services.mesh.topology import LIMITS, MAX_REPLICAS, Service
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.signals import DURATION_BUCKETS_S, Outcome
+from sre_autopilot.world.sla import Calls, is_met
+from sre_autopilot.world.topology import LIMITS, MAX_REPLICAS, Service
 
 
 @dataclass(frozen=True, slots=True)

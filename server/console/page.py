@@ -9,9 +9,9 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from grader import BUDGET_UNITS
-from services.mesh import sla
-from services.mesh.vocabulary import ACTION_COSTS, ActionName
+from sre_autopilot.grading import BUDGET_UNITS
+from sre_autopilot.world import sla
+from sre_autopilot.world.vocabulary import ACTION_COSTS, ActionName
 
 PAGE = Path(__file__).with_name("page.html")
 WORLD_MARK = "__WORLD__"

@@ -12,9 +12,6 @@ from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.metrics import NoOpMeterProvider
 from sqlalchemy import Table
 
-from services.mesh.signals import Outcome
-from services.mesh.topology import CALL_TIMEOUT_S, LIMITS, USER_TIMEOUT_S
-from services.mesh.vocabulary import Release
 from services.runtime.admission import AdmissionMiddleware
 from services.runtime.downstream import CallFailed, Downstream, MeshTransport
 from services.runtime.draws import Draws
@@ -25,6 +22,9 @@ from services.runtime.pool import Pool, PoolExhausted
 from services.runtime.routing import Routing
 from services.runtime.spec import ProcessSpec
 from services.runtime.tracing import Tracing
+from sre_autopilot.world.signals import Outcome
+from sre_autopilot.world.topology import CALL_TIMEOUT_S, LIMITS, USER_TIMEOUT_S
+from sre_autopilot.world.vocabulary import Release
 
 
 class Runtime:

@@ -6,13 +6,13 @@ from typing import Literal
 from fastapi import FastAPI, Response
 from pydantic import BaseModel, ConfigDict
 
-from services.mesh.signals import ControlRoute
-from services.mesh.topology import LIMITS
-from services.mesh.vocabulary import Release
 from services.runtime.app import Runtime
 from services.runtime.governor import Governor
 from services.runtime.impairments import Impaired, Impairments
 from services.runtime.routing import RoutingTable
+from sre_autopilot.world.signals import ControlRoute
+from sre_autopilot.world.topology import LIMITS
+from sre_autopilot.world.vocabulary import Release
 
 USERS_CORES = 1.0
 METRICS_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"

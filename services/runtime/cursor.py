@@ -6,9 +6,9 @@ from sqlalchemy import Executable
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from services.mesh.topology import Service
 from services.runtime.link import hung_up
 from services.runtime.pool import Pool
+from sre_autopilot.world.topology import Service
 
 CURSOR_PATHS = {Service.USER_DB: "/users", Service.INVENTORY_DB: "/items"}
 """Where a database streams its table from."""

@@ -15,11 +15,11 @@ from opentelemetry.instrumentation.httpx import AsyncOpenTelemetryTransport
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.trace import TracerProvider
 
-from services.mesh.signals import SPAN_OUTCOME, SPAN_PEER, Outcome
-from services.mesh.topology import Service
 from services.runtime.link import Link
 from services.runtime.metrics import Metrics
 from services.runtime.routing import Endpoint, Routing
+from sre_autopilot.world.signals import SPAN_OUTCOME, SPAN_PEER, Outcome
+from sre_autopilot.world.topology import Service
 
 NO_LIMIT = httpx.Limits(max_connections=0, keepalive_expiry=5.0)
 

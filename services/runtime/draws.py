@@ -3,7 +3,7 @@
 from collections import Counter
 from enum import IntEnum
 
-from services.mesh.draws import Stream, log_normal, normal, uniform
+from sre_autopilot.world.draws import Stream, log_normal, normal, uniform
 
 
 class Purpose(IntEnum):

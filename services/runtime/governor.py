@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import time
 
-from services.mesh.shapes import STALL_CYCLE_S
+from sre_autopilot.world.shapes import STALL_CYCLE_S
 
 _BURN = bytes(1 << 18)
 

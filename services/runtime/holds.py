@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import httpx
 
-from services.mesh.topology import Service
 from services.runtime.cursor import CURSOR_PATHS
 from services.runtime.pool import Pool, PoolExhausted
 from services.runtime.routing import Routing
+from sre_autopilot.world.topology import Service
 
 OPENING_TIMEOUT_S = 0.4
 

@@ -9,10 +9,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.mesh.topology import DATABASES
 from services.runtime.governor import Governor
 from services.runtime.holds import Holds
 from services.runtime.link import Link
+from sre_autopilot.world.topology import DATABASES
 
 APPLY_TIMEOUT_S = 0.45
 LEAK_CHUNK_BYTES = 1 << 20

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from services.mesh.signals import (
+from sre_autopilot.world.signals import (
     CLIENT_DURATION,
     CPU_SECONDS,
     DURATION_BUCKETS_S,

@@ -16,15 +16,15 @@ from sqlalchemy.exc import TimeoutError as CheckoutTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from services.mesh.signals import POOL_CONNECTIONS, POOL_PENDING, POOL_TIMEOUTS
-from services.mesh.topology import (
+from services.runtime.draws import Draws, Purpose
+from sre_autopilot.world.signals import POOL_CONNECTIONS, POOL_PENDING, POOL_TIMEOUTS
+from sre_autopilot.world.topology import (
     POOL_CHECKOUT_TIMEOUT_S,
     POOL_SIZE,
     STORAGE_CONTENTION,
     STORAGE_DELAY_MEDIAN_MS,
     STORAGE_DELAY_SIGMA,
 )
-from services.runtime.draws import Draws, Purpose
 
 
 class PoolExhausted(Exception):

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from services.mesh.topology import Service
+from sre_autopilot.world.topology import Service
 
 Address = Annotated[str, StringConstraints(pattern=r"^https?://[^/]+$")]
 

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from services.mesh.draws import Stream, key
-from services.mesh.topology import USERS, Service
-from services.mesh.vocabulary import Release
+from sre_autopilot.world.draws import Stream, key
+from sre_autopilot.world.topology import USERS, Service
+from sre_autopilot.world.vocabulary import Release
 
 LOOPBACK = "127.0.0.1"
 UNUSED_SEED = -1

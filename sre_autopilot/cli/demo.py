@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-import grader
-from models import SREAction, SREObservation
-from orchestrator.served import served, started
 from orchestrator.settings import Settings
-from services.mesh.vocabulary import DEFAULT_TIERS
+from server.server_process import served, started
+from sre_autopilot import grading
+from sre_autopilot.models import SREAction, SREObservation
+from sre_autopilot.world.vocabulary import DEFAULT_TIERS
 
 POLL_S = 0.1
 LOG, LOG_TAIL = "demo.log", 2_000
@@ -51,7 +51,7 @@ def spell(action: SREAction) -> str:
     return f"{action.action} {action.service_id or ''}".strip()
 
 
-def story(record: grader.EpisodeRecord, score: grader.Score) -> str:
+def story(record: grading.EpisodeRecord, score: grading.Score) -> str:
     """What was broken, what was done, when it recovered, and the score."""
     broken = [
         f"{fault.kind} at {fault.root} (" + ", ".join(map(_pair, fault.parameters.items())) + ")"
@@ -65,7 +65,7 @@ def story(record: grader.EpisodeRecord, score: grader.Score) -> str:
         if (taken := step.action) is not None and taken.service_id is not None
     ]
     when = "never" if score.recovered_at is None else f"at step {score.recovered_at}"
-    terms = ", ".join(f"{term} {getattr(score, term):.2f}" for term in grader.WEIGHTS)
+    terms = ", ".join(f"{term} {getattr(score, term):.2f}" for term in grading.WEIGHTS)
     return "\n".join(
         (
             f"[bold]{record.tier}[/bold], seed {record.seed}",
@@ -144,8 +144,8 @@ async def play(folder: Path, arguments: Sequence[str]) -> int:
 def tell(folder: Path) -> None:
     """The story of every episode that was played to its end."""
     for file in Records(folder).files():
-        for record in grader.read_episodes(file.read_text(encoding="ascii").splitlines()):
-            out.print(story(record, grader.grade(record)))
+        for record in grading.read_episodes(file.read_text(encoding="ascii").splitlines()):
+            out.print(story(record, grading.grade(record)))
     out.print(f"records: {folder}/*.jsonl (regrade one: python grader.py FILE --explain)")
 
 

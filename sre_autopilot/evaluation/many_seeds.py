@@ -11,13 +11,13 @@ from typing import Self
 
 import numpy as np
 
-from orchestrator.backends.simulator.backend import SimulatorBackend
 from orchestrator.environment import Environment
-from orchestrator.play import play
-from orchestrator.play_lanes import Floats, NotInLanes, play_lanes
-from orchestrator.policies import load_policy
-from orchestrator.training.vector import lanes_of
-from services.mesh.vocabulary import Tier
+from sre_autopilot.evaluation.vector_play import Floats, NotInLanes, play_lanes
+from sre_autopilot.policies import load_policy
+from sre_autopilot.policies.play import play
+from sre_autopilot.simulator.backend import SimulatorBackend
+from sre_autopilot.simulator.gym.vector_env import lanes_of
+from sre_autopilot.world.vocabulary import Tier
 
 
 class Seeds:

@@ -10,9 +10,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 from scipy import stats
 
-import grader
-from services.mesh.draws import Stream
-from services.mesh.vocabulary import WORLD_VERSION, Tier
+from sre_autopilot import grading
+from sre_autopilot.world.draws import Stream
+from sre_autopilot.world.vocabulary import WORLD_VERSION, Tier
 
 CONFIDENCE = 0.95
 COLUMNS = ("tier", "policy", "episodes", "mean", "95 % interval", "recovered", "SLA met (%)")
@@ -40,9 +40,9 @@ class Result(BaseModel):
     duration_s: float
 
     @classmethod
-    def of(cls, record: grader.EpisodeRecord, policy: str) -> Self:
+    def of(cls, record: grading.EpisodeRecord, policy: str) -> Self:
         """The result of a finished episode; `policy` as it was asked for."""
-        score = grader.grade(record)
+        score = grading.grade(record)
         steps = record.steps[1:]
         met = [service.sla_met for step in steps for service in step.true.values()]
         return cls(

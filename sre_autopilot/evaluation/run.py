@@ -1,7 +1,8 @@
 """Policies x tiers x seeds on one backend: resumable, side by side, with intervals.
 
-`python -m orchestrator.evaluate --help` tells the rest. Results are JSON lines, one an episode; an
-episode that is in the file is not played again. Results of two world versions never mix.
+`python -m sre_autopilot.evaluation.run --help` tells the rest. Results are JSON lines, one an
+episode; an episode that is in the file is not played again.
+Results of two world versions never mix.
 """
 
 import os
@@ -22,13 +23,13 @@ from orchestrator.backends import make_backend
 from orchestrator.backends.base import Backend
 from orchestrator.environment import Environment
 from orchestrator.errors import SREError
-from orchestrator.names import parse_tier
-from orchestrator.play import play
-from orchestrator.policies import load_policy
-from orchestrator.progress import progress_bar
-from orchestrator.scores import COLUMNS, Result, cells, read_results
 from orchestrator.settings import Settings
-from services.mesh.vocabulary import DEFAULT_TIERS, SEED_SPLITS, WORLD_VERSION, Tier
+from orchestrator.validation import parse_tier
+from sre_autopilot.evaluation.progress import progress_bar
+from sre_autopilot.evaluation.results import COLUMNS, Result, cells, read_results
+from sre_autopilot.policies import load_policy
+from sre_autopilot.policies.play import play
+from sre_autopilot.world.vocabulary import DEFAULT_TIERS, SEED_SPLITS, WORLD_VERSION, Tier
 
 DEFAULT_POLICIES = ("oracle", "runbook", "heuristic", "random")
 TEST_SEEDS_FROM = SEED_SPLITS["test"].start

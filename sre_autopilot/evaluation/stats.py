@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from orchestrator.scores import interval
+from sre_autopilot.evaluation.results import interval
 
 FEWEST_PAIRS = 2
 Floats = np.ndarray[Any, np.dtype[np.float64]]

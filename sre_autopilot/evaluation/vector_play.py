@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 
 from chaos.tiers import draw_faults
-from models import ServiceMetrics, SREAction, SREObservation
-from orchestrator.backends.simulator import NAME
-from orchestrator.backends.simulator import lane as at
-from orchestrator.backends.simulator.lanes import BEGIN, Lanes, seat
-from orchestrator.backends.simulator.mesh import REPLICA_IDS
-from orchestrator.backends.simulator.scene import METRICS, REPLICAS, SERVICES
 from orchestrator.episode import Episode, Plan
 from orchestrator.noise import METRICS_PER_SERVICE
-from orchestrator.policies import Briefing, Policy
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ACTION_HISTORY_LENGTH, MAX_RESTARTS, ActionName, Tier
+from sre_autopilot.models import ServiceMetrics, SREAction, SREObservation
+from sre_autopilot.policies import Briefing, Policy
+from sre_autopilot.simulator import NAME
+from sre_autopilot.simulator.batch import BEGIN, Lanes, seat
+from sre_autopilot.simulator.mesh import REPLICA_IDS
+from sre_autopilot.simulator.rules import state_layout as at
+from sre_autopilot.simulator.rules.window_arrays import METRICS, REPLICAS, SERVICES
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ACTION_HISTORY_LENGTH, MAX_RESTARTS, ActionName, Tier
 
 REFUSED = "the world refused it"
 """In place of the world's reasons."""

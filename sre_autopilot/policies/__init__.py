@@ -4,13 +4,13 @@ from copy import copy
 from importlib import import_module
 
 from orchestrator.errors import UnknownName
-from orchestrator.policies.belief import Belief
-from orchestrator.policies.heuristic import Heuristic
-from orchestrator.policies.oracle import Oracle
-from orchestrator.policies.policy import Briefing, Policy
-from orchestrator.policies.random import Random
-from orchestrator.policies.runbook import Runbook
-from orchestrator.policies.scripts import SWEEPS, TIER_SCRIPTS, WAIT_ONLY
+from sre_autopilot.policies.belief import Belief
+from sre_autopilot.policies.heuristic import Heuristic
+from sre_autopilot.policies.oracle import Oracle
+from sre_autopilot.policies.policy import Briefing, Policy
+from sre_autopilot.policies.random import Random
+from sre_autopilot.policies.runbook import Runbook
+from sre_autopilot.policies.scripts import SWEEPS, TIER_SCRIPTS, WAIT_ONLY
 
 _POLICIES: tuple[Policy, ...] = (
     Oracle(),

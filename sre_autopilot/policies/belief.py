@@ -16,18 +16,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from models import SREAction, SREObservation
-from orchestrator.policies.hypotheses.deeds import Deeds
-from orchestrator.policies.hypotheses.points import INEFFECTIVE, UNIT, WRONG
-from orchestrator.policies.policy import Briefing
-from services.mesh.topology import DATABASES, Service
-from services.mesh.vocabulary import ActionName
+from sre_autopilot.models import SREAction, SREObservation
+from sre_autopilot.policies.belief_filter.action_log import Deeds
+from sre_autopilot.policies.belief_filter.score_constants import INEFFECTIVE, UNIT, WRONG
+from sre_autopilot.policies.policy import Briefing
+from sre_autopilot.world.topology import DATABASES, Service
+from sre_autopilot.world.vocabulary import ActionName
 
 if TYPE_CHECKING:
-    from orchestrator.policies.hypotheses.connections import LeakBelief
-    from orchestrator.policies.hypotheses.flap import FlapBelief
-    from orchestrator.policies.hypotheses.flap_plans import Plans
-    from orchestrator.policies.hypotheses.memory import OomBelief
+    from sre_autopilot.policies.belief_filter.connection_leak import LeakBelief
+    from sre_autopilot.policies.belief_filter.flap_planner import Plans
+    from sre_autopilot.policies.belief_filter.flapping import FlapBelief
+    from sre_autopilot.policies.belief_filter.memory_leak import OomBelief
 
 PAYMENT = Service.PAYMENT_GATEWAY
 DELAY = 0.014
@@ -51,7 +51,8 @@ class Belief:
 
     def begin(self, briefing: Briefing) -> None:
         # Late, for NumPy has threads that no process may have that is to be forked.
-        from orchestrator.policies.hypotheses import flap, flap_plans  # noqa: PLC0415
+        from sre_autopilot.policies.belief_filter import flap_planner as flap_plans  # noqa: PLC0415
+        from sre_autopilot.policies.belief_filter import flapping as flap  # noqa: PLC0415
 
         self._deeds = Deeds()
         self._oom, self._leaks = {}, []
@@ -79,7 +80,8 @@ class Belief:
         return found
 
     def _expect_leaks(self, first: SREObservation) -> None:
-        from orchestrator.policies.hypotheses import connections, memory  # noqa: PLC0415
+        from sre_autopilot.policies.belief_filter import connection_leak as connections  # noqa: PLC0415
+        from sre_autopilot.policies.belief_filter import memory_leak as memory  # noqa: PLC0415
 
         rest = memory.rest_pct(first.metrics.values())
         self._oom = {service: memory.OomBelief(service, rest) for service in Service}

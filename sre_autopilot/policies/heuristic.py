@@ -1,8 +1,8 @@
 """Restart the worst: what a first script does at three in the morning."""
 
-from models import SREAction, SREObservation
-from orchestrator.policies.policy import Briefing
-from services.mesh.vocabulary import ActionName
+from sre_autopilot.models import SREAction, SREObservation
+from sre_autopilot.policies.policy import Briefing
+from sre_autopilot.world.vocabulary import ActionName
 
 ERROR_RATE_THRESHOLD = 0.25
 

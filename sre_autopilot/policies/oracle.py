@@ -1,10 +1,10 @@
 """The one that knows: cures each fault by its cheap cure as soon as that takes. An upper bound."""
 
 from chaos.fault import Intervention
-from models import SREAction, SREObservation
 from orchestrator.episode import Episode
-from orchestrator.policies.policy import Briefing
-from services.mesh.vocabulary import ActionName
+from sre_autopilot.models import SREAction, SREObservation
+from sre_autopilot.policies.policy import Briefing
+from sre_autopilot.world.vocabulary import ActionName
 
 
 class Oracle:

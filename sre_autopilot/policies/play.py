@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from grader import EpisodeRecord, Score, grade
-from models import SREAction, SREObservation
 from orchestrator.environment import Environment
-from orchestrator.policies import Briefing, Policy
-from services.mesh.vocabulary import Tier
+from sre_autopilot.grading import EpisodeRecord, Score, grade
+from sre_autopilot.models import SREAction, SREObservation
+from sre_autopilot.policies import Briefing, Policy
+from sre_autopilot.world.vocabulary import Tier
 
 Watch = Callable[[SREAction | None, SREObservation], None]
 

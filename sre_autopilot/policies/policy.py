@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from models import SREAction, SREObservation
 from orchestrator.episode import Episode
-from services.mesh.vocabulary import Tier
+from sre_autopilot.models import SREAction, SREObservation
+from sre_autopilot.world.vocabulary import Tier
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """Any action on any service, uniformly: the floor."""
 
-from models import SREAction, SREObservation
-from orchestrator.policies.policy import Briefing
-from services.mesh.draws import Stream, choice, uniform
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ActionName
+from sre_autopilot.models import SREAction, SREObservation
+from sre_autopilot.policies.policy import Briefing
+from sre_autopilot.world.draws import Stream, choice, uniform
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ActionName
 
 
 class Random:

@@ -16,10 +16,10 @@ After each stage the rule looks away until the telemetry can have caught up.
 from collections import defaultdict
 from statistics import fmean
 
-from models import SREAction, SREObservation
-from orchestrator.policies.policy import Briefing
-from services.mesh.topology import DATABASES, Service, callers_of
-from services.mesh.vocabulary import SCALE_UP_STEPS, ActionName
+from sre_autopilot.models import SREAction, SREObservation
+from sre_autopilot.policies.policy import Briefing
+from sre_autopilot.world.topology import DATABASES, Service, callers_of
+from sre_autopilot.world.vocabulary import SCALE_UP_STEPS, ActionName
 
 MEMORY_PCT_HIGH = 60.0
 DATABASE_P99_HIGH_MS = 120.0

@@ -5,10 +5,10 @@ They are what the score must not reward: a test holds them below the bounds.
 
 from collections.abc import Sequence
 
-from models import SREAction, SREObservation
-from orchestrator.policies.policy import Briefing
-from services.mesh.topology import DATABASES, Service
-from services.mesh.vocabulary import ActionName
+from sre_autopilot.models import SREAction, SREObservation
+from sre_autopilot.policies.policy import Briefing
+from sre_autopilot.world.topology import DATABASES, Service
+from sre_autopilot.world.vocabulary import ActionName
 
 WAIT = SREAction(action=ActionName.WAIT)
 

@@ -3,13 +3,13 @@
 from typing import Self
 
 from orchestrator.backends.base import Routing
-from orchestrator.backends.composed import Composed
-from orchestrator.backends.simulator import NAME, parameters
-from orchestrator.backends.simulator.fault_surface import SimulatedFaultSurface
-from orchestrator.backends.simulator.lifecycle import SimulatedLifecycle
-from orchestrator.backends.simulator.mesh import SimulatedMesh
-from orchestrator.backends.simulator.telemetry import SimulatedTelemetry
+from orchestrator.backends.live.composed import Composed
 from orchestrator.settings import Settings
+from sre_autopilot.simulator import NAME, parameters
+from sre_autopilot.simulator.fault_surface import SimulatedFaultSurface
+from sre_autopilot.simulator.lifecycle import SimulatedLifecycle
+from sre_autopilot.simulator.mesh import SimulatedMesh
+from sre_autopilot.simulator.telemetry import SimulatedTelemetry
 
 
 class SimulatedTraffic:

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from orchestrator.backends.simulator.stories import stories
-from services.mesh.vocabulary import Tier
+from sre_autopilot.simulator.fault_table import stories
+from sre_autopilot.world.vocabulary import Tier
 
 BEGIN = -1
 """In place of an action: the lane's next episode begins, whatever became of the last."""

@@ -1,8 +1,8 @@
 """Where impairments meet simulated replicas. They hold until changed: there is no clock."""
 
 from chaos.fault import Impairments
-from orchestrator.backends.simulator.mesh import SimulatedMesh
-from services.mesh.deployment import ReplicaId
+from sre_autopilot.simulator.mesh import SimulatedMesh
+from sre_autopilot.world.deployment import ReplicaId
 
 
 class SimulatedFaultSurface:

@@ -10,9 +10,9 @@ from chaos.faults.db_connection_leak import DbConnectionLeak
 from chaos.faults.flapping_network import FlappingNetwork
 from chaos.faults.single_oom import SingleOom
 from chaos.tiers import draw_faults
-from orchestrator.backends.simulator import lane as at
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ActionName, FaultKind, FlapCause, Tier
+from sre_autopilot.simulator.rules import state_layout as at
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ActionName, FaultKind, FlapCause, Tier
 
 SERVICES, ACTIONS = tuple(Service), tuple(ActionName)
 KINDS, CAUSES = tuple(FaultKind), tuple(FlapCause)

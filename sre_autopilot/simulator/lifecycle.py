@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from orchestrator.backends.simulator.mesh import SimulatedMesh
-from services.mesh.deployment import ReplicaId
-from services.mesh.vocabulary import Release
+from sre_autopilot.simulator.mesh import SimulatedMesh
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.vocabulary import Release
 
 
 class SimulatedLifecycle:

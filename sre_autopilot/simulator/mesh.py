@@ -10,14 +10,14 @@ import numpy as np
 
 from chaos.fault import NO_IMPAIRMENTS, Impairments
 from orchestrator.backends.base import Routing
-from orchestrator.backends.simulator.impaired import spare
-from orchestrator.backends.simulator.reading import Rows
-from orchestrator.backends.simulator.scene import Parameters, Scene, scene_of
-from orchestrator.backends.simulator.window import pass_window
-from services.mesh.deployment import ReplicaId, initial_deployment
-from services.mesh.draws import Stream, folded
-from services.mesh.topology import MAX_REPLICAS, Service
-from services.mesh.vocabulary import OOM_EXIT_CODE
+from sre_autopilot.simulator.rules.array_ops import Rows
+from sre_autopilot.simulator.rules.faults import spare
+from sre_autopilot.simulator.rules.traffic import pass_window
+from sre_autopilot.simulator.rules.window_arrays import Parameters, Scene, scene_of
+from sre_autopilot.world.deployment import ReplicaId, initial_deployment
+from sre_autopilot.world.draws import Stream, folded
+from sre_autopilot.world.topology import MAX_REPLICAS, Service
+from sre_autopilot.world.vocabulary import OOM_EXIT_CODE
 
 SERVICE_INDEX = {service: index for index, service in enumerate(Service)}
 REPLICA_IDS = tuple(ReplicaId(s, i) for s in Service for i in range(MAX_REPLICAS))

@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.backends.simulator import lane as at
-from orchestrator.backends.simulator.impaired import spare
-from orchestrator.backends.simulator.lanes import Seat, Shown
-from orchestrator.backends.simulator.moves import act
-from orchestrator.backends.simulator.presented import MASKED, PRESENTED, present, reward
-from orchestrator.backends.simulator.reading import Rows
-from orchestrator.backends.simulator.scene import Parameters, scene_of
-from orchestrator.backends.simulator.transition import initial, observe
+from sre_autopilot.simulator.batch import Seat, Shown
+from sre_autopilot.simulator.rules import state_layout as at
+from sre_autopilot.simulator.rules.actions import act
+from sre_autopilot.simulator.rules.array_ops import Rows
+from sre_autopilot.simulator.rules.faults import spare
+from sre_autopilot.simulator.rules.features import MASKED, PRESENTED, present, reward
+from sre_autopilot.simulator.rules.step import initial, observe
+from sre_autopilot.simulator.rules.window_arrays import Parameters, scene_of
 
 
 class Reference:

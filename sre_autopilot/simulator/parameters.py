@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.backends.simulator.scene import BINS, Parameters
 from orchestrator.errors import UnknownName
+from sre_autopilot.simulator.rules.window_arrays import BINS, Parameters
 
 FOLDER = Path(__file__).parent / "fitted"
 _ARRAY_FIELDS = tuple(name for name in Parameters._fields if name != "normal")

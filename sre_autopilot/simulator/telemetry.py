@@ -5,14 +5,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from orchestrator.backends.simulator.mesh import SERVICE_INDEX, SimulatedMesh
-from orchestrator.backends.simulator.reading import mixed, uniform_of
-from orchestrator.backends.simulator.scene import INVENTORY_DB, ORDER_TO_INVENTORY, Scene
-from orchestrator.backends.simulator.window import TIMEOUT_MS
 from orchestrator.telemetry.window import EdgeCall, ServiceWindow, Window
-from services.mesh.draws import Stream, folded
-from services.mesh.sla import Calls
-from services.mesh.topology import ARRIVALS_PER_S, CALLS, ENTRY, USERS, Service
+from sre_autopilot.simulator.mesh import SERVICE_INDEX, SimulatedMesh
+from sre_autopilot.simulator.rules.array_ops import mixed, uniform_of
+from sre_autopilot.simulator.rules.traffic import TIMEOUT_MS
+from sre_autopilot.simulator.rules.window_arrays import INVENTORY_DB, ORDER_TO_INVENTORY, Scene
+from sre_autopilot.world.draws import Stream, folded
+from sre_autopilot.world.sla import Calls
+from sre_autopilot.world.topology import ARRIVALS_PER_S, CALLS, ENTRY, USERS, Service
 
 NO_TRACE = ""
 """Nothing was traced: a simulated call has no spans that one could look up."""

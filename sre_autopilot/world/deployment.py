@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from services.mesh.topology import MAX_REPLICAS, Service
-from services.mesh.vocabulary import BREAKER_STEPS, SCALE_UP_STEPS, Release
+from sre_autopilot.world.topology import MAX_REPLICAS, Service
+from sre_autopilot.world.vocabulary import BREAKER_STEPS, SCALE_UP_STEPS, Release
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import TypeVar
 
-from services.mesh.quantiles import standard_normal
+from sre_autopilot.world.quantiles import standard_normal
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from services.mesh.topology import CALL_TIMEOUT_S, POOL_SIZE
-from services.mesh.vocabulary import ActionName, FlapCause
+from sre_autopilot.world.topology import CALL_TIMEOUT_S, POOL_SIZE
+from sre_autopilot.world.vocabulary import ActionName, FlapCause
 
 OOM_LEAK_MB_PER_STEP = (26.0, 36.0)
 """A healthy process holds 25-45 of its 128 MiB, so the kernel kills it every 3-5 steps."""

@@ -2,8 +2,8 @@
 
 from enum import StrEnum
 
-from services.mesh.deployment import ReplicaId
-from services.mesh.topology import MAX_REPLICAS, Service
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.topology import MAX_REPLICAS, Service
 
 PROJECT = "sre-autopilot"
 """Compose's name of the stack, unless the user gives another."""

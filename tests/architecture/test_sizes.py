@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.mesh.topology import Service
+from sre_autopilot.world.topology import Service
 from tests.architecture.source import sources
 
 IN_FOLDER = {"chaos/faults": 80, "orchestrator/actions": 60}

@@ -1,4 +1,4 @@
-"""Names of services, actions, faults and tiers are written once, in services/mesh."""
+"""Names of services, actions, faults and tiers are written once, in sre_autopilot/world."""
 
 import ast
 import re
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ActionName, FaultKind, FlapCause, Tier
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ActionName, FaultKind, FlapCause, Tier
 from tests.architecture.source import product
 
 ORDINARY = {str(FaultKind.NONE)}
@@ -40,7 +40,7 @@ def test_no_name_is_spelt_out() -> None:
     found = [
         f"{source.at(node)} {node.value!r}"
         for source in product()
-        if not source.path.startswith("services/mesh/")
+        if not source.path.startswith("sre_autopilot/world/")
         for node in spelt_names(source.tree)
     ]
     assert not found, "\n".join(found)

@@ -18,7 +18,7 @@ from rich.console import Console
 
 import inference
 from baseline import Endpoint
-from services.mesh.vocabulary import MAX_STEPS, Tier
+from sre_autopilot.world.vocabulary import MAX_STEPS, Tier
 from tests.architecture.source import ROOT
 from tests.inference.lines import parse
 from tests.inference.paper_server import PaperServer

@@ -3,14 +3,15 @@
 import pytest
 import typer
 
-from orchestrator import bench, bench_world
+from benchmarks import command as bench
+from benchmarks import world as bench_world
+from benchmarks.figures import Figure, sla_met_pct
 from orchestrator.backends import BACKENDS
 from orchestrator.environment import Environment
-from orchestrator.figures import Figure, sla_met_pct
-from orchestrator.play import play
-from orchestrator.policies import load_policy
-from services.mesh.topology import Service
-from services.mesh.vocabulary import MAX_STEPS, Tier
+from sre_autopilot.policies import load_policy
+from sre_autopilot.policies.play import play
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import MAX_STEPS, Tier
 from tests.paper_mesh import PaperMesh
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from chaos.fault import Fault, Intervention
-from services.mesh.deployment import Deployment, initial_deployment
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ActionName
+from sre_autopilot.world.deployment import Deployment, initial_deployment
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ActionName
 
 START = initial_deployment()
 

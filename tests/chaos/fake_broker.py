@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import httpx
 
-from chaos.fleet_client import ContainerState, Fleet
-from services.mesh.stack import REPLICAS, FleetVerb
+from chaos.broker_client import ContainerState, Fleet
+from sre_autopilot.world.stack import REPLICAS, FleetVerb
 
 URL = "http://fleet.example:8200"
 

@@ -7,10 +7,10 @@ from dataclasses import asdict
 import httpx
 import pytest
 
-from chaos.fleet_client import ContainerState, Fleet, FleetUnavailable
-from services.mesh.deployment import ReplicaId
-from services.mesh.stack import STALLED_CPU_SHARE, FleetVerb
-from services.mesh.topology import USERS, Service
+from chaos.broker_client import ContainerState, Fleet, FleetUnavailable
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.stack import STALLED_CPU_SHARE, FleetVerb
+from sre_autopilot.world.topology import USERS, Service
 
 pytestmark = pytest.mark.anyio
 

@@ -7,8 +7,8 @@ import pytest
 
 from chaos.controller import Controller, TargetUnreachable
 from chaos.fault import NO_IMPAIRMENTS, Impairments
-from services.mesh.deployment import ReplicaId
-from services.mesh.topology import Service
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.topology import Service
 
 pytestmark = pytest.mark.anyio
 

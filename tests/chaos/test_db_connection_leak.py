@@ -8,10 +8,10 @@ from scipy import stats
 
 from chaos.fault import Impairments
 from chaos.faults.db_connection_leak import DbConnectionLeak
-from services.mesh.deployment import Deployment, ReplicaId, initial_deployment
-from services.mesh.shapes import LEAK_FILL_STEPS, LEAK_HOLDER_MEMORY_MB_PER_STEP
-from services.mesh.topology import CALLS, DATABASES, ENTRY, POOL_SIZE, Service, callers_of
-from services.mesh.vocabulary import MAX_STEPS, SCALE_UP_STEPS, ActionName
+from sre_autopilot.world.deployment import Deployment, ReplicaId, initial_deployment
+from sre_autopilot.world.shapes import LEAK_FILL_STEPS, LEAK_HOLDER_MEMORY_MB_PER_STEP
+from sre_autopilot.world.topology import CALLS, DATABASES, ENTRY, POOL_SIZE, Service, callers_of
+from sre_autopilot.world.vocabulary import MAX_STEPS, SCALE_UP_STEPS, ActionName
 
 Ask = Callable[..., int | None]
 

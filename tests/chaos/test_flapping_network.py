@@ -12,10 +12,10 @@ from scipy import stats
 from chaos.fault import Impairments
 from chaos.faults.flap import Flap
 from chaos.faults.flapping_network import FlappingNetwork
-from services.mesh import shapes
-from services.mesh.deployment import Deployment, ReplicaId, initial_deployment
-from services.mesh.topology import Service
-from services.mesh.vocabulary import (
+from sre_autopilot.world import shapes
+from sre_autopilot.world.deployment import Deployment, ReplicaId, initial_deployment
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import (
     BREAKER_STEPS,
     MAX_STEPS,
     SCALE_UP_STEPS,

@@ -10,9 +10,9 @@ from chaos.fault import Fault, Impairments, Intervention
 from chaos.faults import FAULTS, FaultClass, by_name, load_fault
 from chaos.faults.noop import NoFault
 from chaos.faults.single_oom import SingleOom
-from services.mesh.deployment import Deployment, ReplicaId, initial_deployment
-from services.mesh.topology import Service
-from services.mesh.vocabulary import MAX_STEPS, ActionName, FaultKind
+from sre_autopilot.world.deployment import Deployment, ReplicaId, initial_deployment
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, FaultKind
 
 START = initial_deployment()
 SHIPPED = pytest.mark.parametrize(

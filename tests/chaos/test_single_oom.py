@@ -8,10 +8,10 @@ from scipy import stats
 
 from chaos.fault import Impairments
 from chaos.faults.single_oom import SingleOom
-from services.mesh.deployment import ReplicaId, initial_deployment
-from services.mesh.shapes import OOM_LEAK_MB_PER_STEP, OOM_RESTART_CURES
-from services.mesh.topology import LIMITS, Service
-from services.mesh.vocabulary import ActionName
+from sre_autopilot.world.deployment import ReplicaId, initial_deployment
+from sre_autopilot.world.shapes import OOM_LEAK_MB_PER_STEP, OOM_RESTART_CURES
+from sre_autopilot.world.topology import LIMITS, Service
+from sre_autopilot.world.vocabulary import ActionName
 
 Ask = Callable[..., int | None]
 

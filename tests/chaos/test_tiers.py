@@ -9,10 +9,10 @@ from chaos.fault import Fault
 from chaos.faults.db_connection_leak import DbConnectionLeak
 from chaos.faults.single_oom import SingleOom
 from chaos.tiers import draw_faults, drawing
-from services.mesh.deployment import initial_deployment
-from services.mesh.shapes import PAIR_SHARE
-from services.mesh.topology import Service
-from services.mesh.vocabulary import MAX_STEPS, FaultKind, FlapCause, Tier
+from sre_autopilot.world.deployment import initial_deployment
+from sre_autopilot.world.shapes import PAIR_SHARE
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import MAX_STEPS, FaultKind, FlapCause, Tier
 
 SEEDS = range(2_000)
 KINDS = [kind for kind in FaultKind if kind is not FaultKind.NONE]

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from chaos.fault import Fault
+from deploy.local_stack import build, stack
 from orchestrator.backends import BACKENDS, make_backend
 from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.environment import Environment
 from orchestrator.settings import PREFIX, Settings
-from orchestrator.stack import build, stack
 from tests.contract.story import Plot, Told, tell
 
 FaultyMesh = Callable[..., Told]

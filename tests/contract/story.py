@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import grader
-from models import SREAction
 from orchestrator.environment import Environment
-from services.mesh.topology import Service
-from services.mesh.vocabulary import MAX_STEPS, ActionName
+from sre_autopilot import grading
+from sre_autopilot.models import SREAction
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName
 
 Script = Mapping[int, tuple[ActionName, Service]]
 WAIT = SREAction(action=ActionName.WAIT)
@@ -17,9 +17,9 @@ WAIT = SREAction(action=ActionName.WAIT)
 class Told:
     """What truly happened."""
 
-    record: grader.EpisodeRecord
+    record: grading.EpisodeRecord
 
-    def steps(self) -> Sequence[grader.StepRecord]:
+    def steps(self) -> Sequence[grading.StepRecord]:
         return self.record.steps
 
     def errors(self, service: Service) -> list[float]:
@@ -50,7 +50,7 @@ class Told:
 
     def recovered(self) -> bool:
         """Whether the episode ended because all was well again."""
-        return grader.recovered_at(self.record.steps, self.record.faults) is not None
+        return grading.recovered_at(self.record.steps, self.record.faults) is not None
 
 
 def never(_story: Told) -> bool:

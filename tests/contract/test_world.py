@@ -13,10 +13,16 @@ from chaos.faults.flap import Flap
 from chaos.faults.flapping_network import FlappingNetwork
 from chaos.faults.noop import NoFault
 from chaos.faults.single_oom import SingleOom
-from services.mesh.draws import Stream, uniform
-from services.mesh.shapes import OOM_RESTART_CURES
-from services.mesh.topology import ARRIVALS_PER_S, CALL_TIMEOUT_S, CALLS, USERS, Service
-from services.mesh.vocabulary import BREAKER_STEPS, MAX_STEPS, SCALE_UP_STEPS, ActionName, FlapCause
+from sre_autopilot.world.draws import Stream, uniform
+from sre_autopilot.world.shapes import OOM_RESTART_CURES
+from sre_autopilot.world.topology import ARRIVALS_PER_S, CALL_TIMEOUT_S, CALLS, USERS, Service
+from sre_autopilot.world.vocabulary import (
+    BREAKER_STEPS,
+    MAX_STEPS,
+    SCALE_UP_STEPS,
+    ActionName,
+    FlapCause,
+)
 
 GATEWAY, AUTH, PRODUCT = Service.API_GATEWAY, Service.AUTH_SERVICE, Service.PRODUCT_SERVICE
 ORDER, USERS_DB, ITEMS_DB = Service.ORDER_SERVICE, Service.USER_DB, Service.INVENTORY_DB

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from services.mesh import compose, stack
-from services.mesh.deployment import ReplicaId
-from services.mesh.stack import REPLICAS, Network, Part, network_alias
-from services.mesh.topology import LIMITS, USERS, Service
+from deploy import compose
+from sre_autopilot.world import stack
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.stack import REPLICAS, Network, Part, network_alias
+from sre_autopilot.world.topology import LIMITS, USERS, Service
 from tests.architecture.source import ROOT
 
 MEMORY_OF_THE_STACK_MB = 8 * 1024
@@ -49,7 +50,7 @@ def test_the_module_writes_the_file_of_its_own_tree(tmp_path) -> None:
         copied.parent.mkdir(parents=True, exist_ok=True)
         copied.write_bytes(path.read_bytes())
     # Without site packages: the writer needs the standard library alone.
-    command = [sys.executable, "-S", "-m", "services.mesh.compose"]
+    command = [sys.executable, "-S", "-m", "deploy.compose"]
     subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""}, check=True)
     assert (tmp_path / "docker-compose.yml").read_text() == compose.text()
 

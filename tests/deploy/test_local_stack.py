@@ -11,10 +11,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.backends.docker.backend import DockerBackend
-from orchestrator.errors import StackUnavailable
-from orchestrator.settings import Settings
-from orchestrator.stack import (
+from deploy.local_stack import (
     COMPOSE_FILE,
     PREFIX_OF_OURS,
     Stack,
@@ -23,8 +20,12 @@ from orchestrator.stack import (
     main,
     stack,
 )
-from services.mesh.deployment import ReplicaId
-from services.mesh.stack import (
+from orchestrator.backends.docker.backend import DockerBackend
+from orchestrator.errors import StackUnavailable
+from orchestrator.settings import Settings
+from services.runtime.spec import LOOPBACK
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.stack import (
     CHAOS_PORT,
     FLEET_PORT,
     HOST_ALIAS,
@@ -35,8 +36,7 @@ from services.mesh.stack import (
     Network,
     Part,
 )
-from services.mesh.topology import Service
-from services.runtime.spec import LOOPBACK
+from sre_autopilot.world.topology import Service
 
 FAKE = """#!{python}
 import json, os, pathlib, sys

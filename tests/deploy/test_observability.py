@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 
-from services.mesh import alerts, prometheus, rules, signals, sla, stack
-from services.mesh.alerts import Alert, alert_groups
-from services.mesh.prometheus import FOLDER
-from services.mesh.rules import rule_groups
-from services.mesh.stack import Network, Part, network_alias
-from services.mesh.topology import USERS, Service
-from services.mesh.vocabulary import MAX_STEPS
+from deploy import alerts
+from deploy import prometheus_config as prometheus
+from deploy import recording_rules as rules
+from deploy.alerts import Alert, alert_groups
+from deploy.prometheus_config import FOLDER
+from deploy.recording_rules import rule_groups
+from sre_autopilot.world import signals, sla, stack
+from sre_autopilot.world.stack import Network, Part, network_alias
+from sre_autopilot.world.topology import USERS, Service
+from sre_autopilot.world.vocabulary import MAX_STEPS
 
 RECORDED = [rule for group in rule_groups()["groups"] for rule in group["rules"]]
 ALERTED = [alert for group in alert_groups()["groups"] for alert in group["rules"]]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.mesh.yaml import LINE, dump
+from deploy.yaml import LINE, dump
 
 ASCII = st.text(st.characters(min_codepoint=32, max_codepoint=126, include_characters="\n\t"))
 WORDLIKE = st.text("noyesNul~-:# 01.e_$/'\"{}[],&*!|>%@`=<?", max_size=8)

@@ -11,10 +11,10 @@ from itertools import takewhile
 
 import pytest
 
-from orchestrator.names import parse_tier
-from orchestrator.policies import POLICY_NAMES
 from orchestrator.settings import PREFIX, Settings
+from orchestrator.validation import parse_tier
 from services.process import COLLECTOR_VARIABLE
+from sre_autopilot.policies import POLICY_NAMES
 from tests.architecture.source import ROOT
 from tests.docs.documents import commands
 from tests.docs.makefile import RECIPES, module_behind, runs_today
@@ -109,7 +109,7 @@ def test_the_two_commands_are_shown_first() -> None:
     ],
 )
 def test_arguments_that_do_not_exist_are_found(arguments: list[str], works: bool) -> None:
-    told = help_of("-m", "orchestrator.evaluate")
+    told = help_of("-m", "sre_autopilot.evaluation.run")
     if works:
         check_arguments(told, arguments)
     else:

@@ -7,15 +7,15 @@ from enum import StrEnum
 import pytest
 
 from chaos.fault import Impairments
-from grader import WEIGHTS
-from models import RewardBreakdown, ServiceMetrics, SREObservation, TraceEdge
 from orchestrator import errors
-from orchestrator.policies import POLICY_NAMES
 from orchestrator.settings import PREFIX, Settings
 from server.app import create_app
-from services.mesh import signals
-from services.mesh.topology import JOURNEY_SHARES, Service
-from services.mesh.vocabulary import ActionName, FaultKind, FlapCause, Tier
+from sre_autopilot.grading import WEIGHTS
+from sre_autopilot.models import RewardBreakdown, ServiceMetrics, SREObservation, TraceEdge
+from sre_autopilot.policies import POLICY_NAMES
+from sre_autopilot.world import signals
+from sre_autopilot.world.topology import JOURNEY_SHARES, Service
+from sre_autopilot.world.vocabulary import ActionName, FaultKind, FlapCause, Tier
 from tests.docs.documents import document, documents
 from tests.docs.makefile import RECIPES, runs_today
 

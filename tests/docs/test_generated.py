@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from orchestrator import readme
-from services.mesh.topology import CALLS, DATABASES, ENTRY, Service, callers_of
-from services.mesh.vocabulary import ACTION_COSTS, ActionName, FaultKind, Tier
+from sre_autopilot.world.topology import CALLS, DATABASES, ENTRY, Service, callers_of
+from sre_autopilot.world.vocabulary import ACTION_COSTS, ActionName, FaultKind, Tier
 from tests.docs.documents import document
+from tools import documents as readme
 
 
 def between(name: str, text: str = "") -> str:
@@ -89,7 +89,7 @@ def test_numbers_are_spelt_shortly(value, spelt) -> None:
 def test_the_table_of_numbers_has_them_with_what_is_said_of_them() -> None:
     rows = readme.numbers().splitlines()
     (row,) = [row for row in rows if row.startswith("| `FORGIVEN_FAILURES`")]
-    assert "| 1 | Low-traffic guard" in row and "`services/mesh/sla.py`" in row
+    assert "| 1 | Low-traffic guard" in row and "`sre_autopilot/world/sla.py`" in row
     assert len(rows) > 40
 
 

@@ -4,13 +4,13 @@ import re
 
 import pytest
 
-import grader
 from orchestrator import noise, reward
 from orchestrator.backends.process import backend
-from services.mesh import shapes, sla, stack, topology
-from services.mesh import vocabulary as world
-from services.mesh.topology import LIMITS, Journey, Service
-from services.mesh.vocabulary import ActionName
+from sre_autopilot import grading
+from sre_autopilot.world import shapes, sla, stack, topology
+from sre_autopilot.world import vocabulary as world
+from sre_autopilot.world.topology import LIMITS, Journey, Service
+from sre_autopilot.world.vocabulary import ActionName
 from tests.docs.documents import document
 
 SHARES = {journey: share * 100 for journey, share in topology.JOURNEY_SHARES.items()}
@@ -27,9 +27,9 @@ SENTENCES = [
     ("README.md", r"p99 latency is at most (\d+) ms and at most (\d+) %",
      [sla.P99_LIMIT_MS, 100 * sla.ERROR_RATE_LIMIT]),
     ("README.md", r"over all (\d+) steps", [world.MAX_STEPS]),
-    ("README.md", r"over the first (\d+) steps", [grader.SPEED_STEPS]),
-    ("README.md", r"what is left of (\d+) cost units", [grader.BUDGET_UNITS]),
-    ("README.md", r"cheap cure, ([\d.]+) by a `rollback`", [grader.ROLLBACK_VALUE]),
+    ("README.md", r"over the first (\d+) steps", [grading.SPEED_STEPS]),
+    ("README.md", r"what is left of (\d+) cost units", [grading.BUDGET_UNITS]),
+    ("README.md", r"cheap cure, ([\d.]+) by a `rollback`", [grading.ROLLBACK_VALUE]),
     ("README.md", r"ends at step (\d+)", [world.MAX_STEPS]),
     ("docs/world.md", r"at most (\d+) steps", [world.MAX_STEPS]),
     ("docs/world.md", r"wall-clock time: ([\d.]+) s on local processes, ([\d.]+) s on",
@@ -73,17 +73,17 @@ SENTENCES = [
     ("docs/world.md", r"error rate of ([\d.]+) or more \+ (\d+) when the last (\d+) verdicts",
      [reward.DOWN_ERROR_RATE, reward.RESOLUTION_BONUS, world.RECOVERY_WINDOWS]),
     ("docs/world.md", r"mean over (\d+) steps", [world.MAX_STEPS]),
-    ("docs/world.md", r"1 - recovered_at / (\d+)", [grader.SPEED_STEPS]),
+    ("docs/world.md", r"1 - recovered_at / (\d+)", [grading.SPEED_STEPS]),
     ("docs/world.md", r"first of the (\d+) windows", [world.RECOVERY_WINDOWS]),
     ("docs/world.md", r"1 - cost / (\d+), not below 0\) times \(([\d.]+) \+ ([\d.]+) times",
-     [grader.BUDGET_UNITS, 1 - grader.UNCURED_PENALTY, grader.UNCURED_PENALTY]),
-    ("docs/world.md", r"cheap cure\), ([\d.]+) \(by a `rollback`", [grader.ROLLBACK_VALUE]),
+     [grading.BUDGET_UNITS, 1 - grading.UNCURED_PENALTY, grading.UNCURED_PENALTY]),
+    ("docs/world.md", r"cheap cure\), ([\d.]+) \(by a `rollback`", [grading.ROLLBACK_VALUE]),
     ("docs/world.md", r"minus ([\d.]+) for each intervention on\s+a service",
-     [grader.WRONG_SERVICE_PENALTY]),
+     [grading.WRONG_SERVICE_PENALTY]),
     ("docs/world.md", r"minus ([\d.]+) for each on a root that did not help",
-     [grader.INEFFECTIVE_PENALTY]),
+     [grading.INEFFECTIVE_PENALTY]),
     ("docs/world.md", r"restart that failed its ([\d.]+)", [shapes.OOM_RESTART_CURES]),
-    ("docs/world.md", r"1 minus ([\d.]+) for each intervention", [grader.NEEDLESS_PENALTY]),
+    ("docs/world.md", r"1 minus ([\d.]+) for each intervention", [grading.NEEDLESS_PENALTY]),
     ("docs/world.md", r"met for (\d+) windows in a row", [world.RECOVERY_WINDOWS]),
 ]  # fmt: skip
 

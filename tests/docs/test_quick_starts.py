@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from orchestrator.served import free_port
-from services.mesh.vocabulary import DEFAULT_TIERS
+from server.server_process import free_port
+from sre_autopilot.world.vocabulary import DEFAULT_TIERS
 from tests.architecture.source import ROOT
 from tests.docs.documents import SERVER, Fence, document
 from tests.server.doors import until

@@ -6,10 +6,10 @@ import signal
 
 import pytest
 
-import grader
 import inference
-from services.mesh.topology import Service
-from services.mesh.vocabulary import DEFAULT_TIERS, MAX_STEPS, Tier
+from sre_autopilot import grading
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import DEFAULT_TIERS, MAX_STEPS, Tier
 from tests.inference.lines import parse
 from tests.inference.scripted_model import Reply
 
@@ -118,7 +118,7 @@ async def test_the_model_is_told_what_was_seen_and_done(stage):
 
 
 def test_the_lowest_score_is_the_graders():
-    assert inference.LOWEST_SCORE == grader.LOWEST
+    assert inference.LOWEST_SCORE == grading.LOWEST
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import inference
 from inference import pause_s, seconds
-from services.mesh.vocabulary import Tier
+from sre_autopilot.world.vocabulary import Tier
 from tests.inference.scripted_model import Reply
 
 WAIT = '{"action": "wait", "service_id": null}'

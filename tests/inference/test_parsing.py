@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference import WAIT, parse_answer
-from models import SREAction
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ActionName
+from sre_autopilot.models import SREAction
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ActionName
 
 RESTART = SREAction(action=ActionName.RESTART, service_id=Service.USER_DB)
 TEXT = '{"action": "restart", "service_id": "user_db"}'

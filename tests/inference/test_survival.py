@@ -5,9 +5,9 @@ import re
 import pytest
 
 import inference
-from models import SREObservation
-from services.mesh.topology import CALLS, Service
-from services.mesh.vocabulary import MAX_STEPS, ActionName, Tier
+from sre_autopilot.models import SREObservation
+from sre_autopilot.world.topology import CALLS, Service
+from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, Tier
 from tests.inference.lines import parse
 from tests.inference.paper_server import BUSY, Answered
 from tests.inference.scripted_model import Reply

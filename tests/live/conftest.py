@@ -18,10 +18,10 @@ from docker.errors import NotFound
 from docker.models.containers import Container
 from docker.models.images import Image
 
-from orchestrator.stack import build, host_gateway, stack
+from deploy.local_stack import build, host_gateway, stack
 from orchestrator.telemetry.spans import TRACES_PATH, SpanReceiver
-from services.mesh.stack import HOST_ALIAS, LABEL_PROJECT
 from services.process import COLLECTOR_VARIABLE
+from sre_autopilot.world.stack import HOST_ALIAS, LABEL_PROJECT
 from tests.architecture.source import ROOT
 from tests.live.whole_stack import Collector, Game, wait_until
 

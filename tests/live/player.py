@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from services.mesh.vocabulary import ActionName, Tier
+from sre_autopilot.world.vocabulary import ActionName, Tier
 
 POLL_S = 0.05
 CALL_TIMEOUT_S = 60

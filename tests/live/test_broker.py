@@ -18,10 +18,10 @@ from docker.models.containers import Container
 from docker.types import IPAMConfig, IPAMPool
 from starlette.testclient import TestClient
 
-from orchestrator.fleet import create_app
-from orchestrator.fleet_engine import LABEL_NETWORK, LABEL_ONE_OFF, DockerEngine
-from services.mesh.deployment import ReplicaId
-from services.mesh.stack import (
+from orchestrator.broker.app import create_app
+from orchestrator.broker.docker_engine import LABEL_NETWORK, LABEL_ONE_OFF, DockerEngine
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.stack import (
     CPU_PERIOD_US,
     LABEL_CONTAINER,
     LABEL_MESH_ADDRESS,
@@ -31,7 +31,7 @@ from services.mesh.stack import (
     Part,
     network_alias,
 )
-from services.mesh.topology import LIMITS, Service
+from sre_autopilot.world.topology import LIMITS, Service
 from tests.architecture.source import ROOT
 
 pytestmark = pytest.mark.live
@@ -268,7 +268,7 @@ def test_what_is_not_of_the_stack_cannot_be_reached(
 
 def test_as_a_program_it_serves_until_it_is_told_to_end(stack: Stack, db: Container) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "orchestrator.fleet", "--host", "127.0.0.1", "--port", "0"],
+        [sys.executable, "-m", "orchestrator.broker.app", "--host", "127.0.0.1", "--port", "0"],
         cwd=ROOT,
         env={**os.environ, "SRE_PROJECT": stack.project},
         stderr=subprocess.PIPE,

@@ -9,10 +9,10 @@ import docker
 import pytest
 from docker.models.images import Image
 
-from services.mesh.compose import AGENT_PROFILE, FILE, INFERENCE, MESH_IMAGE
-from services.mesh.deployment import ReplicaId
-from services.mesh.stack import REPLICAS, Network, Part
-from services.mesh.topology import Service
+from deploy.compose import AGENT_PROFILE, FILE, INFERENCE, MESH_IMAGE
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.stack import REPLICAS, Network, Part
+from sre_autopilot.world.topology import Service
 from tests.live.conftest import BUILD_TIMEOUT_S
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(BUILD_TIMEOUT_S + 60)]

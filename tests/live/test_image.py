@@ -6,7 +6,7 @@ import re
 import pytest
 from docker.models.images import Image
 
-from services.mesh.topology import Service
+from sre_autopilot.world.topology import Service
 from tests.architecture.source import ROOT
 from tests.live.conftest import BUILD_TIMEOUT_S, Report, Start
 

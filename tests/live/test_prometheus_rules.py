@@ -13,12 +13,13 @@ from docker.errors import NotFound
 from docker.models.containers import Container
 from docker.models.images import Image
 
-from orchestrator.prometheus import Prometheus, QueryFailed, Span
-from services.mesh import rules, signals
-from services.mesh.prometheus import FOLDER
-from services.mesh.rules import rule_groups
-from services.mesh.stack import PROMETHEUS_PORT
-from services.mesh.topology import LIMITS, Service
+from deploy import recording_rules as rules
+from deploy.prometheus_config import FOLDER
+from deploy.recording_rules import rule_groups
+from sre_autopilot.evaluation.prometheus_client import Prometheus, QueryFailed, Span
+from sre_autopilot.world import signals
+from sre_autopilot.world.stack import PROMETHEUS_PORT
+from sre_autopilot.world.topology import LIMITS, Service
 from tests.architecture.source import ROOT
 from tests.live.conftest import BUILD_TIMEOUT_S, LABEL, Report, ask_docker
 

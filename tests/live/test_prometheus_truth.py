@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from orchestrator.prometheus import Prometheus, Span
-from services.mesh import rules, signals
-from services.mesh.stack import STEP_SECONDS, Part
-from services.mesh.topology import Service
-from services.mesh.vocabulary import BREAKER_STEPS, ActionName, Tier
+from deploy import recording_rules as rules
+from sre_autopilot.evaluation.prometheus_client import Prometheus, Span
+from sre_autopilot.world import signals
+from sre_autopilot.world.stack import STEP_SECONDS, Part
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import BREAKER_STEPS, ActionName, Tier
 from tests.live.conftest import BUILD_TIMEOUT_S
 from tests.live.whole_stack import Game
 

@@ -12,8 +12,8 @@ import psutil
 import pytest
 from docker.models.containers import Container
 
-from services.mesh.topology import Service
-from services.mesh.vocabulary import MAX_STEPS
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import MAX_STEPS
 from tests.architecture.source import ROOT
 from tests.live import player
 from tests.live.conftest import BUILD_TIMEOUT_S, Report, Start

@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from chaos.faults.single_oom import SingleOom
-from orchestrator.prometheus import Prometheus, Span
-from services.mesh import signals
-from services.mesh.deployment import ReplicaId
-from services.mesh.rules import CPU_PCT, MEMORY_PCT, P99_MS, SLA
-from services.mesh.stack import (
+from deploy.recording_rules import CPU_PCT, MEMORY_PCT, P99_MS, SLA
+from sre_autopilot.evaluation.prometheus_client import Prometheus, Span
+from sre_autopilot.world import signals
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.stack import (
     CONTROL_PORT,
     LABEL_CONTAINER,
     LABEL_MESH_ADDRESS,
@@ -22,8 +22,8 @@ from services.mesh.stack import (
     Network,
     Part,
 )
-from services.mesh.topology import Service
-from services.mesh.vocabulary import (
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import (
     DEFAULT_TIERS,
     MAX_STEPS,
     OOM_EXIT_CODE,

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from services.mesh import signals
-from services.mesh.compose import INFERENCE, SOCKET
-from services.mesh.deployment import ReplicaId
-from services.mesh.stack import (
+from deploy.compose import INFERENCE, SOCKET
+from sre_autopilot.world import signals
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.stack import (
     CHAOS_PORT,
     CONTROL_PORT,
     FLEET_PORT,
@@ -21,8 +21,8 @@ from services.mesh.stack import (
     Part,
     network_alias,
 )
-from services.mesh.topology import Service
-from services.mesh.vocabulary import Tier
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import Tier
 from tests.live.conftest import BUILD_TIMEOUT_S
 from tests.live.whole_stack import Containers, Game
 

@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from deploy.local_stack import docker
 from orchestrator.errors import StackUnavailable
-from orchestrator.stack import docker
-from services.mesh.deployment import ReplicaId
-from services.mesh.stack import LABEL_MESH_ADDRESS, Part
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ActionName, FlapCause, Tier
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.stack import LABEL_MESH_ADDRESS, Part
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ActionName, FlapCause, Tier
 from tests.live.conftest import BUILD_TIMEOUT_S, Report
 from tests.live.whole_stack import Game, flapping, wait_until
 

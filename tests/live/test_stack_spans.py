@@ -4,10 +4,10 @@ from collections import Counter
 
 import pytest
 
-from grader import EpisodeRecord, read_episodes
-from services.mesh.stack import Part
-from services.mesh.topology import CALLS, USERS
-from services.mesh.vocabulary import Tier
+from sre_autopilot.grading import EpisodeRecord, read_episodes
+from sre_autopilot.world.stack import Part
+from sre_autopilot.world.topology import CALLS, USERS
+from sre_autopilot.world.vocabulary import Tier
 from tests.live.conftest import BUILD_TIMEOUT_S, Report
 from tests.live.whole_stack import Game, wait_until
 
@@ -26,7 +26,7 @@ def recorded(game: Game) -> EpisodeRecord:
     game.end()
     inside = ("exec", "-T", Part.ORCHESTRATOR)
     game.up.compose(
-        *inside, "python", "-m", "orchestrator.evaluate", "--policies=oracle", "--seeds=1",
+        *inside, "python", "-m", "sre_autopilot.evaluation.run", "--policies=oracle", "--seeds=1",
         f"--tiers={Tier.EASY}", f"--first-seed={EASY_SEED}", f"--out={FOLDER}/out.jsonl",
     )  # fmt: skip
     lines = game.up.compose(*inside, "sh", "-c", f"cat {FOLDER}/episodes/*; rm -r {FOLDER}")

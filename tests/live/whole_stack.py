@@ -12,10 +12,10 @@ import httpx
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from chaos.faults.flapping_network import FlappingNetwork
+from deploy.local_stack import Stack, docker
 from orchestrator.errors import StackUnavailable
-from orchestrator.stack import Stack, docker
 from orchestrator.telemetry.spans import SpanStore
-from services.mesh.stack import (
+from sre_autopilot.world.stack import (
     CPU_PERIOD_US,
     LABEL_CONTAINER,
     LABEL_MESH_ADDRESS,
@@ -24,8 +24,8 @@ from services.mesh.stack import (
     Network,
     Part,
 )
-from services.mesh.topology import LIMITS, Service
-from services.mesh.vocabulary import ActionName, FlapCause, Tier
+from sre_autopilot.world.topology import LIMITS, Service
+from sre_autopilot.world.vocabulary import ActionName, FlapCause, Tier
 
 ANSWERED_WITHIN_S = 60.0
 PATIENCE_S = 60.0

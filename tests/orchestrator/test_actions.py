@@ -3,14 +3,9 @@
 import pytest
 
 from orchestrator.actions import ACTIONS, Situation
-from services.mesh.deployment import ReplicaId, initial_deployment
-from services.mesh.topology import Service
-from services.mesh.vocabulary import (
-    BREAKER_STEPS,
-    SCALE_UP_STEPS,
-    ActionName,
-    Release,
-)
+from sre_autopilot.world.deployment import ReplicaId, initial_deployment
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import BREAKER_STEPS, SCALE_UP_STEPS, ActionName, Release
 
 SERVICE = Service.ORDER_SERVICE
 FIRST, STANDBY = ReplicaId(SERVICE, 0), ReplicaId(SERVICE, 1)

@@ -7,9 +7,7 @@ import anyio
 import pytest
 from pydantic import ValidationError
 
-import grader
 from chaos.fault import Impairments
-from models import SREAction
 from orchestrator.environment import Environment
 from orchestrator.errors import (
     BackendError,
@@ -21,10 +19,12 @@ from orchestrator.errors import (
     SREError,
     UnknownName,
 )
-from orchestrator.play import play
-from orchestrator.policies import load_policy
-from services.mesh.topology import Service
-from services.mesh.vocabulary import MAX_STEPS, ActionName, FaultKind, FlapCause, Tier
+from sre_autopilot import grading
+from sre_autopilot.models import SREAction
+from sre_autopilot.policies import load_policy
+from sre_autopilot.policies.play import play
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, FaultKind, FlapCause, Tier
 from tests.paper_mesh import PaperMesh
 
 WAIT = SREAction(action=ActionName.WAIT)
@@ -107,8 +107,8 @@ def test_the_same_seed_and_actions_give_the_same_story_noise_and_score(environme
 def test_a_recorded_episode_grades_to_the_same_score(environment, tier, tmp_path):
     _record, score = play(environment, load_policy("runbook"), tier, 5)
     (path,) = tmp_path.glob("*.jsonl")
-    (read,) = grader.read_episodes(path.read_text().splitlines())
-    assert grader.grade(read) == score
+    (read,) = grading.read_episodes(path.read_text().splitlines())
+    assert grading.grade(read) == score
 
 
 @pytest.mark.parametrize("tier", Tier)
@@ -179,7 +179,7 @@ def test_a_reset_in_mid_episode_abandons_it_on_the_record(environment, tmp_path,
     environment.reset(seed=1, episode_id="one")
     environment.step(WAIT)
     environment.reset(seed=2, episode_id="two")
-    (left,) = grader.read_episodes((tmp_path / "one.jsonl").read_text().splitlines())
+    (left,) = grading.read_episodes((tmp_path / "one.jsonl").read_text().splitlines())
     assert not left.finished and len(left.steps) == 2
     assert environment.state.episode_id == "two"
     assert len(meshes) == 1

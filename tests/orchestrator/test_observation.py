@@ -2,11 +2,11 @@
 
 import statistics
 
-from models import ServiceMetrics
 from orchestrator import noise, observation
 from orchestrator.telemetry.window import EdgeCall, ServiceWindow, Window
-from services.mesh.sla import Calls
-from services.mesh.topology import Service
+from sre_autopilot.models import ServiceMetrics
+from sre_autopilot.world.sla import Calls
+from sre_autopilot.world.topology import Service
 
 SERVICES = tuple(Service)
 SEEDS = range(2000)

@@ -3,10 +3,10 @@
 import anyio
 
 from orchestrator.actions import ACTIONS, Situation
-from orchestrator.rollout import roll_out, routing_of
-from services.mesh.deployment import ReplicaId, initial_deployment
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ActionName, Release
+from orchestrator.reconcile import roll_out, routing_of
+from sre_autopilot.world.deployment import ReplicaId, initial_deployment
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ActionName, Release
 from tests.paper_mesh import PaperMesh
 
 SERVICE = Service.PRODUCT_SERVICE

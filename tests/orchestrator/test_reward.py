@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.reward import RESOLUTION_BONUS, hint, sla_compliance
-from services.mesh.topology import ENTRY, Service
+from sre_autopilot.world.topology import ENTRY, Service
 
 WELL = dict.fromkeys(Service, True)
 QUIET = dict.fromkeys(Service, 0.0)

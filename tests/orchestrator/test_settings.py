@@ -8,10 +8,17 @@ from pydantic import ValidationError
 
 from orchestrator.backends import BACKENDS, make_backend
 from orchestrator.backends.process.backend import STEP_SECONDS, ProcessBackend
-from orchestrator.backends.simulator import NAME as SIMULATOR
 from orchestrator.errors import UnknownName
 from orchestrator.settings import Settings
-from services.mesh.stack import CHAOS_PORT, FLEET_PORT, SPANS_PORT, Network, Part, network_alias
+from sre_autopilot.simulator import NAME as SIMULATOR
+from sre_autopilot.world.stack import (
+    CHAOS_PORT,
+    FLEET_PORT,
+    SPANS_PORT,
+    Network,
+    Part,
+    network_alias,
+)
 
 
 def test_defaults():

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from orchestrator.settings import Settings
 from server.app import create_app
-from services.mesh.vocabulary import ActionName
+from sre_autopilot.world.vocabulary import ActionName
 from tests.paper_mesh import PaperMesh
 
 POLL_S = 0.01

@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from server.answers import Problem, ResetRequest, StepRequest
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ActionName, Tier
+from server.schemas import Problem, ResetRequest, StepRequest
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ActionName, Tier
 from tests.server.doors import Workshop, make_app, sessions_in_use
 
 MANY_SESSIONS = 1000

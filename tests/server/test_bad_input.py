@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from models import SREAction
 from orchestrator.backends import BACKENDS
-from services.mesh.topology import Service
-from services.mesh.vocabulary import MAX_STEPS, ActionName, Tier
+from sre_autopilot.models import SREAction
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, Tier
 from tests.server.doors import WAIT, sessions_in_use, until
 
 JSON = {"content-type": "application/json"}

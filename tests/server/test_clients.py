@@ -13,11 +13,11 @@ from openenv.core import GenericEnvClient
 from openenv.core.mcp_client import MCPToolClient
 from websockets.sync.client import connect
 
-import client as client_module
-from client import SREAction, SREEnv, SREState
-from models import SREObservation
-from services.mesh.topology import Service
-from services.mesh.vocabulary import MAX_STEPS, ActionName, Tier
+from sre_autopilot import client as client_module
+from sre_autopilot.client import SREAction, SREEnv, SREState
+from sre_autopilot.models import SREObservation
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, Tier
 from tests.server.doors import WAIT, Workshop, sessions_in_use, until
 
 RESTART = {"action": ActionName.RESTART, "service_id": Service.USER_DB}

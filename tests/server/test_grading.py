@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-import grader
 from orchestrator.environment import Environment
-from orchestrator.play import play_async
-from orchestrator.policies.heuristic import Heuristic
-from services.mesh.vocabulary import DEFAULT_TIERS, Tier
+from sre_autopilot import grading
+from sre_autopilot.policies.heuristic import Heuristic
+from sre_autopilot.policies.play import play_async
+from sre_autopilot.world.vocabulary import DEFAULT_TIERS, Tier
 from tests.paper_mesh import PaperMesh
 from tests.server.doors import WAIT, in_process, sessions_in_use
 
@@ -34,7 +34,7 @@ async def test_the_heuristic_is_played_and_graded(app, workshop, tier):
         assert 0.0 < told["score"] < 1.0
         assert (told["tier"], told["seed"], told["backend"]) == (tier, 3, "paper")
         assert told["policy"] == Heuristic.name
-        assert told["terms"].keys() == grader.WEIGHTS.keys()
+        assert told["terms"].keys() == grading.WEIGHTS.keys()
         assert (told["resolved"], told["recovered_at"]) == (score.resolved, score.recovered_at)
         assert not workshop.running
 

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from orchestrator.names import MAX_SEED
-from services.mesh.topology import Service
-from services.mesh.vocabulary import Tier
+from orchestrator.validation import MAX_SEED
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import Tier
 from tests.server.doors import CALL_TIMEOUT_S, WAIT, sessions_in_use, until
 from tests.server.processes import family, served
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from orchestrator.actions import ACTIONS
-from services.mesh.topology import Service
-from services.mesh.vocabulary import MAX_STEPS, ActionName, Tier
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, Tier
 from tests.server.doors import WAIT, sessions_in_use, until
 
 HEADERS = {"content-type": "application/json"}

@@ -12,9 +12,9 @@ from starlette.testclient import TestClient
 from orchestrator.errors import FaultNotInstalled
 from orchestrator.settings import Settings
 from server.app import create_app
-from services.mesh import signals
-from services.mesh.topology import Service
-from services.mesh.vocabulary import MAX_RESTARTS, MAX_STEPS, ActionName, FaultKind, Tier
+from sre_autopilot.world import signals
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import MAX_RESTARTS, MAX_STEPS, ActionName, FaultKind, Tier
 from tests.paper_mesh import PaperMesh
 from tests.server.doors import WAIT, Workshop, make_app, until
 

@@ -11,8 +11,8 @@ from starlette.testclient import TestClient
 
 from chaos.tiers import draw_faults
 from orchestrator.errors import FaultNotInstalled
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ActionName, FaultKind, FlapCause, Release, Tier
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ActionName, FaultKind, FlapCause, Release, Tier
 from tests.paper_mesh import PaperMesh
 from tests.server.doors import WAIT, Workshop, make_app
 

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-import grader
 from orchestrator.errors import FaultNotInstalled
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ActionName, FaultKind, Tier
+from sre_autopilot import grading
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ActionName, FaultKind, Tier
 from tests.paper_mesh import PaperMesh
 from tests.server.doors import (
     POLL_S,
@@ -279,7 +279,7 @@ async def play(client, session, index):
 
 
 def what_was_recorded(folder, name):
-    (record,) = grader.read_episodes((folder / f"{name}.jsonl").read_text().splitlines())
+    (record,) = grading.read_episodes((folder / f"{name}.jsonl").read_text().splitlines())
     steps = [step.model_dump(exclude={"duration_s"}) for step in record.steps]
     return steps, record.faults, record.score
 

@@ -9,18 +9,18 @@ import pytest
 from starlette.testclient import TestClient
 from websockets.sync.client import connect
 
-import grader
+from benchmarks.sessions import STEPS as MEASURED
+from benchmarks.sessions import play_at_once
 from orchestrator.backends.process.backend import ProcessBackend
-from orchestrator.backends.simulator.backend import SimulatorBackend
-from orchestrator.bench_sessions import STEPS as MEASURED
-from orchestrator.bench_sessions import play_at_once
 from orchestrator.environment import Environment
-from orchestrator.play import play_async
-from orchestrator.policies.heuristic import Heuristic
 from orchestrator.settings import Settings
 from server.app import create_app
-from services.mesh.topology import Service
-from services.mesh.vocabulary import DEFAULT_TIERS, ActionName, Tier
+from sre_autopilot import grading
+from sre_autopilot.policies.heuristic import Heuristic
+from sre_autopilot.policies.play import play_async
+from sre_autopilot.simulator.backend import SimulatorBackend
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import DEFAULT_TIERS, ActionName, Tier
 from tests.paper_mesh import PaperMesh
 from tests.server.doors import Workshop, on_a_port
 
@@ -125,7 +125,7 @@ def play(url, episode_id, seed):
 def told(folder, episode_id):
     """The record, but for what only the clock and the caller decide."""
     lines = (folder / f"{episode_id}.jsonl").read_text(encoding="ascii").splitlines()
-    (record,) = grader.read_episodes(lines)
+    (record,) = grading.read_episodes(lines)
     steps = tuple(step.model_copy(update={"duration_s": None}) for step in record.steps)
     return record.model_copy(update={"episode_id": "any", "steps": steps}).model_dump_json()
 

@@ -11,7 +11,7 @@ import pytest
 from orchestrator.backends.process.backend import ProcessBackend
 from orchestrator.settings import Settings
 from server.app import create_app
-from services.mesh.vocabulary import FaultKind
+from sre_autopilot.world.vocabulary import FaultKind
 from tests.architecture.source import ROOT
 from tests.server.doors import Workshop, in_process
 

@@ -7,9 +7,9 @@ import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from services.mesh.vocabulary import Release
 from services.runtime.app import Runtime
 from services.runtime.spec import ProcessSpec
+from sre_autopilot.world.vocabulary import Release
 
 MakeRuntime = Callable[..., Runtime]
 

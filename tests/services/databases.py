@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from services import inventory_db, user_db
-from services.mesh.topology import Service
 from services.runtime.app import Runtime, create_app
 from services.runtime.link import LinkMiddleware
 from services.runtime.pool import Pool
+from sre_autopilot.world.topology import Service
 from tests.services.neighbours import listening
 
 INSTALL = {Service.USER_DB: user_db.install, Service.INVENTORY_DB: inventory_db.install}

@@ -9,11 +9,11 @@ from itertools import count
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
-from services.mesh.topology import Service
 from services.runtime.app import Runtime
 from services.runtime.routing import RoutingTable
 from services.runtime.server import Phases, PortServer, bind
 from services.runtime.spec import LOOPBACK
+from sre_autopilot.world.topology import Service
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 

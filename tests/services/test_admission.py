@@ -7,14 +7,9 @@ import pytest
 from fastapi import FastAPI, HTTPException
 from starlette.types import Receive, Scope, Send
 
-from services.mesh.signals import (
-    LABEL_ROUTE,
-    LABEL_STATUS,
-    SERVER_DURATION,
-    SHED_REQUESTS,
-)
 from services.runtime.admission import UNROUTED, AdmissionMiddleware
 from services.runtime.metrics import Metrics
+from sre_autopilot.world.signals import LABEL_ROUTE, LABEL_STATUS, SERVER_DURATION, SHED_REQUESTS
 from tests.services.neighbours import eventually, sample
 
 pytestmark = pytest.mark.anyio

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from services.container import SPANS_VARIABLE, spec_of
-from services.mesh.stack import CONTROL_PORT, DATA_PORT, REPLICAS, RUNTIME_MEMORY_MB
-from services.mesh.topology import USERS, Service
 from services.runtime.spec import LOOPBACK, UNUSED_SEED
+from sre_autopilot.world.stack import CONTROL_PORT, DATA_PORT, REPLICAS, RUNTIME_MEMORY_MB
+from sre_autopilot.world.topology import USERS, Service
 
 DATABASE = f"{Service.USER_DB}-1"
 SPANS = f"http://{LOOPBACK}:4318"

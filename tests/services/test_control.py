@@ -8,7 +8,10 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from services.mesh.signals import (
+from services.runtime.app import Runtime
+from services.runtime.control import create_control
+from services.runtime.draws import Purpose
+from sre_autopilot.world.signals import (
     CLIENT_DURATION,
     CPU_SECONDS,
     LABEL_OUTCOME,
@@ -17,11 +20,8 @@ from services.mesh.signals import (
     ControlRoute,
     Outcome,
 )
-from services.mesh.topology import USERS, Service
-from services.mesh.vocabulary import Release
-from services.runtime.app import Runtime
-from services.runtime.control import create_control
-from services.runtime.draws import Purpose
+from sre_autopilot.world.topology import USERS, Service
+from sre_autopilot.world.vocabulary import Release
 from tests.services.conftest import MakeRuntime
 from tests.services.neighbours import Callee
 

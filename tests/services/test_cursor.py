@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 
-from services.mesh.topology import DATABASES, POOL_SIZE, Service
 from services.runtime.catalogue import ITEM_COUNT, STOCK, USER_COUNT
 from services.runtime.cursor import CURSOR_PATHS
+from sre_autopilot.world.topology import DATABASES, POOL_SIZE, Service
 from tests.services.conftest import MakeRuntime
 from tests.services.databases import Database, serving
 from tests.services.neighbours import eventually

@@ -9,7 +9,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode, format_span_id, format_trace_id
 
-from services.mesh.signals import (
+from services.runtime.app import Runtime
+from services.runtime.downstream import BreakerOpen, CallFailed
+from sre_autopilot.world.signals import (
     CLIENT_DURATION,
     FALLBACKS,
     LABEL_OUTCOME,
@@ -18,9 +20,7 @@ from services.mesh.signals import (
     SPAN_PEER,
     Outcome,
 )
-from services.mesh.topology import CALL_TIMEOUT_S, USER_TIMEOUT_S, USERS, Service
-from services.runtime.app import Runtime
-from services.runtime.downstream import BreakerOpen, CallFailed
+from sre_autopilot.world.topology import CALL_TIMEOUT_S, USER_TIMEOUT_S, USERS, Service
 from tests.services.conftest import MakeRuntime
 from tests.services.neighbours import Callee, route, sample
 

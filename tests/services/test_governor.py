@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from services.mesh.shapes import STALL_CYCLE_S
 from services.runtime.governor import Governor, burn
+from sre_autopilot.world.shapes import STALL_CYCLE_S
 from tests.services.neighbours import eventually
 
 pytestmark = pytest.mark.anyio

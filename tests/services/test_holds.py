@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.mesh.topology import POOL_SIZE, Service
 from services.runtime.app import Runtime
 from services.runtime.holds import OPENING_TIMEOUT_S
+from sre_autopilot.world.topology import POOL_SIZE, Service
 from tests.services.conftest import MakeRuntime
 from tests.services.databases import Database, serving
 from tests.services.neighbours import Callee, eventually, route

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.mesh.topology import LIMITS, Service
 from services.runtime.draws import Draws
 from services.runtime.governor import Governor
 from services.runtime.holds import Holds
 from services.runtime.impairments import Impaired, Impairments, Leak
 from services.runtime.link import Link
 from services.runtime.routing import Routing
+from sre_autopilot.world.topology import LIMITS, Service
 from tests.architecture.source import ROOT
 from tests.services.conftest import MakeRuntime
 from tests.services.databases import Database, serving

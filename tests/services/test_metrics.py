@@ -5,10 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from services.mesh.signals import CPU_SECONDS, DURATION_BUCKETS_S, MEMORY_BYTES, SERVER_DURATION
-from services.mesh.sla import P99_LIMIT_MS
-from services.mesh.topology import CALL_TIMEOUT_S, USER_TIMEOUT_S
 from services.runtime.metrics import Metrics, memory_bytes
+from sre_autopilot.world.signals import (
+    CPU_SECONDS,
+    DURATION_BUCKETS_S,
+    MEMORY_BYTES,
+    SERVER_DURATION,
+)
+from sre_autopilot.world.sla import P99_LIMIT_MS
+from sre_autopilot.world.topology import CALL_TIMEOUT_S, USER_TIMEOUT_S
 from tests.services.neighbours import sample
 
 

@@ -9,15 +9,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Column, Integer, MetaData, Table, select, update
 
-from services.mesh.signals import POOL_CONNECTIONS, POOL_PENDING, POOL_TIMEOUTS
-from services.mesh.topology import (
+from services.runtime.draws import Draws, Purpose
+from services.runtime.pool import Pool, PoolExhausted
+from sre_autopilot.world.signals import POOL_CONNECTIONS, POOL_PENDING, POOL_TIMEOUTS
+from sre_autopilot.world.topology import (
     POOL_CHECKOUT_TIMEOUT_S,
     POOL_SIZE,
     STORAGE_CONTENTION,
     STORAGE_DELAY_MEDIAN_MS,
 )
-from services.runtime.draws import Draws, Purpose
-from services.runtime.pool import Pool, PoolExhausted
 from tests.services.neighbours import eventually, sample
 
 pytestmark = pytest.mark.anyio

@@ -15,12 +15,12 @@ from typing import Any
 import httpx
 import pytest
 
-from services.mesh.shapes import STALL_CYCLE_S
-from services.mesh.signals import ControlRoute
-from services.mesh.topology import USERS, Service
-from services.mesh.vocabulary import Release
 from services.process import INSTALL, ProcessSpec
 from services.runtime.spec import LOOPBACK
+from sre_autopilot.world.shapes import STALL_CYCLE_S
+from sre_autopilot.world.signals import ControlRoute
+from sre_autopilot.world.topology import USERS, Service
+from sre_autopilot.world.vocabulary import Release
 
 DATABASE = f"{Service.INVENTORY_DB}-0"
 ENDS_WITHIN_S = 3.0

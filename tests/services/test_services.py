@@ -11,11 +11,17 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind
 
 from services.auth_service import verify
-from services.mesh.signals import CLIENT_DURATION, LABEL_OUTCOME, LABEL_PEER, SPAN_PEER, Outcome
-from services.mesh.topology import CALL_TIMEOUT_S, CALLS, DATABASES, ENTRY, Service
 from services.runtime.catalogue import ITEM_COUNT, PAGE_ITEMS, STOCK, password, user_name
 from services.runtime.downstream import CallFailed
 from services.user_db import HASH_ITERATIONS, ROWS
+from sre_autopilot.world.signals import (
+    CLIENT_DURATION,
+    LABEL_OUTCOME,
+    LABEL_PEER,
+    SPAN_PEER,
+    Outcome,
+)
+from sre_autopilot.world.topology import CALL_TIMEOUT_S, CALLS, DATABASES, ENTRY, Service
 from tests.services.conftest import MakeRuntime
 from tests.services.neighbours import eventually, sample
 from tests.services.whole_mesh import Mesh, whole_mesh

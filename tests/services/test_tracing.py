@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from services.mesh.topology import Service
-from services.mesh.vocabulary import Release
 from services.runtime.spec import LOOPBACK, ProcessSpec
 from services.runtime.tracing import Tracing
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import Release
 
 REPLICA = f"{Service.USER_DB}-1"
 

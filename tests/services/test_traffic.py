@@ -11,17 +11,17 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
-from services.mesh.signals import (
+from services.runtime.app import Runtime
+from services.traffic import Arrival, Traffic, arrivals, journey_at, request_of
+from sre_autopilot.world.signals import (
     CLIENT_DURATION,
     LABEL_OUTCOME,
     LABEL_PEER,
     TRAFFIC_LATENESS,
     Outcome,
 )
-from services.mesh.topology import ARRIVALS_PER_S, ENTRY, JOURNEY_SHARES, USERS, Journey
-from services.mesh.vocabulary import Release
-from services.runtime.app import Runtime
-from services.traffic import Arrival, Traffic, arrivals, journey_at, request_of
+from sre_autopilot.world.topology import ARRIVALS_PER_S, ENTRY, JOURNEY_SHARES, USERS, Journey
+from sre_autopilot.world.vocabulary import Release
 from tests.services.conftest import MakeRuntime
 from tests.services.neighbours import Callee, eventually, route, sample
 from tests.services.whole_mesh import whole_mesh

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from services.mesh.topology import CALLS, ENTRY, USERS, Service
 from services.process import INSTALL
 from services.runtime.app import Runtime, create_app
 from services.runtime.link import LinkMiddleware
 from services.runtime.routing import RoutingTable
+from sre_autopilot.world.topology import CALLS, ENTRY, USERS, Service
 from tests.services.neighbours import listening
 
 

@@ -15,11 +15,11 @@ from openenv.validation.runner import run_validation
 from openenv.validation.runtime.contracts import RuntimePlan, load_runtime_plan
 from openenv.validation.types import CheckStatus, Level
 
-from models import SREAction
 from orchestrator.environment import Environment
 from server.environment import DESCRIPTION, NAME
-from server.tools import make_tools
-from services.mesh.vocabulary import MAX_STEPS, SEED_SPLITS, ActionName
+from server.mcp_tools import make_tools
+from sre_autopilot.models import SREAction
+from sre_autopilot.world.vocabulary import MAX_STEPS, SEED_SPLITS, ActionName
 from tests.architecture.source import ROOT
 from tests.paper_mesh import PaperMesh
 from tests.validation.local_provider import LocalProvider, Server

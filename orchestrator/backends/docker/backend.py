@@ -2,21 +2,22 @@
 
 import errno
 from contextlib import AsyncExitStack
+from typing import Self
 
-from chaos.fleet_client import Fleet
-from orchestrator.backends.composed import Composed
-from orchestrator.backends.control_port import ControlPorts
+from chaos.broker_client import Fleet
 from orchestrator.backends.docker.chaos_client import Chaos
 from orchestrator.backends.docker.fault_surface import DockerFaultSurface
 from orchestrator.backends.docker.lifecycle import DockerLifecycle
 from orchestrator.backends.docker.supervisor import Supervisor
-from orchestrator.backends.routing import MeshTraffic
-from orchestrator.backends.telemetry import MeshTelemetry
+from orchestrator.backends.live.composed import Composed
+from orchestrator.backends.live.control_client import ControlPorts
+from orchestrator.backends.live.telemetry import MeshTelemetry
+from orchestrator.backends.live.traffic import MeshTraffic
 from orchestrator.errors import StackUnavailable
 from orchestrator.settings import Settings
 from orchestrator.telemetry.spans import SpanReceiver, SpanStore
 from orchestrator.telemetry.window import Window
-from services.mesh.stack import STEP_SECONDS
+from sre_autopilot.world.stack import STEP_SECONDS
 
 
 class DockerBackend(Composed):
@@ -59,6 +60,10 @@ class DockerBackend(Composed):
         window = await super().observe(step)
         await self._lifecycle.disown_strangers()
         return window
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        return cls(settings)
 
     async def aclose(self) -> None:
         async with AsyncExitStack() as last_to_first:

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 
 from orchestrator.errors import ReplicaUnreachable
-from services.mesh.deployment import ReplicaId
-from services.mesh.stack import Part
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.stack import Part
 
 RETRY_S = 10.0
 """An app that was killed is back within a few seconds."""

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from chaos.fault import NO_IMPAIRMENTS, Impairments
-from orchestrator.backends.control_port import ControlPorts
 from orchestrator.backends.docker.chaos_client import Chaos
 from orchestrator.backends.docker.lifecycle import DockerLifecycle
-from orchestrator.backends.life import unless_dead
-from services.mesh.deployment import ReplicaId
+from orchestrator.backends.live.control_client import ControlPorts
+from orchestrator.backends.live.replicas import unless_dead
+from sre_autopilot.world.deployment import ReplicaId
 
 
 class DockerFaultSurface:

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 
 from orchestrator.backends.docker.chaos_client import Chaos
 from orchestrator.backends.docker.supervisor import Supervisor
-from orchestrator.backends.life import Life
-from orchestrator.backends.lifecycle import LivesKept
+from orchestrator.backends.live.lifecycle import LivesKept
+from orchestrator.backends.live.replicas import Life
 from orchestrator.errors import MeshNotReady, ReplicaUnreachable
-from services.mesh.deployment import ReplicaId, initial_deployment
-from services.mesh.stack import REPLICAS
-from services.mesh.topology import CALL_TIMEOUT_S, USERS
-from services.mesh.vocabulary import IMPAIRMENT_TTL_S, Release
 from services.runtime.spec import UNUSED_SEED
+from sre_autopilot.world.deployment import ReplicaId, initial_deployment
+from sre_autopilot.world.stack import REPLICAS
+from sre_autopilot.world.topology import CALL_TIMEOUT_S, USERS
+from sre_autopilot.world.vocabulary import IMPAIRMENT_TTL_S, Release
 
 READY_TIMEOUT_S = 60.0
 """For all of them at once, on a machine that is busy."""

@@ -8,14 +8,14 @@ import contextlib
 import signal
 from collections.abc import Iterable, Iterator
 
-from chaos.fleet_client import ContainerState, Fleet, FleetUnavailable
-from orchestrator.backends.control_port import ControlPorts, Target
-from orchestrator.backends.life import Life
+from chaos.broker_client import ContainerState, Fleet, FleetUnavailable
+from orchestrator.backends.live.control_client import ControlPorts, Target
+from orchestrator.backends.live.replicas import Life
 from orchestrator.errors import ReplicaUnreachable, StackUnavailable
-from services.mesh.stack import CONTROL_PORT, DATA_PORT, Part
-from services.mesh.topology import USERS
-from services.mesh.vocabulary import Release
 from services.runtime.spec import UNUSED_SEED
+from sre_autopilot.world.stack import CONTROL_PORT, DATA_PORT, Part
+from sre_autopilot.world.topology import USERS
+from sre_autopilot.world.vocabulary import Release
 
 POLL_S = 0.05
 _KILLED = 128 + signal.SIGKILL

@@ -6,8 +6,8 @@ from chaos.controller import FaultSurface
 from chaos.fault import Impairments
 from orchestrator.backends.base import Lifecycle, Routing, Telemetry, Traffic
 from orchestrator.telemetry.window import Window
-from services.mesh.deployment import ReplicaId
-from services.mesh.vocabulary import Release
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.vocabulary import Release
 
 
 class Composed:

@@ -16,9 +16,9 @@ from chaos.fault import Impairments
 from orchestrator.errors import ReplicaUnreachable
 from orchestrator.telemetry.scrape import parse
 from orchestrator.telemetry.window import Sample
-from services.mesh.signals import ControlRoute
-from services.mesh.topology import Service
-from services.mesh.vocabulary import Release
+from sre_autopilot.world.signals import ControlRoute
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import Release
 
 TIMEOUT_S = 5.0
 """Answers take milliseconds; a machine that stalls for seconds is no reason to end an episode."""

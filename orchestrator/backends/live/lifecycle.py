@@ -4,12 +4,12 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 
-from orchestrator.backends.life import Life
+from orchestrator.backends.live.replicas import Life
 from orchestrator.errors import MeshNotReady
-from services.mesh.deployment import ReplicaId
-from services.mesh.topology import USERS
-from services.mesh.vocabulary import Release
 from services.runtime.spec import UNUSED_SEED
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.topology import USERS
+from sre_autopilot.world.vocabulary import Release
 
 
 class LivesKept(ABC):

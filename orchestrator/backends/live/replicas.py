@@ -5,9 +5,9 @@ import contextlib
 from collections.abc import Awaitable
 from typing import Protocol, TypeVar
 
-from orchestrator.backends.control_port import Target
+from orchestrator.backends.live.control_client import Target
 from orchestrator.errors import ReplicaUnreachable
-from services.mesh.deployment import ReplicaId
+from sre_autopilot.world.deployment import ReplicaId
 
 T = TypeVar("T")
 

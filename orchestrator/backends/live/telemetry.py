@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from orchestrator.backends.control_port import ControlPorts, Target
-from orchestrator.backends.life import Life, Lives, unless_dead
+from orchestrator.backends.live.control_client import ControlPorts, Target
+from orchestrator.backends.live.replicas import Life, Lives, unless_dead
 from orchestrator.errors import ReplicaUnreachable
 from orchestrator.telemetry.spans import NANOS, SpanStore
 from orchestrator.telemetry.window import Sample, Window, measure
-from services.mesh.topology import USERS
+from sre_autopilot.world.topology import USERS
 
 T = TypeVar("T")
 

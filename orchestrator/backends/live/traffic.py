@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from weakref import WeakKeyDictionary
 
 from orchestrator.backends.base import Routing
-from orchestrator.backends.control_port import ControlPorts, Neighbours
-from orchestrator.backends.life import Life, Lives, unless_dead
-from services.mesh.topology import CALLS, ENTRY, USERS, Service
+from orchestrator.backends.live.control_client import ControlPorts, Neighbours
+from orchestrator.backends.live.replicas import Life, Lives, unless_dead
+from sre_autopilot.world.topology import CALLS, ENTRY, USERS, Service
 
 Addresses = Mapping[Service, Mapping[str, str]]
 

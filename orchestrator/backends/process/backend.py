@@ -5,14 +5,14 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
 
-from orchestrator.backends.composed import Composed
-from orchestrator.backends.control_port import ControlPorts
+from orchestrator.backends.live.composed import Composed
+from orchestrator.backends.live.control_client import ControlPorts
+from orchestrator.backends.live.telemetry import MeshTelemetry
+from orchestrator.backends.live.traffic import MeshTraffic
 from orchestrator.backends.process.directory import MeshDirectory
 from orchestrator.backends.process.fault_surface import ProcessFaultSurface
 from orchestrator.backends.process.lifecycle import READY_TIMEOUT_S, ProcessLifecycle
 from orchestrator.backends.process.supervisor import ZYGOTE_COMMAND, Supervisor
-from orchestrator.backends.routing import MeshTraffic
-from orchestrator.backends.telemetry import MeshTelemetry
 from orchestrator.settings import Settings
 from orchestrator.telemetry.spans import SpanReceiver, SpanStore
 

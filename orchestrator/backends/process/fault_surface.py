@@ -1,10 +1,10 @@
 """Where impairments meet processes: each impairs itself, told over its control port."""
 
 from chaos.fault import Impairments
-from orchestrator.backends.control_port import ControlPorts
-from orchestrator.backends.life import unless_dead
+from orchestrator.backends.live.control_client import ControlPorts
+from orchestrator.backends.live.replicas import unless_dead
 from orchestrator.backends.process.lifecycle import ProcessLifecycle
-from services.mesh.deployment import ReplicaId
+from sre_autopilot.world.deployment import ReplicaId
 
 
 class ProcessFaultSurface:

@@ -3,16 +3,16 @@
 import asyncio
 from collections.abc import Iterable
 
-from orchestrator.backends.life import Life
-from orchestrator.backends.lifecycle import LivesKept
+from orchestrator.backends.live.lifecycle import LivesKept
+from orchestrator.backends.live.replicas import Life
 from orchestrator.backends.process.directory import MeshDirectory
 from orchestrator.backends.process.supervisor import ZYGOTE, Supervisor
 from orchestrator.errors import MeshNotReady
 from orchestrator.telemetry.spans import SpanReceiver
-from services.mesh.deployment import ReplicaId, initial_deployment
-from services.mesh.topology import CALL_TIMEOUT_S, LIMITS, USERS
-from services.mesh.vocabulary import Release
 from services.runtime.spec import ProcessSpec
+from sre_autopilot.world.deployment import ReplicaId, initial_deployment
+from sre_autopilot.world.topology import CALL_TIMEOUT_S, LIMITS, USERS
+from sre_autopilot.world.vocabulary import Release
 
 READY_TIMEOUT_S = 30.0
 """For a cold start, imports included, on a machine that is busy."""

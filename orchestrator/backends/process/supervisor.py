@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.backends.control_port import Target
-from orchestrator.backends.life import Life
+from orchestrator.backends.live.control_client import Target
+from orchestrator.backends.live.replicas import Life
 from orchestrator.backends.process.directory import MeshDirectory
 from orchestrator.errors import BackendError
 from services.runtime.spec import LOOPBACK

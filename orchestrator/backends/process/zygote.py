@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from orchestrator.parent import die_with_parent
+from orchestrator.backends.process.die_with_parent import die_with_parent
 
 PERIOD_S = 0.05
 """How often memory is checked and the dead are looked for."""

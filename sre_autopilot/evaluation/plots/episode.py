@@ -1,6 +1,7 @@
 """Draws a recorded episode: the truth of each service over the steps, and what was done when.
 
-`python -m orchestrator.picture RUN.jsonl --out episode.png`. Reads the record, never the live mesh.
+`python -m sre_autopilot.evaluation.plots.episode RUN.jsonl --out episode.png`.
+Reads the record, never the live mesh.
 """
 
 from collections.abc import Callable
@@ -13,10 +14,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-import grader
-from grader import EpisodeRecord, TrueService
-from services.mesh.sla import P99_LIMIT_MS
-from services.mesh.topology import Service
+from sre_autopilot import grading
+from sre_autopilot.grading import EpisodeRecord, TrueService
+from sre_autopilot.world.sla import P99_LIMIT_MS
+from sre_autopilot.world.topology import Service
 
 Value = Callable[[TrueService], float | None]
 PANELS: tuple[tuple[str, Value], ...] = (
@@ -42,7 +43,7 @@ def draw(record: EpisodeRecord) -> Figure:
     panels[-1].set_xlabel("step")
     panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     broken = ", ".join(f"{fault.kind} at {fault.root}" for fault in record.breakages) or "nothing"
-    score = grader.grade(record).total
+    score = grading.grade(record).total
     figure.suptitle(f"{record.tier}, seed {record.seed}: {broken} - score {score:.2f}")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
@@ -77,7 +78,7 @@ def main(
 ) -> None:
     """Draws the last episode of RUN into OUT."""
     try:
-        *_, record = grader.read_episodes(run.read_text(encoding="ascii").splitlines())
+        *_, record = grading.read_episodes(run.read_text(encoding="ascii").splitlines())
     except (OSError, ValueError) as error:
         raise typer.BadParameter(f"{run}: {error or 'holds no episode'}") from error
     draw(record).savefig(out, dpi=DPI)

@@ -1,6 +1,7 @@
 """Draws what Prometheus saw of the last minutes: the mesh, the episode's steps, actions and alerts.
 
-`python -m orchestrator.prometheus_picture --minutes 2 --out prometheus.png`. Reads series only.
+`python -m sre_autopilot.evaluation.plots.prometheus --minutes 2 --out prometheus.png`.
+Reads series only.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,12 +14,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from orchestrator.prometheus import Prometheus, QueryFailed, Series, Span
-from services.mesh import rules, signals
-from services.mesh.sla import P99_LIMIT_MS
-from services.mesh.stack import PROMETHEUS_PORT
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ActionName
+from deploy import recording_rules as rules
+from sre_autopilot.evaluation.prometheus_client import Prometheus, QueryFailed, Series, Span
+from sre_autopilot.world import signals
+from sre_autopilot.world.sla import P99_LIMIT_MS
+from sre_autopilot.world.stack import PROMETHEUS_PORT
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ActionName
 
 PANELS = (
     ("p99 (ms)", rules.P99_MS),

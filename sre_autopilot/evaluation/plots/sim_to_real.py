@@ -12,11 +12,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from orchestrator.sim_to_real_policies import PolicyGap
-from orchestrator.sim_to_real_report import POLICIES, RESPONSES, WINDOWS, Comparison
-from orchestrator.sim_to_real_responses import OFFSETS, RESPONDING
-from orchestrator.sim_to_real_windows import CAUSES, Metric, by_cause, known, pooled
-from services.mesh.vocabulary import ActionName
+from sre_autopilot.evaluation.sim_to_real.policies import PolicyGap
+from sre_autopilot.evaluation.sim_to_real.report import POLICIES, RESPONSES, WINDOWS, Comparison
+from sre_autopilot.evaluation.sim_to_real.responses import OFFSETS, RESPONDING
+from sre_autopilot.evaluation.sim_to_real.windows import CAUSES, Metric, by_cause, known, pooled
+from sre_autopilot.world.vocabulary import ActionName
 
 LABELS: Mapping[Metric, str] = {
     Metric.LATENCY_P99: "p99 (ms)",

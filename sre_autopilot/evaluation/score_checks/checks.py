@@ -11,15 +11,15 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from orchestrator.distances import Estimate, paired_gap
-from orchestrator.play_lanes import Floats
-from orchestrator.policies.heuristic import Heuristic
-from orchestrator.policies.oracle import Oracle
-from orchestrator.policies.random import Random
-from orchestrator.policies.runbook import Runbook
-from orchestrator.policies.scripts import SWEEPS, TIER_SCRIPTS, WAIT_ONLY
-from orchestrator.sim_to_real_report import table
-from services.mesh.vocabulary import FAULTY_TIERS, WORLD_VERSION, Tier
+from sre_autopilot.evaluation.sim_to_real.report import table
+from sre_autopilot.evaluation.stats import Estimate, paired_gap
+from sre_autopilot.evaluation.vector_play import Floats
+from sre_autopilot.policies.heuristic import Heuristic
+from sre_autopilot.policies.oracle import Oracle
+from sre_autopilot.policies.random import Random
+from sre_autopilot.policies.runbook import Runbook
+from sre_autopilot.policies.scripts import SWEEPS, TIER_SCRIPTS, WAIT_ONLY
+from sre_autopilot.world.vocabulary import FAULTY_TIERS, WORLD_VERSION, Tier
 
 ORACLE_AT_LEAST, BLIND_BELOW, BY_HEART_BELOW, ROOM_AT_LEAST = 0.85, 0.6, 0.7, 0.10
 OPEN_TIERS = tuple(tier for tier in FAULTY_TIERS if tier is not Tier.EASY)

@@ -1,6 +1,7 @@
 """Plays all policies on many seeds in the simulator, and judges the bounds of the score.
 
-`python -m orchestrator.bounds --help` tells the rest. Exit status 1 where a bound fails.
+`python -m sre_autopilot.evaluation.score_checks.command --help` tells the rest.
+Exit status 1 where a bound fails.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,11 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.backends.process.backend import ProcessBackend
-from orchestrator.bounds_judged import (
+from orchestrator.errors import SREError
+from orchestrator.validation import parse_tier
+from sre_autopilot.evaluation.many_seeds import Seeds
+from sre_autopilot.evaluation.progress import progress_bar
+from sre_autopilot.evaluation.score_checks.checks import (
     Estimates,
     Scores,
     Verdict,
@@ -27,14 +32,10 @@ from orchestrator.bounds_judged import (
     summary,
     tiers,
 )
-from orchestrator.errors import SREError
-from orchestrator.names import parse_tier
-from orchestrator.play_lanes import Floats
-from orchestrator.play_seeds import Seeds
-from orchestrator.policies import POLICY_NAMES, load_policy
-from orchestrator.progress import progress_bar
-from orchestrator.training.vector import COMPILED, READINGS
-from services.mesh.vocabulary import FAULTY_TIERS, SEED_SPLITS, Tier
+from sre_autopilot.evaluation.vector_play import Floats
+from sre_autopilot.policies import POLICY_NAMES, load_policy
+from sre_autopilot.simulator.gym.vector_env import COMPILED, READINGS
+from sre_autopilot.world.vocabulary import FAULTY_TIERS, SEED_SPLITS, Tier
 
 COLORS: Mapping[Verdict, str] = MappingProxyType(
     {Verdict.HOLDS: "green", Verdict.FAILS: "bold red", Verdict.OPEN: "yellow"}

@@ -9,11 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-import grader
 from chaos.faults.flapping_network import FlappingNetwork
-from orchestrator.backends.simulator import parameters
-from orchestrator.backends.simulator.scene import PAYMENT
-from orchestrator.policies.hypotheses.flap import (
+from sre_autopilot import grading
+from sre_autopilot.policies.belief_filter.flapping import (
     CAUSES,
     NOISY,
     ROLLOUT,
@@ -22,8 +20,10 @@ from orchestrator.policies.hypotheses.flap import (
     flap_grid,
     lost_share,
 )
-from services.mesh.topology import Service
-from services.mesh.vocabulary import (
+from sre_autopilot.simulator import parameters
+from sre_autopilot.simulator.rules.window_arrays import PAYMENT
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import (
     ACTION_COSTS,
     BREAKER_STEPS,
     MAX_STEPS,
@@ -37,14 +37,14 @@ CHECKOUTS = 2
 """Of the three journeys, the one that pays."""
 ACTIONS = (ActionName.RESTART, ActionName.CIRCUIT_BREAK, ActionName.SCALE_UP, ActionName.ROLLBACK)
 RESTART, BREAK, SCALE_UP, ROLLBACK = (ACTION_COSTS[action] for action in ACTIONS)
-ONCE_WRONG = 1.0 - grader.INEFFECTIVE_PENALTY
+ONCE_WRONG = 1.0 - grading.INEFFECTIVE_PENALTY
 T = np.arange(1, MAX_STEPS + 1)
 """Steps that the first action can be taken at."""
 STEPS = np.arange(2 * MAX_STEPS)
 """As far as a cure may lie ahead."""
-PER_WINDOW = grader.SPAN * grader.WEIGHTS["sla"] / MAX_STEPS / (len(Service) + 1)
+PER_WINDOW = grading.SPAN * grading.WEIGHTS["sla"] / MAX_STEPS / (len(Service) + 1)
 """Points of one service out of SLA in one window; the gateway counts twice."""
-FAILED_CALLS = (1 + 1 + grader.ENTRY_COUNTS) * PER_WINDOW
+FAILED_CALLS = (1 + 1 + grading.ENTRY_COUNTS) * PER_WINDOW
 """Points that failing payments cost a window: theirs, the orders' above, the gateway's."""
 DRAINED = BREAKER_STEPS * PER_WINDOW
 """Points that an open breaker costs: callers have a fallback."""
@@ -152,7 +152,7 @@ def _stale(down: NDArray[np.bool_], spoilt: Array, out: float) -> tuple[Array, .
         np.where(down[:, T], at_once, again(RESTART, before + out)),
         _score(1.0, BREAK + RESTART, T + BREAKER_STEPS, before + DRAINED),
         again(SCALE_UP, before),
-        _score(grader.ROLLBACK_VALUE, ROLLBACK, T, before),
+        _score(grading.ROLLBACK_VALUE, ROLLBACK, T, before),
     )
 
 
@@ -177,7 +177,7 @@ def _noisy(_down: NDArray[np.bool_], spoilt: Array, out: float) -> tuple[Array, 
         _score(ONCE_WRONG, RESTART + SCALE_UP, later, grown_later + out),
         _score(ONCE_WRONG, BREAK + SCALE_UP, later, behind + DRAINED),
         _score(1.0, SCALE_UP, T + SCALE_UP_STEPS, grown),
-        _score(grader.ROLLBACK_VALUE, ROLLBACK, T, before),
+        _score(grading.ROLLBACK_VALUE, ROLLBACK, T, before),
     )
 
 
@@ -193,9 +193,9 @@ def _score(root_cause: float, cost: int, recovered: NDArray[np.int_], lost: Arra
     """As the grader does; `lost` are points of SLA. Cures after the last step count, which
     can only raise what it says.
     """
-    speed = np.maximum(0.0, 1.0 - recovered / grader.SPEED_STEPS)
-    budget = max(0.0, 1.0 - cost / grader.BUDGET_UNITS)
-    terms = grader.WEIGHTS["sla"] + grader.WEIGHTS["speed"] * speed
-    terms = terms + grader.WEIGHTS["budget"] * budget + grader.WEIGHTS["root_cause"] * root_cause
-    found: Array = grader.LOWEST + grader.SPAN * terms - lost
+    speed = np.maximum(0.0, 1.0 - recovered / grading.SPEED_STEPS)
+    budget = max(0.0, 1.0 - cost / grading.BUDGET_UNITS)
+    terms = grading.WEIGHTS["sla"] + grading.WEIGHTS["speed"] * speed
+    terms = terms + grading.WEIGHTS["budget"] * budget + grading.WEIGHTS["root_cause"] * root_cause
+    found: Array = grading.LOWEST + grading.SPAN * terms - lost
     return found

@@ -1,6 +1,7 @@
 """An upper bound on what an agent without the truth can score on the hard tier.
 
-`python -m orchestrator.hard_bound --seeds N` tells it beside policies played in the simulator.
+`python -m sre_autopilot.evaluation.score_checks.hard_bound --seeds N` tells it beside
+policies played in the simulator.
 
 The argument is an information relaxation. Whatever an agent does, it waits until some step t and
 then takes a first action a. Let it see more than it does. Until t: how many calls of the payment
@@ -44,18 +45,18 @@ from scipy.stats import norm
 
 from orchestrator import noise
 from orchestrator.backends.process.backend import ProcessBackend
-from orchestrator.backends.simulator.scene import PAYMENT
-from orchestrator.distances import Estimate
-from orchestrator.evaluate import TEST_SEEDS_FROM
-from orchestrator.flap_scores import Array, Flaps, Traffic, scores_after
-from orchestrator.play_seeds import Seeds
-from orchestrator.policies.hypotheses.flap import NOISY, STALE
-from orchestrator.progress import progress_bar
-from orchestrator.sim_to_real_report import table
-from orchestrator.training.vector import NUMPY
-from services.mesh import shapes
-from services.mesh.draws import Stream
-from services.mesh.vocabulary import MAX_STEPS, WORLD_VERSION, Tier
+from sre_autopilot.evaluation.many_seeds import Seeds
+from sre_autopilot.evaluation.progress import progress_bar
+from sre_autopilot.evaluation.run import TEST_SEEDS_FROM
+from sre_autopilot.evaluation.score_checks.flap_scores import Array, Flaps, Traffic, scores_after
+from sre_autopilot.evaluation.sim_to_real.report import table
+from sre_autopilot.evaluation.stats import Estimate
+from sre_autopilot.policies.belief_filter.flapping import NOISY, STALE
+from sre_autopilot.simulator.gym.vector_env import NUMPY
+from sre_autopilot.simulator.rules.window_arrays import PAYMENT
+from sre_autopilot.world import shapes
+from sre_autopilot.world.draws import Stream
+from sre_autopilot.world.vocabulary import MAX_STEPS, WORLD_VERSION, Tier
 
 STALLED_MS, REST_SPREAD_MS = 1000.0 * shapes.STALL_FORGIVEN_S, 12.0
 """p99 beyond rest is uniform up to the first in a stall, and spread by the second at rest."""

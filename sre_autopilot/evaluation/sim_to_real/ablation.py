@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from orchestrator.distances import Estimate, paired_gap
-from orchestrator.recordings import Key, Recording
-from orchestrator.sim_to_real_policies import Agreement, Scores, agreement, policy_gaps
-from orchestrator.sim_to_real_windows import distances_of
+from sre_autopilot.evaluation.sim_to_real.policies import Agreement, Scores, agreement, policy_gaps
+from sre_autopilot.evaluation.sim_to_real.windows import distances_of
+from sre_autopilot.evaluation.stats import Estimate, paired_gap
+from sre_autopilot.simulator.calibration.recordings import Key, Recording
 
 FITTED, UNFITTED, RANDOMISED = "fitted", "unfitted", "randomised"
 SETTINGS = (UNFITTED, FITTED, RANDOMISED)
@@ -19,9 +19,10 @@ DRAWS = 3
 """Worlds that each seed is played in where parameters are randomised."""
 ABOUT = f"""All real episodes of held-out seeds, recorded or only graded, in three simulators.
 *Unfitted* parameters are guesses from the vocabulary: traffic as it is meant to be, every service
-alike, nothing that piles up (`orchestrator/ablation.py`). *Randomised* ones are the fitted, each
-times a log-normal factor of its own, drawn for each seed; scores are means over {DRAWS} such
-worlds, windows are pooled. *A policy is off by*: on a tier, on average, whichever the sign.
+alike, nothing that piles up (`sre_autopilot/evaluation/sim_to_real/unfitted.py`).
+*Randomised* ones are the fitted, each times a log-normal factor of its own, drawn for each seed;
+scores are means over {DRAWS} such worlds, windows are pooled. *A policy is off by*: on a tier, on
+average, whichever the sign.
 """
 HARDLY = 0.02
 """Points of score, or of a rank correlation, that are not worth a word."""

@@ -1,6 +1,7 @@
 """Plays recorded real episodes again in the simulator, and reports how far the two are apart.
 
-`python -m orchestrator.sim_to_real --help` tells the rest. Real worlds are read, never played in.
+`python -m sre_autopilot.evaluation.sim_to_real.command --help` tells the rest.
+Real worlds are read, never played in.
 """
 
 import os
@@ -14,20 +15,17 @@ from typing import Annotated, Self
 import typer
 from rich.console import Console
 
-from orchestrator import ablation
 from orchestrator.backends import make_backend
 from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.backends.process.backend import ProcessBackend
-from orchestrator.backends.simulator.backend import SimulatorBackend
 from orchestrator.environment import Environment
 from orchestrator.errors import SREError
-from orchestrator.play import play
-from orchestrator.policies import load_policy
-from orchestrator.progress import progress_bar
-from orchestrator.recordings import Key, Recording, one_world, read
-from orchestrator.scores import Result, read_results
 from orchestrator.settings import Settings
-from orchestrator.sim_to_real_ablation import (
+from sre_autopilot.evaluation.plots.sim_to_real import DPI, DRAWINGS
+from sre_autopilot.evaluation.progress import progress_bar
+from sre_autopilot.evaluation.results import Result, read_results
+from sre_autopilot.evaluation.sim_to_real import unfitted as ablation
+from sre_autopilot.evaluation.sim_to_real.ablation import (
     DRAWS,
     FITTED,
     RANDOMISED,
@@ -36,12 +34,15 @@ from orchestrator.sim_to_real_ablation import (
     Simulated,
     setting,
 )
-from orchestrator.sim_to_real_picture import DPI, DRAWINGS
-from orchestrator.sim_to_real_policies import policy_gaps, scores_of
-from orchestrator.sim_to_real_report import Comparison, report
-from orchestrator.sim_to_real_responses import responses
-from orchestrator.sim_to_real_windows import autocorrelations, distances_of
-from services.mesh.vocabulary import WORLD_VERSION
+from sre_autopilot.evaluation.sim_to_real.policies import policy_gaps, scores_of
+from sre_autopilot.evaluation.sim_to_real.report import Comparison, report
+from sre_autopilot.evaluation.sim_to_real.responses import responses
+from sre_autopilot.evaluation.sim_to_real.windows import autocorrelations, distances_of
+from sre_autopilot.policies import load_policy
+from sre_autopilot.policies.play import play
+from sre_autopilot.simulator.backend import SimulatorBackend
+from sre_autopilot.simulator.calibration.recordings import Key, Recording, one_world, read
+from sre_autopilot.world.vocabulary import WORLD_VERSION
 
 REAL_BACKENDS = (ProcessBackend.name, DockerBackend.name)
 console = Console(stderr=True)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from orchestrator.distances import Estimate, mmrv, paired_gap, pearson, spearman
-from orchestrator.recordings import Key, Recording
-from orchestrator.scores import Result
-from services.mesh.vocabulary import Tier
+from sre_autopilot.evaluation.results import Result
+from sre_autopilot.evaluation.stats import Estimate, mmrv, paired_gap, pearson, spearman
+from sre_autopilot.simulator.calibration.recordings import Key, Recording
+from sre_autopilot.world.vocabulary import Tier
 
 HIGHEST_SCORE_GAP = 0.05
 

@@ -9,22 +9,18 @@ from math import isnan
 
 import numpy as np
 
-from orchestrator.recordings import Recording
-from orchestrator.sim_to_real_ablation import ABOUT, Setting, said
-from orchestrator.sim_to_real_policies import (
-    HIGHEST_SCORE_GAP,
-    PolicyGap,
-    agreement,
-)
-from orchestrator.sim_to_real_responses import OFFSETS, RESPONDING, Response
-from orchestrator.sim_to_real_windows import (
+from sre_autopilot.evaluation.sim_to_real.ablation import ABOUT, Setting, said
+from sre_autopilot.evaluation.sim_to_real.policies import HIGHEST_SCORE_GAP, PolicyGap, agreement
+from sre_autopilot.evaluation.sim_to_real.responses import OFFSETS, RESPONDING, Response
+from sre_autopilot.evaluation.sim_to_real.windows import (
     HIGHEST_AUTOCORRELATION_GAP,
     HIGHEST_RATIO,
     LEAST_DISTANCE,
     Autocorrelation,
     Distance,
 )
-from services.mesh.vocabulary import ActionName
+from sre_autopilot.simulator.calibration.recordings import Recording
+from sre_autopilot.world.vocabulary import ActionName
 
 DISTANCE_COLUMNS = (
     "metric", "fault", "windows", "missing real", "missing sim",
@@ -39,7 +35,8 @@ ABLATION_COLUMNS = (
 HEAD = f"""# From the simulator to the real mesh
 
 How far the simulator's episodes are from recorded real ones of the same policy, tier and seed.
-Written by `python -m orchestrator.sim_to_real`; the seeds compared were held out from the fit.
+Written by `python -m sre_autopilot.evaluation.sim_to_real.command`; the
+seeds compared were held out from the fit.
 
 How to read it:
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from orchestrator.recordings import Recording
-from orchestrator.sim_to_real_windows import Floats, Metric, mean_known, series
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ACTION_COSTS, ActionName
+from sre_autopilot.evaluation.sim_to_real.windows import Floats, Metric, mean_known, series
+from sre_autopilot.simulator.calibration.recordings import Recording
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ACTION_COSTS, ActionName
 
 STEPS_BEFORE, STEPS_AFTER = 2, 6
 OFFSETS = range(-STEPS_BEFORE, STEPS_AFTER + 1)

@@ -13,15 +13,15 @@ import numpy as np
 from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.backends.process.backend import STEP_SECONDS as PROCESS_STEP_SECONDS
 from orchestrator.backends.process.backend import ProcessBackend
-from orchestrator.backends.simulator import parameters
-from orchestrator.backends.simulator.backend import SimulatorBackend
-from orchestrator.backends.simulator.scene import SERVICES, Parameters
 from orchestrator.environment import Environment
-from services.mesh.draws import Stream, log_normal, normal
-from services.mesh.shapes import NOMINAL_CPU_PCT
-from services.mesh.sla import P99_LIMIT_MS
-from services.mesh.stack import STEP_SECONDS as STACK_STEP_SECONDS
-from services.mesh.topology import ARRIVALS_PER_S, CALL_TIMEOUT_S, JOURNEY_SHARES
+from sre_autopilot.simulator import parameters
+from sre_autopilot.simulator.backend import SimulatorBackend
+from sre_autopilot.simulator.rules.window_arrays import SERVICES, Parameters
+from sre_autopilot.world.draws import Stream, log_normal, normal
+from sre_autopilot.world.shapes import NOMINAL_CPU_PCT
+from sre_autopilot.world.sla import P99_LIMIT_MS
+from sre_autopilot.world.stack import STEP_SECONDS as STACK_STEP_SECONDS
+from sre_autopilot.world.topology import ARRIVALS_PER_S, CALL_TIMEOUT_S, JOURNEY_SHARES
 
 STEP_SECONDS = {
     ProcessBackend.name: PROCESS_STEP_SECONDS,

@@ -14,9 +14,9 @@ import numpy as np
 
 from chaos.faults.flapping_network import FlappingNetwork
 from chaos.tiers import draw_faults
-from orchestrator import distances
-from orchestrator.recordings import COLUMNS, Key, Recording
-from services.mesh.vocabulary import FaultKind, FlapCause
+from sre_autopilot.evaluation import stats as distances
+from sre_autopilot.simulator.calibration.recordings import COLUMNS, Key, Recording
+from sre_autopilot.world.vocabulary import FaultKind, FlapCause
 
 HIGHEST_RATIO = 2.0
 """A cell fails where the worlds are further apart than so many times the real one from itself."""

@@ -3,9 +3,9 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from models import SREObservation
-from services.mesh.topology import Service
-from services.mesh.vocabulary import BREAKER_STEPS, SCALE_UP_STEPS, ActionName
+from sre_autopilot.models import SREObservation
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import BREAKER_STEPS, SCALE_UP_STEPS, ActionName
 
 NEVER = 1_000
 

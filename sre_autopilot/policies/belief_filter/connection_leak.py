@@ -15,9 +15,9 @@ from collections.abc import Set
 import numpy as np
 from numpy.typing import NDArray
 
-from models import SREObservation
-from orchestrator.policies.hypotheses.deeds import NEVER, Deeds
-from orchestrator.policies.hypotheses.memory import (
+from sre_autopilot.models import SREObservation
+from sre_autopilot.policies.belief_filter.action_log import NEVER, Deeds
+from sre_autopilot.policies.belief_filter.memory_leak import (
     FLOOR,
     LAG_SHARES,
     LAGS,
@@ -26,8 +26,8 @@ from orchestrator.policies.hypotheses.memory import (
     bell,
     middles,
 )
-from services.mesh import shapes
-from services.mesh.topology import POOL_SIZE, Service, callers_of
+from sre_autopilot.world import shapes
+from sre_autopilot.world.topology import POOL_SIZE, Service, callers_of
 
 PRIOR = 0.02
 """That a database's connections leak; small, for a leak that is none costs more than it gains, and

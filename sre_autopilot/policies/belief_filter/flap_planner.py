@@ -10,10 +10,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from grader import SPAN, SPEED_STEPS, WEIGHTS
-from models import SREAction, SREObservation
-from orchestrator.policies.hypotheses.deeds import Deeds
-from orchestrator.policies.hypotheses.flap import (
+from sre_autopilot.grading import SPAN, SPEED_STEPS, WEIGHTS
+from sre_autopilot.models import SREAction, SREObservation
+from sre_autopilot.policies.belief_filter.action_log import Deeds
+from sre_autopilot.policies.belief_filter.flapping import (
     NOISY,
     NOTHING,
     PAYMENT,
@@ -22,9 +22,9 @@ from orchestrator.policies.hypotheses.flap import (
     FlapBelief,
     cpu_chances,
 )
-from orchestrator.policies.hypotheses.memory import LAGS, Array
-from orchestrator.policies.hypotheses.points import INEFFECTIVE, NOT_CHEAP, UNIT, WRONG
-from services.mesh.vocabulary import ACTION_COSTS, BREAKER_STEPS, SCALE_UP_STEPS, ActionName
+from sre_autopilot.policies.belief_filter.memory_leak import LAGS, Array
+from sre_autopilot.policies.belief_filter.score_constants import INEFFECTIVE, NOT_CHEAP, UNIT, WRONG
+from sre_autopilot.world.vocabulary import ACTION_COSTS, BREAKER_STEPS, SCALE_UP_STEPS, ActionName
 
 NOTICED = 6.0
 SPEED_DELAY, SLA_DELAY = SPAN * WEIGHTS["speed"] / SPEED_STEPS, 0.003

@@ -22,13 +22,19 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from models import ServiceMetrics, SREObservation
 from orchestrator import noise
-from orchestrator.policies.hypotheses.deeds import NEVER, Deeds
-from orchestrator.policies.hypotheses.memory import FULL_PCT, LAG_SHARES, LAGS, Array, middles
-from services.mesh import shapes
-from services.mesh.topology import Service
-from services.mesh.vocabulary import MAX_STEPS, SCALE_UP_STEPS, ActionName, FlapCause
+from sre_autopilot.models import ServiceMetrics, SREObservation
+from sre_autopilot.policies.belief_filter.action_log import NEVER, Deeds
+from sre_autopilot.policies.belief_filter.memory_leak import (
+    FULL_PCT,
+    LAG_SHARES,
+    LAGS,
+    Array,
+    middles,
+)
+from sre_autopilot.world import shapes
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import MAX_STEPS, SCALE_UP_STEPS, ActionName, FlapCause
 
 PAYMENT = Service.PAYMENT_GATEWAY
 CAUSES = tuple(FlapCause)

@@ -14,12 +14,12 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from models import ServiceMetrics, SREObservation
 from orchestrator import noise
-from orchestrator.policies.hypotheses.deeds import Deeds
-from services.mesh import shapes
-from services.mesh.topology import LIMITS, Service
-from services.mesh.vocabulary import ActionName
+from sre_autopilot.models import ServiceMetrics, SREObservation
+from sre_autopilot.policies.belief_filter.action_log import Deeds
+from sre_autopilot.world import shapes
+from sre_autopilot.world.topology import LIMITS, Service
+from sre_autopilot.world.vocabulary import ActionName
 
 PRIOR = 0.05
 """That a service leaks."""

@@ -3,7 +3,7 @@
 Imports no NumPy: forked processes may load it.
 """
 
-from grader import (
+from sre_autopilot.grading import (
     BUDGET_UNITS,
     INEFFECTIVE_PENALTY,
     ROLLBACK_VALUE,

@@ -1,6 +1,6 @@
 """Fits the simulator to recorded real episodes, and writes its parameters with their provenance.
 
-    python -m orchestrator.calibrate process
+    python -m sre_autopilot.simulator.calibration.fit process
 
 What is at rest is taken as it is, quantile by quantile; what faults add is a line or a share,
 fitted by least squares or likelihood. Reads recordings only; plays nothing.
@@ -21,14 +21,14 @@ from scipy import optimize
 
 from chaos.fault import Impairments
 from chaos.tiers import draw_faults
-from models import SREAction
-from orchestrator.backends.simulator import parameters
-from orchestrator.backends.simulator.scene import AGES, BINS
-from orchestrator.backends.simulator.window import SLOW_MS
 from orchestrator.episode import Episode, Plan
-from orchestrator.recordings import COLUMNS, Recording, read
-from services.mesh.deployment import Deployment, ReplicaId
-from services.mesh.topology import (
+from sre_autopilot.models import SREAction
+from sre_autopilot.simulator import parameters
+from sre_autopilot.simulator.calibration.recordings import COLUMNS, Recording, read
+from sre_autopilot.simulator.rules.traffic import SLOW_MS
+from sre_autopilot.simulator.rules.window_arrays import AGES, BINS
+from sre_autopilot.world.deployment import Deployment, ReplicaId
+from sre_autopilot.world.topology import (
     ARRIVALS_PER_S,
     CALL_TIMEOUT_S,
     DATABASES,

@@ -1,6 +1,7 @@
 """Finished episodes without what nobody compares: one small file of arrays, kept with the code.
 
-`python -m orchestrator.recordings SOURCE... --out FILE` gathers what the recorder wrote. Holds the
+`python -m sre_autopilot.simulator.calibration.recordings SOURCE... --out FILE`
+gathers what the recorder wrote. Holds the
 truth before noise, the actions and the score; never observations, spans or hidden parameters,
 which follow from tier and seed.
 """
@@ -16,12 +17,12 @@ import numpy as np
 import typer
 from rich.console import Console
 
-import grader
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ActionName, Tier
+from sre_autopilot import grading
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ActionName, Tier
 
 COLUMNS = ("calls", "failed", "latency_p99", "cpu_pct", "memory_pct")
-"""Of `Recording.true`; as the fields of `grader.TrueService`, in their units."""
+"""Of `Recording.true`; as the fields of `grading.TrueService`, in their units."""
 END = '{"type": "end"'
 """How the last line of a record begins, once the episode is over."""
 NOBODY = -1
@@ -65,7 +66,7 @@ class Recording:
     score: float
 
     @classmethod
-    def of(cls, record: grader.EpisodeRecord) -> Self:
+    def of(cls, record: grading.EpisodeRecord) -> Self:
         """What is kept of a record. Raises ValueError where the episode is not finished."""
         if not record.finished:
             raise ValueError(f"episode {record.episode_id} is not finished")
@@ -78,7 +79,7 @@ class Recording:
             world_version=record.world_version,
             actions=tuple((a.action, a.service_id, a.accepted) for a in taken),
             true=np.array([_row(step) for step in record.steps], np.float32),
-            score=grader.grade(record).total if record.score is None else record.score,
+            score=grading.grade(record).total if record.score is None else record.score,
         )
 
     @property
@@ -86,7 +87,7 @@ class Recording:
         return Key(self.policy, self.tier, self.seed)
 
 
-def _row(step: grader.StepRecord) -> list[list[float]]:
+def _row(step: grading.StepRecord) -> list[list[float]]:
     """One window: services x COLUMNS."""
     truths = (step.true[service] for service in Service)
     rows = ((t.calls, t.failed, t.latency_p99, t.cpu_pct, t.memory_pct) for t in truths)
@@ -173,8 +174,8 @@ def collect(folder: Path) -> tuple[list[Recording], int]:
             left_out += 1
             continue
         try:
-            records = list(grader.read_episodes(lines))
-        except grader.RecordError as error:
+            records = list(grading.read_episodes(lines))
+        except grading.RecordError as error:
             raise RecordingsError(f"{path}: {error}") from error
         finished = [Recording.of(record) for record in records if record.finished]
         left_out += len(records) - len(finished)

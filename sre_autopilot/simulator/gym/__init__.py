@@ -1,7 +1,8 @@
 """The environment as Gymnasium knows it, in the simulator.
 
-`gymnasium.make("orchestrator.training:SREAutopilot-v0")`, or without the module's name once it has
-been imported: importing registers the environment, as is Gymnasium's custom, and no more.
+`gymnasium.make("sre_autopilot.simulator.gym:SREAutopilot-v0")`, or without the module's
+name once it has been imported: importing registers the environment, as is Gymnasium's custom, and
+no more.
 """
 
 import gymnasium
@@ -12,6 +13,6 @@ ID = "SREAutopilot-v0"
 
 gymnasium.register(
     ID,
-    entry_point="orchestrator.training.single:SREAutopilotEnv",
-    vector_entry_point="orchestrator.training.vector:SREAutopilotVectorEnv",
+    entry_point="sre_autopilot.simulator.gym.env:SREAutopilotEnv",
+    vector_entry_point="sre_autopilot.simulator.gym.vector_env:SREAutopilotVectorEnv",
 )

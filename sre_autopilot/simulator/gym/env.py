@@ -5,12 +5,12 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from orchestrator.backends.simulator import presented
-from orchestrator.backends.simulator.scene import METRICS
-from orchestrator.training.spaces import action_space, observation_space
-from orchestrator.training.vector import NUMPY, SREAutopilotVectorEnv
-from services.mesh.topology import Service
-from services.mesh.vocabulary import MAX_STEPS, Tier
+from sre_autopilot.simulator.gym.spaces import action_space, observation_space
+from sre_autopilot.simulator.gym.vector_env import NUMPY, SREAutopilotVectorEnv
+from sre_autopilot.simulator.rules import features as presented
+from sre_autopilot.simulator.rules.window_arrays import METRICS
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import MAX_STEPS, Tier
 
 ANSI, RGB_ARRAY = "ansi", "rgb_array"
 CELL_PX = 16

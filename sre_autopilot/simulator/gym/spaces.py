@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from orchestrator.backends.simulator import presented
-from orchestrator.backends.simulator.scene import METRICS, SERVICES
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ACTION_COSTS, MAX_RESTARTS, MAX_STEPS, ActionName
+from sre_autopilot.simulator.rules import features as presented
+from sre_autopilot.simulator.rules.window_arrays import METRICS, SERVICES
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ACTION_COSTS, MAX_RESTARTS, MAX_STEPS, ActionName
 
 LATENCY_MOST_MS = 10_000.0
 """Far above any time-out: a bound for the sake of the space."""

@@ -7,13 +7,13 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from orchestrator.backends.simulator import parameters
-from orchestrator.backends.simulator.lanes import BEGIN, Lanes, Shown, seat
-from orchestrator.backends.simulator.reference import Reference
 from orchestrator.errors import UnknownName
-from orchestrator.names import parse_tier
-from orchestrator.training.spaces import action_space, mask_of, observation_space
-from services.mesh.vocabulary import SEED_SPLITS, Tier
+from orchestrator.validation import parse_tier
+from sre_autopilot.simulator import parameters
+from sre_autopilot.simulator.batch import BEGIN, Lanes, Shown, seat
+from sre_autopilot.simulator.gym.spaces import action_space, mask_of, observation_space
+from sre_autopilot.simulator.numpy_engine import Reference
+from sre_autopilot.world.vocabulary import SEED_SPLITS, Tier
 
 COMPILED, NUMPY = "compiled", "numpy"
 READINGS = (COMPILED, NUMPY)
@@ -120,7 +120,7 @@ def lanes_of(reading: str, simulator_of: str, lanes: int) -> Lanes:
     if reading == NUMPY:
         return Reference(fitted, lanes)
     if reading == COMPILED:
-        from orchestrator.backends.simulator.kernel import Kernel  # noqa: PLC0415 - it is slow
+        from sre_autopilot.simulator.numba_engine.engine import Kernel  # noqa: PLC0415 - it is slow
 
         return Kernel(fitted, lanes)
     raise UnknownName("reading", reading, READINGS)

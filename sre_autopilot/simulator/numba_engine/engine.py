@@ -13,17 +13,17 @@ from typing import Any
 import numba
 import numpy as np
 
-from orchestrator.backends.simulator import lane as at
-from orchestrator.backends.simulator.banks import bank, banks_of, flags_spread_of, spread_of
-from orchestrator.backends.simulator.compiled import compile_laws
-from orchestrator.backends.simulator.impaired import spare
-from orchestrator.backends.simulator.lanes import Seat, Shown
-from orchestrator.backends.simulator.moves import act
-from orchestrator.backends.simulator.presented import ACTIONS, MASKED, PRESENTED, present, reward
-from orchestrator.backends.simulator.reading import where
-from orchestrator.backends.simulator.registers import WIDTH
-from orchestrator.backends.simulator.scene import SERVICES, Parameters, scene_of
-from orchestrator.backends.simulator.transition import initial, observe
+from sre_autopilot.simulator.batch import Seat, Shown
+from sre_autopilot.simulator.numba_engine.memory import bank, banks_of, flags_spread_of, spread_of
+from sre_autopilot.simulator.numba_engine.overloads import compile_laws
+from sre_autopilot.simulator.numba_engine.vector_type import WIDTH
+from sre_autopilot.simulator.rules import state_layout as at
+from sre_autopilot.simulator.rules.actions import act
+from sre_autopilot.simulator.rules.array_ops import where
+from sre_autopilot.simulator.rules.faults import spare
+from sre_autopilot.simulator.rules.features import ACTIONS, MASKED, PRESENTED, present, reward
+from sre_autopilot.simulator.rules.step import initial, observe
+from sre_autopilot.simulator.rules.window_arrays import SERVICES, Parameters, scene_of
 
 ACTION, SERVICE, BEGINS, STORY = range(4)
 ROW = STORY + at.FAULTS * at.FAULT_FIELDS
@@ -126,8 +126,13 @@ compile_laws()
 _ROOT = Path(__file__).parents[3]
 _SOURCES = (
     *Path(__file__).parent.glob("*.py"),
-    *_ROOT.glob("services/mesh/*.py"),
-    *(_ROOT / name for name in ("grader.py", "orchestrator/noise.py", "orchestrator/reward.py")),
+    *_ROOT.glob("sre_autopilot/simulator/*.py"),
+    *_ROOT.glob("sre_autopilot/simulator/rules/*.py"),
+    *_ROOT.glob("sre_autopilot/world/*.py"),
+    *(
+        _ROOT / name
+        for name in ("sre_autopilot/grading.py", "orchestrator/noise.py", "orchestrator/reward.py")
+    ),
 )
 """Whose text the compiled code depends on."""
 advance = _compiled(_advance)

@@ -12,7 +12,7 @@ from numba.core.extending import models, register_model
 from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 
-from orchestrator.backends.simulator.registers import WIDTH, Row, intrinsic, vector
+from sre_autopilot.simulator.numba_engine.vector_type import WIDTH, Row, intrinsic, vector
 
 
 class Bank(types.Type):

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numba.extending import overload, register_jitable
 
-from orchestrator.backends.simulator import reading
-from orchestrator.backends.simulator.banks import bank_from
-from orchestrator.backends.simulator.registers import (
+from sre_autopilot.simulator.numba_engine.memory import bank_from
+from sre_autopilot.simulator.numba_engine.vector_type import (
     Row,
     anywhere,
     as_keys,
@@ -20,6 +19,7 @@ from orchestrator.backends.simulator.registers import (
     reals_of_bits,
     select,
 )
+from sre_autopilot.simulator.rules import array_ops as reading
 
 
 @overload(reading.where, strict=False)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-import grader
-from orchestrator.backends.simulator import lane as at
-from orchestrator.backends.simulator.reading import (
+from sre_autopilot import grading
+from sre_autopilot.simulator.rules import state_layout as at
+from sre_autopilot.simulator.rules.array_ops import (
     column,
     each,
     either,
@@ -21,11 +21,11 @@ from orchestrator.backends.simulator.reading import (
     unsigned,
     where,
 )
-from orchestrator.backends.simulator.scene import GATEWAY, SERVICES
-from services.mesh.draws import Stream
-from services.mesh.shapes import OOM_RESTART_CURES
-from services.mesh.topology import MAX_REPLICAS
-from services.mesh.vocabulary import (
+from sre_autopilot.simulator.rules.window_arrays import GATEWAY, SERVICES
+from sre_autopilot.world.draws import Stream
+from sre_autopilot.world.shapes import OOM_RESTART_CURES
+from sre_autopilot.world.topology import MAX_REPLICAS
+from sre_autopilot.world.vocabulary import (
     ACTION_COSTS,
     BREAKER_STEPS,
     MAX_RESTARTS,
@@ -34,9 +34,9 @@ from services.mesh.vocabulary import (
 )
 
 COSTS = np.array([ACTION_COSTS[action] for action in ActionName], np.float64)
-ROLLBACK_VALUE = grader.ROLLBACK_VALUE
-WRONG_SERVICE, INEFFECTIVE = grader.WRONG_SERVICE_PENALTY, grader.INEFFECTIVE_PENALTY
-NEEDLESS = grader.NEEDLESS_PENALTY
+ROLLBACK_VALUE = grading.ROLLBACK_VALUE
+WRONG_SERVICE, INEFFECTIVE = grading.WRONG_SERVICE_PENALTY, grading.INEFFECTIVE_PENALTY
+NEEDLESS = grading.NEEDLESS_PENALTY
 _CURE = np.uint64(Stream.CURE)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from services.mesh import quantiles
+from sre_autopilot.world import quantiles
 
 F = TypeVar("F", bound=Callable[..., Any])
 LAWS: list[Callable[..., Any]] = []
@@ -164,7 +164,7 @@ def number_of(bits: Any) -> Any:
 
 @law
 def mixed(h: Any, part: Any) -> Any:
-    """One more part of a key: `services.mesh.draws.key` folds them in one by one."""
+    """One more part of a key: `sre_autopilot.world.draws.key` folds them in one by one."""
     x = h + _GOLDEN + part
     x = (x ^ (x >> _S30)) * _MIX_1
     x = (x ^ (x >> _S27)) * _MIX_2
@@ -173,13 +173,13 @@ def mixed(h: Any, part: Any) -> Any:
 
 @law
 def uniform_of(h: Any) -> Any:
-    """As `services.mesh.draws.uniform`, of a finished key."""
+    """As `sre_autopilot.world.draws.uniform`, of a finished key."""
     return real(h >> _S11) * 2.0**-53
 
 
 @law
 def normal_of(h: Any) -> Any:
-    """As `services.mesh.quantiles.standard_normal`, of a finished key."""
+    """As `sre_autopilot.world.quantiles.standard_normal`, of a finished key."""
     share = (real((h >> _S11) & _LOW_52) + 0.5) * 2.0**-53
     bits = bits_of(share)
     segment = (bits >> _WITHIN) - _FIRST

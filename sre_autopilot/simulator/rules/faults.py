@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.backends.simulator import lane as at
-from orchestrator.backends.simulator.moves import is_down
-from orchestrator.backends.simulator.reading import each, law, real, rows_from, some, where
-from orchestrator.backends.simulator.scene import (
+from sre_autopilot.simulator.rules import state_layout as at
+from sre_autopilot.simulator.rules.actions import is_down
+from sre_autopilot.simulator.rules.array_ops import each, law, real, rows_from, some, where
+from sre_autopilot.simulator.rules.window_arrays import (
     AUTH,
     INVENTORY_DB,
     ORDER,
@@ -20,8 +20,8 @@ from orchestrator.backends.simulator.scene import (
     USER_DB,
     Condition,
 )
-from services.mesh.shapes import LEAK_HOLDER_MEMORY_MB_PER_STEP
-from services.mesh.topology import MAX_REPLICAS, POOL_SIZE
+from sre_autopilot.world.shapes import LEAK_HOLDER_MEMORY_MB_PER_STEP
+from sre_autopilot.world.topology import MAX_REPLICAS, POOL_SIZE
 
 CALLERS = (AUTH, PRODUCT, ORDER)
 """Who calls a database, and may leave cursors open there."""

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.backends.simulator import lane as at
-from orchestrator.backends.simulator.moves import cannot_go_back, is_full
-from orchestrator.backends.simulator.reading import each, entry, law, real, where
-from orchestrator.backends.simulator.scene import GATEWAY, METRICS, SERVICES
-from services.mesh.vocabulary import MAX_RESTARTS
+from sre_autopilot.simulator.rules import state_layout as at
+from sre_autopilot.simulator.rules.actions import cannot_go_back, is_full
+from sre_autopilot.simulator.rules.array_ops import each, entry, law, real, where
+from sre_autopilot.simulator.rules.window_arrays import GATEWAY, METRICS, SERVICES
+from sre_autopilot.world.vocabulary import MAX_RESTARTS
 
 MISSING = -1.0
 """In place of a value that did not arrive; no real one is negative."""

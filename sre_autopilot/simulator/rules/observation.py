@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from orchestrator import noise, reward
-from orchestrator.backends.simulator import lane as at
-from orchestrator.backends.simulator.moves import stream_key
-from orchestrator.backends.simulator.reading import (
+from sre_autopilot.simulator.rules import state_layout as at
+from sre_autopilot.simulator.rules.actions import stream_key
+from sre_autopilot.simulator.rules.array_ops import (
     column,
     each,
     entry,
@@ -25,10 +25,10 @@ from orchestrator.backends.simulator.reading import (
     unsigned,
     where,
 )
-from orchestrator.backends.simulator.scene import GATEWAY, SERVICES, Measured
-from services.mesh.draws import Stream
-from services.mesh.sla import ERROR_RATE_LIMIT, P99_LIMIT_MS
-from services.mesh.vocabulary import RECOVERY_WINDOWS
+from sre_autopilot.simulator.rules.window_arrays import GATEWAY, SERVICES, Measured
+from sre_autopilot.world.draws import Stream
+from sre_autopilot.world.sla import ERROR_RATE_LIMIT, P99_LIMIT_MS
+from sre_autopilot.world.vocabulary import RECOVERY_WINDOWS
 
 LATENCY, ERRORS, CPU, MEMORY = (SERVICES * metric for metric in range(4))
 """Where each metric's seven values begin, in truth and in what is seen."""

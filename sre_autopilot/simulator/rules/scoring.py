@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-import grader
-from orchestrator.backends.simulator import lane as at
-from orchestrator.backends.simulator.reading import each, entry, law, plus, real, some, where
-from orchestrator.backends.simulator.scene import REPLICAS, SERVICES, Condition, Measured
-from orchestrator.backends.simulator.seen import WEIGHT, WEIGHTS
-from services.mesh.sla import ERROR_RATE_LIMIT, FORGIVEN_FAILURES, P99_LIMIT_MS
-from services.mesh.vocabulary import MAX_STEPS, RECOVERY_WINDOWS
+from sre_autopilot import grading
+from sre_autopilot.simulator.rules import state_layout as at
+from sre_autopilot.simulator.rules.array_ops import each, entry, law, plus, real, some, where
+from sre_autopilot.simulator.rules.observation import WEIGHT, WEIGHTS
+from sre_autopilot.simulator.rules.window_arrays import REPLICAS, SERVICES, Condition, Measured
+from sre_autopilot.world.sla import ERROR_RATE_LIMIT, FORGIVEN_FAILURES, P99_LIMIT_MS
+from sre_autopilot.world.vocabulary import MAX_STEPS, RECOVERY_WINDOWS
 
 SLA, SPEED, BUDGET, ROOT_CAUSE = (
-    grader.WEIGHTS[term] for term in ("sla", "speed", "budget", "root_cause")
+    grading.WEIGHTS[term] for term in ("sla", "speed", "budget", "root_cause")
 )
 
 
@@ -49,7 +49,7 @@ def judge(lane: at.Lane, c: Condition, out: Measured) -> None:
 
 @law
 def _score(x: Any) -> Any:
-    """What `grader.grade` gives were the episode over now."""
+    """What `grading.grade` gives were the episode over now."""
     step = x[at.STEP]
     faults = uncured = cause = 0.0 * step
     for number in range(at.FAULTS):
@@ -63,15 +63,15 @@ def _score(x: Any) -> Any:
     recovered = x[at.RECOVERED_AT] < at.NEVER
     sla = 1.0 - x[at.MISSED] / (MAX_STEPS * WEIGHT)
     sla = sla - where(recovered, 0.0, (MAX_STEPS - step) / MAX_STEPS)
-    speed = where(recovered, 1.0 - x[at.RECOVERED_AT] / grader.SPEED_STEPS, 0.0)
+    speed = where(recovered, 1.0 - x[at.RECOVERED_AT] / grading.SPEED_STEPS, 0.0)
     speed = where(any_fault, np.maximum(0.0, speed), 1.0)
-    left = 1.0 - np.minimum(1.0, x[at.COST] / grader.BUDGET_UNITS)
+    left = 1.0 - np.minimum(1.0, x[at.COST] / grading.BUDGET_UNITS)
     share = uncured / np.maximum(1.0, faults)
-    budget = left - left * grader.UNCURED_PENALTY * share
+    budget = left - left * grading.UNCURED_PENALTY * share
     cause = where(any_fault, cause / np.maximum(1.0, faults), 1.0) - x[at.PENALTY]
     terms = SLA * np.maximum(0.0, sla) + SPEED * speed + BUDGET * budget
-    total = grader.LOWEST + grader.SPAN * (terms + ROOT_CAUSE * np.maximum(0.0, cause))
-    return np.minimum(grader.LOWEST + grader.SPAN, np.maximum(grader.LOWEST, total))
+    total = grading.LOWEST + grading.SPAN * (terms + ROOT_CAUSE * np.maximum(0.0, cause))
+    return np.minimum(grading.LOWEST + grading.SPAN, np.maximum(grading.LOWEST, total))
 
 
 @law

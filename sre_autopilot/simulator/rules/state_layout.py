@@ -6,8 +6,8 @@ here; the laws do that. A time that has not come is NEVER.
 
 from typing import Any, NamedTuple
 
-from orchestrator.backends.simulator.scene import EDGES, METRICS, REPLICAS, SERVICES
-from services.mesh.vocabulary import ActionName, FaultKind, FlapCause
+from sre_autopilot.simulator.rules.window_arrays import EDGES, METRICS, REPLICAS, SERVICES
+from sre_autopilot.world.vocabulary import ActionName, FaultKind, FlapCause
 
 NEVER = 1.0e9
 FAULTS = 2

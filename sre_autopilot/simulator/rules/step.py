@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.backends.simulator import lane as at
-from orchestrator.backends.simulator.graded import bring_back, judge
-from orchestrator.backends.simulator.impaired import impair, in_lane
-from orchestrator.backends.simulator.moves import folded, stream_key
-from orchestrator.backends.simulator.reading import each, law, rows_from
-from orchestrator.backends.simulator.scene import SERVICES, Carried, Scene
-from orchestrator.backends.simulator.seen import lags, look, tell
-from orchestrator.backends.simulator.window import pass_window
-from services.mesh.draws import Stream
-from services.mesh.topology import MAX_REPLICAS
+from sre_autopilot.simulator.rules import state_layout as at
+from sre_autopilot.simulator.rules.actions import folded, stream_key
+from sre_autopilot.simulator.rules.array_ops import each, law, rows_from
+from sre_autopilot.simulator.rules.faults import impair, in_lane
+from sre_autopilot.simulator.rules.observation import lags, look, tell
+from sre_autopilot.simulator.rules.scoring import bring_back, judge
+from sre_autopilot.simulator.rules.traffic import pass_window
+from sre_autopilot.simulator.rules.window_arrays import SERVICES, Carried, Scene
+from sre_autopilot.world.draws import Stream
+from sre_autopilot.world.topology import MAX_REPLICAS
 
 _SIMULATOR, _LIFE = np.uint64(Stream.SIMULATOR), np.uint64(Stream.LIFE)
 

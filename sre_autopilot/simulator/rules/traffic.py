@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.backends.simulator.reading import (
+from sre_autopilot.simulator.rules.array_ops import (
     column,
     each,
     entry,
@@ -25,7 +25,7 @@ from orchestrator.backends.simulator.reading import (
     where,
     whole,
 )
-from orchestrator.backends.simulator.scene import (
+from sre_autopilot.simulator.rules.window_arrays import (
     AGES,
     AUTH,
     BINS,
@@ -44,8 +44,8 @@ from orchestrator.backends.simulator.scene import (
     Scene,
     Work,
 )
-from services.mesh.shapes import STALL_CYCLE_S, STALL_FORGIVEN_S
-from services.mesh.topology import MAX_REPLICAS, POOL_SIZE
+from sre_autopilot.world.shapes import STALL_CYCLE_S, STALL_FORGIVEN_S
+from sre_autopilot.world.topology import MAX_REPLICAS, POOL_SIZE
 
 STALL_SHARE = STALL_FORGIVEN_S / STALL_CYCLE_S
 FULL_PCT = 100.0

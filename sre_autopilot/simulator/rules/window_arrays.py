@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from orchestrator.noise import METRICS_PER_SERVICE
-from services.mesh.topology import LIMITS, MAX_REPLICAS, Service
-from services.mesh.vocabulary import MAX_STEPS
+from sre_autopilot.world.topology import LIMITS, MAX_REPLICAS, Service
+from sre_autopilot.world.vocabulary import MAX_STEPS
 
 SERVICES = len(Service)
 REPLICAS = SERVICES * MAX_REPLICAS

@@ -13,14 +13,14 @@ import pytest
 from fastapi import FastAPI, Request, Response
 from prometheus_client.parser import text_string_to_metric_families
 
-from chaos.app import FLEET_URLS, create_app, main
-from chaos.outages import HealReason
-from services.mesh.deployment import ReplicaId
-from services.mesh.signals import HEALED, LABEL_REASON, OUTAGES, ControlRoute
-from services.mesh.stack import REPLICAS, STALLED_CPU_SHARE
-from services.mesh.topology import Service
+from chaos.daemon.app import FLEET_URLS, create_app, main
+from chaos.daemon.outages import HealReason
 from services.runtime.server import Phases, PortServer, bind
-from tests.chaos.fake_fleet import FakeFleet
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.signals import HEALED, LABEL_REASON, OUTAGES, ControlRoute
+from sre_autopilot.world.stack import REPLICAS, STALLED_CPU_SHARE
+from sre_autopilot.world.topology import Service
+from tests.chaos.fake_broker import FakeFleet
 
 pytestmark = pytest.mark.anyio
 
@@ -266,7 +266,7 @@ async def over_http(fleet: FakeFleet) -> AsyncIterator[str]:
 @asynccontextmanager
 async def process(fleet_url: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, Api]]:
     """The app as it runs in its container, healthy."""
-    arguments = ("-m", "chaos.app", "--host", LOOPBACK, "--port", "0")
+    arguments = ("-m", "chaos.daemon.app", "--host", LOOPBACK, "--port", "0")
     chaos = await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,

@@ -10,9 +10,9 @@ from itertools import pairwise
 
 import pytest
 
-from chaos.cycle import RETRY_S
-from chaos.fleet_client import FleetUnavailable
-from chaos.outages import (
+from chaos.broker_client import FleetUnavailable
+from chaos.daemon.duty_cycle import RETRY_S
+from chaos.daemon.outages import (
     ANSWER_S,
     CLOSE_S,
     NO_OUTAGE,
@@ -21,11 +21,11 @@ from chaos.outages import (
     Outage,
     Outages,
 )
-from services.mesh.deployment import ReplicaId
-from services.mesh.shapes import STALL_CYCLE_S
-from services.mesh.stack import REPLICAS, STALLED_CPU_SHARE, STARTING_CPU_CORES, FleetVerb
-from services.mesh.topology import LIMITS, Service
-from tests.chaos.fake_fleet import Done, FakeFleet, JumpingLoop
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.shapes import STALL_CYCLE_S
+from sre_autopilot.world.stack import REPLICAS, STALLED_CPU_SHARE, STARTING_CPU_CORES, FleetVerb
+from sre_autopilot.world.topology import LIMITS, Service
+from tests.chaos.fake_broker import Done, FakeFleet, JumpingLoop
 
 pytestmark = pytest.mark.anyio
 

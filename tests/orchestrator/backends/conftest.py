@@ -9,12 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from orchestrator.backends.control_port import ControlPorts
+from orchestrator.backends.live.control_client import ControlPorts
 from orchestrator.backends.process.directory import MeshDirectory
 from orchestrator.backends.process.lifecycle import ProcessLifecycle
 from orchestrator.backends.process.supervisor import Supervisor
 from orchestrator.telemetry.spans import SpanReceiver, SpanStore
-from services.mesh.deployment import ReplicaId
+from sre_autopilot.world.deployment import ReplicaId
 from tests.orchestrator.backends.process import stand_in
 
 POLL_S = 0.01

@@ -5,9 +5,15 @@ from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Any
 
-from orchestrator.fleet_broker import VERBS
-from orchestrator.fleet_engine import EXITED, RUNNING, Container, ContainerMissing, EngineFailed
-from services.mesh.stack import Network
+from orchestrator.broker.docker_engine import (
+    EXITED,
+    RUNNING,
+    Container,
+    ContainerMissing,
+    EngineFailed,
+)
+from orchestrator.broker.verbs import VERBS
+from sre_autopilot.world.stack import Network
 
 ADDRESS = "10.231.0.10"
 CONTROL_ADDRESS = "10.232.0.10"

@@ -9,14 +9,14 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from orchestrator.fleet import MAX_BODY_BYTES, Refusal, create_app
-from orchestrator.fleet_broker import VERBS
-from orchestrator.fleet_engine import ContainerMissing, EngineFailed, EngineSilent
-from services.mesh.deployment import ReplicaId
-from services.mesh.signals import FLEET_REFUSALS
-from services.mesh.stack import STALLED_CPU_SHARE, FleetVerb, Network, Part
-from services.mesh.topology import LIMITS, Service
-from tests.orchestrator.fleet_fakes import ADDRESS, CONTROL_ADDRESS, PaperEngine
+from orchestrator.broker.app import MAX_BODY_BYTES, Refusal, create_app
+from orchestrator.broker.docker_engine import ContainerMissing, EngineFailed, EngineSilent
+from orchestrator.broker.verbs import VERBS
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.signals import FLEET_REFUSALS
+from sre_autopilot.world.stack import STALLED_CPU_SHARE, FleetVerb, Network, Part
+from sre_autopilot.world.topology import LIMITS, Service
+from tests.orchestrator.broker.fake_docker import ADDRESS, CONTROL_ADDRESS, PaperEngine
 
 DB = str(ReplicaId(Service.USER_DB, 0))
 USERS = str(Part.TRAFFIC)

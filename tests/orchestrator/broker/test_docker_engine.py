@@ -9,9 +9,14 @@ from threading import Thread
 import docker
 import pytest
 
+from orchestrator.broker.docker_engine import (
+    ContainerMissing,
+    DockerEngine,
+    EngineFailed,
+    EngineSilent,
+)
 from orchestrator.errors import BackendError
-from orchestrator.fleet_engine import ContainerMissing, DockerEngine, EngineFailed, EngineSilent
-from tests.orchestrator.fleet_fakes import PaperEngine
+from tests.orchestrator.broker.fake_docker import PaperEngine
 
 NAME = "one"
 CONTAINER = PaperEngine.of([NAME]).inspect(NAME)

@@ -6,12 +6,12 @@ from itertools import pairwise
 
 import pytest
 
-from orchestrator.fleet_engine import ContainerMissing, EngineFailed, EngineSilent
-from orchestrator.fleet_keeper import LONGEST_PAUSE_S, REPLICA_GRACE_S, STEADY_S, Keeper
-from services.mesh.deployment import ReplicaId
-from services.mesh.stack import REPLICAS, Part
-from services.mesh.topology import LIMITS, Service
-from tests.orchestrator.fleet_fakes import PaperEngine
+from orchestrator.broker.docker_engine import ContainerMissing, EngineFailed, EngineSilent
+from orchestrator.broker.reviver import LONGEST_PAUSE_S, REPLICA_GRACE_S, STEADY_S, Keeper
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.stack import REPLICAS, Part
+from sre_autopilot.world.topology import LIMITS, Service
+from tests.orchestrator.broker.fake_docker import PaperEngine
 
 DB = str(ReplicaId(Service.USER_DB, 0))
 STANDBY = str(ReplicaId(Service.USER_DB, 1))

@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from orchestrator.telemetry.scrape import parse
 from orchestrator.telemetry.window import BOUNDS_S, histogram_quantile
-from services.mesh.signals import (
+from sre_autopilot.world.signals import (
     CLIENT_DURATION,
     CPU_SECONDS,
     DURATION_BUCKETS_S,
@@ -16,7 +16,7 @@ from services.mesh.signals import (
     SERVER_DURATION,
     Outcome,
 )
-from services.mesh.topology import Service
+from sre_autopilot.world.topology import Service
 
 ALL = (CPU_SECONDS, MEMORY_BYTES)
 

@@ -22,9 +22,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from orchestrator.telemetry.spans import SpanReceiver, SpanStore
-from services.mesh.signals import SPAN_OUTCOME, SPAN_PEER, Outcome
-from services.mesh.topology import USERS, Service
 from services.runtime.spec import LOOPBACK
+from sre_autopilot.world.signals import SPAN_OUTCOME, SPAN_PEER, Outcome
+from sre_autopilot.world.topology import USERS, Service
 
 pytestmark = pytest.mark.anyio
 

@@ -17,9 +17,9 @@ from orchestrator.telemetry.window import (
     histogram_quantile,
     measure,
 )
-from services.mesh.deployment import ReplicaId
-from services.mesh.signals import Outcome
-from services.mesh.topology import CALLS, LIMITS, USERS, Service
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.signals import Outcome
+from sre_autopilot.world.topology import CALLS, LIMITS, USERS, Service
 
 MB = 1024 * 1024
 WINDOW_S = 0.5

@@ -12,12 +12,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from models import ServiceMetrics, SREObservation
 from orchestrator.settings import Settings
 from server.app import create_app
-from server.page import PAGE, WORLD_MARK, content_policy
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ACTION_COSTS, ActionName, FaultKind, FlapCause, Tier
+from server.console.page import PAGE, WORLD_MARK, content_policy
+from sre_autopilot.models import ServiceMetrics, SREObservation
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ACTION_COSTS, ActionName, FaultKind, FlapCause, Tier
 
 pytestmark = pytest.mark.anyio
 NAMESPACE = "xmlns='http://www.w3.org/2000/svg'"

@@ -9,14 +9,14 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-import grader
-from models import SREAction
-from orchestrator import demo
 from orchestrator.environment import Environment
-from orchestrator.play import play
-from orchestrator.policies import load_policy
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ActionName, Tier
+from sre_autopilot import grading
+from sre_autopilot.cli import demo
+from sre_autopilot.models import SREAction
+from sre_autopilot.policies import load_policy
+from sre_autopilot.policies.play import play
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ActionName, Tier
 from tests.architecture.source import ROOT
 from tests.paper_mesh import PaperMesh
 
@@ -31,7 +31,7 @@ def test_it_plays_over_http_and_tells_the_story_of_each_tier(tmp_path):
     tiers = (Tier.EASY, Tier.HARD)
     environ = {"SRE_RECORD_DIR": str(tmp_path), "SRE_STEP_SECONDS": "0.12"}
     ended = subprocess.run(
-        [sys.executable, "-m", "orchestrator.demo", "--seed", "3", "--tiers", ",".join(tiers)],
+        [sys.executable, "-m", "sre_autopilot.cli.demo", "--seed", "3", "--tiers", ",".join(tiers)],
         cwd=ROOT,
         env=os.environ | environ,
         capture_output=True,
@@ -102,7 +102,7 @@ def test_an_episode_that_nobody_mended_says_so():
         record, score = play(environment, load_policy("wait"), Tier.EASY, 4)
     told = demo.story(record, score)
     assert "recovered  never" in told and "done       nothing" in told
-    assert grader.grade(record) == score
+    assert grading.grade(record) == score
 
 
 def test_actions_are_spelt():

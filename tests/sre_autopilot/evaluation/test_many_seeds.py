@@ -2,15 +2,15 @@
 
 import pytest
 
-from models import SREAction
-from orchestrator.backends.simulator.backend import SimulatorBackend
 from orchestrator.environment import Environment
 from orchestrator.errors import UnknownName
-from orchestrator.play import play
-from orchestrator.play_seeds import Seeds
-from orchestrator.policies import POLICY_NAMES, load_policy
-from orchestrator.training.vector import NUMPY
-from services.mesh.vocabulary import ActionName, Tier
+from sre_autopilot.evaluation.many_seeds import Seeds
+from sre_autopilot.models import SREAction
+from sre_autopilot.policies import POLICY_NAMES, load_policy
+from sre_autopilot.policies.play import play
+from sre_autopilot.simulator.backend import SimulatorBackend
+from sre_autopilot.simulator.gym.vector_env import NUMPY
+from sre_autopilot.world.vocabulary import ActionName, Tier
 
 SEEDS = range(200_000, 200_003)
 
@@ -55,7 +55,9 @@ def test_scores_are_those_of_the_environment(seeds, name):
 
 def test_who_reads_edges_is_not_asked_into_lanes_again(seeds, monkeypatch):
     first = seeds.play(TRACER, Tier.EASY, lambda _: None)
-    monkeypatch.setattr("orchestrator.play_seeds.play_lanes", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr(
+        "sre_autopilot.evaluation.many_seeds.play_lanes", lambda *_: pytest.fail("asked")
+    )
     assert list(seeds.play(TRACER, Tier.EASY, lambda _: None)) == list(first)
 
 

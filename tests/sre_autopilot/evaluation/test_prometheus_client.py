@@ -5,7 +5,7 @@ import math
 import httpx
 import pytest
 
-from orchestrator.prometheus import Prometheus, QueryFailed, Span
+from sre_autopilot.evaluation.prometheus_client import Prometheus, QueryFailed, Span
 
 EXPR = "sum by (service) (up)"
 LABELS = {"service": "a"}

@@ -6,10 +6,18 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from orchestrator.environment import Environment
-from orchestrator.play import play
-from orchestrator.policies import load_policy
-from orchestrator.scores import COLUMNS, Cell, Result, cells, interval, paired, read_results
-from services.mesh.vocabulary import WORLD_VERSION, Tier
+from sre_autopilot.evaluation.results import (
+    COLUMNS,
+    Cell,
+    Result,
+    cells,
+    interval,
+    paired,
+    read_results,
+)
+from sre_autopilot.policies import load_policy
+from sre_autopilot.policies.play import play
+from sre_autopilot.world.vocabulary import WORLD_VERSION, Tier
 from tests.paper_mesh import PaperMesh
 
 

@@ -4,11 +4,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from orchestrator import evaluate
 from orchestrator.errors import BackendError
-from orchestrator.evaluate import Job, Meshes, missing, play_all
-from orchestrator.scores import read_results
-from services.mesh.vocabulary import ActionName, FaultKind, Tier
+from sre_autopilot.evaluation import run as evaluate
+from sre_autopilot.evaluation.results import read_results
+from sre_autopilot.evaluation.run import Job, Meshes, missing, play_all
+from sre_autopilot.world.vocabulary import ActionName, FaultKind, Tier
 from tests.paper_mesh import PaperMesh
 
 JOBS = [Job(policy, Tier.EASY, seed) for seed in (1, 2, 3) for policy in ("oracle", "random")]

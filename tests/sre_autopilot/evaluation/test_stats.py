@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from orchestrator.distances import (
+from sre_autopilot.evaluation.stats import (
     autocorrelation,
     kolmogorov_smirnov,
     mmrv,

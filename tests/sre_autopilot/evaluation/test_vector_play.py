@@ -5,14 +5,14 @@ from functools import partial
 import numpy as np
 import pytest
 
-from models import SREObservation
-from orchestrator.backends.simulator.backend import SimulatorBackend
 from orchestrator.environment import Environment
-from orchestrator.play import play
-from orchestrator.play_lanes import LACKING, NotInLanes, play_lanes
-from orchestrator.policies import load_policy
-from orchestrator.training.vector import NUMPY, lanes_of
-from services.mesh.vocabulary import Tier
+from sre_autopilot.evaluation.vector_play import LACKING, NotInLanes, play_lanes
+from sre_autopilot.models import SREObservation
+from sre_autopilot.policies import load_policy
+from sre_autopilot.policies.play import play
+from sre_autopilot.simulator.backend import SimulatorBackend
+from sre_autopilot.simulator.gym.vector_env import NUMPY, lanes_of
+from sre_autopilot.world.vocabulary import Tier
 
 SEEDS = range(200_000, 200_003)
 PLAYED = ("oracle", "runbook", "heuristic", "random", "payment_everything_tried")

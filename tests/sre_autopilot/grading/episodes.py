@@ -5,14 +5,16 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from grader import ActionRecord, EpisodeRecord, FaultStory, StepRecord, TrueService, grade
-from services.mesh.topology import Service
-from services.mesh.vocabulary import (
-    MAX_STEPS,
-    ActionName,
-    FaultKind,
-    Tier,
+from sre_autopilot.grading import (
+    ActionRecord,
+    EpisodeRecord,
+    FaultStory,
+    StepRecord,
+    TrueService,
+    grade,
 )
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, FaultKind, Tier
 
 RESTART, SCALE_UP, BREAK = ActionName.RESTART, ActionName.SCALE_UP, ActionName.CIRCUIT_BREAK
 ROLLBACK, WAIT = ActionName.ROLLBACK, ActionName.WAIT

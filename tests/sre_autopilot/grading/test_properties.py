@@ -4,15 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import grader
-from grader import ActionRecord, EpisodeRecord, Score, grade
-from services.mesh.topology import ENTRY
-from services.mesh.vocabulary import (
-    ACTION_COSTS,
-    MAX_STEPS,
-    FaultKind,
-)
-from tests.grader.episodes import (
+from sre_autopilot import grading
+from sre_autopilot.grading import ActionRecord, EpisodeRecord, Score, grade
+from sre_autopilot.world.topology import ENTRY
+from sre_autopilot.world.vocabulary import ACTION_COSTS, MAX_STEPS, FaultKind
+from tests.sre_autopilot.grading.episodes import (
     BREAK,
     DB,
     RESTART,
@@ -92,7 +88,7 @@ def test_it_goes_by_the_book(record: EpisodeRecord) -> None:
 def test_a_score_is_inside_and_every_point_is_accounted_for(record: EpisodeRecord) -> None:
     score = grade(record)
     assert 0.01 <= score.total <= 0.99
-    assert all(0.0 <= getattr(score, term) <= 1.0 for term in grader.WEIGHTS)
+    assert all(0.0 <= getattr(score, term) <= 1.0 for term in grading.WEIGHTS)
     assert all(points > 0.0 for points, _ in score.reasons)
     assert 0.99 - sum(points for points, _ in score.reasons) == pytest.approx(score.total)
 

@@ -8,12 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-import grader
-from grader import EpisodeRecord, StepRecord, grade
-from services.mesh.vocabulary import (
-    WORLD_VERSION,
-)
-from tests.grader.episodes import (
+from sre_autopilot import grading
+from sre_autopilot.grading import EpisodeRecord, StepRecord, grade
+from sre_autopilot.world.vocabulary import WORLD_VERSION
+from tests.sre_autopilot.grading.episodes import (
     AUTH,
     BREAK,
     DB,
@@ -34,43 +32,43 @@ from tests.grader.episodes import (
 
 @given(episodes())
 def test_what_is_written_is_read(record: EpisodeRecord) -> None:
-    assert list(grader.read_episodes(grader.dump_lines(record))) == [record]
+    assert list(grading.read_episodes(grading.dump_lines(record))) == [record]
 
 
 def test_a_file_holds_one_episode_after_the_other() -> None:
     records = [episode(), episode([NOTHING], last=4), episode([OOM, FLAP])]
-    lines = [line + "\n" for record in records for line in grader.dump_lines(record)]
-    assert list(grader.read_episodes(lines)) == records
+    lines = [line + "\n" for record in records for line in grading.dump_lines(record)]
+    assert list(grading.read_episodes(lines)) == records
 
 
 def test_lines_are_plain_and_in_order() -> None:
     record = episode(actions={1: cured(RESTART, DB, 1)}, last=3)
-    parsed = [json.loads(line) for line in grader.dump_lines(record)]
+    parsed = [json.loads(line) for line in grading.dump_lines(record)]
     assert [line["type"] for line in parsed] == ["episode", *["step"] * 4, "end"]
-    assert all("\n" not in line and line.isascii() for line in grader.dump_lines(record))
+    assert all("\n" not in line and line.isascii() for line in grading.dump_lines(record))
 
 
 def test_a_record_without_times_and_traces_is_read() -> None:
     record = _timed(episode(last=3))
-    lines = [json.loads(line) for line in grader.dump_lines(record)]
+    lines = [json.loads(line) for line in grading.dump_lines(record)]
     assert lines[1]["began_at"] == 100.5 and lines[1]["edges"][0]["trace_id"] == "ab"
     for line in lines[1:-1]:
         del line["began_at"], line["ended_at"]
         for edge in line["edges"]:
             del edge["trace_id"]
-    (older,) = grader.read_episodes(map(json.dumps, lines))
+    (older,) = grading.read_episodes(map(json.dumps, lines))
     assert older.steps[1].began_at is None and older.steps[1].edges[0].trace_id is None
     assert grade(older) == grade(record)
 
 
 def test_times_and_traces_are_read_as_written() -> None:
     record = _timed(episode(last=3))
-    assert list(grader.read_episodes(grader.dump_lines(record))) == [record]
+    assert list(grading.read_episodes(grading.dump_lines(record))) == [record]
 
 
 def _timed(record: EpisodeRecord) -> EpisodeRecord:
     """With the ends of each window, and an edge in it."""
-    seen = grader.TrueEdge(
+    seen = grading.TrueEdge(
         caller=AUTH, callee=DB, calls=2, failed=1, served=1, latency_p99=5.0, trace_id="ab"
     )
     steps = [
@@ -85,11 +83,11 @@ def _timed(record: EpisodeRecord) -> EpisodeRecord:
 def test_the_first_line_does_not_know_the_end() -> None:
     record = episode(actions={1: cured(RESTART, DB, 1)}, last=3)
     begun = episode(last=0).model_copy(update={"steps": (), "finished": False})
-    assert grader.header_line(record) == grader.header_line(begun)
+    assert grading.header_line(record) == grading.header_line(begun)
 
 
 def _broken(change: Callable[[list[str]], Any]) -> list[str]:
-    lines = list(grader.dump_lines(episode(last=3)))
+    lines = list(grading.dump_lines(episode(last=3)))
     change(lines)
     return lines
 
@@ -116,15 +114,15 @@ def _broken(change: Callable[[list[str]], Any]) -> list[str]:
     ids=["cut off", "no head", "two heads", "two ends", "torn", "list", "alien", "gap", "empty"],
 )
 def test_a_broken_file_names_the_line(change: Callable[[list[str]], Any], message: str) -> None:
-    with pytest.raises(grader.RecordError, match=message):
-        list(grader.read_episodes(_broken(change)))
+    with pytest.raises(grading.RecordError, match=message):
+        list(grading.read_episodes(_broken(change)))
 
 
 def test_whole_episodes_before_the_break_are_read() -> None:
-    lines = [*grader.dump_lines(episode()), grader.header_line(episode())]
-    episodes = grader.read_episodes(lines)
+    lines = [*grading.dump_lines(episode()), grading.header_line(episode())]
+    episodes = grading.read_episodes(lines)
     assert next(episodes) == episode()
-    with pytest.raises(grader.RecordError):
+    with pytest.raises(grading.RecordError):
         next(episodes)
 
 
@@ -136,8 +134,8 @@ def test_a_window_must_tell_of_every_service() -> None:
 def test_scores_compare_within_one_version() -> None:
     record = episode()
     older = record.model_copy(update={"world_version": "0"})
-    assert grader.comparable(record, episode([OOM]))
-    assert not grader.comparable(record, older)
+    assert grading.comparable(record, episode([OOM]))
+    assert not grading.comparable(record, older)
 
 
 # --- command line -----------------------------------------------------------------------------
@@ -145,7 +143,7 @@ def test_scores_compare_within_one_version() -> None:
 
 def _file(folder: Path, *records: EpisodeRecord) -> str:
     path = folder / "run.jsonl"
-    path.write_text("".join(f"{line}\n" for r in records for line in grader.dump_lines(r)))
+    path.write_text("".join(f"{line}\n" for r in records for line in grading.dump_lines(r)))
     return str(path)
 
 
@@ -155,7 +153,7 @@ def _scored(record: EpisodeRecord) -> EpisodeRecord:
 
 def test_it_prints_a_line_an_episode(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good = _scored(episode(actions={1: cured(RESTART, DB, 1)}, last=3))
-    assert grader.main([_file(tmp_path, good, _scored(episode([NOTHING])))]) == 0
+    assert grading.main([_file(tmp_path, good, _scored(episode([NOTHING])))]) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("medium seed=7 backend=paper policy=someone total=0.966 sla=1.000")
     assert "recovered_at=1" in first
@@ -165,7 +163,7 @@ def test_it_prints_a_line_an_episode(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_it_explains_every_point(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     actions = {2: did(ROLLBACK, AUTH), 3: did(SCALE_UP, DB), 4: cured(ROLLBACK, DB, 4)}
     record = episode(actions=actions, missed=lambda step: [DB] * (step < 4))
-    assert grader.main([_file(tmp_path, record), "--explain"]) == 0
+    assert grading.main([_file(tmp_path, record), "--explain"]) == 0
     told = capsys.readouterr().out
     for reason in (
         "sla: user_db missed it in 3 of 30 windows",
@@ -193,13 +191,13 @@ def test_it_explains_every_kind_of_wrong_action() -> None:
 
 def test_it_shows_a_score_that_differs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record = episode().model_copy(update={"score": 0.99})
-    assert grader.main([_file(tmp_path, record)]) == 1
+    assert grading.main([_file(tmp_path, record)]) == 1
     assert "stored score is 0.99" in capsys.readouterr().out
 
 
 def test_it_notes_another_world(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     older = episode().model_copy(update={"world_version": "0", "finished": False})
-    assert grader.main([_file(tmp_path, older)]) == 0
+    assert grading.main([_file(tmp_path, older)]) == 0
     told = capsys.readouterr().out
     assert f"played in world 0, graded by {WORLD_VERSION}" in told
     assert "unfinished" in told
@@ -212,5 +210,5 @@ def test_a_bad_file_is_status_two(
     path = tmp_path / "run.jsonl"
     if content is not None:
         path.write_bytes(content)
-    assert grader.main([str(path)]) == 2
+    assert grading.main([str(path)]) == 2
     assert "run.jsonl" in capsys.readouterr().err

@@ -4,15 +4,11 @@ from collections.abc import Sequence
 
 import pytest
 
-import grader
-from grader import ActionRecord, FaultStory, grade
-from services.mesh.topology import ENTRY, Service
-from services.mesh.vocabulary import (
-    SCALE_UP_STEPS,
-    ActionName,
-    FaultKind,
-)
-from tests.grader.episodes import (
+from sre_autopilot import grading
+from sre_autopilot.grading import ActionRecord, FaultStory, grade
+from sre_autopilot.world.topology import ENTRY, Service
+from sre_autopilot.world.vocabulary import SCALE_UP_STEPS, ActionName, FaultKind
+from tests.sre_autopilot.grading.episodes import (
     AUTH,
     BREAK,
     DB,
@@ -192,7 +188,7 @@ def test_control_is_left_alone(
 
 def _recovered(faults: Sequence[FaultStory], actions: Actions, missed: Sequence[int]) -> int | None:
     record = episode(faults, actions, lambda step: [DB] * (step in missed))
-    return grader.recovered_at(record.steps, record.faults)
+    return grading.recovered_at(record.steps, record.faults)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +210,7 @@ def test_recovery_waits_for_the_last_fault() -> None:
 
 def test_recovery_needs_its_three_windows_to_have_been() -> None:
     record = episode([LEAK], {4: cured(RESTART, DB, 4)}, last=6)
-    seen = [grader.recovered_at(record.steps[:n], record.faults) for n in range(8)]
+    seen = [grading.recovered_at(record.steps[:n], record.faults) for n in range(8)]
     assert seen == [None] * 7 + [4]
 
 

@@ -7,17 +7,23 @@ from functools import cache
 
 import pytest
 
-from models import RewardBreakdown, ServiceMetrics, SREAction, SREObservation
-from orchestrator.backends.simulator.backend import SimulatorBackend
 from orchestrator.environment import Environment
-from orchestrator.play import play
-from orchestrator.policies import Briefing, load_policy
-from orchestrator.policies.hypotheses.deeds import Deeds
-from orchestrator.policies.hypotheses.flap import NOISY, ROLLOUT, STALE, FlapBelief, rate_chances
-from orchestrator.policies.hypotheses.flap_plans import PLANS, Plans
-from orchestrator.policies.hypotheses.memory import OomBelief, rest_pct
-from services.mesh.topology import Service
-from services.mesh.vocabulary import MAX_RESTARTS, ActionName, FlapCause, Tier
+from sre_autopilot.models import RewardBreakdown, ServiceMetrics, SREAction, SREObservation
+from sre_autopilot.policies import Briefing, load_policy
+from sre_autopilot.policies.belief_filter.action_log import Deeds
+from sre_autopilot.policies.belief_filter.flap_planner import PLANS, Plans
+from sre_autopilot.policies.belief_filter.flapping import (
+    NOISY,
+    ROLLOUT,
+    STALE,
+    FlapBelief,
+    rate_chances,
+)
+from sre_autopilot.policies.belief_filter.memory_leak import OomBelief, rest_pct
+from sre_autopilot.policies.play import play
+from sre_autopilot.simulator.backend import SimulatorBackend
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import MAX_RESTARTS, ActionName, FlapCause, Tier
 
 PAYMENT = Service.PAYMENT_GATEWAY
 WAIT = SREAction(action=ActionName.WAIT)
@@ -269,5 +275,5 @@ def test_it_plays_the_same_again():
 
 
 def test_naming_the_policies_loads_no_numpy():
-    code = "import sys, orchestrator.policies; sys.exit('numpy' in sys.modules)"
+    code = "import sys, sre_autopilot.policies; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -5,12 +5,12 @@ from functools import cache
 
 import pytest
 
-from models import SREAction
 from orchestrator.environment import Environment
-from orchestrator.play import play
-from orchestrator.policies import POLICY_NAMES, Briefing, load_policy
-from services.mesh.topology import Service
-from services.mesh.vocabulary import FAULTY_TIERS, MAX_STEPS, ActionName, Tier
+from sre_autopilot.models import SREAction
+from sre_autopilot.policies import POLICY_NAMES, Briefing, load_policy
+from sre_autopilot.policies.play import play
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import FAULTY_TIERS, MAX_STEPS, ActionName, Tier
 from tests.paper_mesh import PaperMesh
 
 SEEDS = range(21)
@@ -63,7 +63,7 @@ def test_two_policies_of_one_name_share_nothing():
 
 
 def test_a_policy_of_somebody_else_plugs_in():
-    policy = load_policy("tests.orchestrator.test_policies:Nurse")
+    policy = load_policy("tests.sre_autopilot.policies.test_policies:Nurse")
     with Environment(PaperMesh) as environment:
         record, _score = play(environment, policy, Tier.CONTROL, 1)
     assert len(record.steps) == MAX_STEPS + 1

@@ -1,6 +1,6 @@
 """Episodes of the simulator as they came out once, in golden/episodes.jsonl, and how to write them.
 
-    python -m tests.orchestrator.backends.simulator.golden_episodes
+    python -m tests.sre_autopilot.simulator.golden_episodes
 
 Run it after `make calibrate`, or after a change of the world that is meant.
 """
@@ -13,13 +13,13 @@ from pathlib import Path
 
 import typer
 
-from grader import EpisodeRecord, grade
-from models import SREAction
-from orchestrator.backends.simulator.backend import SimulatorBackend
 from orchestrator.environment import Environment
-from orchestrator.play import play
-from orchestrator.policies.runbook import Runbook
-from services.mesh.vocabulary import DEFAULT_TIERS, Tier
+from sre_autopilot.grading import EpisodeRecord, grade
+from sre_autopilot.models import SREAction
+from sre_autopilot.policies.play import play
+from sre_autopilot.policies.runbook import Runbook
+from sre_autopilot.simulator.backend import SimulatorBackend
+from sre_autopilot.world.vocabulary import DEFAULT_TIERS, Tier
 
 GOLDEN = Path(__file__).parent / "golden" / "episodes.jsonl"
 SEEDS = range(10)

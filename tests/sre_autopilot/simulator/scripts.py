@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.backends.simulator import lane as at
-from orchestrator.backends.simulator.scene import PAYMENT, SERVICES
-from services.mesh.draws import Stream, uniform
-from services.mesh.topology import Service
-from services.mesh.vocabulary import MAX_STEPS, ActionName
+from sre_autopilot.simulator.rules import state_layout as at
+from sre_autopilot.simulator.rules.window_arrays import PAYMENT, SERVICES
+from sre_autopilot.world.draws import Stream, uniform
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName
 
 ACTIONS, NAMES = tuple(ActionName), tuple(Service)
 ACTS = 0.4

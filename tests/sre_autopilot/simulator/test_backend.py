@@ -5,17 +5,17 @@ import sys
 
 import pytest
 
-from grader import EpisodeRecord
 from orchestrator.backends import make_backend
-from orchestrator.backends.simulator.backend import SimulatorBackend
 from orchestrator.environment import Environment
-from orchestrator.play import play
-from orchestrator.policies import load_policy
-from orchestrator.rollout import routing_of
+from orchestrator.reconcile import routing_of
 from orchestrator.settings import Settings
-from services.mesh.deployment import ReplicaId, initial_deployment
-from services.mesh.topology import Service
-from services.mesh.vocabulary import Tier
+from sre_autopilot.grading import EpisodeRecord
+from sre_autopilot.policies import load_policy
+from sre_autopilot.policies.play import play
+from sre_autopilot.simulator.backend import SimulatorBackend
+from sre_autopilot.world.deployment import ReplicaId, initial_deployment
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import Tier
 
 DB = ReplicaId(Service.USER_DB, 0)
 ALL = routing_of(initial_deployment(), 0, frozenset())

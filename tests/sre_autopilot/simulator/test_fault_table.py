@@ -7,11 +7,11 @@ from chaos.fault import Fault
 from chaos.faults.noop import NoFault
 from chaos.faults.single_oom import SingleOom
 from chaos.tiers import draw_faults
-from orchestrator.backends.simulator import lane as at
-from orchestrator.backends.simulator.lanes import seat
-from orchestrator.backends.simulator.stories import stories, story
-from services.mesh.topology import Service
-from services.mesh.vocabulary import Tier
+from sre_autopilot.simulator.batch import seat
+from sre_autopilot.simulator.fault_table import stories, story
+from sre_autopilot.simulator.rules import state_layout as at
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import Tier
 
 LEAK = SingleOom(Service.AUTH_SERVICE, 30.0)
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from orchestrator.backends.simulator.backend import SimulatorBackend
 from orchestrator.environment import Environment
-from services.mesh.vocabulary import DEFAULT_TIERS
-from tests.orchestrator.backends.simulator.golden_episodes import SEEDS, replayed, written
+from sre_autopilot.simulator.backend import SimulatorBackend
+from sre_autopilot.world.vocabulary import DEFAULT_TIERS
+from tests.sre_autopilot.simulator.golden_episodes import SEEDS, replayed, written
 
 GOLDEN = written()
 AGAIN = "if this is meant, write them anew: python -m " + replayed.__module__

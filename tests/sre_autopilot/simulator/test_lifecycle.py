@@ -3,11 +3,11 @@
 import pytest
 
 from chaos.fault import NO_IMPAIRMENTS, Impairments
-from orchestrator.backends.simulator.backend import SimulatorBackend
-from orchestrator.rollout import routing_of
-from services.mesh.deployment import ReplicaId, initial_deployment
-from services.mesh.topology import LIMITS, Service
-from services.mesh.vocabulary import OOM_EXIT_CODE, Release
+from orchestrator.reconcile import routing_of
+from sre_autopilot.simulator.backend import SimulatorBackend
+from sre_autopilot.world.deployment import ReplicaId, initial_deployment
+from sre_autopilot.world.topology import LIMITS, Service
+from sre_autopilot.world.vocabulary import OOM_EXIT_CODE, Release
 
 pytestmark = pytest.mark.anyio
 DB, STANDBY = ReplicaId(Service.USER_DB, 0), ReplicaId(Service.USER_DB, 1)

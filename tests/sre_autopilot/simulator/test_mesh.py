@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from chaos.fault import NO_IMPAIRMENTS, Impairments
-from orchestrator.backends.simulator import parameters
-from orchestrator.backends.simulator.mesh import INDEX, REPLICA_IDS, SERVICE_INDEX, SimulatedMesh
-from orchestrator.backends.simulator.scene import AGES
-from orchestrator.rollout import routing_of
-from services.mesh.deployment import ReplicaId, initial_deployment
-from services.mesh.topology import LIMITS, POOL_SIZE, Service
-from services.mesh.vocabulary import OOM_EXIT_CODE
+from orchestrator.reconcile import routing_of
+from sre_autopilot.simulator import parameters
+from sre_autopilot.simulator.mesh import INDEX, REPLICA_IDS, SERVICE_INDEX, SimulatedMesh
+from sre_autopilot.simulator.rules.window_arrays import AGES
+from sre_autopilot.world.deployment import ReplicaId, initial_deployment
+from sre_autopilot.world.topology import LIMITS, POOL_SIZE, Service
+from sre_autopilot.world.vocabulary import OOM_EXIT_CODE
 
 AUTH, STANDBY = ReplicaId(Service.AUTH_SERVICE, 0), ReplicaId(Service.AUTH_SERVICE, 1)
 POOL, HOLDER = ReplicaId(Service.INVENTORY_DB, 0), ReplicaId(Service.PRODUCT_SERVICE, 0)

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from orchestrator.backends.simulator import parameters
-from orchestrator.backends.simulator.backend import SimulatorBackend
-from orchestrator.backends.simulator.scene import BINS, SERVICES, Parameters
 from orchestrator.errors import UnknownName
+from sre_autopilot.simulator import parameters
+from sre_autopilot.simulator.backend import SimulatorBackend
+from sre_autopilot.simulator.rules.window_arrays import BINS, SERVICES, Parameters
 
 FITTED = sorted(path.stem for path in parameters.FOLDER.glob("*.json"))
 

@@ -5,13 +5,13 @@ from itertools import pairwise
 import pytest
 
 from chaos.fault import Impairments
-from orchestrator.backends.simulator.backend import SimulatorBackend
-from orchestrator.backends.simulator.telemetry import FASTEST_SHARE
-from orchestrator.backends.simulator.window import TIMEOUT_MS
-from orchestrator.rollout import routing_of
-from services.mesh.deployment import ReplicaId, initial_deployment
-from services.mesh.draws import Stream, uniform
-from services.mesh.topology import ARRIVALS_PER_S, CALLS, ENTRY, USERS, Service
+from orchestrator.reconcile import routing_of
+from sre_autopilot.simulator.backend import SimulatorBackend
+from sre_autopilot.simulator.rules.traffic import TIMEOUT_MS
+from sre_autopilot.simulator.telemetry import FASTEST_SHARE
+from sre_autopilot.world.deployment import ReplicaId, initial_deployment
+from sre_autopilot.world.draws import Stream, uniform
+from sre_autopilot.world.topology import ARRIVALS_PER_S, CALLS, ENTRY, USERS, Service
 
 pytestmark = pytest.mark.anyio
 ALL = routing_of(initial_deployment(), 0, frozenset())

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.mesh.deployment import Deployment, Replica, ReplicaId, initial_deployment
-from services.mesh.topology import MAX_REPLICAS, Service
-from services.mesh.vocabulary import BREAKER_STEPS, SCALE_UP_STEPS, Release
+from sre_autopilot.world.deployment import Deployment, Replica, ReplicaId, initial_deployment
+from sre_autopilot.world.topology import MAX_REPLICAS, Service
+from sre_autopilot.world.vocabulary import BREAKER_STEPS, SCALE_UP_STEPS, Release
 
 DB = Service.USER_DB
 FIRST, SECOND = ReplicaId(DB, 0), ReplicaId(DB, 1)

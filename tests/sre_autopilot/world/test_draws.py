@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from services.mesh.draws import (
+from sre_autopilot.world.draws import (
     Stream,
     choice,
     in_turn,

@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from services.mesh.draws import key
-from services.mesh.quantiles import OCTAVES, SEGMENTS, standard_normal, table
+from sre_autopilot.world.draws import key
+from sre_autopilot.world.quantiles import OCTAVES, SEGMENTS, standard_normal, table
 
 LOWER, UPPER = 0, 1 << 63
 OUTERMOST, INNERMOST = 0, ((1 << 52) - 1) << 11

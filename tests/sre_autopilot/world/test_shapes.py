@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.mesh import shapes
-from services.mesh.topology import CALL_TIMEOUT_S, LIMITS, POOL_SIZE, Service
-from services.mesh.vocabulary import FlapCause
+from sre_autopilot.world import shapes
+from sre_autopilot.world.topology import CALL_TIMEOUT_S, LIMITS, POOL_SIZE, Service
+from sre_autopilot.world.vocabulary import FlapCause
 
 HEALTHY_MEMORY_MB = (25.0, 45.0)
 SHARE = st.floats(0.0, 1.0)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.mesh.sla import P99_LIMIT_MS, Calls, is_met
+from sre_autopilot.world.sla import P99_LIMIT_MS, Calls, is_met
 
 SLOW = P99_LIMIT_MS + 0.1
 FINE = P99_LIMIT_MS

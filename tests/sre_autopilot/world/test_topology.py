@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.mesh.sla import P99_LIMIT_MS
-from services.mesh.topology import (
+from sre_autopilot.world.sla import P99_LIMIT_MS
+from sre_autopilot.world.topology import (
     CALL_TIMEOUT_S,
     CALLS,
     DATABASES,

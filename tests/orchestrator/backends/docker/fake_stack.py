@@ -7,17 +7,17 @@ from typing import Any
 
 import httpx
 
-from chaos.fleet_client import Fleet
-from orchestrator.backends.control_port import ControlPorts
+from chaos.broker_client import Fleet
 from orchestrator.backends.docker.chaos_client import Chaos
 from orchestrator.backends.docker.lifecycle import DockerLifecycle
 from orchestrator.backends.docker.supervisor import Supervisor, container_of
-from services.mesh.deployment import ReplicaId
-from services.mesh.signals import CPU_SECONDS, MEMORY_BYTES, ControlRoute
-from services.mesh.stack import REPLICAS, STALLED_CPU_SHARE, FleetVerb, Part
-from services.mesh.topology import LIMITS
-from services.mesh.vocabulary import OOM_EXIT_CODE, Release
+from orchestrator.backends.live.control_client import ControlPorts
 from services.runtime.spec import UNUSED_SEED
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.signals import CPU_SECONDS, MEMORY_BYTES, ControlRoute
+from sre_autopilot.world.stack import REPLICAS, STALLED_CPU_SHARE, FleetVerb, Part
+from sre_autopilot.world.topology import LIMITS
+from sre_autopilot.world.vocabulary import OOM_EXIT_CODE, Release
 
 BROKERS = tuple(f"http://{part}.example:8200" for part in (Part.FLEET, Part.FLEET_STANDBY))
 CHAOS = f"http://{Part.CHAOS}.example:8300"

@@ -7,20 +7,20 @@ from functools import partial
 
 import pytest
 
+from chaos.broker_client import Fleet
 from chaos.fault import Impairments
-from chaos.fleet_client import Fleet
 from orchestrator import backends
-from orchestrator.backends.control_port import ControlPorts
 from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.backends.docker.chaos_client import Chaos
+from orchestrator.backends.live.control_client import ControlPorts
 from orchestrator.errors import ReplicaUnreachable, StackUnavailable
-from orchestrator.rollout import routing_of
+from orchestrator.reconcile import routing_of
 from orchestrator.settings import Settings
-from services.mesh.deployment import ReplicaId, initial_deployment
-from services.mesh.stack import STEP_SECONDS, Part
-from services.mesh.topology import USERS, Service
-from services.mesh.vocabulary import IMPAIRMENT_TTL_S, OOM_EXIT_CODE
 from services.runtime.spec import LOOPBACK, UNUSED_SEED
+from sre_autopilot.world.deployment import ReplicaId, initial_deployment
+from sre_autopilot.world.stack import STEP_SECONDS, Part
+from sre_autopilot.world.topology import USERS, Service
+from sre_autopilot.world.vocabulary import IMPAIRMENT_TTL_S, OOM_EXIT_CODE
 from tests.orchestrator.backends.conftest import until_async
 from tests.orchestrator.backends.docker.fake_stack import BROKERS, CHAOS, RETRY_S, FakeStack
 

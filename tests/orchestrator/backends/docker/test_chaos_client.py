@@ -8,9 +8,9 @@ import pytest
 
 from orchestrator.backends.docker.chaos_client import Chaos
 from orchestrator.errors import ReplicaUnreachable
-from services.mesh.deployment import ReplicaId
-from services.mesh.stack import Part
-from services.mesh.topology import Service
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.stack import Part
+from sre_autopilot.world.topology import Service
 from tests.orchestrator.backends.docker.fake_stack import CHAOS, RETRY_S
 
 pytestmark = pytest.mark.anyio

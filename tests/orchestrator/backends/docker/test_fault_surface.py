@@ -8,11 +8,11 @@ import pytest
 from chaos.fault import NO_IMPAIRMENTS, Impairments
 from orchestrator.backends.docker.fault_surface import DockerFaultSurface
 from orchestrator.errors import ReplicaUnreachable
-from services.mesh.deployment import ReplicaId
-from services.mesh.signals import ControlRoute
-from services.mesh.stack import FleetVerb, Part
-from services.mesh.topology import LIMITS, Service
-from services.mesh.vocabulary import IMPAIRMENT_TTL_S, OOM_EXIT_CODE, Release
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.signals import ControlRoute
+from sre_autopilot.world.stack import FleetVerb, Part
+from sre_autopilot.world.topology import LIMITS, Service
+from sre_autopilot.world.vocabulary import IMPAIRMENT_TTL_S, OOM_EXIT_CODE, Release
 from tests.orchestrator.backends.docker.fake_stack import CHAOS, FakeStack, Mesh
 
 pytestmark = pytest.mark.anyio

@@ -3,11 +3,11 @@
 import pytest
 
 from orchestrator.errors import MeshNotReady, ReplicaUnreachable, StackUnavailable
-from services.mesh.deployment import ReplicaId
-from services.mesh.stack import FleetVerb, Part
-from services.mesh.topology import USERS, Service
-from services.mesh.vocabulary import OOM_EXIT_CODE, Release
 from services.runtime.spec import UNUSED_SEED
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.stack import FleetVerb, Part
+from sre_autopilot.world.topology import USERS, Service
+from sre_autopilot.world.vocabulary import OOM_EXIT_CODE, Release
 from tests.orchestrator.backends.conftest import until_async
 from tests.orchestrator.backends.docker.fake_stack import BROKERS, CHAOS, FakeStack, Mesh
 

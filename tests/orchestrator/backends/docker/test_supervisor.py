@@ -5,14 +5,14 @@ import asyncio
 import pytest
 
 from orchestrator.backends.docker.supervisor import container_of
-from orchestrator.backends.life import Life
+from orchestrator.backends.live.replicas import Life
 from orchestrator.errors import StackUnavailable
-from services.mesh.deployment import ReplicaId
-from services.mesh.signals import ControlRoute
-from services.mesh.stack import CONTROL_PORT, DATA_PORT, FleetVerb, Part
-from services.mesh.topology import USERS, Service
-from services.mesh.vocabulary import OOM_EXIT_CODE, Release
 from services.runtime.spec import UNUSED_SEED
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.signals import ControlRoute
+from sre_autopilot.world.stack import CONTROL_PORT, DATA_PORT, FleetVerb, Part
+from sre_autopilot.world.topology import USERS, Service
+from sre_autopilot.world.vocabulary import OOM_EXIT_CODE, Release
 from tests.orchestrator.backends.conftest import until_async
 from tests.orchestrator.backends.docker.fake_stack import (
     BROKERS,

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaos.fault import Impairments
-from orchestrator.backends.control_port import ControlPorts, Neighbours, Target
+from orchestrator.backends.live.control_client import ControlPorts, Neighbours, Target
 from orchestrator.errors import ReplicaUnreachable
-from services.mesh.deployment import ReplicaId
-from services.mesh.signals import CPU_SECONDS, MEMORY_BYTES, ControlRoute
-from services.mesh.topology import Service
-from services.mesh.vocabulary import IMPAIRMENT_TTL_S, Release
 from services.runtime.spec import UNUSED_SEED
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.signals import CPU_SECONDS, MEMORY_BYTES, ControlRoute
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import IMPAIRMENT_TTL_S, Release
 from tests.services.neighbours import Callee
 
 pytestmark = pytest.mark.anyio

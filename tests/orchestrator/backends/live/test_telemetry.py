@@ -9,9 +9,9 @@ import pytest
 from orchestrator.backends.process.backend import ProcessBackend
 from orchestrator.errors import ReplicaUnreachable
 from orchestrator.telemetry.window import Window
-from services.mesh.deployment import ReplicaId
-from services.mesh.topology import CALLS, ENTRY, USERS, Service, callers_of
-from services.mesh.vocabulary import Release
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.topology import CALLS, ENTRY, USERS, Service, callers_of
+from sre_autopilot.world.vocabulary import Release
 from tests.orchestrator.backends.conftest import until_async
 from tests.orchestrator.backends.process import stand_in
 

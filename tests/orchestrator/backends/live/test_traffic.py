@@ -5,12 +5,12 @@ from collections.abc import Iterable
 import pytest
 
 from orchestrator.backends.base import Routing
-from orchestrator.backends.control_port import ControlPorts
-from orchestrator.backends.routing import MeshTraffic
-from orchestrator.rollout import routing_of
-from services.mesh.deployment import ReplicaId, initial_deployment
-from services.mesh.topology import CALLS, USERS, Service
-from services.mesh.vocabulary import Release
+from orchestrator.backends.live.control_client import ControlPorts
+from orchestrator.backends.live.traffic import MeshTraffic
+from orchestrator.reconcile import routing_of
+from sre_autopilot.world.deployment import ReplicaId, initial_deployment
+from sre_autopilot.world.topology import CALLS, USERS, Service
+from sre_autopilot.world.vocabulary import Release
 from tests.orchestrator.backends.conftest import Mesh
 
 pytestmark = pytest.mark.anyio

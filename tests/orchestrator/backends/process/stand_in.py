@@ -20,7 +20,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from orchestrator.backends.process import zygote
-from services.mesh.signals import (
+from services.runtime.spec import ProcessSpec
+from sre_autopilot.world.signals import (
     CLIENT_DURATION,
     CPU_SECONDS,
     DURATION_BUCKETS_S,
@@ -30,8 +31,7 @@ from services.mesh.signals import (
     ControlRoute,
     Outcome,
 )
-from services.mesh.topology import CALLS, ENTRY, Service
-from services.runtime.spec import ProcessSpec
+from sre_autopilot.world.topology import CALLS, ENTRY, Service
 
 COMMAND = (sys.executable, "-m", "tests.orchestrator.backends.process.stand_in")
 CRASHES = 66_001

@@ -13,9 +13,9 @@ import pytest
 from orchestrator.backends.base import Backend
 from orchestrator.backends.process.backend import ProcessBackend
 from orchestrator.errors import MeshNotReady
-from orchestrator.rollout import routing_of
-from services.mesh.deployment import ReplicaId, initial_deployment
-from services.mesh.topology import Service
+from orchestrator.reconcile import routing_of
+from sre_autopilot.world.deployment import ReplicaId, initial_deployment
+from sre_autopilot.world.topology import Service
 from tests.architecture.source import ROOT
 from tests.orchestrator.backends.conftest import alive, children, until
 from tests.orchestrator.backends.process import stand_in

@@ -3,12 +3,12 @@
 import pytest
 
 from chaos.fault import NO_IMPAIRMENTS, Impairments
-from orchestrator.backends.control_port import ControlPorts
+from orchestrator.backends.live.control_client import ControlPorts
 from orchestrator.backends.process.fault_surface import ProcessFaultSurface
 from orchestrator.errors import ReplicaUnreachable
-from services.mesh.deployment import ReplicaId
-from services.mesh.topology import LIMITS, Service
-from services.mesh.vocabulary import IMPAIRMENT_TTL_S, OOM_EXIT_CODE
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.topology import LIMITS, Service
+from sre_autopilot.world.vocabulary import IMPAIRMENT_TTL_S, OOM_EXIT_CODE
 from tests.orchestrator.backends.conftest import Mesh, until_async
 
 pytestmark = pytest.mark.anyio

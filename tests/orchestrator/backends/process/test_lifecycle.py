@@ -9,9 +9,9 @@ import pytest
 from orchestrator.backends.process.directory import MeshDirectory
 from orchestrator.backends.process.supervisor import Supervisor
 from orchestrator.errors import BackendError, MeshNotReady
-from services.mesh.deployment import ReplicaId
-from services.mesh.topology import USERS, Service
-from services.mesh.vocabulary import Release
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.topology import USERS, Service
+from sre_autopilot.world.vocabulary import Release
 from tests.orchestrator.backends.conftest import Mesh, alive, children, until, until_async
 from tests.orchestrator.backends.process import stand_in
 

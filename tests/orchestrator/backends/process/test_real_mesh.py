@@ -6,11 +6,11 @@ import pytest
 
 from chaos.fault import NO_IMPAIRMENTS, Impairments
 from orchestrator.backends.process.backend import ProcessBackend
-from orchestrator.rollout import routing_of
+from orchestrator.reconcile import routing_of
 from orchestrator.telemetry.window import Window
-from services.mesh.deployment import ReplicaId, initial_deployment
-from services.mesh.topology import CALLS, ENTRY, LIMITS, USERS, Service
-from services.mesh.vocabulary import IMPAIRMENT_TTL_S, OOM_EXIT_CODE, Release
+from sre_autopilot.world.deployment import ReplicaId, initial_deployment
+from sre_autopilot.world.topology import CALLS, ENTRY, LIMITS, USERS, Service
+from sre_autopilot.world.vocabulary import IMPAIRMENT_TTL_S, OOM_EXIT_CODE, Release
 from tests.orchestrator.backends.conftest import until_async
 
 pytestmark = pytest.mark.anyio

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from orchestrator.backends.process import zygote
-from services.mesh.signals import ControlRoute
-from services.mesh.topology import Service
-from services.mesh.vocabulary import OOM_EXIT_CODE, Release
 from services.runtime.spec import ProcessSpec
+from sre_autopilot.world.signals import ControlRoute
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import OOM_EXIT_CODE, Release
 from tests.architecture.source import ROOT
 from tests.orchestrator.backends.conftest import alive, children, until
 from tests.orchestrator.backends.process import stand_in

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 import typer
 
-import grader
-from orchestrator import picture
-from orchestrator.readme import EXAMPLE
-from services.mesh.sla import P99_LIMIT_MS
-from services.mesh.topology import Service
+from sre_autopilot import grading
+from sre_autopilot.evaluation.plots import episode as picture
+from sre_autopilot.world.sla import P99_LIMIT_MS
+from sre_autopilot.world.topology import Service
+from tools.documents import EXAMPLE
 
 PNG = b"\x89PNG"
 
 
 @pytest.fixture
 def record():
-    (found,) = grader.read_episodes(EXAMPLE.read_text(encoding="ascii").splitlines())
+    (found,) = grading.read_episodes(EXAMPLE.read_text(encoding="ascii").splitlines())
     return found
 
 

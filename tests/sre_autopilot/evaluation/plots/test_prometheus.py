@@ -8,13 +8,14 @@ import pytest
 import typer
 from matplotlib.axes import Axes
 
-from orchestrator import prometheus_picture as picture
-from orchestrator.prometheus import Prometheus, Span
-from services.mesh import rules, signals
-from services.mesh.alerts import Alert
-from services.mesh.deployment import ReplicaId
-from services.mesh.topology import Service
-from services.mesh.vocabulary import ActionName
+from deploy import recording_rules as rules
+from deploy.alerts import Alert
+from sre_autopilot.evaluation.plots import prometheus as picture
+from sre_autopilot.evaluation.prometheus_client import Prometheus, Span
+from sre_autopilot.world import signals
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ActionName
 
 PNG = b"\x89PNG"
 START_S, END_S = 1000.0, 1005.0

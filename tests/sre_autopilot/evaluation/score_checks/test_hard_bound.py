@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from orchestrator.flap_scores import ACTIONS, Flaps, Traffic, scores_after
-from orchestrator.hard_bound import bounds, main, played
-from orchestrator.policies.hypotheses.flap import NOISY, ROLLOUT, STALE
-from services.mesh.vocabulary import ActionName
+from sre_autopilot.evaluation.score_checks.flap_scores import ACTIONS, Flaps, Traffic, scores_after
+from sre_autopilot.evaluation.score_checks.hard_bound import bounds, main, played
+from sre_autopilot.policies.belief_filter.flapping import NOISY, ROLLOUT, STALE
+from sre_autopilot.world.vocabulary import ActionName
 
 SEEDS = range(30)
 TOLERANCE = 0.02

@@ -5,8 +5,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from orchestrator import bounds
-from orchestrator.bounds_judged import (
+from sre_autopilot.evaluation.many_seeds import Seeds
+from sre_autopilot.evaluation.score_checks import command as bounds
+from sre_autopilot.evaluation.score_checks.checks import (
     BOUNDS,
     HOME_TIERS,
     Bound,
@@ -19,12 +20,11 @@ from orchestrator.bounds_judged import (
     score_rows,
     summary,
 )
-from orchestrator.distances import Estimate
-from orchestrator.play_seeds import Seeds
-from orchestrator.policies import POLICY_NAMES
-from orchestrator.policies.scripts import TIER_SCRIPTS
-from orchestrator.training.vector import NUMPY
-from services.mesh.vocabulary import FAULTY_TIERS, Tier
+from sre_autopilot.evaluation.stats import Estimate
+from sre_autopilot.policies import POLICY_NAMES
+from sre_autopilot.policies.scripts import TIER_SCRIPTS
+from sre_autopilot.simulator.gym.vector_env import NUMPY
+from sre_autopilot.world.vocabulary import FAULTY_TIERS, Tier
 
 ANYBODY = Subject("anybody", Tier.EASY)
 

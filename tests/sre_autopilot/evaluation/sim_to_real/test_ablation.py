@@ -4,10 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator import sim_to_real
-from orchestrator.recordings import Key
-from orchestrator.sim_to_real import compare, simulate
-from orchestrator.sim_to_real_ablation import (
+from sre_autopilot.evaluation.sim_to_real import command as sim_to_real
+from sre_autopilot.evaluation.sim_to_real.ablation import (
     DRAWS,
     FITTED,
     RANDOMISED,
@@ -16,10 +14,19 @@ from orchestrator.sim_to_real_ablation import (
     said,
     setting,
 )
-from orchestrator.sim_to_real_policies import scores_of
-from orchestrator.sim_to_real_report import report
-from services.mesh.vocabulary import Tier
-from tests.orchestrator.test_sim_to_real import REAL, SIM, bent, known, played, world
+from sre_autopilot.evaluation.sim_to_real.command import compare, simulate
+from sre_autopilot.evaluation.sim_to_real.policies import scores_of
+from sre_autopilot.evaluation.sim_to_real.report import report
+from sre_autopilot.simulator.calibration.recordings import Key
+from sre_autopilot.world.vocabulary import Tier
+from tests.sre_autopilot.evaluation.sim_to_real.test_sim_to_real import (
+    REAL,
+    SIM,
+    bent,
+    known,
+    played,
+    world,
+)
 
 
 @pytest.fixture(scope="module")

@@ -8,17 +8,16 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from orchestrator import sim_to_real
 from orchestrator.environment import Environment
-from orchestrator.recordings import COLUMNS, Key, Recording, write
 from orchestrator.settings import Settings
-from orchestrator.sim_to_real import RealWorld, compare, simulate
-from orchestrator.sim_to_real_ablation import UNFITTED
-from orchestrator.sim_to_real_picture import DRAWINGS, draw_policies, draw_windows
-from orchestrator.sim_to_real_policies import agreement, policy_gaps, scores_of
-from orchestrator.sim_to_real_report import failures, report
-from orchestrator.sim_to_real_responses import OFFSETS, responses
-from orchestrator.sim_to_real_windows import (
+from sre_autopilot.evaluation.plots.sim_to_real import DRAWINGS, draw_policies, draw_windows
+from sre_autopilot.evaluation.sim_to_real import command as sim_to_real
+from sre_autopilot.evaluation.sim_to_real.ablation import UNFITTED
+from sre_autopilot.evaluation.sim_to_real.command import RealWorld, compare, simulate
+from sre_autopilot.evaluation.sim_to_real.policies import agreement, policy_gaps, scores_of
+from sre_autopilot.evaluation.sim_to_real.report import failures, report
+from sre_autopilot.evaluation.sim_to_real.responses import OFFSETS, responses
+from sre_autopilot.evaluation.sim_to_real.windows import (
     CAUSES,
     Metric,
     autocorrelations,
@@ -28,16 +27,11 @@ from orchestrator.sim_to_real_windows import (
     halves,
     series,
 )
-from services.mesh.topology import Service
-from services.mesh.vocabulary import (
-    WORLD_VERSION,
-    ActionName,
-    FaultKind,
-    FlapCause,
-    Tier,
-)
-from tests.orchestrator.test_scores import result
+from sre_autopilot.simulator.calibration.recordings import COLUMNS, Key, Recording, write
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import WORLD_VERSION, ActionName, FaultKind, FlapCause, Tier
 from tests.paper_mesh import PaperMesh
+from tests.sre_autopilot.evaluation.test_results import result
 
 REAL, SIM = "process", "simulator"
 STEPS = 12

@@ -3,19 +3,19 @@
 import numpy as np
 import pytest
 
-from orchestrator import ablation
 from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.backends.process.backend import ProcessBackend
-from orchestrator.backends.simulator import parameters
-from orchestrator.backends.simulator.backend import SimulatorBackend
-from orchestrator.backends.simulator.scene import Parameters
 from orchestrator.environment import Environment
 from orchestrator.errors import UnknownName
-from orchestrator.play import play
-from orchestrator.policies import load_policy
-from services.mesh.sla import P99_LIMIT_MS
-from services.mesh.topology import ARRIVALS_PER_S
-from services.mesh.vocabulary import MAX_STEPS, Tier
+from sre_autopilot.evaluation.sim_to_real import unfitted as ablation
+from sre_autopilot.policies import load_policy
+from sre_autopilot.policies.play import play
+from sre_autopilot.simulator import parameters
+from sre_autopilot.simulator.backend import SimulatorBackend
+from sre_autopilot.simulator.rules.window_arrays import Parameters
+from sre_autopilot.world.sla import P99_LIMIT_MS
+from sre_autopilot.world.topology import ARRIVALS_PER_S
+from sre_autopilot.world.vocabulary import MAX_STEPS, Tier
 
 FITTED = parameters.load("process")
 WINDOW_S = 0.5

@@ -5,15 +5,15 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from orchestrator import calibrate
-from orchestrator.backends.simulator import parameters
-from orchestrator.backends.simulator.backend import SimulatorBackend
-from orchestrator.backends.simulator.scene import BINS
 from orchestrator.environment import Environment
-from orchestrator.play import play
-from orchestrator.policies import load_policy
-from orchestrator.recordings import Recording
-from services.mesh.vocabulary import Tier
+from sre_autopilot.policies import load_policy
+from sre_autopilot.policies.play import play
+from sre_autopilot.simulator import parameters
+from sre_autopilot.simulator.backend import SimulatorBackend
+from sre_autopilot.simulator.calibration import fit as calibrate
+from sre_autopilot.simulator.calibration.recordings import Recording
+from sre_autopilot.simulator.rules.window_arrays import BINS
+from sre_autopilot.world.vocabulary import Tier
 
 SEEDS = range(100_000, 100_006)
 TRUTH = parameters.load("process")

@@ -8,13 +8,20 @@ import typer
 from hypothesis import HealthCheck, given, settings
 from typer.testing import CliRunner
 
-import grader
-from grader import TrueService
-from orchestrator import recordings
-from orchestrator.recordings import COLUMNS, Key, Recording, RecordingsError, read, write
-from services.mesh.topology import Service
-from services.mesh.vocabulary import Tier
-from tests.grader.episodes import AUTH, DB, RESTART, WAIT, did, episode, episodes
+from sre_autopilot import grading
+from sre_autopilot.grading import TrueService
+from sre_autopilot.simulator.calibration import recordings
+from sre_autopilot.simulator.calibration.recordings import (
+    COLUMNS,
+    Key,
+    Recording,
+    RecordingsError,
+    read,
+    write,
+)
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import Tier
+from tests.sre_autopilot.grading.episodes import AUTH, DB, RESTART, WAIT, did, episode, episodes
 
 ACTIONS = {2: did(RESTART, DB), 4: did(RESTART, AUTH, accepted=False, error="no restart left")}
 
@@ -29,7 +36,7 @@ def same(one, other):
 
 def written(folder, name, record):
     path = folder / f"{name}.jsonl"
-    path.write_text("\n".join(grader.dump_lines(record)) + "\n")
+    path.write_text("\n".join(grading.dump_lines(record)) + "\n")
     return path
 
 
@@ -76,7 +83,7 @@ def test_a_recording_says_what_it_can_be_played_again_by():
 
 def test_a_score_is_kept_and_one_that_is_missing_is_graded():
     record = episode(actions=ACTIONS)
-    assert Recording.of(record).score == grader.grade(record).total
+    assert Recording.of(record).score == grading.grade(record).total
     assert Recording.of(record.model_copy(update={"score": 0.25})).score == 0.25
 
 

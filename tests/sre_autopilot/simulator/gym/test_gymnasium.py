@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from orchestrator.backends.simulator.presented import MISSING, STEP
 from orchestrator.errors import UnknownName
-from orchestrator.training import ID
-from orchestrator.training.single import ANSI, RGB_ARRAY
-from orchestrator.training.vector import NUMPY, READINGS, SREAutopilotVectorEnv
-from services.mesh.topology import ENTRY, Service
-from services.mesh.vocabulary import MAX_RESTARTS, MAX_STEPS, ActionName, Tier
+from sre_autopilot.simulator.gym import ID
+from sre_autopilot.simulator.gym.env import ANSI, RGB_ARRAY
+from sre_autopilot.simulator.gym.vector_env import NUMPY, READINGS, SREAutopilotVectorEnv
+from sre_autopilot.simulator.rules.features import MISSING, STEP
+from sre_autopilot.world.topology import ENTRY, Service
+from sre_autopilot.world.vocabulary import MAX_RESTARTS, MAX_STEPS, ActionName, Tier
 
 ACTIONS, SERVICES = tuple(ActionName), tuple(Service)
 WAIT = np.array([ACTIONS.index(ActionName.WAIT), 0])

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from orchestrator.backends.simulator import lane as at
-from orchestrator.backends.simulator import parameters
-from orchestrator.backends.simulator.kernel import Kernel
-from orchestrator.backends.simulator.lanes import BEGIN, seat
-from orchestrator.backends.simulator.reference import Reference
-from services.mesh.vocabulary import MAX_STEPS, Tier
-from tests.orchestrator.backends.simulator.scripts import script
+from sre_autopilot.simulator import parameters
+from sre_autopilot.simulator.batch import BEGIN, seat
+from sre_autopilot.simulator.numba_engine.engine import Kernel
+from sre_autopilot.simulator.numpy_engine import Reference
+from sre_autopilot.simulator.rules import state_layout as at
+from sre_autopilot.world.vocabulary import MAX_STEPS, Tier
+from tests.sre_autopilot.simulator.scripts import script
 
 pytestmark = pytest.mark.timeout(600)
 """The first one compiles, beside whatever else this machine does."""

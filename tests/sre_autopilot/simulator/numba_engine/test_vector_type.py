@@ -4,10 +4,11 @@ import numba
 import numpy as np
 import pytest
 
-from orchestrator.backends.simulator import reading, registers
-from orchestrator.backends.simulator.banks import bank
-from orchestrator.backends.simulator.compiled import compile_laws
-from orchestrator.backends.simulator.registers import WIDTH
+from sre_autopilot.simulator.numba_engine import vector_type as registers
+from sre_autopilot.simulator.numba_engine.memory import bank
+from sre_autopilot.simulator.numba_engine.overloads import compile_laws
+from sre_autopilot.simulator.numba_engine.vector_type import WIDTH
+from sre_autopilot.simulator.rules import array_ops as reading
 
 compile_laws()
 ODD = np.array([0.0, -0.0, 1.0, -2.5, 0.5, np.nan, np.inf, -np.inf])

@@ -6,12 +6,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from orchestrator.backends.simulator.moves import folded as fold
-from orchestrator.backends.simulator.moves import stream_key
-from orchestrator.backends.simulator.reading import high, low, mixed, normal_of, uniform_of
-from orchestrator.backends.simulator.window import binomial, poisson
-from services.mesh.draws import Stream, key, uniform
-from services.mesh.quantiles import standard_normal
+from sre_autopilot.simulator.rules.actions import folded as fold
+from sre_autopilot.simulator.rules.actions import stream_key
+from sre_autopilot.simulator.rules.array_ops import high, low, mixed, normal_of, uniform_of
+from sre_autopilot.simulator.rules.traffic import binomial, poisson
+from sre_autopilot.world.draws import Stream, key, uniform
+from sre_autopilot.world.quantiles import standard_normal
 
 SEEDS = st.integers(0, 2**63 - 1)
 STEPS = st.integers(0, 30)

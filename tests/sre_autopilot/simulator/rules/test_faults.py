@@ -8,19 +8,19 @@ from hypothesis import strategies as st
 
 from chaos.fault import NO_IMPAIRMENTS
 from chaos.tiers import draw_faults
-from models import SREAction
-from orchestrator.backends.simulator import lane as at
-from orchestrator.backends.simulator import parameters
-from orchestrator.backends.simulator.impaired import spare
-from orchestrator.backends.simulator.mesh import REPLICA_IDS
-from orchestrator.backends.simulator.moves import act
-from orchestrator.backends.simulator.reading import Rows
-from orchestrator.backends.simulator.scene import scene_of
-from orchestrator.backends.simulator.stories import story
-from orchestrator.backends.simulator.transition import initial, observe
 from orchestrator.episode import Episode, Plan
-from services.mesh.topology import Service
-from services.mesh.vocabulary import MAX_STEPS, ActionName, Tier
+from sre_autopilot.models import SREAction
+from sre_autopilot.simulator import parameters
+from sre_autopilot.simulator.fault_table import story
+from sre_autopilot.simulator.mesh import REPLICA_IDS
+from sre_autopilot.simulator.rules import state_layout as at
+from sre_autopilot.simulator.rules.actions import act
+from sre_autopilot.simulator.rules.array_ops import Rows
+from sre_autopilot.simulator.rules.faults import spare
+from sre_autopilot.simulator.rules.step import initial, observe
+from sre_autopilot.simulator.rules.window_arrays import scene_of
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, Tier
 
 ONE = partial(Rows.of_zeros, lanes=1)
 FITTED = parameters.load("process")

@@ -7,17 +7,17 @@ The environment goes through `chaos.faults`, `orchestrator.actions`, `noise`, `o
 import numpy as np
 import pytest
 
-from models import SREObservation
-from orchestrator.backends.simulator import lane as at
-from orchestrator.backends.simulator import parameters
-from orchestrator.backends.simulator.backend import SimulatorBackend
-from orchestrator.backends.simulator.lanes import BEGIN, seat
-from orchestrator.backends.simulator.reference import Reference
-from orchestrator.backends.simulator.scene import METRICS, SERVICES
 from orchestrator.environment import Environment
-from services.mesh.topology import Service
-from services.mesh.vocabulary import MAX_RESTARTS, MAX_STEPS, Tier
-from tests.orchestrator.backends.simulator.scripts import ACTIONS, NAMES, script
+from sre_autopilot.models import SREObservation
+from sre_autopilot.simulator import parameters
+from sre_autopilot.simulator.backend import SimulatorBackend
+from sre_autopilot.simulator.batch import BEGIN, seat
+from sre_autopilot.simulator.numpy_engine import Reference
+from sre_autopilot.simulator.rules import state_layout as at
+from sre_autopilot.simulator.rules.window_arrays import METRICS, SERVICES
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import MAX_RESTARTS, MAX_STEPS, Tier
+from tests.sre_autopilot.simulator.scripts import ACTIONS, NAMES, script
 
 SEEDS = range(300_000, 300_006)
 

@@ -5,10 +5,20 @@ from functools import partial
 import numpy as np
 import pytest
 
-from orchestrator.backends.simulator import parameters
-from orchestrator.backends.simulator.impaired import spare
-from orchestrator.backends.simulator.reading import Rows
-from orchestrator.backends.simulator.scene import (
+from orchestrator.telemetry.window import BOUNDS_S, histogram_quantile
+from sre_autopilot.simulator import parameters
+from sre_autopilot.simulator.rules.array_ops import Rows
+from sre_autopilot.simulator.rules.faults import spare
+from sre_autopilot.simulator.rules.traffic import (
+    LOWEST_TIMEOUT_MS,
+    SLOW_MS,
+    SLOWER_MS,
+    TIMEOUT_MS,
+    pass_window,
+    quantile,
+    users_p99_ms,
+)
+from sre_autopilot.simulator.rules.window_arrays import (
     AUTH,
     BINS,
     GATEWAY,
@@ -21,18 +31,8 @@ from orchestrator.backends.simulator.scene import (
     USER_DB,
     scene_of,
 )
-from orchestrator.backends.simulator.window import (
-    LOWEST_TIMEOUT_MS,
-    SLOW_MS,
-    SLOWER_MS,
-    TIMEOUT_MS,
-    pass_window,
-    quantile,
-    users_p99_ms,
-)
-from orchestrator.telemetry.window import BOUNDS_S, histogram_quantile
-from services.mesh.draws import Stream, folded
-from services.mesh.topology import MAX_REPLICAS, POOL_SIZE
+from sre_autopilot.world.draws import Stream, folded
+from sre_autopilot.world.topology import MAX_REPLICAS, POOL_SIZE
 
 LANES = 400
 FITTED = parameters.load("process")

@@ -1,0 +1,1 @@
+"""What the mesh, the server and the simulator cost on this machine."""

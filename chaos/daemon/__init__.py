@@ -1,0 +1,1 @@
+"""The container side of chaos: a program that cuts replicas off and starves them."""

@@ -1,0 +1,1 @@
+"""What the backends with real replicas share."""

@@ -1,0 +1,1 @@
+"""The broker: a program of its own, and the only holder of the engine's socket."""

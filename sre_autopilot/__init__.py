@@ -1,0 +1,1 @@
+"""SRE Autopilot: what one imports and types."""

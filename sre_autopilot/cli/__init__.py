@@ -1,0 +1,1 @@
+"""The command sre-autopilot: one file a subcommand."""

@@ -1,0 +1,1 @@
+"""Scores of policies: played, kept, compared, checked and drawn."""

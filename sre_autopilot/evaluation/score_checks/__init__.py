@@ -1,0 +1,1 @@
+"""Checks that scores must pass to mean anything, and the upper bound on the hard tier."""

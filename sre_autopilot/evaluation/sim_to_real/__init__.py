@@ -1,0 +1,1 @@
+"""How far the simulator is from a real mesh, in words, numbers and pictures."""

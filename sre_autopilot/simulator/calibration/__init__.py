@@ -1,0 +1,1 @@
+"""Recordings of real episodes, and the fit of the simulator to them."""

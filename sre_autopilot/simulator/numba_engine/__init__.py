@@ -1,0 +1,1 @@
+"""The compiled engine: the only place that knows the compiler's inside."""

@@ -1,0 +1,1 @@
+"""Generators of what the documents and other committed files hold."""
