@@ -1,7 +1,7 @@
-"""Client of the fleet, which starts, stops and cuts off containers.
+"""Client of the broker, which starts, stops and cuts off containers.
 
 Goes to the next broker where one gives no answer at all; never guesses and never repeats what a
-broker refused. Whatever is not a good answer raises FleetUnavailable.
+broker refused. Whatever is not a good answer raises BrokerUnavailable.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import TypeVar
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from sre_autopilot.world.stack import FleetVerb
+from sre_autopilot.world.stack import BrokerVerb
 
 T = TypeVar("T")
 
@@ -22,11 +22,11 @@ GRACE = "grace_s"
 _REASON_LENGTH = 500
 
 
-class FleetUnavailable(Exception):
+class BrokerUnavailable(Exception):
     """No broker did `what`, for this reason."""
 
     def __init__(self, what: str, reason: str) -> None:
-        super().__init__(f"the fleet does not answer {what}: {reason}")
+        super().__init__(f"the broker does not answer {what}: {reason}")
         self.what = what
         self.reason = reason
 
@@ -66,7 +66,7 @@ _STATE = TypeAdapter(ContainerState)
 _LISTING = TypeAdapter(_Listing)
 
 
-class Fleet:
+class BrokerClient:
     """Asks the brokers at `urls`, any number of calls at once. Close it when done."""
 
     def __init__(
@@ -90,31 +90,31 @@ class Fleet:
 
     async def start(self, name: str) -> ContainerState:
         """Raises its CPU quota until `limit` sets it; as `restart` does."""
-        return await self._order(name, FleetVerb.START)
+        return await self._order(name, BrokerVerb.START)
 
     async def restart(self, name: str) -> ContainerState:
         """Kills it at once, and starts it."""
-        return await self._order(name, FleetVerb.RESTART)
+        return await self._order(name, BrokerVerb.RESTART)
 
     async def stop(self, name: str, grace_s: float) -> ContainerState:
-        return await self._order(name, FleetVerb.STOP, **{GRACE: grace_s})
+        return await self._order(name, BrokerVerb.STOP, **{GRACE: grace_s})
 
     async def connect(self, name: str) -> ContainerState:
         """Puts it back on the mesh, at the address it had."""
-        return await self._order(name, FleetVerb.CONNECT)
+        return await self._order(name, BrokerVerb.CONNECT)
 
     async def disconnect(self, name: str) -> ContainerState:
         """Takes it off the mesh."""
-        return await self._order(name, FleetVerb.DISCONNECT)
+        return await self._order(name, BrokerVerb.DISCONNECT)
 
     async def limit(self, name: str, cpu_share: float) -> ContainerState:
         """Gives it this share of its service's CPU limit."""
-        return await self._order(name, FleetVerb.LIMIT, cpu_share=cpu_share)
+        return await self._order(name, BrokerVerb.LIMIT, cpu_share=cpu_share)
 
     async def aclose(self) -> None:
         await self._http.aclose()
 
-    async def _order(self, name: str, verb: FleetVerb, **body: float) -> ContainerState:
+    async def _order(self, name: str, verb: BrokerVerb, **body: float) -> ContainerState:
         return await self._ask(_STATE, "POST", f"/containers/{name}/{verb}", body)
 
     async def _ask(
@@ -128,11 +128,11 @@ class Fleet:
         response = await self._send(what, method, path, body)
         if not response.is_success:
             reason = f"status {response.status_code}: {response.text[:_REASON_LENGTH]}"
-            raise FleetUnavailable(what, reason)
+            raise BrokerUnavailable(what, reason)
         try:
             return answer.validate_json(response.content)
         except ValidationError as error:
-            raise FleetUnavailable(what, str(error)) from error
+            raise BrokerUnavailable(what, str(error)) from error
 
     async def _send(
         self, what: str, method: str, path: str, body: Mapping[str, float] | None
@@ -149,4 +149,4 @@ class Fleet:
             else:
                 self._urls = (url, *(other for other in self._urls if other != url))
                 return response
-        raise FleetUnavailable(what, "; ".join(silence) or "no broker is given")
+        raise BrokerUnavailable(what, "; ".join(silence) or "no broker is given")

@@ -187,7 +187,7 @@ def _service_down() -> dict[str, Any]:
         description=(
             "For longer than a restart takes no replica gave its metrics page: all are dead, or "
             "so short of CPU that even the control port stands still. See the state of its "
-            "containers; the fleet brings back what was killed."
+            "containers; the broker brings back what was killed."
         ),
     )
 

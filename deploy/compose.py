@@ -29,9 +29,9 @@ SOCKET = "/var/run/docker.sock"
 MESH_NETWORK = "${SRE_MESH_NETWORK:-10.213.7}"
 """First three numbers of the mesh network's addresses."""
 FIRST_ADDRESS = 10
-FLEETS = (Part.FLEET, Part.FLEET_STANDBY)
-FLEET_URLS = ",".join(
-    f"http://{network_alias(fleet, Network.CONTROL)}:{stack.FLEET_PORT}" for fleet in FLEETS
+BROKERS = (Part.BROKER, Part.BROKER_STANDBY)
+BROKER_URLS = ",".join(
+    f"http://{network_alias(broker, Network.CONTROL)}:{stack.BROKER_PORT}" for broker in BROKERS
 )
 TELEMETRY_SIDE = network_alias(Part.ORCHESTRATOR, Network.TELEMETRY)
 SPANS_URL = f"http://{TELEMETRY_SIDE}:{stack.SPANS_PORT}"
@@ -57,8 +57,8 @@ class Size:
 SIZES = {
     Part.TRAFFIC: Size(128, 1.0),
     Part.CHAOS: Size(128, 0.5),
-    Part.FLEET: Size(128, 0.5),
-    Part.FLEET_STANDBY: Size(128, 0.5),
+    Part.BROKER: Size(128, 0.5),
+    Part.BROKER_STANDBY: Size(128, 0.5),
     Part.ORCHESTRATOR: Size(1024, 2.0, tmp_mb=64, pids=256),
     Part.PROMETHEUS: Size(512, 0.5, tmp_mb=256),
 }
@@ -68,7 +68,7 @@ INFERENCE_SIZE = Size(1024, 1.0, tmp_mb=64)
 def compose() -> dict[str, Any]:
     """The whole file, as Compose's specification names things."""
     in_order: dict[str, dict[str, Any]] = {
-        **{fleet: _fleet(fleet) for fleet in FLEETS},
+        **{broker: _broker(broker) for broker in BROKERS},
         Part.CHAOS: _chaos(),
         **{str(replica): _replica(replica) for replica in REPLICAS},
         Part.TRAFFIC: _traffic(),
@@ -158,7 +158,7 @@ def _address(position: int) -> str:
 
 
 def _of_the_mesh(name: str, size: Size) -> dict[str, Any]:
-    # No restart by the engine, whose back-off would bend an episode: the fleet brings it back.
+    # No restart by the engine, whose back-off would bend an episode: the broker brings it back.
     # And no init: what the kernel kills for its memory is process 1, and the container with it.
     size = replace(size, memory_limit_mb=size.memory_limit_mb + stack.RUNTIME_MEMORY_MB)
     return _container(MESH_IMAGE, size) | {
@@ -197,15 +197,15 @@ def _traffic() -> dict[str, Any]:
     }
 
 
-def _fleet(part: Part) -> dict[str, Any]:
+def _broker(part: Part) -> dict[str, Any]:
     # The rest depends on the first of them, so that the image is built whatever is asked for.
-    built = {"build": _build("Dockerfile")} if part == FLEETS[0] else {}
+    built = {"build": _build("Dockerfile")} if part == BROKERS[0] else {}
     own = {
         "command": ["python", "-m", "orchestrator.broker.app"],
         "environment": {"SRE_PROJECT": "${COMPOSE_PROJECT_NAME}"},
         "volumes": ["${SRE_DOCKER_SOCKET:-" + SOCKET + "}:" + SOCKET],
         "networks": _on(Network.CONTROL, [part]),
-        "healthcheck": _answers(stack.FLEET_PORT, "/healthz"),
+        "healthcheck": _answers(stack.BROKER_PORT, "/healthz"),
     }
     return _container(ENVIRONMENT_IMAGE, SIZES[part], ROOT) | built | own
 
@@ -213,7 +213,7 @@ def _fleet(part: Part) -> dict[str, Any]:
 def _chaos() -> dict[str, Any]:
     return _container(ENVIRONMENT_IMAGE, SIZES[Part.CHAOS]) | {
         "command": ["python", "-m", "chaos.daemon.app"],
-        "environment": {"SRE_FLEET_URLS": FLEET_URLS},
+        "environment": {"SRE_BROKER_URLS": BROKER_URLS},
         "networks": _on(Network.CONTROL, [Part.CHAOS]),
         "healthcheck": _answers(stack.CHAOS_PORT, "/healthz"),
     }
@@ -229,7 +229,7 @@ def _orchestrator() -> dict[str, Any]:
             # Out of an agent's reach: metrics tell the truth, and who sends spans is believed.
             "SRE_METRICS_HOST": TELEMETRY_SIDE,
             "SRE_SPANS_ADDRESS": f"{TELEMETRY_SIDE}:{stack.SPANS_PORT}",
-            "SRE_FLEET_URLS": FLEET_URLS,
+            "SRE_BROKER_URLS": BROKER_URLS,
             "SRE_CHAOS_URL": chaos,
             "SRE_STATE_TOKEN": None,
             "SRE_FAULT": None,

@@ -25,8 +25,8 @@ from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.errors import StackUnavailable
 from orchestrator.settings import PREFIX
 from sre_autopilot.world.stack import (
+    BROKER_PORT,
     CHAOS_PORT,
-    FLEET_PORT,
     HOST_ALIAS,
     LABEL_CONTAINER,
     LABEL_PROJECT,
@@ -202,10 +202,10 @@ def _free_port(host: str) -> int:
 
 def _way_in(up: Stack) -> dict[str, str]:
     """What settings the host needs to play in a stack."""
-    brokers = (up.address(part, Network.CONTROL) for part in (Part.FLEET, Part.FLEET_STANDBY))
+    brokers = (up.address(part, Network.CONTROL) for part in (Part.BROKER, Part.BROKER_STANDBY))
     return {
         f"{PREFIX}BACKEND": DockerBackend.name,
-        f"{PREFIX}FLEET_URLS": ",".join(f"http://{address}:{FLEET_PORT}" for address in brokers),
+        f"{PREFIX}BROKER_URLS": ",".join(f"http://{address}:{BROKER_PORT}" for address in brokers),
         f"{PREFIX}CHAOS_URL": f"http://{up.address(Part.CHAOS, Network.CONTROL)}:{CHAOS_PORT}",
     }
 

@@ -22,8 +22,8 @@ CONFIG, RULES, ALERTS = "prometheus.yml", "rules.yml", "alerts.yml"
 
 PORTS: Mapping[Part, int] = MappingProxyType(
     {
-        Part.FLEET: stack.FLEET_PORT,
-        Part.FLEET_STANDBY: stack.FLEET_PORT,
+        Part.BROKER: stack.BROKER_PORT,
+        Part.BROKER_STANDBY: stack.BROKER_PORT,
         Part.CHAOS: stack.CHAOS_PORT,
     }
 )

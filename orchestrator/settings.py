@@ -7,8 +7,8 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from sre_autopilot.world.stack import (
+    BROKER_PORT,
     CHAOS_PORT,
-    FLEET_PORT,
     SPANS_PORT,
     Network,
     Part,
@@ -46,10 +46,10 @@ class Settings(BaseModel):
     state_token: SecretStr | None = Field(
         None, description="server: bearer token without which `/state` hides the truth"
     )
-    fleet_urls: str = Field(
+    broker_urls: str = Field(
         ",".join(
-            f"http://{network_alias(broker, Network.CONTROL)}:{FLEET_PORT}"
-            for broker in (Part.FLEET, Part.FLEET_STANDBY)
+            f"http://{network_alias(broker, Network.CONTROL)}:{BROKER_PORT}"
+            for broker in (Part.BROKER, Part.BROKER_STANDBY)
         ),
         description="docker: the brokers of the containers, the first that answers is taken",
     )

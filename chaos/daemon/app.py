@@ -17,14 +17,14 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from pydantic import BaseModel, ConfigDict, Field
 
-from chaos.broker_client import Fleet, FleetUnavailable
+from chaos.broker_client import BrokerClient, BrokerUnavailable
 from chaos.daemon.outages import HealReason, Outage, Outages
 from sre_autopilot.world.deployment import ReplicaId
 from sre_autopilot.world.signals import HEALED, LABEL_REASON, OUTAGES, ControlRoute
 from sre_autopilot.world.stack import CHAOS_PORT, REPLICAS
 
-FLEET_URLS = "SRE_FLEET_URLS"
-FLEET_TIMEOUT_S = 2.0
+BROKER_URLS = "SRE_BROKER_URLS"
+BROKER_TIMEOUT_S = 2.0
 """Of a broker's answers, which take 60 ms: short, so that the next one is asked soon."""
 SHUTDOWN_TIMEOUT_S = 1
 METRICS_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -53,13 +53,13 @@ class Order(Impairment):
     ttl_s: float = Field(gt=0.0, allow_inf_nan=False)
 
 
-def create_app(fleet: Fleet) -> FastAPI:
-    """Owns `fleet`. Heals what it finds when it starts, and what it holds when it ends."""
+def create_app(broker: BrokerClient) -> FastAPI:
+    """Owns `broker`. Heals what it finds when it starts, and what it holds when it ends."""
     registry = CollectorRegistry(auto_describe=False)
     healed = Counter(HEALED, "Replicas healed", (LABEL_REASON,), registry=registry)
     for reason in HealReason:
         healed.labels(reason)
-    outages = Outages(fleet, lambda reason: healed.labels(reason).inc())
+    outages = Outages(broker, lambda reason: healed.labels(reason).inc())
     impaired = Gauge(OUTAGES, "Replicas impaired now", registry=registry)
     impaired.set_function(lambda: outages.impaired)
 
@@ -68,10 +68,10 @@ def create_app(fleet: Fleet) -> FastAPI:
         outages.reap()
         yield
         await outages.aclose()
-        await fleet.aclose()
+        await broker.aclose()
 
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
-    app.add_exception_handler(FleetUnavailable, _no_fleet)
+    app.add_exception_handler(BrokerUnavailable, _broker_unavailable)
     app.add_exception_handler(RequestValidationError, _unreadable)
 
     @app.get(ControlRoute.HEALTH)
@@ -108,7 +108,7 @@ def _known(name: str) -> ReplicaId:
     return _BY_NAME[name]
 
 
-async def _no_fleet(_request: Request, error: Exception) -> JSONResponse:
+async def _broker_unavailable(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, _UNAVAILABLE)
 
 
@@ -120,17 +120,17 @@ async def _unreadable(_request: Request, error: Exception) -> JSONResponse:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serves until it is told to stop; asks the brokers named in SRE_FLEET_URLS."""
+    """Serves until it is told to stop; asks the brokers named in SRE_BROKER_URLS."""
     parser = argparse.ArgumentParser(description="Hold outages of replicas.")
     parser.add_argument("--host", default="0.0.0.0", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=CHAOS_PORT, help="port (%(default)s)")
     options = parser.parse_args(arguments)
-    urls = [url.strip() for url in os.environ.get(FLEET_URLS, "").split(",") if url.strip()]
+    urls = [url.strip() for url in os.environ.get(BROKER_URLS, "").split(",") if url.strip()]
     if not urls:
-        parser.error(f"{FLEET_URLS} must name the fleet: http://HOST:PORT, separated by commas")
+        parser.error(f"{BROKER_URLS} must name the broker: http://HOST:PORT, separated by commas")
     logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
     uvicorn.run(
-        create_app(Fleet(urls, FLEET_TIMEOUT_S)),
+        create_app(BrokerClient(urls, BROKER_TIMEOUT_S)),
         host=options.host,
         port=options.port,
         access_log=False,

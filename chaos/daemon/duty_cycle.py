@@ -1,18 +1,18 @@
-"""A cycle of impairing and mending, held by orders to the fleet. Knows not what they do."""
+"""A cycle of impairing and mending, held by orders to the broker. Knows not what they do."""
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
-from chaos.broker_client import FleetUnavailable
+from chaos.broker_client import BrokerUnavailable
 
 RETRY_S = 0.5
 
 log = logging.getLogger(__name__)
 
 Order = Callable[[], Awaitable[object]]
-"""One order to the fleet; may raise FleetUnavailable."""
+"""One order to the broker; may raise BrokerUnavailable."""
 
 
 class Cycle:
@@ -30,7 +30,7 @@ class Cycle:
         self.failing = False
 
     async def begin(self) -> None:
-        """Returns once it is impaired. Raises FleetUnavailable."""
+        """Returns once it is impaired. Raises BrokerUnavailable."""
         self._begun_s = now_s()
         await self._impair()
 
@@ -53,7 +53,7 @@ class Cycle:
         try:
             await order()
             self.failing = False
-        except FleetUnavailable as error:
+        except BrokerUnavailable as error:
             if not self.failing:
                 log.warning("in mid-cycle: %s", error)
             self.failing = True
@@ -78,7 +78,7 @@ async def persist(order: Order) -> None:
         try:
             await order()
             return
-        except FleetUnavailable as error:
+        except BrokerUnavailable as error:
             if str(error) != told:
                 log.warning("tried again until it is done: %s", error)
             told = str(error)

@@ -1,6 +1,6 @@
 """What outlives a process: replicas off the mesh, or without CPU, for a share of each cycle.
 
-Holds desired states for a time, and heals when it is over, however often it has to ask the fleet.
+Holds desired states for a time, and heals when it is over, however often it has to ask the broker.
 Knows no HTTP, and keeps no file: what it did stands in the engine, where `reap` finds it.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from chaos.broker_client import Fleet, FleetUnavailable
+from chaos.broker_client import BrokerClient, BrokerUnavailable
 from chaos.daemon.duty_cycle import Cycle, now_s, persist, set_by
 from sre_autopilot.world.deployment import ReplicaId
 from sre_autopilot.world.shapes import STALL_CYCLE_S
@@ -54,7 +54,7 @@ class _Hold:
     outage: Outage
     until_s: float
     started: asyncio.Event = field(default_factory=asyncio.Event)
-    refused: FleetUnavailable | None = None
+    refused: BrokerUnavailable | None = None
     over: asyncio.Event = field(default_factory=asyncio.Event)
     reason: HealReason = HealReason.ASKED
     begun: list[Cycle] = field(default_factory=list)
@@ -79,8 +79,8 @@ class _Hold:
 class Outages:
     """The outages of all replicas. Orders for one replica go one after the other."""
 
-    def __init__(self, fleet: Fleet, healed: Callable[[HealReason], None]) -> None:
-        self._fleet = fleet
+    def __init__(self, broker: BrokerClient, healed: Callable[[HealReason], None]) -> None:
+        self._broker = broker
         self._healed = healed
         self._holds: dict[ReplicaId, _Hold] = {}
         self._locks = {replica: asyncio.Lock() for replica in REPLICAS}
@@ -104,7 +104,7 @@ class Outages:
     async def hold(self, replica: ReplicaId, outage: Outage, ttl_s: float) -> None:
         """Returns once `outage` holds at `replica`, for `ttl_s`; NO_OUTAGE heals.
 
-        A renewal goes on with the cycle that runs. Raises FleetUnavailable; then nothing is
+        A renewal goes on with the cycle that runs. Raises BrokerUnavailable; then nothing is
         desired, and whatever took hold is healed as soon as that is possible.
         """
         async with self._locks[replica]:
@@ -121,7 +121,7 @@ class Outages:
                     raise hold.refused
 
     async def heal_all(self) -> None:
-        """Returns when nothing is impaired. Raises FleetUnavailable; the healing goes on."""
+        """Returns when nothing is impaired. Raises BrokerUnavailable; the healing goes on."""
         everywhere = [self.hold(replica, NO_OUTAGE, 0.0) for replica in list(self._holds)]
         for failed in await asyncio.gather(*everywhere, return_exceptions=True):
             if failed is not None:
@@ -159,14 +159,14 @@ class Outages:
         healed, _ = await asyncio.wait([hold.task], timeout=ANSWER_S)
         if not healed:
             reason = f"not done within {ANSWER_S} s; it goes on"
-            raise FleetUnavailable(f"the healing of {replica}", reason)
+            raise BrokerUnavailable(f"the healing of {replica}", reason)
 
     async def _run(self, replica: ReplicaId, hold: _Hold) -> None:
         try:
             for cycle in self._cycles(str(replica), hold.outage):
                 hold.begun.append(cycle)
                 await cycle.begin()
-        except FleetUnavailable as error:
+        except BrokerUnavailable as error:
             hold.refused = error
             hold.over.set()
         hold.started.set()
@@ -180,12 +180,12 @@ class Outages:
         self._healed(hold.reason)
 
     def _cycles(self, name: str, outage: Outage) -> list[Cycle]:
-        fleet, cycles = self._fleet, list[Cycle]()
+        broker, cycles = self._broker, list[Cycle]()
         if outage.partitioned > 0.0:
-            connection = (lambda: fleet.disconnect(name), lambda: fleet.connect(name))
+            connection = (lambda: broker.disconnect(name), lambda: broker.connect(name))
             cycles.append(Cycle(outage.partitioned, PARTITION_CYCLE_S, *connection))
         if outage.cpu_fraction < 1.0:
-            quota = (lambda: fleet.limit(name, STALLED_CPU_SHARE), lambda: fleet.limit(name, 1.0))
+            quota = (lambda: broker.limit(name, STALLED_CPU_SHARE), lambda: broker.limit(name, 1.0))
             cycles.append(Cycle(1.0 - outage.cpu_fraction, STALL_CYCLE_S, *quota))
         return cycles
 
@@ -194,14 +194,14 @@ class Outages:
 
         async def mend() -> None:
             nonlocal found
-            state = await self._fleet.state(str(replica))
+            state = await self._broker.state(str(replica))
             # More than all its CPU is a start's; a stopped one gets its CPU when it starts.
             starved = state.running and state.cpu_share < 1.0
             found = found or starved or not state.on_mesh
             if not state.on_mesh:
-                await self._fleet.connect(str(replica))
+                await self._broker.connect(str(replica))
             if starved:
-                await self._fleet.limit(str(replica), 1.0)
+                await self._broker.limit(str(replica), 1.0)
 
         await persist(mend)
         self._unseen.discard(replica)

@@ -27,13 +27,13 @@ from orchestrator.broker.reviver import Keeper
 from orchestrator.broker.verbs import VERB, Broker, Engine
 from orchestrator.errors import UnknownName
 from sre_autopilot.world.signals import (
-    FLEET_REFUSALS,
-    FLEET_REVIVALS,
+    BROKER_REFUSALS,
+    BROKER_REVIVALS,
     LABEL_CONTAINER_NAME,
     LABEL_REASON,
     ControlRoute,
 )
-from sre_autopilot.world.stack import FLEET_PORT, PROJECT
+from sre_autopilot.world.stack import BROKER_PORT, PROJECT
 
 METRICS_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MAX_BODY_BYTES = 1024
@@ -58,9 +58,9 @@ HTTP_REFUSALS = MappingProxyType({404: Refusal.UNKNOWN_PATH, 405: Refusal.WRONG_
 def create_app(engine: Engine, project: str = PROJECT) -> FastAPI:
     """The broker over `engine`; its keeper runs while the app does."""
     registry = CollectorRegistry(auto_describe=False)
-    refusals = Counter(FLEET_REFUSALS, "Requests refused", (LABEL_REASON,), registry=registry)
+    refusals = Counter(BROKER_REFUSALS, "Requests refused", (LABEL_REASON,), registry=registry)
     revivals = Counter(
-        FLEET_REVIVALS, "Containers brought back", (LABEL_CONTAINER_NAME,), registry=registry
+        BROKER_REVIVALS, "Containers brought back", (LABEL_CONTAINER_NAME,), registry=registry
     )
     broker = Broker(engine, project)
     keeper = Keeper(engine, lambda name: revivals.labels(name).inc())
@@ -140,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Serves until SIGTERM; the engine is that of DOCKER_HOST, or its usual socket."""
     parser = argparse.ArgumentParser(description="Broker the Docker socket for one stack.")
     parser.add_argument("--host", default="0.0.0.0", help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=int, default=FLEET_PORT, help="port (%(default)s)")
+    parser.add_argument("--port", type=int, default=BROKER_PORT, help="port (%(default)s)")
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
     logging.getLogger("orchestrator").setLevel(logging.INFO)

@@ -1,4 +1,4 @@
-"""The Docker engine, as far as the fleet uses it: one stack's containers, found by their labels.
+"""The Docker engine, as far as the broker uses it: one stack's containers, found by their labels.
 
 Creates and removes nothing, runs nothing inside a container, and asks for nothing by a name that
 came from outside: ids and networks are those that the engine lists for the stack.
@@ -26,7 +26,7 @@ from sre_autopilot.world.stack import (
     LABEL_CONTAINER,
     LABEL_MESH_ADDRESS,
     LABEL_PROJECT,
-    FleetVerb,
+    BrokerVerb,
     Network,
 )
 
@@ -101,17 +101,17 @@ class DockerEngine:
             return self._container(self._api.inspect_container(found[-1]))
 
     def start(self, container: Container) -> None:
-        with _mapped(FleetVerb.START):
+        with _mapped(BrokerVerb.START):
             self._api.start(container.id)
 
     def restart(self, container: Container) -> None:
         """Kills it at once."""
-        with _mapped(FleetVerb.RESTART):
+        with _mapped(BrokerVerb.RESTART):
             self._api.restart(container.id, timeout=0)
 
     def stop(self, container: Container, grace_s: float) -> None:
         """Kills it where it outlives `grace_s`. The engine's own grace knows whole seconds only."""
-        with _mapped(FleetVerb.STOP):
+        with _mapped(BrokerVerb.STOP):
             if grace_s > 0:
                 self._api.kill(container.id, signal.SIGTERM)
                 with suppress(ReadTimeout, Disconnected):
@@ -120,7 +120,7 @@ class DockerEngine:
 
     def connect(self, container: Container, aliases: Sequence[str]) -> None:
         """Attaches it to the mesh, at its own address."""
-        with _mapped(FleetVerb.CONNECT):
+        with _mapped(BrokerVerb.CONNECT):
             self._api.connect_container_to_network(
                 container.id,
                 self._network(Network.MESH),
@@ -130,12 +130,12 @@ class DockerEngine:
 
     def disconnect(self, container: Container) -> None:
         """Detaches it from the mesh."""
-        with _mapped(FleetVerb.DISCONNECT):
+        with _mapped(BrokerVerb.DISCONNECT):
             self._api.disconnect_container_from_network(container.id, self._network(Network.MESH))
 
     def give_cpu(self, container: Container, cores: float) -> None:
         quota_us = max(LEAST_QUOTA_US, round(cores * CPU_PERIOD_US))
-        with _mapped(FleetVerb.LIMIT):
+        with _mapped(BrokerVerb.LIMIT):
             self._api.update_container(container.id, cpu_quota=quota_us)
 
     def was_stopped(self, container: Container) -> bool:

@@ -2,7 +2,7 @@
 
 The engine's restart policy does not bring back what `docker kill` ended. Leaves alone what was
 asked to stop, what ended by itself, and standbys: only the orchestrator knows whether they serve.
-The fleet runs twice, so that each brings back the other.
+The broker runs twice, so that each brings back the other.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What the fleet does to a container, and how it looks after it. Knows no HTTP.
+"""What the broker does to a container, and how it looks after it. Knows no HTTP.
 
 Nothing that it is told reaches the engine but a known name, a known verb and a checked number.
 """
@@ -20,7 +20,7 @@ from orchestrator.errors import UnknownName
 from sre_autopilot.world.stack import (
     STALLED_CPU_SHARE,
     STARTING_CPU_CORES,
-    FleetVerb,
+    BrokerVerb,
     Network,
     Part,
     network_alias,
@@ -60,13 +60,13 @@ class Limit(Order):
     cpu_share: float = Field(ge=STALLED_CPU_SHARE, le=1.0, allow_inf_nan=False)
 
 
-ORDERS: Mapping[FleetVerb, type[Order]] = MappingProxyType(
-    {**dict.fromkeys(FleetVerb, Order), FleetVerb.STOP: Stop, FleetVerb.LIMIT: Limit}
+ORDERS: Mapping[BrokerVerb, type[Order]] = MappingProxyType(
+    {**dict.fromkeys(BrokerVerb, Order), BrokerVerb.STOP: Stop, BrokerVerb.LIMIT: Limit}
 )
-VERBS: Mapping[str, Sequence[FleetVerb]] = MappingProxyType(
+VERBS: Mapping[str, Sequence[BrokerVerb]] = MappingProxyType(
     {
-        **dict.fromkeys(SERVICES, tuple(FleetVerb)),
-        Part.TRAFFIC: (FleetVerb.START, FleetVerb.RESTART, FleetVerb.STOP),
+        **dict.fromkeys(SERVICES, tuple(BrokerVerb)),
+        Part.TRAFFIC: (BrokerVerb.START, BrokerVerb.RESTART, BrokerVerb.STOP),
     }
 )
 """Whom the broker serves, and what each takes."""
@@ -94,31 +94,31 @@ class Broker:
         """Answers the state after it. Raises UnknownName, ValidationError, EngineFailed."""
         _check(CONTAINER, name, VERBS)
         _check(VERB, verb, VERBS[name])
-        order = ORDERS[FleetVerb(verb)].model_validate_json(body or b"{}")
+        order = ORDERS[BrokerVerb(verb)].model_validate_json(body or b"{}")
         async with self._locks[name]:
             began_s = time.monotonic()
             state = await anyio.to_thread.run_sync(
-                self._carry_out, name, FleetVerb(verb), order, abandon_on_cancel=True
+                self._carry_out, name, BrokerVerb(verb), order, abandon_on_cancel=True
             )
         log.info("%s %s: %.0f ms", name, verb, (time.monotonic() - began_s) * 1000)
         return state
 
-    def _carry_out(self, name: str, verb: FleetVerb, order: Order) -> ContainerState:
+    def _carry_out(self, name: str, verb: BrokerVerb, order: Order) -> ContainerState:
         engine, container = self._engine, self._engine.inspect(name)
         on_mesh = Network.MESH in container.addresses
-        if verb is FleetVerb.RESTART or (verb is FleetVerb.START and not container.running):
+        if verb is BrokerVerb.RESTART or (verb is BrokerVerb.START and not container.running):
             if name in SERVICES:
                 engine.give_cpu(container, STARTING_CPU_CORES)
-            (engine.restart if verb is FleetVerb.RESTART else engine.start)(container)
+            (engine.restart if verb is BrokerVerb.RESTART else engine.start)(container)
         elif isinstance(order, Stop) and container.running:
             engine.stop(container, order.grace_s)
         elif isinstance(order, Limit):
             limit_cores = LIMITS[SERVICES[name]].cpu_limit_cores
             engine.give_cpu(container, order.cpu_share * limit_cores)
-        elif verb is FleetVerb.CONNECT and not on_mesh:
+        elif verb is BrokerVerb.CONNECT and not on_mesh:
             aliases = [network_alias(each, Network.MESH) for each in (name, SERVICES[name])]
             engine.connect(container, aliases)
-        elif verb is FleetVerb.DISCONNECT and on_mesh:
+        elif verb is BrokerVerb.DISCONNECT and on_mesh:
             engine.disconnect(container)
         return self._state(name)
 

@@ -17,15 +17,15 @@ class Part(StrEnum):
 
     TRAFFIC = "traffic"
     CHAOS = "chaos"
-    FLEET = "fleet"
-    FLEET_STANDBY = "fleet-standby"
+    BROKER = "broker"
+    BROKER_STANDBY = "broker-standby"
     ORCHESTRATOR = "orchestrator"
     PROMETHEUS = "prometheus"
 
 
 class Network(StrEnum):
     """MESH carries the calls, TELEMETRY the control ports and spans, CONTROL the orders to the
-    fleet and to chaos, AGENT what an agent in the stack may reach: the server alone.
+    broker and to chaos, AGENT what an agent in the stack may reach: the server alone.
     """
 
     MESH = "mesh"
@@ -34,7 +34,7 @@ class Network(StrEnum):
     AGENT = "agent"
 
 
-class FleetVerb(StrEnum):
+class BrokerVerb(StrEnum):
     """All that the broker does to a container."""
 
     START = "start"
@@ -53,7 +53,7 @@ CONTROL_PORT = 9000
 SPANS_PORT = 4318
 SERVER_PORT = 8000
 METRICS_PORT = 9464
-FLEET_PORT = 8200
+BROKER_PORT = 8200
 CHAOS_PORT = 8300
 PROMETHEUS_PORT = 9090
 HOST_ALIAS = "host.docker.internal"

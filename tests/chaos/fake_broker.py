@@ -1,4 +1,4 @@
-"""A fleet in memory that keeps time, and a clock that jumps instead of waiting."""
+"""A broker in memory that keeps time, and a clock that jumps instead of waiting."""
 
 import asyncio
 import json
@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import httpx
 
-from chaos.broker_client import ContainerState, Fleet
-from sre_autopilot.world.stack import REPLICAS, FleetVerb
+from chaos.broker_client import BrokerClient, ContainerState
+from sre_autopilot.world.stack import REPLICAS, BrokerVerb
 
-URL = "http://fleet.example:8200"
+URL = "http://broker.example:8200"
 
 
 class JumpingLoop(asyncio.SelectorEventLoop):
@@ -41,7 +41,7 @@ class Done:
 
     at_s: float
     name: str
-    verb: FleetVerb
+    verb: BrokerVerb
     cpu_share: float | None = None
 
 
@@ -50,12 +50,12 @@ def healthy(name: str) -> ContainerState:
 
 
 @dataclass
-class FakeFleet:
+class FakeBroker:
     """Carries out orders after `takes_s`; `down` gives no answer, `refuses` answers 503."""
 
     takes_s: float = 0.0
     down: bool = False
-    refuses: frozenset[FleetVerb] = frozenset()
+    refuses: frozenset[BrokerVerb] = frozenset()
     states: dict[str, ContainerState] = field(
         default_factory=lambda: {str(r): healthy(str(r)) for r in REPLICAS}
     )
@@ -63,14 +63,14 @@ class FakeFleet:
     asked: int = 0
 
     @property
-    def client(self) -> Fleet:
-        return Fleet([URL], transport=httpx.MockTransport(self.answer))
+    def client(self) -> BrokerClient:
+        return BrokerClient([URL], transport=httpx.MockTransport(self.answer))
 
     def left(self, name: str, **changes: Any) -> None:
         self.states[name] = replace(self.states[name], **changes)
 
-    def orders(self, name: str, *verbs: FleetVerb) -> list[Done]:
-        return [d for d in self.done if d.name == name and d.verb in (verbs or FleetVerb)]
+    def orders(self, name: str, *verbs: BrokerVerb) -> list[Done]:
+        return [d for d in self.done if d.name == name and d.verb in (verbs or BrokerVerb)]
 
     async def answer(self, request: httpx.Request) -> httpx.Response:
         self.asked += 1
@@ -79,17 +79,17 @@ class FakeFleet:
             raise httpx.ConnectError("nobody is there")
         _, _, name, *verb = request.url.path.split("/")
         if verb:
-            order = FleetVerb(verb[0])
+            order = BrokerVerb(verb[0])
             if order in self.refuses:
                 return httpx.Response(503, json={"detail": f"the engine will not {order}"})
             self._carry_out(name, order, json.loads(request.content or "{}"))
         state = self.states[name]
         return httpx.Response(200, json={f: getattr(state, f) for f in state.__slots__})
 
-    def _carry_out(self, name: str, verb: FleetVerb, body: Mapping[str, float]) -> None:
+    def _carry_out(self, name: str, verb: BrokerVerb, body: Mapping[str, float]) -> None:
         share = body.get("cpu_share")
         self.done.append(Done(asyncio.get_running_loop().time(), name, verb, share))
         if share is not None:
             self.left(name, cpu_share=share)
         else:
-            self.left(name, on_mesh=verb is FleetVerb.CONNECT)
+            self.left(name, on_mesh=verb is BrokerVerb.CONNECT)

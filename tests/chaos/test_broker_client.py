@@ -1,4 +1,4 @@
-"""What goes over the wire to the fleet, and that nothing but one error comes back."""
+"""What goes over the wire to the broker, and that nothing but one error comes back."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -7,9 +7,9 @@ from dataclasses import asdict
 import httpx
 import pytest
 
-from chaos.broker_client import ContainerState, Fleet, FleetUnavailable
+from chaos.broker_client import BrokerClient, BrokerUnavailable, ContainerState
 from sre_autopilot.world.deployment import ReplicaId
-from sre_autopilot.world.stack import STALLED_CPU_SHARE, FleetVerb
+from sre_autopilot.world.stack import STALLED_CPU_SHARE, BrokerVerb
 from sre_autopilot.world.topology import USERS, Service
 
 pytestmark = pytest.mark.anyio
@@ -19,21 +19,21 @@ NAME = str(ReplicaId(Service.USER_DB, 0))
 STATE = ContainerState(NAME, False, 137, True, "then", False, None, None, 0.5)
 LISTING = {"containers": {NAME: {"running": True}, USERS: {"running": False}}}
 
-Ask = Callable[[Fleet], Awaitable[object]]
-ORDERS: dict[FleetVerb, tuple[Ask, object]] = {
-    FleetVerb.START: (lambda fleet: fleet.start(NAME), {}),
-    FleetVerb.RESTART: (lambda fleet: fleet.restart(NAME), {}),
-    FleetVerb.STOP: (lambda fleet: fleet.stop(NAME, 2.5), {"grace_s": 2.5}),
-    FleetVerb.CONNECT: (lambda fleet: fleet.connect(NAME), {}),
-    FleetVerb.DISCONNECT: (lambda fleet: fleet.disconnect(NAME), {}),
-    FleetVerb.LIMIT: (
-        lambda fleet: fleet.limit(NAME, STALLED_CPU_SHARE),
+Ask = Callable[[BrokerClient], Awaitable[object]]
+ORDERS: dict[BrokerVerb, tuple[Ask, object]] = {
+    BrokerVerb.START: (lambda broker: broker.start(NAME), {}),
+    BrokerVerb.RESTART: (lambda broker: broker.restart(NAME), {}),
+    BrokerVerb.STOP: (lambda broker: broker.stop(NAME, 2.5), {"grace_s": 2.5}),
+    BrokerVerb.CONNECT: (lambda broker: broker.connect(NAME), {}),
+    BrokerVerb.DISCONNECT: (lambda broker: broker.disconnect(NAME), {}),
+    BrokerVerb.LIMIT: (
+        lambda broker: broker.limit(NAME, STALLED_CPU_SHARE),
         {"cpu_share": STALLED_CPU_SHARE},
     ),
 }
 ASKS: dict[str, Ask] = {
-    "containers": lambda fleet: fleet.containers(),
-    "state": lambda fleet: fleet.state(NAME),
+    "containers": lambda broker: broker.containers(),
+    "state": lambda broker: broker.state(NAME),
     **{verb: ask for verb, (ask, _) in ORDERS.items()},
 }
 every_ask = pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
@@ -48,7 +48,7 @@ class Brokers:
         self.silent = set(silent)
         self.error: Exception = httpx.ConnectError("refused")
         self.requests: list[httpx.Request] = []
-        self.fleet = Fleet([FIRST, SECOND], transport=httpx.MockTransport(self._answer))
+        self.broker = BrokerClient([FIRST, SECOND], transport=httpx.MockTransport(self._answer))
 
     @property
     def hosts(self) -> list[str]:
@@ -64,23 +64,23 @@ class Brokers:
 
 async def test_containers_says_which_run() -> None:
     brokers = Brokers(200, LISTING)
-    assert await brokers.fleet.containers() == {NAME: True, USERS: False}
+    assert await brokers.broker.containers() == {NAME: True, USERS: False}
     (request,) = brokers.requests
     assert (request.method, str(request.url)) == ("GET", f"{FIRST}/containers")
 
 
 async def test_state_is_what_the_broker_says() -> None:
     brokers = Brokers()
-    assert await brokers.fleet.state(NAME) == STATE
+    assert await brokers.broker.state(NAME) == STATE
     (request,) = brokers.requests
     assert (request.method, str(request.url)) == ("GET", f"{FIRST}/containers/{NAME}")
 
 
-@pytest.mark.parametrize("verb", FleetVerb)
-async def test_every_verb_is_an_order_that_answers_the_state(verb: FleetVerb) -> None:
+@pytest.mark.parametrize("verb", BrokerVerb)
+async def test_every_verb_is_an_order_that_answers_the_state(verb: BrokerVerb) -> None:
     ask, body = ORDERS[verb]
     brokers = Brokers()
-    assert await ask(brokers.fleet) == STATE
+    assert await ask(brokers.broker) == STATE
     (request,) = brokers.requests
     assert (request.method, str(request.url)) == ("POST", f"{FIRST}/containers/{NAME}/{verb}")
     assert json.loads(request.content) == body
@@ -88,9 +88,9 @@ async def test_every_verb_is_an_order_that_answers_the_state(verb: FleetVerb) ->
 
 async def test_a_stop_may_take_its_grace_and_a_dead_address_little_time() -> None:
     brokers = Brokers()
-    await brokers.fleet.stop(NAME, 7.0)
+    await brokers.broker.stop(NAME, 7.0)
     timeout = brokers.requests[0].extensions["timeout"]
-    await brokers.fleet.connect(NAME)
+    await brokers.broker.connect(NAME)
     assert timeout["read"] == brokers.requests[1].extensions["timeout"]["read"] + 7.0
     assert timeout["connect"] <= 1.0
 
@@ -111,17 +111,17 @@ async def test_a_stop_may_take_its_grace_and_a_dead_address_little_time() -> Non
 async def test_where_one_broker_is_silent_the_next_is_asked(ask: Ask, error: Exception) -> None:
     brokers = Brokers(200, {**asdict(STATE), **LISTING}, FIRST)
     brokers.error = error
-    await ask(brokers.fleet)
+    await ask(brokers.broker)
     assert brokers.hosts == [FIRST, SECOND]
 
 
 async def test_the_broker_that_answered_is_asked_first() -> None:
     brokers = Brokers(200, None, FIRST)
-    await brokers.fleet.state(NAME)
-    await brokers.fleet.state(NAME)
+    await brokers.broker.state(NAME)
+    await brokers.broker.state(NAME)
     assert brokers.hosts == [FIRST, SECOND, SECOND]
     brokers.silent = {SECOND}
-    await brokers.fleet.state(NAME)
+    await brokers.broker.state(NAME)
     assert brokers.hosts[3:] == [SECOND, FIRST]
 
 
@@ -129,8 +129,8 @@ async def test_the_broker_that_answered_is_asked_first() -> None:
 async def test_where_all_are_silent_the_error_names_each(ask: Ask) -> None:
     brokers = Brokers(200, None, FIRST, SECOND)
     brokers.error = httpx.ReadError("")
-    with pytest.raises(FleetUnavailable, match="containers") as caught:
-        await ask(brokers.fleet)
+    with pytest.raises(BrokerUnavailable, match="containers") as caught:
+        await ask(brokers.broker)
     assert caught.value.reason == f"{FIRST}: ReadError; {SECOND}: ReadError"
 
 
@@ -138,8 +138,8 @@ async def test_where_all_are_silent_the_error_names_each(ask: Ask) -> None:
 @pytest.mark.parametrize("status", [301, 404, 405, 422, 502, 503])
 async def test_a_refusal_is_told_and_not_repeated(ask: Ask, status: int) -> None:
     brokers = Brokers(status, {"detail": "it is gone"})
-    with pytest.raises(FleetUnavailable, match="it is gone") as caught:
-        await ask(brokers.fleet)
+    with pytest.raises(BrokerUnavailable, match="it is gone") as caught:
+        await ask(brokers.broker)
     assert str(status) in caught.value.reason
     assert len(brokers.requests) == 1
 
@@ -147,15 +147,15 @@ async def test_a_refusal_is_told_and_not_repeated(ask: Ask, status: int) -> None
 @every_ask
 @pytest.mark.parametrize("body", ["", "[]", "not json", {"name": NAME}, {"containers": [1]}])
 async def test_an_answer_that_means_nothing_is_no_answer(ask: Ask, body: object) -> None:
-    with pytest.raises(FleetUnavailable, match="containers"):
-        await ask(Brokers(200, body).fleet)
+    with pytest.raises(BrokerUnavailable, match="containers"):
+        await ask(Brokers(200, body).broker)
 
 
 async def test_nobody_at_the_port_and_no_url_at_all() -> None:
     for urls in ([], ["http://127.0.0.1:1"], ["nonsense"]):
-        fleet = Fleet(urls)
-        with pytest.raises(FleetUnavailable) as caught:
-            await fleet.state(NAME)
+        broker = BrokerClient(urls)
+        with pytest.raises(BrokerUnavailable) as caught:
+            await broker.state(NAME)
         assert NAME in caught.value.what
         assert caught.value.reason
-        await fleet.aclose()
+        await broker.aclose()

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from typing import Any
@@ -18,14 +19,14 @@ from tests.architecture.source import ROOT
 MEMORY_OF_THE_STACK_MB = 8 * 1024
 STACK = compose.compose()
 SERVICES: dict[str, dict[str, Any]] = STACK["services"]
-FLEETS = {str(fleet) for fleet in compose.FLEETS}
+BROKERS = {str(broker) for broker in compose.BROKERS}
 MESH = {*map(str, REPLICAS), str(Part.TRAFFIC)}
 HOLES = {"privileged", "cap_add", "devices", "pid", "ipc", "network_mode", "userns_mode", "cpus"}
 NETWORKS = {
     **{name: {Network.MESH, Network.TELEMETRY} for name in MESH},
     Part.CHAOS: {Network.CONTROL},
-    Part.FLEET: {Network.CONTROL},
-    Part.FLEET_STANDBY: {Network.CONTROL},
+    Part.BROKER: {Network.CONTROL},
+    Part.BROKER_STANDBY: {Network.CONTROL},
     Part.ORCHESTRATOR: {Network.CONTROL, Network.TELEMETRY, Network.AGENT},
     Part.PROMETHEUS: {Network.CONTROL, Network.TELEMETRY},
     compose.INFERENCE: {Network.AGENT},
@@ -45,12 +46,10 @@ def test_the_committed_file_is_fresh() -> None:
 
 
 def test_the_module_writes_the_file_of_its_own_tree(tmp_path) -> None:
-    for path in (ROOT / "services" / "mesh").glob("*.py"):
-        copied = tmp_path / path.relative_to(ROOT)
-        copied.parent.mkdir(parents=True, exist_ok=True)
-        copied.write_bytes(path.read_bytes())
-    # Without site packages: the writer needs the standard library alone.
-    command = [sys.executable, "-S", "-m", "deploy.compose"]
+    for folder in ("deploy", "sre_autopilot/world"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    shutil.copy(ROOT / "sre_autopilot" / "__init__.py", tmp_path / "sre_autopilot")
+    command = [sys.executable, "-m", "deploy.compose"]
     subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""}, check=True)
     assert (tmp_path / "docker-compose.yml").read_text() == compose.text()
 
@@ -69,7 +68,7 @@ def test_everything_that_the_vocabulary_names_is_there() -> None:
 @each_service
 def test_a_container_has_no_right_that_it_does_not_use(name) -> None:
     service = SERVICES[name]
-    assert service["user"] == ("0:0" if name in FLEETS else "65532:65532")
+    assert service["user"] == ("0:0" if name in BROKERS else "65532:65532")
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
@@ -94,11 +93,11 @@ def test_the_stack_fits_its_memory() -> None:
     assert total <= MEMORY_OF_THE_STACK_MB
 
 
-def test_nobody_but_the_fleet_has_the_socket_or_any_volume() -> None:
-    assert {name for name, service in SERVICES.items() if "volumes" in service} == FLEETS
-    assert {n for n, service in SERVICES.items() if "docker.sock" in str(service)} == FLEETS
-    for fleet in FLEETS:
-        assert SERVICES[fleet]["volumes"] == [
+def test_nobody_but_the_broker_has_the_socket_or_any_volume() -> None:
+    assert {name for name, service in SERVICES.items() if "volumes" in service} == BROKERS
+    assert {n for n, service in SERVICES.items() if "docker.sock" in str(service)} == BROKERS
+    for broker in BROKERS:
+        assert SERVICES[broker]["volumes"] == [
             "${SRE_DOCKER_SOCKET:-/var/run/docker.sock}:/var/run/docker.sock"
         ]
 
@@ -193,23 +192,23 @@ def test_an_image_is_built_by_one_service_and_never_pulled(image) -> None:
 
 def test_all_start_one_after_the_other_the_brokers_first_and_who_orders_last() -> None:
     order = [name for name in SERVICES if name != compose.INFERENCE]
-    assert order[:2] == [*compose.FLEETS] and order[-1] == Part.ORCHESTRATOR
+    assert order[:2] == [*compose.BROKERS] and order[-1] == Part.ORCHESTRATOR
     assert [SERVICES[name].get("depends_on", []) for name in order] == [
         [],
         *([n] for n in order[:-1]),
     ]
 
 
-def test_clients_of_the_fleet_are_told_of_both_on_the_network_of_orders() -> None:
+def test_clients_of_the_broker_are_told_of_both_on_the_network_of_orders() -> None:
     told = {
-        SERVICES[name]["environment"]["SRE_FLEET_URLS"] for name in (Part.CHAOS, Part.ORCHESTRATOR)
+        SERVICES[name]["environment"]["SRE_BROKER_URLS"] for name in (Part.CHAOS, Part.ORCHESTRATOR)
     }
-    assert told == {"http://fleet.control:8200,http://fleet-standby.control:8200"}
+    assert told == {"http://broker.control:8200,http://broker-standby.control:8200"}
 
 
-def test_the_fleet_is_told_whose_containers_are_its_own() -> None:
-    for fleet in FLEETS:
-        assert SERVICES[fleet]["environment"] == {"SRE_PROJECT": "${COMPOSE_PROJECT_NAME}"}
+def test_the_broker_is_told_whose_containers_are_its_own() -> None:
+    for broker in BROKERS:
+        assert SERVICES[broker]["environment"] == {"SRE_PROJECT": "${COMPOSE_PROJECT_NAME}"}
 
 
 def test_the_agent_comes_only_when_asked_and_reaches_no_more_than_the_server() -> None:

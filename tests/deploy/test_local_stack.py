@@ -26,8 +26,8 @@ from orchestrator.settings import Settings
 from services.runtime.spec import LOOPBACK
 from sre_autopilot.world.deployment import ReplicaId
 from sre_autopilot.world.stack import (
+    BROKER_PORT,
     CHAOS_PORT,
-    FLEET_PORT,
     HOST_ALIAS,
     LABEL_CONTAINER,
     LABEL_PROJECT,
@@ -155,7 +155,7 @@ def test_a_stack_without_a_server_can_be_played_in_from_here(engine: Docker) -> 
     assert set(map(str, REPLICAS)) < set(argv)
     assert Part.TRAFFIC in argv and Part.ORCHESTRATOR not in argv
     assert settings.backend == DockerBackend.name
-    assert settings.fleet_urls == ",".join([f"http://{ADDRESS}:{FLEET_PORT}"] * 2)
+    assert settings.broker_urls == ",".join([f"http://{ADDRESS}:{BROKER_PORT}"] * 2)
     assert settings.chaos_url == f"http://{ADDRESS}:{CHAOS_PORT}"
     host, _, port = settings.spans_address.rpartition(":")
     assert (host, environ["SRE_SPANS_URL"]) == (LOOPBACK, f"http://{HOST_ALIAS}:{port}")

@@ -54,7 +54,7 @@ class Stack:
 
     def __init__(self, engine: docker.DockerClient) -> None:
         self._engine = engine
-        self.project = f"sre-fleet-test-{uuid4().hex[:8]}"
+        self.project = f"sre-broker-test-{uuid4().hex[:8]}"
         self.networks: dict[Network, Any] = {}
         self.made: list[Container] = []
 
@@ -241,7 +241,7 @@ def test_killed_parts_come_back_and_stopped_ones_do_not(client: TestClient, stac
     assert inspected(deaf)["State"]["ExitCode"] == 128 + signal.SIGKILL
     assert not inspected(deaf)["State"]["Running"]
     assert not inspected(ended)["State"]["Running"]
-    revived = f'sre_fleet_revivals_total{{container="{Part.CHAOS}"}} 2.0'
+    revived = f'sre_broker_revivals_total{{container="{Part.CHAOS}"}} 2.0'
     wait_until(lambda: revived in client.get("/metrics").text)
 
 
@@ -273,16 +273,16 @@ def test_as_a_program_it_serves_until_it_is_told_to_end(stack: Stack, db: Contai
         env={**os.environ, "SRE_PROJECT": stack.project},
         stderr=subprocess.PIPE,
         text=True,
-    ) as fleet:
+    ) as broker:
         try:
-            assert fleet.stderr is not None
-            found = next(filter(None, (re.search(r"http://\S+", s) for s in fleet.stderr)))
+            assert broker.stderr is not None
+            found = next(filter(None, (re.search(r"http://\S+", s) for s in broker.stderr)))
             with httpx.Client(base_url=found[0], trust_env=False) as http:
                 assert http.get("/healthz").json() == {"status": "healthy"}
                 assert http.get(f"/containers/{DB}").json()["running"]
             began_s = time.monotonic()
-            fleet.terminate()
-            fleet.wait(WAIT_S)
+            broker.terminate()
+            broker.wait(WAIT_S)
             assert time.monotonic() - began_s < DEATH_S
         finally:
-            fleet.kill()
+            broker.kill()

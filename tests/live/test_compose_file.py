@@ -70,9 +70,9 @@ def test_the_mesh_may_have_another_subnet() -> None:
         assert service["networks"][Network.MESH]["ipv4_address"] == address
 
 
-def test_the_fleet_is_told_the_project_whatever_its_name() -> None:
-    for fleet in (Part.FLEET, Part.FLEET_STANDBY):
-        assert config()["services"][fleet]["environment"] == {"SRE_PROJECT": PROJECT}
+def test_the_broker_is_told_the_project_whatever_its_name() -> None:
+    for broker in (Part.BROKER, Part.BROKER_STANDBY):
+        assert config()["services"][broker]["environment"] == {"SRE_PROJECT": PROJECT}
 
 
 def test_secrets_are_passed_on_where_they_are_set_and_to_nobody_else() -> None:

@@ -9,14 +9,14 @@ from deploy.compose import INFERENCE, SOCKET
 from sre_autopilot.world import signals
 from sre_autopilot.world.deployment import ReplicaId
 from sre_autopilot.world.stack import (
+    BROKER_PORT,
     CHAOS_PORT,
     CONTROL_PORT,
-    FLEET_PORT,
     METRICS_PORT,
     PROMETHEUS_PORT,
     SERVER_PORT,
     SPANS_PORT,
-    FleetVerb,
+    BrokerVerb,
     Network,
     Part,
     network_alias,
@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(BUILD_TIMEOUT_S + 300)]
 
 PORTS = (
     SERVER_PORT,
-    FLEET_PORT,
+    BROKER_PORT,
     CHAOS_PORT,
     CONTROL_PORT,
     METRICS_PORT,
@@ -77,14 +77,14 @@ def knock(game: Game, targets: Iterable[tuple[str, int]], *where: str) -> set[tu
     return {(host, port) for host, port in json.loads(told.splitlines()[-1])}
 
 
-def test_only_the_fleet_holds_the_socket(game: Game) -> None:
+def test_only_the_broker_holds_the_socket(game: Game) -> None:
     holders = {
         name
         for name, raw in game.containers().items()
         for mount in raw["Mounts"]
         if SOCKET in (mount["Source"], mount["Destination"])
     }
-    assert holders == {Part.FLEET, Part.FLEET_STANDBY}
+    assert holders == {Part.BROKER, Part.BROKER_STANDBY}
 
 
 def test_an_agent_reaches_the_server_and_nothing_else(game: Game) -> None:
@@ -94,7 +94,7 @@ def test_an_agent_reaches_the_server_and_nothing_else(game: Game) -> None:
     assert opened == {(game.up.address(Part.ORCHESTRATOR, Network.AGENT), SERVER_PORT)}
     # The same doors do open for whom they are meant.
     assert {
-        (game.up.address(Part.FLEET, Network.CONTROL), FLEET_PORT),
+        (game.up.address(Part.BROKER, Network.CONTROL), BROKER_PORT),
         (game.up.address(Part.CHAOS, Network.CONTROL), CHAOS_PORT),
         (game.up.address(DATABASE, Network.TELEMETRY), CONTROL_PORT),
         (game.up.address(Part.PROMETHEUS, Network.TELEMETRY), PROMETHEUS_PORT),
@@ -104,15 +104,15 @@ def test_an_agent_reaches_the_server_and_nothing_else(game: Game) -> None:
 
 
 def test_the_broker_refuses_what_it_does_not_offer(game: Game) -> None:
-    base = f"http://{network_alias(Part.FLEET, Network.CONTROL)}:{FLEET_PORT}"
+    base = f"http://{network_alias(Part.BROKER, Network.CONTROL)}:{BROKER_PORT}"
     before = game.started()
     asked = [
         ["GET", "/metrics", None],
         ["POST", f"/containers/{DATABASE}/exec", {}],
-        ["POST", f"/containers/{INFERENCE}/{FleetVerb.RESTART}", {}],
-        ["POST", f"/containers/{Part.ORCHESTRATOR}/{FleetVerb.RESTART}", {}],
-        ["POST", f"/containers/{Part.TRAFFIC}/{FleetVerb.DISCONNECT}", {}],
-        ["POST", f"/containers/{DATABASE}/{FleetVerb.LIMIT}", {"cpu_share": 2}],
+        ["POST", f"/containers/{INFERENCE}/{BrokerVerb.RESTART}", {}],
+        ["POST", f"/containers/{Part.ORCHESTRATOR}/{BrokerVerb.RESTART}", {}],
+        ["POST", f"/containers/{Part.TRAFFIC}/{BrokerVerb.DISCONNECT}", {}],
+        ["POST", f"/containers/{DATABASE}/{BrokerVerb.LIMIT}", {"cpu_share": 2}],
         ["DELETE", f"/containers/{DATABASE}", None],
         ["POST", "/containers/create", {}],
         ["GET", "/metrics", None],
@@ -122,12 +122,12 @@ def test_the_broker_refuses_what_it_does_not_offer(game: Game) -> None:
     )
     (_, first), *refusals, (_, last) = json.loads(told)
     assert [status for status, _ in refusals] == [404, 404, 404, 404, 422, 405, 405]
-    assert all(verb in refusals[0][1] for verb in FleetVerb)
+    assert all(verb in refusals[0][1] for verb in BrokerVerb)
     assert DATABASE in refusals[2][1]
     assert refused(last) - refused(first) == len(refusals)
     assert game.started() == before
 
 
 def refused(page: str) -> float:
-    rows = (row for row in page.splitlines() if row.startswith(f"{signals.FLEET_REFUSALS}{{"))
+    rows = (row for row in page.splitlines() if row.startswith(f"{signals.BROKER_REFUSALS}{{"))
     return sum(float(row.rpartition(" ")[2]) for row in rows)

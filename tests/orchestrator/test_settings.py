@@ -12,8 +12,8 @@ from orchestrator.errors import UnknownName
 from orchestrator.settings import Settings
 from sre_autopilot.simulator import NAME as SIMULATOR
 from sre_autopilot.world.stack import (
+    BROKER_PORT,
     CHAOS_PORT,
-    FLEET_PORT,
     SPANS_PORT,
     Network,
     Part,
@@ -59,12 +59,12 @@ def test_the_backend_is_made_as_the_settings_say():
 
 def test_by_default_the_parts_of_a_stack_are_found_by_their_names_on_one_network():
     settings = Settings()
-    urls = [*settings.fleet_urls.split(","), settings.chaos_url]
-    parts = (Part.FLEET, Part.FLEET_STANDBY, Part.CHAOS)
+    urls = [*settings.broker_urls.split(","), settings.chaos_url]
+    parts = (Part.BROKER, Part.BROKER_STANDBY, Part.CHAOS)
     assert [httpx.URL(url).host for url in urls] == [
         network_alias(part, Network.CONTROL) for part in parts
     ]
-    assert [httpx.URL(url).port for url in urls] == [FLEET_PORT, FLEET_PORT, CHAOS_PORT]
+    assert [httpx.URL(url).port for url in urls] == [BROKER_PORT, BROKER_PORT, CHAOS_PORT]
     assert settings.spans_address.endswith(f":{SPANS_PORT}")
 
 

@@ -1,1 +1,1 @@
-"""The mesh as containers of a Compose stack: moved by the fleet, cut off and starved by chaos."""
+"""The mesh as containers of a Compose stack: moved by the broker, cut off and starved by chaos."""

@@ -4,7 +4,7 @@ import errno
 from contextlib import AsyncExitStack
 from typing import Self
 
-from chaos.broker_client import Fleet
+from chaos.broker_client import BrokerClient
 from orchestrator.backends.docker.chaos_client import Chaos
 from orchestrator.backends.docker.fault_surface import DockerFaultSurface
 from orchestrator.backends.docker.lifecycle import DockerLifecycle
@@ -34,10 +34,10 @@ class DockerBackend(Composed):
         host, _, port = settings.spans_address.rpartition(":")
         spans = SpanStore()
         self._receiver = SpanReceiver(spans, host, int(port))
-        self._fleet = Fleet(settings.fleet_urls.split(","))
+        self._broker = BrokerClient(settings.broker_urls.split(","))
         self._chaos = Chaos(settings.chaos_url)
         self._control = ControlPorts()
-        self._supervisor = Supervisor(self._fleet, self._control)
+        self._supervisor = Supervisor(self._broker, self._control)
         self._lifecycle: DockerLifecycle = DockerLifecycle(self._supervisor, self._chaos)
         self._traffic = MeshTraffic(self._lifecycle, self._control)
         self._telemetry = MeshTelemetry(self._lifecycle, self._control, spans, self.step_seconds)
@@ -67,7 +67,7 @@ class DockerBackend(Composed):
 
     async def aclose(self) -> None:
         async with AsyncExitStack() as last_to_first:
-            last_to_first.push_async_callback(self._fleet.aclose)
+            last_to_first.push_async_callback(self._broker.aclose)
             last_to_first.push_async_callback(self._chaos.aclose)
             last_to_first.push_async_callback(self._control.aclose)
             last_to_first.push_async_callback(self._receiver.aclose)

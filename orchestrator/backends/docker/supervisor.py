@@ -1,4 +1,4 @@
-"""The orchestrator's side of the fleet: which containers live, where they serve, how they ended.
+"""The orchestrator's side of the broker: which containers live, where they serve, how they ended.
 
 Starts and ends containers by the names of their processes; what they are for, it does not know.
 """
@@ -8,7 +8,7 @@ import contextlib
 import signal
 from collections.abc import Iterable, Iterator
 
-from chaos.broker_client import ContainerState, Fleet, FleetUnavailable
+from chaos.broker_client import BrokerClient, BrokerUnavailable, ContainerState
 from orchestrator.backends.live.control_client import ControlPorts, Target
 from orchestrator.backends.live.replicas import Life
 from orchestrator.errors import ReplicaUnreachable, StackUnavailable
@@ -22,11 +22,11 @@ _KILLED = 128 + signal.SIGKILL
 
 
 @contextlib.contextmanager
-def fleet_errors() -> Iterator[None]:
-    """The fleet's errors as ours."""
+def broker_errors() -> Iterator[None]:
+    """The broker's errors as ours."""
     try:
         yield
-    except FleetUnavailable as error:
+    except BrokerUnavailable as error:
         raise StackUnavailable(str(error)) from error
 
 
@@ -37,9 +37,9 @@ def container_of(name: str) -> str:
 class ContainerLife(Life):
     """One life of a container: whoever starts it anew ends it. Nobody reports that; it is asked."""
 
-    def __init__(self, name: str, fleet: Fleet, started_at: str) -> None:
+    def __init__(self, name: str, broker: BrokerClient, started_at: str) -> None:
         super().__init__(name)
-        self._fleet = fleet
+        self._broker = broker
         self._started_at = started_at
 
     async def gone(self, timeout_s: float) -> bool:
@@ -53,8 +53,8 @@ class ContainerLife(Life):
     async def looked_gone(self) -> bool:
         """Whether it has ended, as the engine says now. Raises StackUnavailable."""
         if self.exit_code is None:
-            with fleet_errors():
-                state = await self._fleet.state(container_of(self.name))
+            with broker_errors():
+                state = await self._broker.state(container_of(self.name))
             if not state.running or state.started_at != self._started_at:
                 self.ended(_KILLED if state.exit_code is None else state.exit_code)
         return self.exit_code is not None
@@ -63,8 +63,8 @@ class ContainerLife(Life):
 class Supervisor:
     """Moves containers; close it when done, which moves none."""
 
-    def __init__(self, fleet: Fleet, control: ControlPorts) -> None:
-        self._fleet = fleet
+    def __init__(self, broker: BrokerClient, control: ControlPorts) -> None:
+        self._broker = broker
         self._control = control
         self._starting: dict[str, tuple[Life, asyncio.Task[None]]] = {}
 
@@ -75,9 +75,9 @@ class Supervisor:
         """
         await self._give_up(name)
         await self._control.forget(name)
-        with fleet_errors():
-            state = await self._fleet.restart(container_of(name))
-        life = ContainerLife(name, self._fleet, state.started_at)
+        with broker_errors():
+            state = await self._broker.restart(container_of(name))
+        life = ContainerLife(name, self._broker, state.started_at)
         starting = self._until_it_serves(life, _target(name, state), release, seed)
         self._starting[name] = life, asyncio.create_task(starting)
         return life
@@ -88,11 +88,11 @@ class Supervisor:
         Raises StackUnavailable.
         """
         await self._give_up(name)
-        with fleet_errors():
-            state = await self._fleet.state(container_of(name))
+        with broker_errors():
+            state = await self._broker.state(container_of(name))
             if not state.running or state.control_address is None:
                 return None
-            life = ContainerLife(name, self._fleet, state.started_at)
+            life = ContainerLife(name, self._broker, state.started_at)
             target = _target(name, state)
             with contextlib.suppress(ReplicaUnreachable):
                 if await self._control.seed(target) == UNUSED_SEED:
@@ -107,13 +107,13 @@ class Supervisor:
 
     async def stop(self, name: str, grace_s: float) -> None:
         """Lets a container end what it is at, for `grace_s`. Raises StackUnavailable."""
-        with fleet_errors():
-            await self._fleet.stop(container_of(name), grace_s)
+        with broker_errors():
+            await self._broker.stop(container_of(name), grace_s)
 
     async def running(self) -> frozenset[str]:
         """Names of the containers that run, of those that may serve. Raises StackUnavailable."""
-        with fleet_errors():
-            listed = await self._fleet.containers()
+        with broker_errors():
+            listed = await self._broker.containers()
         return frozenset(name for name, runs in listed.items() if runs)
 
     async def look(self, lives: Iterable[Life]) -> None:
@@ -150,7 +150,7 @@ class Supervisor:
     ) -> None:
         while life.exit_code is None:
             # Neither a port that is not there yet nor a broker that was killed is the end.
-            with contextlib.suppress(ReplicaUnreachable, FleetUnavailable):
+            with contextlib.suppress(ReplicaUnreachable, BrokerUnavailable):
                 await self._join(life, target, release, seed)
                 return
             with contextlib.suppress(StackUnavailable):
@@ -161,7 +161,7 @@ class Supervisor:
         """Tells it what it is, and ends the CPU that it had for its start."""
         await self._control.become(target, release, seed)
         if life.name != USERS:
-            await self._fleet.limit(life.name, 1.0)
+            await self._broker.limit(life.name, 1.0)
         life.serves(target)
 
 

@@ -13,14 +13,14 @@ import pytest
 from fastapi import FastAPI, Request, Response
 from prometheus_client.parser import text_string_to_metric_families
 
-from chaos.daemon.app import FLEET_URLS, create_app, main
+from chaos.daemon.app import BROKER_URLS, create_app, main
 from chaos.daemon.outages import HealReason
 from services.runtime.server import Phases, PortServer, bind
 from sre_autopilot.world.deployment import ReplicaId
 from sre_autopilot.world.signals import HEALED, LABEL_REASON, OUTAGES, ControlRoute
 from sre_autopilot.world.stack import REPLICAS, STALLED_CPU_SHARE
 from sre_autopilot.world.topology import Service
-from tests.chaos.fake_broker import FakeFleet
+from tests.chaos.fake_broker import FakeBroker
 
 pytestmark = pytest.mark.anyio
 
@@ -63,8 +63,8 @@ class Api:
 
 
 @asynccontextmanager
-async def serving(fleet: FakeFleet) -> AsyncIterator[Api]:
-    app = create_app(fleet.client)
+async def serving(broker: FakeBroker) -> AsyncIterator[Api]:
+    app = create_app(broker.client)
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
@@ -74,13 +74,13 @@ async def serving(fleet: FakeFleet) -> AsyncIterator[Api]:
 
 
 @pytest.fixture
-def fleet() -> FakeFleet:
-    return FakeFleet()
+def broker() -> FakeBroker:
+    return FakeBroker()
 
 
 @pytest.fixture
-async def api(fleet: FakeFleet) -> AsyncIterator[Api]:
-    async with serving(fleet) as api:
+async def api(broker: FakeBroker) -> AsyncIterator[Api]:
+    async with serving(broker) as api:
         await until(api.healthy)
         yield api
 
@@ -95,30 +95,30 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0)
 
 
-async def test_what_is_asked_for_holds_and_is_answered(api: Api, fleet: FakeFleet) -> None:
+async def test_what_is_asked_for_holds_and_is_answered(api: Api, broker: FakeBroker) -> None:
     answer = await api.impair(NAME, CUT | NO_END)
     assert (answer.status_code, answer.json()) == (200, CUT)
-    assert not fleet.states[NAME].on_mesh
+    assert not broker.states[NAME].on_mesh
     await api.impair(OTHER, STALLED | NO_END)
-    assert fleet.states[OTHER].cpu_share == STALLED_CPU_SHARE
+    assert broker.states[OTHER].cpu_share == STALLED_CPU_SHARE
     assert await api.holding() == {NAME: CUT, OTHER: STALLED}
 
 
-async def test_a_healthy_state_heals(api: Api, fleet: FakeFleet) -> None:
+async def test_a_healthy_state_heals(api: Api, broker: FakeBroker) -> None:
     await api.impair(NAME, CUT | NO_END)
     answer = await api.impair(NAME, WELL | NO_END)
     assert (answer.status_code, answer.json()) == (200, WELL)
-    assert fleet.states[NAME].on_mesh
+    assert broker.states[NAME].on_mesh
     assert await api.holding() == {}
 
 
-async def test_delete_heals_everything(api: Api, fleet: FakeFleet) -> None:
+async def test_delete_heals_everything(api: Api, broker: FakeBroker) -> None:
     await api.impair(NAME, CUT | NO_END)
     await api.impair(OTHER, STALLED | NO_END)
     answer = await api.http.delete(ControlRoute.IMPAIRMENTS)
     assert (answer.status_code, answer.json()) == (200, {})
-    assert fleet.states[NAME].on_mesh
-    assert fleet.states[OTHER].cpu_share == 1.0
+    assert broker.states[NAME].on_mesh
+    assert broker.states[OTHER].cpu_share == 1.0
 
 
 async def test_it_counts_what_is_impaired_and_why_it_healed(api: Api) -> None:
@@ -129,20 +129,20 @@ async def test_it_counts_what_is_impaired_and_why_it_healed(api: Api) -> None:
     assert await api.counted() == {OUTAGES: 0.0, **reasons, HealReason.ASKED: 1.0}
 
 
-async def test_an_outage_ends_after_its_time(api: Api, fleet: FakeFleet) -> None:
+async def test_an_outage_ends_after_its_time(api: Api, broker: FakeBroker) -> None:
     await api.impair(NAME, CUT | {"ttl_s": 0.05})
     await until(api.none_impaired)
-    assert fleet.states[NAME].on_mesh
+    assert broker.states[NAME].on_mesh
     assert (await api.counted())[HealReason.EXPIRED] == 1.0
 
 
-@pytest.mark.parametrize("name", ["nobody", f"{Service.USER_DB}", f"{Service.USER_DB}-2", "fleet"])
-async def test_who_is_no_replica_is_told_who_is(api: Api, fleet: FakeFleet, name: str) -> None:
-    asked = fleet.asked
+@pytest.mark.parametrize("name", ["nobody", f"{Service.USER_DB}", f"{Service.USER_DB}-2", "broker"])
+async def test_who_is_no_replica_is_told_who_is(api: Api, broker: FakeBroker, name: str) -> None:
+    asked = broker.asked
     answer = await api.impair(name, CUT | NO_END)
     assert answer.status_code == 404
     assert all(str(replica) in answer.json()["detail"] for replica in REPLICAS)
-    assert fleet.asked == asked
+    assert broker.asked == asked
 
 
 @pytest.mark.parametrize(
@@ -161,13 +161,13 @@ async def test_who_is_no_replica_is_told_who_is(api: Api, fleet: FakeFleet, name
     ],
 )
 async def test_a_bad_value_is_refused_by_its_name(
-    api: Api, fleet: FakeFleet, field: str, value: object
+    api: Api, broker: FakeBroker, field: str, value: object
 ) -> None:
-    asked = fleet.asked
+    asked = broker.asked
     answer = await api.impair(NAME, CUT | NO_END | {field: value})
     assert answer.status_code == 422
     assert f"body.{field}" in answer.json()["detail"]
-    assert fleet.asked == asked
+    assert broker.asked == asked
 
 
 @pytest.mark.parametrize("missing", [*CUT, *NO_END])
@@ -197,60 +197,62 @@ async def test_a_body_that_cannot_be_read_is_refused(api: Api, text: str) -> Non
     assert "body" in answer.json()["detail"]
 
 
-async def test_without_a_fleet_it_says_so_and_desires_nothing(api: Api, fleet: FakeFleet) -> None:
-    fleet.down = True
+async def test_impair_without_a_broker_is_503_and_desires_nothing(
+    api: Api, broker: FakeBroker
+) -> None:
+    broker.down = True
     answer = await api.impair(NAME, CUT | NO_END)
     assert answer.status_code == 503
     assert "nobody is there" in answer.json()["detail"]
     assert await api.holding() == {}
-    fleet.down = False
+    broker.down = False
 
 
-async def test_it_starts_without_a_fleet_and_is_healthy_when_all_is_healed(
-    fleet: FakeFleet,
+async def test_it_starts_without_a_broker_and_is_healthy_when_all_is_healed(
+    broker: FakeBroker,
 ) -> None:
-    fleet.left(NAME, on_mesh=False)
-    fleet.down = True
-    async with serving(fleet) as api:
+    broker.left(NAME, on_mesh=False)
+    broker.down = True
+    async with serving(broker) as api:
         answer = await api.http.get(ControlRoute.HEALTH)
         assert answer.status_code == 503
         assert "former life" in answer.json()["detail"]
-        fleet.down = False
+        broker.down = False
         await until(api.healthy)
-        assert fleet.states[NAME].on_mesh
+        assert broker.states[NAME].on_mesh
         assert (await api.counted())[HealReason.FOUND] == 1.0
 
 
-async def test_it_heals_when_it_ends(fleet: FakeFleet) -> None:
-    async with serving(fleet) as api:
+async def test_it_heals_when_it_ends(broker: FakeBroker) -> None:
+    async with serving(broker) as api:
         await until(api.healthy)
         await api.impair(NAME, CUT | NO_END)
         await api.impair(OTHER, STALLED | NO_END)
-    assert fleet.states[NAME].on_mesh
-    assert fleet.states[OTHER].cpu_share == 1.0
+    assert broker.states[NAME].on_mesh
+    assert broker.states[OTHER].cpu_share == 1.0
 
 
 @pytest.mark.parametrize("urls", [None, "", " , "])
 def test_without_urls_it_does_not_start(
     urls: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delenv(FLEET_URLS, raising=False)
+    monkeypatch.delenv(BROKER_URLS, raising=False)
     if urls is not None:
-        monkeypatch.setenv(FLEET_URLS, urls)
+        monkeypatch.setenv(BROKER_URLS, urls)
     with pytest.raises(SystemExit):
         main([])
-    assert FLEET_URLS in capsys.readouterr().err
+    assert BROKER_URLS in capsys.readouterr().err
 
 
 @asynccontextmanager
-async def over_http(fleet: FakeFleet) -> AsyncIterator[str]:
-    """The fake fleet at a real port."""
+async def over_http(broker: FakeBroker) -> AsyncIterator[str]:
+    """The fake broker at a real port."""
     app = FastAPI()
 
     @app.api_route("/{path:path}", methods=["GET", "POST"])
     async def answer(request: Request) -> Response:
         asked = httpx.Request(request.method, str(request.url), content=await request.body())
-        answered = await fleet.answer(asked)
+        answered = await broker.answer(asked)
         return Response(answered.content, answered.status_code, media_type="application/json")
 
     started, stop = asyncio.Event(), asyncio.Event()
@@ -264,13 +266,13 @@ async def over_http(fleet: FakeFleet) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def process(fleet_url: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, Api]]:
+async def process(broker_url: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, Api]]:
     """The app as it runs in its container, healthy."""
     arguments = ("-m", "chaos.daemon.app", "--host", LOOPBACK, "--port", "0")
     chaos = await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,
-        env=os.environ | {FLEET_URLS: f"http://{LOOPBACK}:1, {fleet_url}"},
+        env=os.environ | {BROKER_URLS: f"http://{LOOPBACK}:1, {broker_url}"},
         stderr=asyncio.subprocess.PIPE,
     )
     assert chaos.stderr is not None
@@ -287,23 +289,23 @@ async def process(fleet_url: str) -> AsyncIterator[tuple[asyncio.subprocess.Proc
         await chaos.communicate()
 
 
-async def test_the_process_heals_when_it_is_told_to_end(fleet: FakeFleet) -> None:
-    async with over_http(fleet) as url, process(url) as (chaos, api):
+async def test_the_process_heals_when_it_is_told_to_end(broker: FakeBroker) -> None:
+    async with over_http(broker) as url, process(url) as (chaos, api):
         await api.impair(NAME, CUT | NO_END)
-        assert not fleet.states[NAME].on_mesh
+        assert not broker.states[NAME].on_mesh
         chaos.send_signal(signal.SIGTERM)
         async with asyncio.timeout(TIMEOUT_S):
             await chaos.wait()
-        assert fleet.states[NAME].on_mesh
+        assert broker.states[NAME].on_mesh
 
 
-async def test_what_a_killed_process_left_the_next_one_heals(fleet: FakeFleet) -> None:
-    async with over_http(fleet) as url:
+async def test_what_a_killed_process_left_the_next_one_heals(broker: FakeBroker) -> None:
+    async with over_http(broker) as url:
         async with process(url) as (chaos, api):
             await api.impair(NAME, CUT | NO_END)
             chaos.kill()
             await chaos.wait()
-        assert not fleet.states[NAME].on_mesh
+        assert not broker.states[NAME].on_mesh
         async with process(url) as (_, api):
-            assert fleet.states[NAME].on_mesh
+            assert broker.states[NAME].on_mesh
             assert (await api.counted())[HealReason.FOUND] == 1.0

@@ -13,8 +13,8 @@ from orchestrator.broker.app import MAX_BODY_BYTES, Refusal, create_app
 from orchestrator.broker.docker_engine import ContainerMissing, EngineFailed, EngineSilent
 from orchestrator.broker.verbs import VERBS
 from sre_autopilot.world.deployment import ReplicaId
-from sre_autopilot.world.signals import FLEET_REFUSALS
-from sre_autopilot.world.stack import STALLED_CPU_SHARE, FleetVerb, Network, Part
+from sre_autopilot.world.signals import BROKER_REFUSALS
+from sre_autopilot.world.stack import STALLED_CPU_SHARE, BrokerVerb, Network, Part
 from sre_autopilot.world.topology import LIMITS, Service
 from tests.orchestrator.broker.fake_docker import ADDRESS, CONTROL_ADDRESS, PaperEngine
 
@@ -49,7 +49,7 @@ def counted(client: TestClient) -> dict[str, float]:
         sample.labels["reason"]: sample.value
         for family in text_string_to_metric_families(client.get("/metrics").text)
         for sample in family.samples
-        if sample.name == FLEET_REFUSALS
+        if sample.name == BROKER_REFUSALS
     }
 
 
@@ -149,7 +149,7 @@ def test_a_verb_is_one_line_of_the_log(
 
 UNKNOWN = (
     Part.ORCHESTRATOR,
-    Part.FLEET,
+    Part.BROKER,
     "user_db-2",
     "user_db",
     "USER_DB-0",
@@ -183,14 +183,14 @@ def test_an_unknown_name_is_told_the_known_ones(client: TestClient) -> None:
 def test_any_other_verb_is_refused(client: TestClient, engine: PaperEngine, verb: str) -> None:
     answer = client.post(f"/containers/{DB}/{verb}")
     assert answer.status_code == 404
-    assert all(known in answer.json()["detail"] for known in FleetVerb)
+    assert all(known in answer.json()["detail"] for known in BrokerVerb)
     assert counted(client) == {Refusal.UNKNOWN_VERB: 1}
     assert engine.calls == []
 
 
-@pytest.mark.parametrize("verb", sorted(set(FleetVerb) - set(VERBS[USERS])))
+@pytest.mark.parametrize("verb", sorted(set(BrokerVerb) - set(VERBS[USERS])))
 def test_the_users_take_no_other_verb(
-    client: TestClient, engine: PaperEngine, verb: FleetVerb
+    client: TestClient, engine: PaperEngine, verb: BrokerVerb
 ) -> None:
     answer = client.post(f"/containers/{USERS}/{verb}", json={})
     assert answer.status_code == 404
@@ -200,7 +200,7 @@ def test_the_users_take_no_other_verb(
 
 BAD_BODIES = (
     *((verb, body, "body") for verb in NOTHING for body in ("[]", "null", "1", "{", '"restart"')),
-    *((verb, '{"image": "x"}', "image") for verb in FleetVerb if verb in NOTHING),
+    *((verb, '{"image": "x"}', "image") for verb in BrokerVerb if verb in NOTHING),
     ("stop", "", "grace_s"),
     ("stop", '{"grace_s": -0.1}', "grace_s"),
     ("stop", '{"grace_s": 10.1}', "grace_s"),
@@ -308,6 +308,6 @@ def test_its_keeper_runs_while_it_does_and_is_counted(engine: PaperEngine) -> No
     with TestClient(create_app(engine)) as client:
         assert engine.started.wait(WAIT_S)
         deadline_s = time.monotonic() + WAIT_S
-        while 'sre_fleet_revivals_total{container="chaos"} 1.0' not in client.get("/metrics").text:
+        while 'sre_broker_revivals_total{container="chaos"} 1.0' not in client.get("/metrics").text:
             assert time.monotonic() < deadline_s
     assert engine.calls == [("start", Part.CHAOS)]

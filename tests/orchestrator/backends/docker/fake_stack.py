@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from chaos.broker_client import Fleet
+from chaos.broker_client import BrokerClient
 from orchestrator.backends.docker.chaos_client import Chaos
 from orchestrator.backends.docker.lifecycle import DockerLifecycle
 from orchestrator.backends.docker.supervisor import Supervisor, container_of
@@ -15,11 +15,11 @@ from orchestrator.backends.live.control_client import ControlPorts
 from services.runtime.spec import UNUSED_SEED
 from sre_autopilot.world.deployment import ReplicaId
 from sre_autopilot.world.signals import CPU_SECONDS, MEMORY_BYTES, ControlRoute
-from sre_autopilot.world.stack import REPLICAS, STALLED_CPU_SHARE, FleetVerb, Part
+from sre_autopilot.world.stack import REPLICAS, STALLED_CPU_SHARE, BrokerVerb, Part
 from sre_autopilot.world.topology import LIMITS
 from sre_autopilot.world.vocabulary import OOM_EXIT_CODE, Release
 
-BROKERS = tuple(f"http://{part}.example:8200" for part in (Part.FLEET, Part.FLEET_STANDBY))
+BROKERS = tuple(f"http://{part}.example:8200" for part in (Part.BROKER, Part.BROKER_STANDBY))
 CHAOS = f"http://{Part.CHAOS}.example:8300"
 STARTING_CPU_SHARE = 4.0
 REFUSALS_WHILE_IT_STARTS = 2
@@ -108,7 +108,7 @@ class FakeStack:
             raise httpx.ConnectError("nobody is there")
         body = json.loads(request.content or "{}")
         if any(request.url.host == httpx.URL(broker).host for broker in BROKERS):
-            return self._as_fleet(request.url.path, body)
+            return self._as_broker(request.url.path, body)
         if request.url.host == httpx.URL(CHAOS).host:
             return self._as_chaos(request, body)
         for container in self.containers.values():
@@ -116,20 +116,20 @@ class FakeStack:
                 return self._as_process(container, request, body)
         raise httpx.ConnectError(f"no such host: {request.url.host}")
 
-    def _as_fleet(self, path: str, body: Mapping[str, float]) -> httpx.Response:
+    def _as_broker(self, path: str, body: Mapping[str, float]) -> httpx.Response:
         _, _, *rest = path.split("/")
         if not rest:
             running = {name: {"running": c.running} for name, c in self.containers.items()}
             return httpx.Response(200, json={"containers": running})
         container = self.containers[rest[0]]
-        for verb in map(FleetVerb, rest[1:]):
-            self.done.append((Part.FLEET, verb, container.name))
-            if verb is FleetVerb.STOP and container.running:
+        for verb in map(BrokerVerb, rest[1:]):
+            self.done.append((Part.BROKER, verb, container.name))
+            if verb is BrokerVerb.STOP and container.running:
                 container.die(0)
-            elif verb is FleetVerb.LIMIT:
+            elif verb is BrokerVerb.LIMIT:
                 assert STALLED_CPU_SHARE <= body["cpu_share"] <= 1.0
                 container.cpu_share = body["cpu_share"]
-            elif verb is FleetVerb.RESTART:
+            elif verb is BrokerVerb.RESTART:
                 container.cpu_share = STARTING_CPU_SHARE
                 container.start()
         return httpx.Response(200, json=container.state)
@@ -176,7 +176,7 @@ class Mesh(DockerLifecycle):
     def __init__(self, stack: FakeStack, ready_timeout_s: float = READY_TIMEOUT_S) -> None:
         self.stack = stack
         self.control = ControlPorts(transport=stack.transport)
-        self.fleet = Fleet(BROKERS, transport=stack.transport)
+        self.broker = BrokerClient(BROKERS, transport=stack.transport)
         self.chaos = Chaos(CHAOS, retry_s=RETRY_S, transport=stack.transport)
-        self.supervisor = Supervisor(self.fleet, self.control)
+        self.supervisor = Supervisor(self.broker, self.control)
         super().__init__(self.supervisor, self.chaos, ready_timeout_s=ready_timeout_s)

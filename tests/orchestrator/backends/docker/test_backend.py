@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from chaos.broker_client import Fleet
+from chaos.broker_client import BrokerClient
 from chaos.fault import Impairments
 from orchestrator import backends
 from orchestrator.backends.docker.backend import DockerBackend
@@ -38,7 +38,7 @@ def settings(**given: object) -> Settings:
         {
             "backend": DockerBackend.name,
             "step_seconds": WINDOW_S,
-            "fleet_urls": ",".join(BROKERS),
+            "broker_urls": ",".join(BROKERS),
             "chaos_url": CHAOS,
             "spans_address": f"{LOOPBACK}:0",
             **given,
@@ -50,7 +50,7 @@ def settings(**given: object) -> Settings:
 async def make(stack: FakeStack, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Make]:
     """Makes backends whose clients reach the fake stack alone, and closes them."""
     clients = {
-        "Fleet": partial(Fleet, transport=stack.transport),
+        "BrokerClient": partial(BrokerClient, transport=stack.transport),
         "Chaos": partial(Chaos, retry_s=RETRY_S, transport=stack.transport),
         "ControlPorts": partial(ControlPorts, transport=stack.transport),
     }
@@ -130,9 +130,9 @@ async def test_without_users_there_is_no_window(backend: DockerBackend, stack: F
         await backend.observe(1)
 
 
-async def test_without_a_fleet_there_is_no_window(backend: DockerBackend, stack: FakeStack) -> None:
+async def test_observe_without_a_broker_raises(backend: DockerBackend, stack: FakeStack) -> None:
     stack.lose(*BROKERS)
-    with pytest.raises(StackUnavailable, match="the fleet does not answer"):
+    with pytest.raises(StackUnavailable, match="the broker does not answer"):
         await backend.observe(1)
 
 

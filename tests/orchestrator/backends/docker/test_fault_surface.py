@@ -10,7 +10,7 @@ from orchestrator.backends.docker.fault_surface import DockerFaultSurface
 from orchestrator.errors import ReplicaUnreachable
 from sre_autopilot.world.deployment import ReplicaId
 from sre_autopilot.world.signals import ControlRoute
-from sre_autopilot.world.stack import FleetVerb, Part
+from sre_autopilot.world.stack import BrokerVerb, Part
 from sre_autopilot.world.topology import LIMITS, Service
 from sre_autopilot.world.vocabulary import IMPAIRMENT_TTL_S, OOM_EXIT_CODE, Release
 from tests.orchestrator.backends.docker.fake_stack import CHAOS, FakeStack, Mesh
@@ -113,7 +113,7 @@ async def test_a_target_that_starts_is_waited_for(
     await mesh.restart(DB)
     assert await surface.hold(INSIDE) == INSIDE
     assert stack.asked(str(DB))[-2:] == [
-        (Part.FLEET, FleetVerb.LIMIT, str(DB)),
+        (Part.BROKER, BrokerVerb.LIMIT, str(DB)),
         (str(DB), "PUT", ControlRoute.IMPAIRMENTS),
     ]
 

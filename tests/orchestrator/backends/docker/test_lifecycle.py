@@ -5,7 +5,7 @@ import pytest
 from orchestrator.errors import MeshNotReady, ReplicaUnreachable, StackUnavailable
 from services.runtime.spec import UNUSED_SEED
 from sre_autopilot.world.deployment import ReplicaId
-from sre_autopilot.world.stack import FleetVerb, Part
+from sre_autopilot.world.stack import BrokerVerb, Part
 from sre_autopilot.world.topology import USERS, Service
 from sre_autopilot.world.vocabulary import OOM_EXIT_CODE, Release
 from tests.orchestrator.backends.conftest import until_async
@@ -131,7 +131,7 @@ async def test_a_start_heals_first_and_runs_at_full_speed(stack: FakeStack, mesh
     assert stack.outside == {}
     assert stack.asked(str(DB))[:2] == [
         (Part.CHAOS, "PUT", str(DB)),
-        (Part.FLEET, FleetVerb.RESTART, str(DB)),
+        (Part.BROKER, BrokerVerb.RESTART, str(DB)),
     ]
     assert stack[DB].cpu_share == 1.0
 
@@ -185,8 +185,8 @@ async def test_a_start_waits_for_the_stop_before_it(stack: FakeStack, mesh: Mesh
     await mesh.start(DB, Release.LAST_GOOD)
     await mesh.ready(frozenset({DB}))
     assert stack[DB].running
-    verbs = [done[1] for done in stack.asked(Part.FLEET, str(DB))]
-    assert verbs[-3:] == [FleetVerb.STOP, FleetVerb.RESTART, FleetVerb.LIMIT]
+    verbs = [done[1] for done in stack.asked(Part.BROKER, str(DB))]
+    assert verbs[-3:] == [BrokerVerb.STOP, BrokerVerb.RESTART, BrokerVerb.LIMIT]
 
 
 async def test_a_stop_that_failed_does_not_spoil_the_next_launch(
@@ -234,9 +234,9 @@ async def test_a_replica_that_never_serves_is_named_in_time(stack: FakeStack) ->
     await mesh.supervisor.aclose()
 
 
-async def test_without_a_fleet_there_is_no_launch(stack: FakeStack, mesh: Mesh) -> None:
+async def test_launch_without_a_broker_raises(stack: FakeStack, mesh: Mesh) -> None:
     stack.lose(*BROKERS)
-    with pytest.raises(StackUnavailable, match="the fleet does not answer"):
+    with pytest.raises(StackUnavailable, match="the broker does not answer"):
         await mesh.launch(SEED)
 
 

@@ -10,7 +10,7 @@ from orchestrator.errors import StackUnavailable
 from services.runtime.spec import UNUSED_SEED
 from sre_autopilot.world.deployment import ReplicaId
 from sre_autopilot.world.signals import ControlRoute
-from sre_autopilot.world.stack import CONTROL_PORT, DATA_PORT, FleetVerb, Part
+from sre_autopilot.world.stack import CONTROL_PORT, DATA_PORT, BrokerVerb, Part
 from sre_autopilot.world.topology import USERS, Service
 from sre_autopilot.world.vocabulary import OOM_EXIT_CODE, Release
 from tests.orchestrator.backends.conftest import until_async
@@ -56,9 +56,9 @@ async def test_its_cpu_is_limited_before_it_counts_as_serving(stack: FakeStack, 
     await settled(life)
     assert stack[DB].cpu_share == 1.0
     assert stack.asked(DB) == [
-        (Part.FLEET, FleetVerb.RESTART, DB),
+        (Part.BROKER, BrokerVerb.RESTART, DB),
         (DB, "PUT", ControlRoute.RELEASE),
-        (Part.FLEET, FleetVerb.LIMIT, DB),
+        (Part.BROKER, BrokerVerb.LIMIT, DB),
     ]
 
 
@@ -68,7 +68,7 @@ async def test_the_users_have_no_address_for_calls_and_no_limit(
     life = await mesh.supervisor.spawn(USERS, Release.CURRENT, SEED)
     await settled(life)
     assert life.target is not None and life.target.data_url == ""
-    assert (Part.FLEET, FleetVerb.LIMIT, Part.TRAFFIC) not in stack.done
+    assert (Part.BROKER, BrokerVerb.LIMIT, Part.TRAFFIC) not in stack.done
 
 
 async def test_one_that_dies_while_it_starts_is_settled_with_its_code(
@@ -180,7 +180,7 @@ async def test_without_a_broker_everything_is_one_error(stack: FakeStack, mesh: 
         mesh.supervisor.look([life]),
         life.gone(1.0),
     ):
-        with pytest.raises(StackUnavailable, match="the fleet does not answer"):
+        with pytest.raises(StackUnavailable, match="the broker does not answer"):
             await ask
 
 
