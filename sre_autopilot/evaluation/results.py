@@ -1,22 +1,45 @@
-"""Scores of many episodes: the file they are kept in, means with intervals. Plays nothing."""
+"""Scores of many episodes: the file that keeps them, means with intervals. Plays nothing."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
-from scipy import stats
 
 from sre_autopilot import grading
-from sre_autopilot.world.draws import Stream
+from sre_autopilot.evaluation.intervals import Estimate
 from sre_autopilot.world.vocabulary import WORLD_VERSION, Tier
 
-CONFIDENCE = 0.95
 COLUMNS = ("tier", "policy", "episodes", "mean", "95 % interval", "recovered", "SLA met (%)")
 PAIRED_COLUMNS = (*COLUMNS, "the same seeds on the other backend", "difference")
+
+
+class Scored(Protocol):
+    """An episode of which the score is known: a `Result`, a `Recording`, a `ScoredEpisode`."""
+
+    @property
+    def policy(self) -> str: ...
+
+    @property
+    def tier(self) -> Tier: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def score(self) -> float: ...
+
+
+class ScoredEpisode(NamedTuple):
+    """A score and what it is of; nothing else is kept."""
+
+    policy: str
+    tier: Tier
+    seed: int
+    score: float
 
 
 class Result(BaseModel):
@@ -59,24 +82,24 @@ class Result(BaseModel):
         )
 
 
-def read_results(path: Path, backend: str) -> list[Result]:
-    """Results of this backend and world version; lines of others are left alone."""
+def read_results(path: Path, backend: str | None = None) -> list[Result]:
+    """Results of this world version, of one backend or of all; lines of others are skipped.
+
+    Raises ValueError, which names the file and the line, for a line that is no result.
+    """
     if not path.exists():
         return []
-    lines = path.read_text(encoding="ascii").splitlines()
-    results = [Result.model_validate_json(line) for line in lines if line]
-    return [r for r in results if r.backend == backend and r.world_version == WORLD_VERSION]
-
-
-def interval(scores: Sequence[float]) -> tuple[float, float]:
-    """95 % bootstrap interval (percentile) of the mean; where all are equal, that score."""
-    if len(set(scores)) == 1:
-        return scores[0], scores[0]
-    rng = np.random.default_rng(Stream.BOOTSTRAP)
-    found = stats.bootstrap(
-        (np.asarray(scores),), np.mean, confidence_level=CONFIDENCE, method="percentile", rng=rng
-    ).confidence_interval
-    return float(found.low), float(found.high)
+    results = []
+    for number, line in enumerate(path.read_text(encoding="ascii").splitlines(), start=1):
+        if not line:
+            continue
+        try:
+            result = Result.model_validate_json(line)
+        except ValueError as error:
+            raise ValueError(f"{path}, line {number}: not a result: {error}") from error
+        if result.world_version == WORLD_VERSION and backend in (None, result.backend):
+            results.append(result)
+    return results
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +115,16 @@ class Cell:
         return float(np.mean([result.score for result in self.results]))
 
     def row(self) -> tuple[str, ...]:
-        """As COLUMNS says."""
-        low, high = interval([result.score for result in self.results])
+        """One text a column, in the order of COLUMNS."""
+        scores = Estimate.of([result.score for result in self.results])
         recovered = sum(result.recovered_at is not None for result in self.results)
         sla_met = np.mean([result.sla_met_ratio for result in self.results])
         return (
             self.tier,
             self.policy,
             str(len(self.results)),
-            f"{self.mean:.3f}",
-            f"{low:.3f} .. {high:.3f}",
+            f"{scores.mean:.3f}",
+            scores.interval,
             f"{recovered}/{len(self.results)}",
             f"{100 * sla_met:.1f}",
         )
@@ -109,16 +132,16 @@ class Cell:
 
 def cells(results: Iterable[Result]) -> list[Cell]:
     """Results by tier, in the tiers' order, and policy, the best first."""
-    found: dict[tuple[Tier, str], list[Result]] = defaultdict(list)
+    grouped: dict[tuple[Tier, str], list[Result]] = defaultdict(list)
     for result in results:
-        found[result.tier, result.policy].append(result)
+        grouped[result.tier, result.policy].append(result)
     tiers = list(Tier)
-    made = [Cell(tier, policy, played) for (tier, policy), played in found.items()]
+    made = [Cell(tier, policy, played) for (tier, policy), played in grouped.items()]
     return sorted(made, key=lambda cell: (tiers.index(cell.tier), -cell.mean))
 
 
 def paired(results: Iterable[Result], others: Iterable[Result]) -> list[tuple[str, ...]]:
-    """As PAIRED_COLUMNS says; only seeds that both have are compared."""
+    """A row a cell, in the order of PAIRED_COLUMNS; only seeds that both have are compared."""
     elsewhere = {(r.tier, r.policy, r.seed): r.score for r in others}
     rows = []
     for cell in cells(results):

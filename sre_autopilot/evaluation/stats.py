@@ -1,33 +1,13 @@
-"""How far two samples, two rankings or two paired runs are apart. Pure: knows no world."""
+"""Distances of two samples, and correlations and rank violations of two rankings. Pure."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from sre_autopilot.evaluation.results import interval
-
 FEWEST_PAIRS = 2
 Floats = np.ndarray[Any, np.dtype[np.float64]]
-
-
-class Estimate(NamedTuple):
-    """A mean, and its 95 % bootstrap interval."""
-
-    mean: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, sample: Sequence[float]) -> Self:
-        return cls(float(np.mean(sample)), *interval(sample))
-
-    @property
-    def interval(self) -> str:
-        """From where to where, in words."""
-        return f"{self.low:.3f} .. {self.high:.3f}"
 
 
 def spread(sample: ArrayLike) -> float:
@@ -99,17 +79,6 @@ def mmrv(real_means: ArrayLike, sim_means: ArrayLike) -> float:
     return float(lost.max(axis=1).mean())
 
 
-def paired_gap(sim: Sequence[float], real: Sequence[float]) -> Estimate:
-    """Mean of sim - real over runs paired by seed, with its bootstrap interval (percentile; Efron,
-    Tibshirani: "An introduction to the bootstrap", 1993). Raises ValueError for no pair.
-    """
-    simulated, recorded = _pairs(sim, real)
-    if not simulated.size:
-        raise ValueError("a gap needs at least one pair")
-    differences: list[float] = (simulated - recorded).tolist()
-    return Estimate.of(differences)
-
-
 def autocorrelation(series: ArrayLike, lag: int = 1) -> float:
     """Of a series in order of time, at a lag in steps (Box, Jenkins: "Time series analysis", 1970):
     sum of (x_t - m)(x_(t + lag) - m) over sum of (x_t - m)^2, m being the mean.
@@ -139,5 +108,5 @@ def _sample(values: ArrayLike) -> Floats:
 def _pairs(a: ArrayLike, b: ArrayLike) -> tuple[Floats, Floats]:
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if first.shape != second.shape:
-        raise ValueError(f"pairs are wanted, not {first.size} and {second.size} values")
+        raise ValueError(f"pairs are needed, not {first.size} and {second.size} values")
     return first, second

@@ -11,8 +11,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from sre_autopilot.evaluation.sim_to_real.report import table
-from sre_autopilot.evaluation.stats import Estimate, paired_gap
+from sre_autopilot.evaluation.intervals import Estimate, paired_gap
+from sre_autopilot.evaluation.markdown import table
 from sre_autopilot.evaluation.vector_play import Floats
 from sre_autopilot.policies.heuristic import Heuristic
 from sre_autopilot.policies.oracle import Oracle

@@ -45,12 +45,12 @@ from scipy.stats import norm
 
 from orchestrator import noise
 from orchestrator.backends.process.backend import ProcessBackend
+from sre_autopilot.evaluation.intervals import Estimate
 from sre_autopilot.evaluation.many_seeds import Seeds
+from sre_autopilot.evaluation.markdown import table
 from sre_autopilot.evaluation.progress import progress_bar
 from sre_autopilot.evaluation.run import TEST_SEEDS_FROM
 from sre_autopilot.evaluation.score_checks.flap_scores import Array, Flaps, Traffic, scores_after
-from sre_autopilot.evaluation.sim_to_real.report import table
-from sre_autopilot.evaluation.stats import Estimate
 from sre_autopilot.policies.belief_filter.flapping import NOISY, STALE
 from sre_autopilot.simulator.gym.vector_env import NUMPY
 from sre_autopilot.simulator.rules.window_arrays import PAYMENT

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sre_autopilot.evaluation.intervals import Estimate, paired_gap
 from sre_autopilot.evaluation.sim_to_real.policies import Agreement, Scores, agreement, policy_gaps
 from sre_autopilot.evaluation.sim_to_real.windows import distances_of
-from sre_autopilot.evaluation.stats import Estimate, paired_gap
 from sre_autopilot.simulator.calibration.recordings import Key, Recording
 
 FITTED, UNFITTED, RANDOMISED = "fitted", "unfitted", "randomised"

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sre_autopilot.evaluation.intervals import Estimate, paired_gap
 from sre_autopilot.evaluation.results import Result
-from sre_autopilot.evaluation.stats import Estimate, mmrv, paired_gap, pearson, spearman
+from sre_autopilot.evaluation.stats import mmrv, pearson, spearman
 from sre_autopilot.simulator.calibration.recordings import Key, Recording
 from sre_autopilot.world.vocabulary import Tier
 

@@ -9,6 +9,7 @@ from math import isnan
 
 import numpy as np
 
+from sre_autopilot.evaluation.markdown import table
 from sre_autopilot.evaluation.sim_to_real.ablation import ABOUT, Setting, said
 from sre_autopilot.evaluation.sim_to_real.policies import HIGHEST_SCORE_GAP, PolicyGap, agreement
 from sre_autopilot.evaluation.sim_to_real.responses import OFFSETS, RESPONDING, Response
@@ -223,8 +224,3 @@ def _number(value: float) -> str:
     if isnan(value):
         return "-"
     return np.format_float_positional(value, precision=DIGITS, fractional=False, trim="-")
-
-
-def table(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
-    lines = (columns, ["---"] * len(columns), *rows)
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"

@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +11,6 @@ from sre_autopilot.evaluation.stats import (
     autocorrelation,
     kolmogorov_smirnov,
     mmrv,
-    paired_gap,
     pearson,
     spearman,
     spread,
@@ -123,26 +121,7 @@ def test_a_ranking_of_nobody_is_an_error():
         mmrv([], [])
 
 
-def test_the_paired_gap_by_hand():
-    assert paired_gap([0.5, 0.75], [0.25, 0.5]) == (0.25, 0.25, 0.25)
-
-
-@given(PAIRS)
-def test_the_gap_lies_in_its_interval_and_is_the_same_twice(pairs):
-    sim, real = zip(*pairs, strict=True)
-    gap = paired_gap(sim, real)
-    differences = np.subtract(sim, real)
-    assert gap == paired_gap(sim, real)
-    assert gap.mean == pytest.approx(differences.mean())
-    assert differences.min() - 1e-9 <= gap.low <= gap.high <= differences.max() + 1e-9
-
-
-def test_a_gap_of_nothing_is_an_error():
-    with pytest.raises(ValueError, match="at least one pair"):
-        paired_gap([], [])
-
-
-@pytest.mark.parametrize("measure", [pearson, spearman, mmrv, paired_gap])
+@pytest.mark.parametrize("measure", [pearson, spearman, mmrv])
 def test_pairs_are_pairs(measure):
     with pytest.raises(ValueError, match="2 and 1"):
         measure([1, 2], [1])

@@ -5,6 +5,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from sre_autopilot.evaluation.intervals import Estimate
 from sre_autopilot.evaluation.many_seeds import Seeds
 from sre_autopilot.evaluation.score_checks import command as bounds
 from sre_autopilot.evaluation.score_checks.checks import (
@@ -20,7 +21,6 @@ from sre_autopilot.evaluation.score_checks.checks import (
     score_rows,
     summary,
 )
-from sre_autopilot.evaluation.stats import Estimate
 from sre_autopilot.policies import POLICY_NAMES
 from sre_autopilot.policies.scripts import TIER_SCRIPTS
 from sre_autopilot.simulator.gym.vector_env import NUMPY

@@ -1,0 +1,317 @@
+"""Two records of the same episode side by side, or two sets of scores on the same seeds.
+
+Pure: records and scores in; values, tables for a terminal and JSON-ready mappings out. Plays and
+reads nothing. Differences are always B - A: what changes on the way from A to B.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from sre_autopilot import grading
+from sre_autopilot.evaluation.intervals import Estimate, paired_gap
+from sre_autopilot.evaluation.results import Scored
+from sre_autopilot.grading import EpisodeRecord, Score, StepRecord
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import Tier
+
+TERMS = ("total", *grading.WEIGHTS)
+POOLED = "all tiers"
+NOTHING = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class StepPair:
+    """One step of both episodes; None where that episode was over."""
+
+    step: int
+    a: StepRecord | None
+    b: StepRecord | None
+
+    @property
+    def actions_differ(self) -> bool:
+        """Whether other actions were taken, or the same were answered differently."""
+        return _act(self.a) != _act(self.b)
+
+    @property
+    def windows_differ(self) -> bool:
+        """Whether the true windows, before noise, differ in any service."""
+        return (self.a and self.a.true) != (self.b and self.b.true)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordComparison:
+    """Two records of one tier and seed, graded anew."""
+
+    a: EpisodeRecord
+    b: EpisodeRecord
+    score_a: Score
+    score_b: Score
+    steps: tuple[StepPair, ...]
+
+    @property
+    def first_action_difference(self) -> int | None:
+        """First step whose actions differ; None where all are the same."""
+        return next((pair.step for pair in self.steps if pair.actions_differ), None)
+
+    @property
+    def first_window_difference(self) -> int | None:
+        """First step whose true windows differ; on one simulator never before the actions do."""
+        return next((pair.step for pair in self.steps if pair.windows_differ), None)
+
+    def terms(self) -> Iterator[tuple[str, float, float]]:
+        """The total and each term of the score, of A and of B."""
+        for term in TERMS:
+            yield term, getattr(self.score_a, term), getattr(self.score_b, term)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything that the tables show, as plain values."""
+        return {
+            "tier": self.a.tier,
+            "seed": self.a.seed,
+            "first_action_difference": self.first_action_difference,
+            "first_window_difference": self.first_window_difference,
+            **{side: _side(*of) for side, of in self._sides().items()},
+            "steps": [
+                {"step": pair.step, "a": _act(pair.a), "b": _act(pair.b)} for pair in self.steps
+            ],
+        }
+
+    def _sides(self) -> Mapping[str, tuple[EpisodeRecord, Score]]:
+        return {"a": (self.a, self.score_a), "b": (self.b, self.score_b)}
+
+
+def compare_records(a: EpisodeRecord, b: EpisodeRecord) -> RecordComparison:
+    """Lines up the steps of two episodes and grades both.
+
+    Raises ValueError where they are not of the same world version, tier and seed.
+    """
+    if not grading.comparable(a, b):
+        raise ValueError(
+            f"world_version differs: {a.world_version} and {b.world_version}; "
+            "only episodes of one version can be compared"
+        )
+    if (a.tier, a.seed) != (b.tier, b.seed):
+        raise ValueError(
+            f"tier and seed differ: {a.tier} {a.seed} and {b.tier} {b.seed}; "
+            "two records are compared step by step only where both are the same"
+        )
+    last = max(len(a.steps), len(b.steps))
+    steps = (StepPair(step, _step(a, step), _step(b, step)) for step in range(last))
+    return RecordComparison(a, b, grading.grade(a), grading.grade(b), tuple(steps))
+
+
+def _step(record: EpisodeRecord, step: int) -> StepRecord | None:
+    return record.steps[step] if step < len(record.steps) else None
+
+
+def _act(step: StepRecord | None) -> dict[str, Any] | None:
+    """The action of a step as plain values: what was asked, and whether the world did it."""
+    if step is None or step.action is None:
+        return None
+    return step.action.model_dump(mode="json", include={"action", "service_id", "accepted"})
+
+
+def _side(record: EpisodeRecord, score: Score) -> dict[str, Any]:
+    return {
+        "episode_id": record.episode_id,
+        "policy": record.policy,
+        "backend": record.backend,
+        "steps": len(record.steps) - 1,
+        "score": score.model_dump(mode="json"),
+    }
+
+
+def record_tables(comparison: RecordComparison) -> Iterator[Table]:
+    """Two tables: the terms of the score, then the steps up to the end of the longer episode."""
+    names = _column_names(comparison)
+    terms = Table("score", *names, "B - A", title=f"{comparison.a.tier}, seed {comparison.a.seed}")
+    for term, a, b in comparison.terms():
+        terms.add_row(term, f"{a:.3f}", f"{b:.3f}", f"{b - a:+.3f}")
+    recovered = [score.recovered_at for score in (comparison.score_a, comparison.score_b)]
+    terms.add_row("recovered at step", *("never" if r is None else str(r) for r in recovered), "")
+    yield terms
+    steps = Table("step", *(f"{name}\nout of SLA" for name in names), title="step by step")
+    for pair in comparison.steps:
+        style = "bold" if pair.step == comparison.first_action_difference else None
+        steps.add_row(str(pair.step), _cell(pair.a), _cell(pair.b), style=style)
+    yield steps
+
+
+def difference_text(comparison: RecordComparison) -> str:
+    """One sentence: where the two episodes part."""
+    action, window = comparison.first_action_difference, comparison.first_window_difference
+    if action is None and window is None:
+        return "The two episodes are the same, step by step."
+    actions = "the same actions" if action is None else f"other actions from step {action} on"
+    windows = "the same windows" if window is None else f"other windows from step {window} on"
+    return f"The two episodes have {actions}, and {windows}."
+
+
+def _column_names(comparison: RecordComparison) -> tuple[str, str]:
+    """Policies where they differ, else backends, else episode ids: what tells the two apart."""
+    a, b = comparison.a, comparison.b
+    pairs = ((a.policy, b.policy), (a.backend, b.backend), (a.episode_id, b.episode_id))
+    left, right = next((pair for pair in pairs if pair[0] != pair[1]), ("first", "second"))
+    return f"A: {left or NOTHING}", f"B: {right or NOTHING}"
+
+
+def _cell(step: StepRecord | None) -> str:
+    """The action, and below it the services that missed their SLA in the window after it."""
+    if step is None:
+        return ""
+    act = step.action
+    words = "reset" if act is None else f"{act.action} {act.service_id or ''}".strip()
+    if act is not None and not act.accepted:
+        words += " (refused)"
+    elif act is not None and act.cures:
+        words += " (cure)"
+    missed = ", ".join(service for service in Service if not step.true[service].sla_met)
+    return f"{words}\n[red]{missed}[/red]" if missed else words
+
+
+@dataclass(frozen=True, slots=True)
+class PairedCell:
+    """A policy (or two) on a tier, over the episodes that both sides have.
+
+    tier: None where all tiers are pooled.
+    difference: B - A, paired by seed.
+    """
+
+    tier: Tier | None
+    policy_a: str
+    policy_b: str
+    pairs: int
+    mean_a: float
+    mean_b: float
+    difference: Estimate
+
+    @property
+    def certain(self) -> bool:
+        """Whether the 95 % interval of the difference leaves 0 out."""
+        return self.difference.low > 0.0 or self.difference.high < 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsComparison:
+    """Paired differences, tier by tier and pooled, and how many episodes had no partner."""
+
+    cells: tuple[PairedCell, ...]
+    unpaired_a: int
+    unpaired_b: int
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "cells": [
+                {
+                    "tier": cell.tier or POOLED,
+                    "policy_a": cell.policy_a,
+                    "policy_b": cell.policy_b,
+                    "pairs": cell.pairs,
+                    "mean_a": cell.mean_a,
+                    "mean_b": cell.mean_b,
+                    "difference": cell.difference._asdict(),
+                }
+                for cell in self.cells
+            ],
+            "unpaired_a": self.unpaired_a,
+            "unpaired_b": self.unpaired_b,
+        }
+
+
+_Key = tuple[str, Tier, int]
+
+
+def compare_results(a: Iterable[Scored], b: Iterable[Scored]) -> ResultsComparison:
+    """Paired differences of scores on the same tiers and seeds.
+
+    Where each side has one policy, whichever it is, these two are compared; otherwise each policy
+    is compared with itself on the other side. An episode played more than once counts by its mean.
+    Raises ValueError where nothing can be paired.
+    """
+    side_a, side_b = _means(a), _means(b)
+    policies_a, policies_b = _policies(side_a), _policies(side_b)
+    if len(policies_a) == len(policies_b) == 1:
+        ((name_a,), (name_b,)) = policies_a, policies_b
+        names = [(name_a, name_b)]
+    else:
+        names = [(name, name) for name in policies_a if name in policies_b]
+    cells = [cell for pair in names for cell in _cells(pair, side_a, side_b)]
+    if not cells:
+        raise ValueError(
+            "nothing can be paired: A has "
+            f"{_summary(side_a)}, B has {_summary(side_b)}; both need the same tier and seed"
+        )
+    paired = sum(cell.pairs for cell in cells if cell.tier is not None)
+    return ResultsComparison(tuple(cells), len(side_a) - paired, len(side_b) - paired)
+
+
+def _means(episodes: Iterable[Scored]) -> dict[_Key, float]:
+    scores: dict[_Key, list[float]] = defaultdict(list)
+    for episode in episodes:
+        scores[episode.policy, episode.tier, episode.seed].append(episode.score)
+    return {key: float(np.mean(of_key)) for key, of_key in scores.items()}
+
+
+def _policies(side: Mapping[_Key, float]) -> list[str]:
+    return list(dict.fromkeys(policy for policy, _tier, _seed in side))
+
+
+def _cells(
+    names: tuple[str, str], side_a: Mapping[_Key, float], side_b: Mapping[_Key, float]
+) -> Iterator[PairedCell]:
+    """A cell a tier that both sides played, then the pooled one if there are several tiers."""
+    name_a, name_b = names
+    by_tier: dict[Tier, list[tuple[float, float]]] = defaultdict(list)
+    for (policy, tier, seed), score in side_a.items():
+        other = side_b.get((name_b, tier, seed))
+        if policy == name_a and other is not None:
+            by_tier[tier].append((score, other))
+    for tier in Tier:
+        if tier in by_tier:
+            yield _cell_of(tier, names, by_tier[tier])
+    if len(by_tier) > 1:
+        yield _cell_of(None, names, [pair for pairs in by_tier.values() for pair in pairs])
+
+
+def _cell_of(
+    tier: Tier | None, names: tuple[str, str], pairs: Sequence[tuple[float, float]]
+) -> PairedCell:
+    a, b = ([float(score) for score in scores] for scores in zip(*pairs, strict=True))
+    mean_a, mean_b = float(np.mean(a)), float(np.mean(b))
+    return PairedCell(tier, *names, len(pairs), mean_a, mean_b, paired_gap(b, a))
+
+
+def _summary(side: Mapping[_Key, float]) -> str:
+    """What one side holds, for an error message."""
+    if not side:
+        return "no results"
+    tiers = dict.fromkeys(tier for _policy, tier, _seed in side)
+    seeds = [seed for _policy, _tier, seed in side]
+    policies = ", ".join(_policies(side))
+    return f"{policies} on {', '.join(tiers)}, seeds {min(seeds)} to {max(seeds)}"
+
+
+def results_table(comparison: ResultsComparison) -> Table:
+    """A row a cell; bold where the interval of the difference leaves 0 out."""
+    out = Table(
+        "tier", "A", "B", "pairs", "mean A", "mean B", "B - A", "95 % interval",
+        title="paired by tier and seed",
+    )  # fmt: skip
+    for cell in comparison.cells:
+        row = (
+            cell.tier or POOLED,
+            cell.policy_a,
+            cell.policy_b,
+            str(cell.pairs),
+            f"{cell.mean_a:.3f}",
+            f"{cell.mean_b:.3f}",
+            f"{cell.difference.mean:+.3f}",
+            cell.difference.signed_interval,
+        )
+        out.add_row(*row, style="bold" if cell.certain else None)
+    return out
