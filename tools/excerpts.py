@@ -1,0 +1,65 @@
+"""Excerpts of recorded episodes: the example's screen, story and score, and tables of results."""
+
+import io
+from contextlib import redirect_stdout
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from orchestrator.backends.docker.backend import DockerBackend
+from orchestrator.backends.process.backend import ProcessBackend
+from sre_autopilot import grading
+from sre_autopilot.cli import demo
+from sre_autopilot.evaluation.results import COLUMNS, PAIRED_COLUMNS, cells, paired, read_results
+from sre_autopilot.models import SREAction, SREObservation
+from tools.markdown import code, table
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "docs" / "results" / "process.jsonl"
+CONTAINER_RESULTS = ROOT / "docs" / "results" / "docker.jsonl"
+EXAMPLE = ROOT / "docs" / "examples" / "episode.jsonl"
+"""The record of the medium episode of `make demo`, on a machine at rest."""
+EXCERPT_COLUMNS = 84
+
+
+def screen() -> str:
+    """What the demo shows of the example when things look worst."""
+    step = min(example().steps, key=lambda step: sum(step.observed["sla_status"].values()))
+    taken = step.action
+    action = SREAction(action=taken.action, service_id=taken.service_id) if taken else None
+    shown = demo.screen(example().tier, action, SREObservation.model_validate(step.observed))
+    page = Console(file=io.StringIO(), width=EXCERPT_COLUMNS, record=True)
+    page.print(shown)
+    return code("\n".join(line.rstrip() for line in page.export_text().splitlines()))
+
+
+def story() -> str:
+    """What the demo says of the example when it is over."""
+    record = example()
+    return code(Text.from_markup(demo.story(record, grading.grade(record))).plain)
+
+
+def explained() -> str:
+    """What the grader prints for the example."""
+    with redirect_stdout(io.StringIO()) as printed:
+        grading.main([str(EXAMPLE), "--explain"])
+    asked = f"$ python grader.py {EXAMPLE.relative_to(ROOT)} --explain"
+    return code(f"{asked}\n{printed.getvalue()}", "console")
+
+
+def results() -> str:
+    """Scores on the process backend, as they were played."""
+    played = read_results(RESULTS, ProcessBackend.name)
+    return table(" | ".join(COLUMNS), (cell.row() for cell in cells(played)))
+
+
+def on_containers() -> str:
+    """Scores on the docker backend, beside those of the same seeds on processes."""
+    played = read_results(CONTAINER_RESULTS, DockerBackend.name)
+    rows = paired(played, read_results(RESULTS, ProcessBackend.name))
+    return table(" | ".join(PAIRED_COLUMNS), rows)
+
+
+def example() -> grading.EpisodeRecord:
+    return next(grading.read_episodes(EXAMPLE.read_text().splitlines()))

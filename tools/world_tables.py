@@ -1,0 +1,171 @@
+"""Tables of the world, read from its vocabulary, its actions, faults and settings."""
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from chaos.faults import by_name
+from chaos.tiers import draw_faults
+from orchestrator import noise, reward
+from orchestrator.actions import ACTIONS, Action, Situation
+from orchestrator.settings import PREFIX, Settings
+from sre_autopilot import grading
+from sre_autopilot.world import shapes, sla, topology, vocabulary
+from sre_autopilot.world.deployment import initial_deployment
+from sre_autopilot.world.topology import CALLS, DATABASES, ENTRY, LIMITS, USERS
+from sre_autopilot.world.vocabulary import (
+    ACTION_COSTS,
+    DEFAULT_TIERS,
+    MAX_RESTARTS,
+    ActionName,
+    Tier,
+)
+from tools.markdown import code, quoted, spelt, table
+
+ROOT = Path(__file__).parents[1]
+NUMBERS_FROM = (topology, vocabulary, sla, shapes, noise, reward, grading)
+TIER_SEEDS = 200
+"""So many seeds draw every kind of fault that a tier can hide."""
+TREATED = DATABASES[0]
+"""The service that actions are tried on."""
+FRESH = Situation(initial_deployment(), step=1, remaining_restarts=MAX_RESTARTS)
+"""The situation that they are tried in: the first step of an episode."""
+
+FAULT_ROW = re.compile(r"(?m)^(\w[\w ]+?)  +(.+(?:\n  +.+)*)$")
+
+
+def graph() -> str:
+    """Who calls whom, as a picture."""
+    shown = [f"    {USERS}([{USERS}]) --> {ENTRY}"]
+    shown += [f"    {database}[({database})]" for database in DATABASES]
+    shown += [f"    {caller} --> {to}" for caller, callees in CALLS.items() for to in callees]
+    return code("\n".join(["graph LR", *shown]), "mermaid")
+
+
+def services() -> str:
+    rows = (
+        (
+            f"`{name}`",
+            quoted(CALLS[name]),
+            limits.memory_limit_mb,
+            f"{limits.cpu_limit_cores:g}",
+            limits.in_flight_limit,
+            _docstring(ROOT / "services" / f"{name}.py").partition(": ")[2],
+        )
+        for name, limits in LIMITS.items()
+    )
+    return table("service | calls | memory, MiB | CPU, cores | in flight | what it does", rows)
+
+
+def _docstring(file: Path) -> str:
+    return ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+
+
+def actions() -> str:
+    rows = (
+        (f"`{name}`", ACTION_COSTS[name], inspect.getdoc(action), _when(action), _refusals(action))
+        for name, action in ACTIONS.items()
+    )
+    return table("action | cost | what really happens | when | refused, for example, with", rows)
+
+
+def _when(action: Action) -> str:
+    """Since and until when it holds, read off the deployment that it leads to."""
+    after = action.apply(TREATED, FRESH)
+    if after == FRESH.deployment:
+        return "-"
+    waits = max(replica.serves_from for replica in after.replicas[TREATED]) - FRESH.step
+    since = f"serves {waits} steps later" if waits > 0 else "at once"
+    closes_at = after.breakers.get(TREATED)
+    return f"{since}, for {closes_at - FRESH.step} steps" if closes_at else since
+
+
+def _refusals(action: Action) -> str:
+    """What the world says in every situation that it may refuse the action in."""
+    scaled, rolled = (
+        replace(FRESH, deployment=ACTIONS[name].apply(TREATED, FRESH))
+        for name in (ActionName.SCALE_UP, ActionName.ROLLBACK)
+    )
+    situations = (replace(FRESH, remaining_restarts=0), scaled, rolled)
+    said = [action.refusal(TREATED, situation) for situation in situations]
+    said.append(action.refusal(ENTRY, FRESH))
+    return "; ".join(f'"{why}"' for why in dict.fromkeys(filter(None, said))) or "-"
+
+
+def tiers() -> str:
+    return table("tier | default | hidden | what is seen", map(_tier, Tier))
+
+
+def _tier(tier: Tier) -> Sequence[object]:
+    drawn = [fault.kind for seed in range(TIER_SEEDS) for fault in draw_faults(tier, seed)]
+    kinds = list(dict.fromkeys(drawn))
+    hidden, seen = quoted(sorted(kinds)), fault_table(kinds[0])["symptom"]
+    if len(kinds) > 1:
+        pairs = f"in {shapes.PAIR_SHARE:.0%} of the episodes two at once"
+        hidden, seen = f"one of {hidden}; {pairs}", "any of the above, or two of them mixed"
+    return f"`{tier}`", "yes" if tier in DEFAULT_TIERS else "no", hidden, seen
+
+
+def faults() -> str:
+    told = {name: fault_table(name) for name in by_name()}
+    rows = ((f"`{name}`", *said.values()) for name, said in told.items())
+    return table("fault | symptom | seen in | cured by | made worse by", rows)
+
+
+def fault_table(kind: str) -> Mapping[str, str]:
+    """The table in the docstring of a shipped fault's module."""
+    rows = FAULT_ROW.findall(inspect.getdoc(inspect.getmodule(by_name()[kind])) or "")
+    return {name: re.sub(r"\s+", " ", text) for name, text in rows}
+
+
+def flaps() -> str:
+    rows = (
+        (f"`{cause}`", f"`{shape.cheap_cure}`", *map(spelt, ranges))
+        for cause, shape in shapes.FLAP_SHAPES.items()
+        for ranges in [(shape.loss_share, shape.period_steps, shape.burst_steps, shape.cpu_factor)]
+    )
+    return table("cause | cheap cure | calls lost in a burst | period | burst | CPU x", rows)
+
+
+def score() -> str:
+    """The formula, from the grader's constants."""
+    terms = " + ".join(f"{weight:.2f} {term}" for term, weight in grading.WEIGHTS.items())
+    return code(f"score = {grading.LOWEST:g} + {grading.SPAN:g} * ({terms})")
+
+
+def settings() -> str:
+    fields = Settings.model_fields.items()
+    rows = ((f"`{PREFIX}{n.upper()}`", f.default or "-", f.description) for n, f in fields)
+    return table("variable | default | meaning", rows)
+
+
+def numbers() -> str:
+    """Every named number of the world, with what is said of it where it stands."""
+    rows = (
+        (f"`{name}`", spelt(value), about, f"`{module.__name__.replace('.', '/')}.py`")
+        for module in NUMBERS_FROM
+        for name, about in _constants(ast.parse(inspect.getsource(module)))
+        for value in [getattr(module, name)]
+        if _is_number(value)
+    )
+    return table("name | value | meaning | stands in", rows)
+
+
+def _constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Public constants of a module, each with the docstring that follows it."""
+    for node, follower in zip(tree.body, [*tree.body[1:], None], strict=True):
+        about = ""
+        if isinstance(follower, ast.Expr) and isinstance(follower.value, ast.Constant):
+            about = re.sub(r"\s+", " ", str(follower.value.value))
+        for target in node.targets if isinstance(node, ast.Assign) else ():
+            for name in target.elts if isinstance(target, ast.Tuple) else [target]:
+                if isinstance(name, ast.Name) and re.fullmatch(r"[A-Z][A-Z\d_]+", name.id):
+                    yield name.id, about
+
+
+def _is_number(value: object) -> bool:
+    parts = value if isinstance(value, tuple) else (value,)
+    return all(isinstance(part, int | float) for part in parts)
