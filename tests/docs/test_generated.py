@@ -50,7 +50,7 @@ def test_numbers_in_a_sentence_are_renewed() -> None:
 
 @pytest.mark.parametrize("mark", [block("recipes"), number("MAX_RECIPES")])
 def test_an_unknown_mark_is_an_error(mark) -> None:
-    with pytest.raises(KeyError, match="(?i)recipes"):
+    with pytest.raises(KeyError, match=r"(?i)recipes"):
         documents.rewritten(mark)
 
 
