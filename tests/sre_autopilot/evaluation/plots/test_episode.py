@@ -8,7 +8,7 @@ from sre_autopilot import grading
 from sre_autopilot.evaluation.plots import episode as picture
 from sre_autopilot.world.sla import P99_LIMIT_MS
 from sre_autopilot.world.topology import Service
-from tools.documents import EXAMPLE
+from tools.excerpts import EXAMPLE
 
 PNG = b"\x89PNG"
 
