@@ -1,1 +1,1 @@
-"""The command sre-autopilot: one file a subcommand."""
+"""The command line `sre-autopilot`: one file a subcommand. Imports nothing by itself."""

@@ -1,0 +1,52 @@
+"""The subcommands as data: a name, where its function stands, and one line of help.
+
+To add one: write `sre_autopilot/cli/NAME.py` (for `dev`: `sre_autopilot/cli/dev/NAME.py`) with a
+function `command` whose parameters are typer options, and add a line here. Nothing named here is
+imported before its command runs, so that `--help` stays quick.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class CommandEntry(NamedTuple):
+    """Where a subcommand stands, `module:name`, and what `--help` of its group says of it."""
+
+    target: str
+    summary: str
+
+
+COMMANDS: Mapping[str, CommandEntry] = {
+    "demo": CommandEntry("sre_autopilot.cli.demo:main", "Watch a policy play three incidents."),
+    "evaluate": CommandEntry("sre_autopilot.evaluation.run:main", "Score policies over seeds."),
+    "bench": CommandEntry("benchmarks.command:main", "Measure the speed of a backend."),
+    "dev": CommandEntry("sre_autopilot.cli.app:dev_app", "Commands for work on the project."),
+}
+
+DEV_COMMANDS: Mapping[str, CommandEntry] = {
+    "calibrate": CommandEntry(
+        "sre_autopilot.simulator.calibration.fit:main", "Fit the simulator to recordings."
+    ),
+    "pack-recordings": CommandEntry(
+        "sre_autopilot.simulator.calibration.recordings:main",
+        "Pack records of episodes into one file of recordings.",
+    ),
+    "sim-to-real": CommandEntry(
+        "sre_autopilot.evaluation.sim_to_real.command:main",
+        "Compare the simulator with recordings of real backends.",
+    ),
+    "score-checks": CommandEntry(
+        "sre_autopilot.evaluation.score_checks.command:main",
+        "Check the scores of all policies in the simulator.",
+    ),
+    "hard-bound": CommandEntry(
+        "sre_autopilot.evaluation.score_checks.hard_bound:main",
+        "Estimate what no agent without the truth can exceed on hard.",
+    ),
+    "plot-episode": CommandEntry(
+        "sre_autopilot.evaluation.plots.episode:main", "Draw a recorded episode."
+    ),
+    "plot-prometheus": CommandEntry(
+        "sre_autopilot.evaluation.plots.prometheus:main", "Draw the last minutes of a stack."
+    ),
+}
