@@ -219,11 +219,12 @@ class Environment:
     async def _measure(self, episode: Episode, started: float) -> SREObservation:
         """Lets the window pass, records it, and brings back what died or was held out in it."""
         assert self._backend is not None
-        window = await self._backend.observe(episode.step)
-        observation = episode.see(window, time.monotonic() - started)
+        open_breakers = episode.deployment.open_breakers(episode.step)
+        window = await self._backend.observe(episode.step, open_breakers)
+        observation = episode.observe(window, time.monotonic() - started)
         dead = frozenset(self._backend.dead())
-        for replica in dead:
-            await self._backend.start(replica, episode.bring_back(replica))
+        for replica, release in episode.end_window(dead).items():
+            await self._backend.start(replica, release)
         await self._backend.route(routing_of(episode.deployment, episode.step, without=dead))
         self._recorder = self._recorder or Recorder(self._record_dir, episode.record())
         self._recorder.step(episode.steps[-1])

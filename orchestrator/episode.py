@@ -1,12 +1,12 @@
 """One running episode: what is hidden, was done, was measured. Pure; touches no backend."""
 
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from chaos.fault import NO_IMPAIRMENTS, Fault, Impairments, Intervention
 from orchestrator import noise, reward
-from orchestrator import observation as seen
+from orchestrator import observation as observed
 from orchestrator.actions import ACTIONS, Situation
 from orchestrator.telemetry.window import ServiceWindow, Window
 from sre_autopilot import grading
@@ -43,7 +43,10 @@ class Plan:
 
 @dataclass
 class Episode:
-    """Moves by `take` (an action), then `see` (the window after it)."""
+    """Advances by `take` (an action), `observe` (the window after it) and `end_window`.
+
+    `observation` is the last one that the agent got, None before the first window.
+    """
 
     plan: Plan
     step: int = 0
@@ -52,6 +55,7 @@ class Episode:
     steps: list[StepRecord] = field(default_factory=list)
     done: bool = False
     score: grading.Score | None = None
+    observation: SREObservation | None = None
     cost_spent: int = 0
     restarts_used: int = 0
     _taken: ActionRecord | None = None
@@ -92,15 +96,6 @@ class Episode:
             cure_step=max(cures.values(), default=None),
         )
 
-    def bring_back(self, replica_id: ReplicaId) -> Release:
-        """A replica that was killed starts anew for the next window, into whatever impairs it.
-
-        Returns the release it starts on.
-        """
-        self.deployment = self.deployment.revived(replica_id, self.step + 1)
-        replicas = self.deployment.replicas[replica_id.service]
-        return next(replica.release for replica in replicas if replica.id == replica_id)
-
     def impairments(self) -> Mapping[ReplicaId, Impairments]:
         """What holds during the window of this step, by running replica."""
         wanted: dict[ReplicaId, Impairments] = {}
@@ -110,37 +105,54 @@ class Episode:
                     wanted[target] = _merged(wanted.get(target, NO_IMPAIRMENTS), impairments)
         return wanted
 
-    def see(self, window: Window, duration_s: float) -> SREObservation:
-        """Takes the window of this step into the record; returns what the agent sees of it."""
-        window = replace(
-            window,
-            services={
-                service: replace(w, broken=self.deployment.breaker_open(service, self.step))
-                for service, w in window.services.items()
-            },
-        )
+    def observe(self, window: Window, duration_s: float) -> SREObservation:
+        """Records the window of this step; returns what the agent sees of it.
+
+        duration_s: from the action to the end of the window, for the record.
+        """
         self._windows.append(window)
-        in_rotation = [(s, self.deployment.serving(s, self.step)) for s in Service]
-        self.deployment = self.deployment.window_ended()
-        observation = self._observe()
+        observation = self._observation_of_newest()
+        serving = {
+            service: tuple(str(r.id) for r in self.deployment.serving(service, self.step))
+            for service in Service
+        }
         self.steps.append(
             StepRecord(
                 step=self.step,
                 action=self._taken,
                 true={service: _true(w) for service, w in window.services.items()},
-                edges=tuple(seen.true_edges(window)),
-                serving={s: tuple(str(r.id) for r in serving) for s, serving in in_rotation},
+                edges=tuple(observed.true_edges(window)),
+                serving=serving,
                 observed=observation.model_dump(mode="json"),
                 duration_s=round(duration_s, 4),
                 began_at=window.began_at,
                 ended_at=window.ended_at,
             )
         )
-        if not self._over():
-            return observation
-        self.done = True
-        self.score = grading.grade(self.record())
-        return observation.model_copy(update={"done": True, "reward": self.score.total})
+        if self._over():
+            self.done = True
+            self.score = grading.grade(self.record())
+            observation = observation.model_copy(update={"done": True, "reward": self.score.total})
+        self.observation = observation
+        return observation
+
+    def end_window(self, killed: Collection[ReplicaId] = ()) -> Mapping[ReplicaId, Release]:
+        """What the end of a window changes: a restarted service rejoins the rotation, and each
+        replica that was killed in the window starts anew for the next one, into whatever impairs
+        it.
+
+        Returns the release that each killed replica is to be started on.
+        """
+        deployment = self.deployment.window_ended()
+        for replica_id in killed:
+            deployment = deployment.revived(replica_id, self.step + 1)
+        self.deployment = deployment
+        return {
+            replica_id: next(
+                r.release for r in deployment.replicas[replica_id.service] if r.id == replica_id
+            )
+            for replica_id in killed
+        }
 
     def record(self) -> grading.EpisodeRecord:
         """The grader's view of the episode so far."""
@@ -172,12 +184,12 @@ class Episode:
             )
         return cures
 
-    def _observe(self) -> SREObservation:
+    def _observation_of_newest(self) -> SREObservation:
         seed = self.plan.seed
-        metrics = seen.noisy_metrics(self._windows, seed)
-        edges = seen.trace_edges(self._windows, seed)
+        metrics = observed.noisy_metrics(self._windows, seed)
+        edges = observed.trace_edges(self._windows, seed)
         self._statuses.append(
-            seen.sla_status(metrics, self._statuses[-1] if self._statuses else {})
+            observed.sla_status(metrics, self._statuses[-1] if self._statuses else {})
         )
         taken = self._taken
         cost = ACTION_COSTS[taken.action] if taken is not None and taken.accepted else 0
@@ -185,7 +197,7 @@ class Episode:
         breakdown = reward.hint(self._statuses, errors, cost)
         return SREObservation(
             metrics=metrics,
-            dependency_graph=seen.dependency_graph(edges),
+            dependency_graph=observed.dependency_graph(edges),
             trace_edges=edges,
             action_history=list(self._history),
             step=self.step,

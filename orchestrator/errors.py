@@ -1,52 +1,20 @@
-"""Everything that can go wrong, as one tree.
+"""Errors of episodes, sessions and backends. Those of bad input are in `sre_autopilot.errors`.
 
 SREError
-|- UnknownName(field, value, valid)    a name nobody knows; `valid` lists those that exist
-|- InvalidAction(field, reason, valid) an action that is not complete
-|- InvalidValue(field, value, wanted)  a value of the wrong kind
 |- EpisodeNotStarted                   step or state before reset
 |- EpisodeOver(steps)                  step after done
 |- EnvironmentClosed                   anything after close
 |- SessionBusy                         a call while another one runs in the same session
 |- UnknownSession(session_id)          a session that is not there, or no longer
-`- BackendError                        the world itself failed
+`- BackendError                        the backend failed
    |- MeshNotReady(what, timeout_s)    services did not serve in time
    |- ReplicaUnreachable(replica)      a replica's control port gave no answer
    |- StackUnavailable(what)           the stack of containers cannot be played in
    `- FaultNotInstalled(kind, missing) what should be impaired is not
 """
 
-from collections.abc import Iterable
-
 from chaos.controller import TargetUnreachable
-
-
-class SREError(Exception):
-    """Base of all errors raised by the environment."""
-
-
-class UnknownName(SREError, ValueError):
-    """A name that is not one of the known ones."""
-
-    def __init__(self, field: str, value: object, valid: Iterable[str]) -> None:
-        self.field, self.value, self.valid = field, value, tuple(valid)
-        super().__init__(f"unknown {field} {value!r}; valid values: {', '.join(self.valid)}")
-
-
-class InvalidAction(SREError, ValueError):
-    """An action that lacks something."""
-
-    def __init__(self, field: str, reason: str, valid: Iterable[str]) -> None:
-        self.field, self.reason, self.valid = field, reason, tuple(valid)
-        super().__init__(f"{field}: {reason}; valid values: {', '.join(self.valid)}")
-
-
-class InvalidValue(SREError, ValueError):
-    """A value that is not of the kind that is wanted."""
-
-    def __init__(self, field: str, value: object, wanted: str) -> None:
-        self.field, self.value, self.wanted = field, value, wanted
-        super().__init__(f"{field} must be {wanted}, not {value!r}")
+from sre_autopilot.errors import SREError
 
 
 class EpisodeNotStarted(SREError, RuntimeError):

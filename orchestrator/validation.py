@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, TypeVar, cast
 
-from orchestrator.errors import InvalidAction, InvalidValue, UnknownName
+from sre_autopilot.errors import InvalidAction, InvalidValue, UnknownName
 from sre_autopilot.models import SREAction
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ActionName, Tier

@@ -15,18 +15,11 @@ from chaos.tiers import drawing
 from orchestrator.backends import make_backend
 from orchestrator.backends.base import Backend
 from orchestrator.environment import Environment
-from orchestrator.errors import (
-    BackendError,
-    EnvironmentClosed,
-    EpisodeNotStarted,
-    InvalidValue,
-    SessionBusy,
-    SREError,
-    UnknownName,
-)
+from orchestrator.errors import BackendError, EnvironmentClosed, EpisodeNotStarted, SessionBusy
 from orchestrator.settings import Settings
 from server.mcp_tools import make_tools
 from server.monitoring import Monitoring
+from sre_autopilot.errors import InvalidValue, SREError, UnknownName
 from sre_autopilot.grading import EpisodeRecord, Score
 from sre_autopilot.models import SREAction, SREObservation, SREState
 from sre_autopilot.policies import Policy

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from openenv.core.env_server import SessionCapacityError
 
-from orchestrator.errors import SREError
 from orchestrator.validation import MAX_SEED
 from server.environment import SREEnvironment
 from server.schemas import Problem
 from server.sessions import DEFAULT_SESSION, SessionServer
+from sre_autopilot.errors import SREError
 from sre_autopilot.grading import WEIGHTS, EpisodeRecord, Score
 from sre_autopilot.policies.heuristic import Heuristic
 from sre_autopilot.simulator import NAME as SIMULATOR

@@ -13,16 +13,9 @@ from openenv.core.env_server.serialization import serialize_observation
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.exceptions import HTTPException
 
-from orchestrator.errors import (
-    BackendError,
-    EnvironmentClosed,
-    InvalidAction,
-    InvalidValue,
-    SREError,
-    UnknownName,
-    UnknownSession,
-)
+from orchestrator.errors import BackendError, EnvironmentClosed, UnknownSession
 from server.sessions import DEFAULT_SESSION
+from sre_autopilot.errors import InvalidAction, InvalidValue, SREError, UnknownName
 from sre_autopilot.models import SREAction, SREObservation
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ActionName, Tier

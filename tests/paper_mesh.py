@@ -3,7 +3,8 @@
 Rough on purpose: it knows the direction of every effect, not its size. It is no simulator.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from chaos.fault import NO_IMPAIRMENTS, Impairments
 from orchestrator.backends.base import Routing
@@ -100,7 +101,7 @@ class PaperMesh:
             return None
         return impairments
 
-    async def observe(self, step: int) -> Window:
+    async def observe(self, step: int, open_breakers: Collection[Service] = ()) -> Window:
         seen: dict[Service, tuple[float, float | None]] = {}
         for service in reversed(Service):
             seen[service] = self._service(service, seen)
@@ -108,7 +109,7 @@ class PaperMesh:
         edges: list[EdgeCall] = []
         for service in Service:
             window, failed = self._window(service, seen[service], step)
-            services[service] = window
+            services[service] = replace(window, breaker_open=service in open_breakers)
             edges += self._edges(service, seen[service][1], failed)
         return Window(step, services, tuple(edges))
 

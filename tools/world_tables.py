@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from chaos.faults import by_name
+from chaos.faults import FAULTS, load_fault
 from chaos.tiers import draw_faults
 from orchestrator import noise, reward
 from orchestrator.actions import ACTIONS, Action, Situation
@@ -110,14 +110,14 @@ def _tier(tier: Tier) -> Sequence[object]:
 
 
 def faults() -> str:
-    told = {name: fault_table(name) for name in by_name()}
+    told = {name: fault_table(name) for name in FAULTS}
     rows = ((f"`{name}`", *said.values()) for name, said in told.items())
     return table("fault | symptom | seen in | cured by | made worse by", rows)
 
 
 def fault_table(kind: str) -> Mapping[str, str]:
     """The table in the docstring of a shipped fault's module."""
-    rows = FAULT_ROW.findall(inspect.getdoc(inspect.getmodule(by_name()[kind])) or "")
+    rows = FAULT_ROW.findall(inspect.getdoc(inspect.getmodule(load_fault(kind))) or "")
     return {name: re.sub(r"\s+", " ", text) for name, text in rows}
 
 

@@ -1,64 +1,67 @@
-"""Interpreters of impairments and actions: one folder a world, and the one switch between them."""
+"""Interpreters of impairments and actions: the registry of backends, and how one is made."""
 
 import asyncio
 import logging
-import pkgutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
+from typing import Protocol, cast
 
-from orchestrator.backends.base import Backend
-from orchestrator.errors import BackendError, UnknownName
+from orchestrator.backends.base import Backend, Reconcilable
+from orchestrator.errors import BackendError
 from orchestrator.settings import Settings
+from sre_autopilot.plugins import Registry, resolve
 
 RETRY_S = 1.0
 PREPARE_TIMEOUT_S = 60.0
 log = logging.getLogger(__name__)
 
-
-BACKENDS: Mapping[str, str] = {
+BACKENDS: Registry = {
     "process": "orchestrator.backends.process.backend:ProcessBackend",
     "docker": "orchestrator.backends.docker.backend:DockerBackend",
     "simulator": "sre_autopilot.simulator.backend:SimulatorBackend",
 }
-"""Data, not imports: NumPy has threads, which no process may have that is to be forked."""
+"""Data, not imports: NumPy starts threads, which a process that is to be forked must not have."""
+
+
+class BackendClass(Protocol):
+    """What a class of backends must offer to be played in."""
+
+    def of(self, settings: Settings) -> Backend:
+        """A backend as `settings` describe it; costs nothing until its `launch`."""
+        ...
+
+
+def load_backend(name: str) -> BackendClass:
+    """A shipped backend by its name, or anybody's as "module:Class". Raises UnknownName."""
+    return cast("BackendClass", resolve("backend", name, BACKENDS, required="of"))
 
 
 def make_backend(settings: Settings) -> Callable[[], Backend]:
-    """A factory of the world that the settings name, or of anybody's as "module:Class".
+    """A factory of the backend that the settings name. Calling it costs nothing yet.
 
-    Calling it costs nothing yet. Raises UnknownName.
+    Raises UnknownName.
     """
-    name = settings.backend
-    if name not in BACKENDS and ":" not in name:
-        raise UnknownName("backend", name, (*BACKENDS, "module:Class"))
-    try:
-        backend = pkgutil.resolve_name(BACKENDS.get(name, name))
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UnknownName("backend", f"{name} ({error})", (*BACKENDS, "module:Class")) from error
-    return partial(backend.of, settings)
+    return partial(load_backend(settings.backend).of, settings)
 
 
 async def prepare(settings: Settings) -> None:
-    """Returns once a world that is there before its players is in order; tries for a minute.
+    """Brings the backend of `settings` into order where it stands before any episode begins.
 
-    The other worlds are made when they are played in. Raises BackendError.
+    Tries for PREPARE_TIMEOUT_S; returns at once for a backend that an episode starts by itself.
+    Raises BackendError, UnknownName.
     """
-    if settings.backend != "docker":
-        return
-    from orchestrator.backends.docker.backend import DockerBackend  # noqa: PLC0415
-
+    backend = make_backend(settings)()
     give_up_s = time.monotonic() + PREPARE_TIMEOUT_S
-    stack = DockerBackend(settings)
     try:
-        while True:
+        while isinstance(backend, Reconcilable):
             try:
-                await stack.reconcile()
+                await backend.reconcile()
                 return
             except BackendError as error:
                 if time.monotonic() > give_up_s:
                     raise
-                log.warning("the stack is not in order yet: %s", error)
+                log.warning("the %s backend is not in order yet: %s", settings.backend, error)
             await asyncio.sleep(RETRY_S)
     finally:
-        await stack.aclose()
+        await backend.aclose()

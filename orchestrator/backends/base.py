@@ -1,11 +1,11 @@
-"""What the episode asks of a world: four narrow protocols, and the backend that has them all.
+"""What an episode needs of a backend: four narrow protocols, and `Backend`, which has them all.
 
 The fourth, FaultSurface, belongs to its consumer, the chaos controller.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from chaos.controller import FaultSurface
 from orchestrator.telemetry.window import Window
@@ -64,17 +64,29 @@ class Traffic(Protocol):
 class Telemetry(Protocol):
     """Measures one window."""
 
-    async def observe(self, step: int) -> Window:
-        """Lets one window of `step_seconds` pass from now and returns what was measured in it."""
+    async def observe(self, step: int, open_breakers: Collection[Service] = ()) -> Window:
+        """Lets one window of `step_seconds` pass from now and returns what was measured in it.
+
+        open_breakers: services that no caller calls in this window; each counts as failing.
+        """
         ...
 
 
 class Backend(Lifecycle, Traffic, Telemetry, FaultSurface, Protocol):
-    """One world."""
+    """One mesh of services, in which one episode at a time is played."""
 
     name: str
     step_seconds: float
 
     async def aclose(self) -> None:
         """Ends everything that the backend started. Idempotent."""
+        ...
+
+
+@runtime_checkable
+class Reconcilable(Protocol):
+    """Optional part of a backend whose services run before any episode begins."""
+
+    async def reconcile(self) -> None:
+        """Heals what is impaired and stops standbys; costs no episode. Raises BackendError."""
         ...

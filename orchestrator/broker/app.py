@@ -25,7 +25,7 @@ from chaos.broker_client import ContainerState
 from orchestrator.broker.docker_engine import TIMEOUT_S, DockerEngine, EngineFailed
 from orchestrator.broker.reviver import Keeper
 from orchestrator.broker.verbs import VERB, Broker, Engine
-from orchestrator.errors import UnknownName
+from sre_autopilot.errors import UnknownName
 from sre_autopilot.world.signals import (
     BROKER_REFUSALS,
     BROKER_REVIVALS,

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from chaos.broker_client import ContainerState
 from orchestrator.broker.docker_engine import RUNNING, Container, ContainerMissing
 from orchestrator.broker.reviver import SERVICES, Ward
-from orchestrator.errors import UnknownName
+from sre_autopilot.errors import UnknownName
 from sre_autopilot.world.stack import (
     STALLED_CPU_SHARE,
     STARTING_CPU_CORES,

@@ -1,7 +1,7 @@
 """One window of truth: what callers saw of each service, and the calls seen in spans."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from sre_autopilot.world.deployment import ReplicaId
@@ -13,22 +13,22 @@ from sre_autopilot.world.topology import LIMITS, MAX_REPLICAS, Service
 @dataclass(frozen=True, slots=True)
 class ServiceWindow:
     """One service in one window. `cpu_pct` and `memory_pct` are of its limits, of the replica
-    that is worst; None where no process lived to be asked. While its breaker is open (`broken`,
-    set by the episode) nobody calls it, and it counts as failing altogether.
+    that is worst; None where no process lived to be scraped. While its breaker is open no service
+    calls it, and every call to it counts as failed.
     """
 
     calls: Calls
     cpu_pct: float | None
     memory_pct: float | None
-    broken: bool = False
+    breaker_open: bool = False
 
     @property
     def error_rate(self) -> float | None:
-        return 1.0 if self.broken else self.calls.error_rate
+        return 1.0 if self.breaker_open else self.calls.error_rate
 
     @property
     def sla_met(self) -> bool:
-        return not self.broken and is_met(self.calls)
+        return not self.breaker_open and is_met(self.calls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,9 @@ Samples = Mapping[str, Sample]
 """One scrape: by name of the process. One that did not answer is missing."""
 
 
-def measure(before: Samples, after: Samples, window_s: float) -> dict[Service, ServiceWindow]:
+def measure(
+    before: Samples, after: Samples, window_s: float, open_breakers: Collection[Service] = ()
+) -> dict[Service, ServiceWindow]:
     """Two scrapes, `window_s` apart -> what each service did between them."""
     since = {name: _baseline(before.get(name), now, window_s) for name, now in after.items()}
     return {
@@ -93,6 +95,7 @@ def measure(before: Samples, after: Samples, window_s: float) -> dict[Service, S
             calls=calls_to(service, since, after),
             cpu_pct=max((_cpu_pct(service, since[r], after[r]) for r in replicas), default=None),
             memory_pct=max((_memory_pct(service, after[r]) for r in replicas), default=None),
+            breaker_open=service in open_breakers,
         )
         for service in Service
         for replicas in [_replicas_of(service, after)]

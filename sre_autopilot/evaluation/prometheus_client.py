@@ -7,7 +7,7 @@ from typing import Self, TypeVar
 import httpx
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from orchestrator.errors import SREError
+from sre_autopilot.errors import SREError
 
 T = TypeVar("T")
 

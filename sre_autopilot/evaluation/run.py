@@ -22,9 +22,9 @@ from chaos.tiers import DrawFaults, draw_faults, drawing
 from orchestrator.backends import make_backend
 from orchestrator.backends.base import Backend
 from orchestrator.environment import Environment
-from orchestrator.errors import SREError
 from orchestrator.settings import Settings
 from orchestrator.validation import parse_tier
+from sre_autopilot.errors import SREError
 from sre_autopilot.evaluation.progress import progress_bar
 from sre_autopilot.evaluation.results import COLUMNS, Result, cells, read_results
 from sre_autopilot.policies import load_policy

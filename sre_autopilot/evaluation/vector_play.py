@@ -74,11 +74,10 @@ class Player:
         """Brings the truth up to date with `x` (FIELDS), the lane after its window."""
         if self.truth is None:
             return
-        self.truth.deployment = self.truth.deployment.window_ended()
-        # Only what was killed in a window is told to have begun in the next.
+        # Only a replica that was killed in a window has a start that lies after it.
         started_at = x[at.STARTED_AT : at.STARTED_AT + REPLICAS]
-        for replica in np.flatnonzero(started_at > x[at.STEP]):
-            self.truth.bring_back(REPLICA_IDS[replica])
+        killed = np.flatnonzero(started_at > x[at.STEP])
+        self.truth.end_window([REPLICA_IDS[replica] for replica in killed])
 
 
 def play_lanes(

@@ -3,7 +3,7 @@
 from copy import copy
 from importlib import import_module
 
-from orchestrator.errors import UnknownName
+from sre_autopilot.errors import UnknownName
 from sre_autopilot.policies.belief import Belief
 from sre_autopilot.policies.heuristic import Heuristic
 from sre_autopilot.policies.oracle import Oracle

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.errors import UnknownName
+from sre_autopilot.errors import UnknownName
 from sre_autopilot.simulator.rules.window_arrays import BINS, Parameters
 
 FOLDER = Path(__file__).parent / "fitted"

@@ -1,5 +1,6 @@
 """One simulated window, as the others tell of theirs: services, and calls as if seen in spans."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -27,12 +28,15 @@ class SimulatedTelemetry:
     def __init__(self, mesh: SimulatedMesh) -> None:
         self._mesh = mesh
 
-    async def observe(self, step: int) -> Window:
+    async def observe(self, step: int, open_breakers: Collection[Service] = ()) -> Window:
         scene = self._mesh.window(step)
         window_s = float(np.sum(scene.parameters.arrivals)) / ARRIVALS_PER_S
         return Window(
             step,
-            {service: _service(scene, index) for service, index in SERVICE_INDEX.items()},
+            {
+                service: _service(scene, index, breaker_open=service in open_breakers)
+                for service, index in SERVICE_INDEX.items()
+            },
             tuple(self._edge_calls(scene, step)),
             began_at=step * window_s,
             ended_at=(step + 1) * window_s,
@@ -103,7 +107,7 @@ class _Edge:
         )
 
 
-def _service(scene: Scene, s: int) -> ServiceWindow:
+def _service(scene: Scene, s: int, *, breaker_open: bool) -> ServiceWindow:
     seen = scene.measured
     return ServiceWindow(
         calls=Calls(
@@ -114,6 +118,7 @@ def _service(scene: Scene, s: int) -> ServiceWindow:
         ),
         cpu_pct=_known(seen.cpu_pct[s][0]),
         memory_pct=_known(seen.memory_pct[s][0]),
+        breaker_open=breaker_open,
     )
 
 

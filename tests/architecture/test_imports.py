@@ -13,18 +13,22 @@ from tests.architecture.source import ROOT, Source, imports, product
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 WORLD, SRE = "sre_autopilot.world", "sre_autopilot"
-LIVE = ["orchestrator", "chaos", "services", "sre_autopilot.models", "sre_autopilot.grading", WORLD]
+ERRORS, PLUGINS = "sre_autopilot.errors", "sre_autopilot.plugins"
+MODELS, GRADING = "sre_autopilot.models", "sre_autopilot.grading"
+LIVE = ["orchestrator", "chaos", "services", MODELS, GRADING, ERRORS, PLUGINS, WORLD]
 MAY_IMPORT = {
     "services": ["services", WORLD],
     "services.runtime": ["services.runtime", WORLD],
-    "chaos": ["chaos", "services", WORLD],
+    "chaos": ["chaos", "services", ERRORS, PLUGINS, WORLD],
     "orchestrator": LIVE,
     "server": ["server", "sre_autopilot.policies", "sre_autopilot.simulator", *LIVE],
     "deploy": ["deploy", *LIVE],
     "sre_autopilot": [],
     "sre_autopilot.world": [WORLD],
-    "sre_autopilot.models": [WORLD],
-    "sre_autopilot.client": ["sre_autopilot.models"],
+    "sre_autopilot.errors": [],
+    "sre_autopilot.plugins": [ERRORS],
+    "sre_autopilot.models": [ERRORS, WORLD],
+    "sre_autopilot.client": [ERRORS, MODELS],
     "sre_autopilot.grading": [WORLD],
     "sre_autopilot.simulator": ["sre_autopilot.simulator", *LIVE],
     "sre_autopilot.policies": ["sre_autopilot.policies", *LIVE],
@@ -76,7 +80,7 @@ def test_a_module_imports_only_what_stands_below_it() -> None:
 @pytest.mark.parametrize(
     ("module", "name", "allowed"),
     [
-        ("orchestrator.episode", "grader.grade", True),
+        ("orchestrator.episode", "sre_autopilot.grading.grade", True),
         ("chaos.faults.oom", "sre_autopilot.world.topology", True),
         ("chaos.faults.oom", "orchestrator.errors", False),
         ("sre_autopilot.world.sla", "services.runtime.app", False),

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from orchestrator.environment import Environment
-from orchestrator.errors import SREError
+from sre_autopilot.errors import SREError
 from tests.paper_mesh import PaperMesh
 
 Answered = tuple[int, Mapping[str, object], Mapping[str, str]]

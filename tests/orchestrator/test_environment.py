@@ -15,11 +15,9 @@ from orchestrator.errors import (
     EpisodeNotStarted,
     EpisodeOver,
     FaultNotInstalled,
-    InvalidAction,
-    SREError,
-    UnknownName,
 )
 from sre_autopilot import grading
+from sre_autopilot.errors import InvalidAction, SREError, UnknownName
 from sre_autopilot.models import SREAction
 from sre_autopilot.policies import load_policy
 from sre_autopilot.policies.play import play
@@ -79,8 +77,8 @@ class Dated(PaperMesh):
 
     step_seconds = 1.0
 
-    async def observe(self, step):
-        window = await super().observe(step)
+    async def observe(self, step, open_breakers=()):
+        window = await super().observe(step, open_breakers)
         return replace(window, began_at=1e9 + step, ended_at=1e9 + step + 1)
 
 
@@ -243,10 +241,10 @@ class Failing(PaperMesh):
         super().__init__()
         self._verb = verb
 
-    async def observe(self, step):
+    async def observe(self, step, open_breakers=()):
         if self._verb == "observe" and step == 1:
             raise BackendError("the world ended")
-        return await super().observe(step)
+        return await super().observe(step, open_breakers)
 
     async def apply(self, target, impairments, step, ttl_s):
         if self._verb == "apply":

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from orchestrator.backends import BACKENDS, make_backend
 from orchestrator.backends.process.backend import STEP_SECONDS, ProcessBackend
-from orchestrator.errors import UnknownName
 from orchestrator.settings import Settings
+from sre_autopilot.errors import UnknownName
 from sre_autopilot.simulator import NAME as SIMULATOR
 from sre_autopilot.world.stack import (
     BROKER_PORT,

@@ -213,13 +213,13 @@ class TellTaleMesh(PaperMesh):
     error: type[Exception] = FaultNotInstalled
     at_step = 0
 
-    async def observe(self, step):
+    async def observe(self, step, open_breakers=()):
         if step >= self.at_step:
             story = "+".join(sorted(HIDDEN_NAMES))
             if issubclass(self.error, FaultNotInstalled):
                 raise self.error(story, story)
             raise self.error(story)
-        return await super().observe(step)
+        return await super().observe(step, open_breakers)
 
 
 @pytest.mark.parametrize("error", [FaultNotInstalled, OSError, KeyError, ValueError, TimeoutError])

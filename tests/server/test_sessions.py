@@ -35,18 +35,18 @@ class HeldMesh(PaperMesh):
 
     open: asyncio.Event
 
-    async def observe(self, step):
+    async def observe(self, step, open_breakers=()):
         await self.open.wait()
-        return await super().observe(step)
+        return await super().observe(step, open_breakers)
 
 
 class BrokenMesh(PaperMesh):
     """Fails in the window of step 2."""
 
-    async def observe(self, step):
+    async def observe(self, step, open_breakers=()):
         if step == 2:
             raise FaultNotInstalled(FaultKind.SINGLE_OOM, "gone")
-        return await super().observe(step)
+        return await super().observe(step, open_breakers)
 
 
 @pytest.fixture

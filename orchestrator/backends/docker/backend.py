@@ -1,6 +1,7 @@
 """The docker backend: the mesh of a Compose stack, moved from inside the stack."""
 
 import errno
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 from typing import Self
 
@@ -18,6 +19,7 @@ from orchestrator.settings import Settings
 from orchestrator.telemetry.spans import SpanReceiver, SpanStore
 from orchestrator.telemetry.window import Window
 from sre_autopilot.world.stack import STEP_SECONDS
+from sre_autopilot.world.topology import Service
 
 
 class DockerBackend(Composed):
@@ -56,8 +58,8 @@ class DockerBackend(Composed):
         """Heals the stack and stops its standbys; costs no episode. Raises BackendError."""
         await self._lifecycle.reconcile()
 
-    async def observe(self, step: int) -> Window:
-        window = await super().observe(step)
+    async def observe(self, step: int, open_breakers: Collection[Service] = ()) -> Window:
+        window = await super().observe(step, open_breakers)
         await self._lifecycle.disown_strangers()
         return window
 

@@ -1,12 +1,13 @@
 """A backend made of its four parts: hands each call to the part that it belongs to."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from chaos.controller import FaultSurface
 from chaos.fault import Impairments
 from orchestrator.backends.base import Lifecycle, Routing, Telemetry, Traffic
 from orchestrator.telemetry.window import Window
 from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import Release
 
 
@@ -39,8 +40,8 @@ class Composed:
     async def route(self, routing: Routing) -> None:
         await self._traffic.route(routing)
 
-    async def observe(self, step: int) -> Window:
-        return await self._telemetry.observe(step)
+    async def observe(self, step: int, open_breakers: Collection[Service] = ()) -> Window:
+        return await self._telemetry.observe(step, open_breakers)
 
     async def apply(
         self, target: ReplicaId, impairments: Impairments, step: int, ttl_s: float

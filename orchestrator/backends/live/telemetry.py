@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ from orchestrator.backends.live.replicas import Life, Lives, unless_dead
 from orchestrator.errors import ReplicaUnreachable
 from orchestrator.telemetry.spans import NANOS, SpanStore
 from orchestrator.telemetry.window import Sample, Window, measure
-from sre_autopilot.world.topology import USERS
+from sre_autopilot.world.topology import USERS, Service
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class MeshTelemetry:
         self._step_seconds = step_seconds
         self._last: _Scrape | None = None
 
-    async def observe(self, step: int) -> Window:
+    async def observe(self, step: int, open_breakers: Collection[Service] = ()) -> Window:
         """Raises ReplicaUnreachable where one lives but does not answer, or the users died."""
         started_s = time.monotonic()
         start = self._last
@@ -68,6 +68,7 @@ class MeshTelemetry:
                 {p.name: sample for p, sample in start.samples.items() if p in after},
                 {process.name: sample for process, sample in after.items()},
                 self._step_seconds,
+                open_breakers,
             ),
             self._spans.edge_calls(start.at_ns, end_ns),
             began_at=start.at_ns / NANOS,

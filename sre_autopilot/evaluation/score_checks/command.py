@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.backends.process.backend import ProcessBackend
-from orchestrator.errors import SREError
 from orchestrator.validation import parse_tier
+from sre_autopilot.errors import SREError
 from sre_autopilot.evaluation.many_seeds import Seeds
 from sre_autopilot.evaluation.progress import progress_bar
 from sre_autopilot.evaluation.score_checks.checks import (

@@ -19,8 +19,8 @@ from orchestrator.backends import make_backend
 from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.backends.process.backend import ProcessBackend
 from orchestrator.environment import Environment
-from orchestrator.errors import SREError
 from orchestrator.settings import Settings
+from sre_autopilot.errors import SREError
 from sre_autopilot.evaluation.plots.sim_to_real import DPI, DRAWINGS
 from sre_autopilot.evaluation.progress import progress_bar
 from sre_autopilot.evaluation.results import Result, read_results

@@ -89,10 +89,10 @@ def windows(recording: Recording) -> Iterator[Seen]:
             episode.take(SREAction(action=action, service_id=service))
         now = true.astype(np.float64)
         yield Seen(step, episode.deployment, episode.impairments(), now, before)
-        episode.deployment = episode.deployment.window_ended()
-        for replica in [r.id for r in episode.deployment]:
-            if np.isnan(now[SERVICES.index(replica.service), MEMORY_PCT]):
-                episode.bring_back(replica)
+        unmeasured = np.isnan(now[:, MEMORY_PCT])
+        episode.end_window(
+            [r.id for r in episode.deployment if unmeasured[SERVICES.index(r.id.service)]]
+        )
         before = now
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from orchestrator.errors import UnknownName
 from orchestrator.validation import parse_tier
+from sre_autopilot.errors import UnknownName
 from sre_autopilot.simulator import parameters
 from sre_autopilot.simulator.batch import BEGIN, Lanes, Shown, seat
 from sre_autopilot.simulator.gym.spaces import action_space, mask_of, observation_space

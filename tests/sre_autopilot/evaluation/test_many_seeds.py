@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.environment import Environment
-from orchestrator.errors import UnknownName
+from sre_autopilot.errors import UnknownName
 from sre_autopilot.evaluation.many_seeds import Seeds
 from sre_autopilot.models import SREAction
 from sre_autopilot.policies import POLICY_NAMES, load_policy

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from orchestrator.errors import UnknownName
+from sre_autopilot.errors import UnknownName
 from sre_autopilot.simulator import parameters
 from sre_autopilot.simulator.backend import SimulatorBackend
 from sre_autopilot.simulator.rules.window_arrays import BINS, SERVICES, Parameters

@@ -6,7 +6,7 @@ import pytest
 from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.backends.process.backend import ProcessBackend
 from orchestrator.environment import Environment
-from orchestrator.errors import UnknownName
+from sre_autopilot.errors import UnknownName
 from sre_autopilot.evaluation.sim_to_real import unfitted as ablation
 from sre_autopilot.policies import load_policy
 from sre_autopilot.policies.play import play

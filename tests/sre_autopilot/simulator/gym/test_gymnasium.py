@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from orchestrator.errors import UnknownName
+from sre_autopilot.errors import UnknownName
 from sre_autopilot.simulator.gym import ID
 from sre_autopilot.simulator.gym.env import ANSI, RGB_ARRAY
 from sre_autopilot.simulator.gym.vector_env import NUMPY, READINGS, SREAutopilotVectorEnv

@@ -60,11 +60,13 @@ class Both:
             self.leaked_mb[replica] = 0.0
         observe(self.lane, self.scene)
         self._compare_windows()
-        self.episode.deployment = deployment.window_ended()
-        for number, replica in enumerate(REPLICA_IDS):
-            if self.scene.measured.killed[number][0]:
-                self.leaked_mb[replica] = 0.0
-                self.episode.bring_back(replica)
+        killed = [
+            replica
+            for number, replica in enumerate(REPLICA_IDS)
+            if self.scene.measured.killed[number][0]
+        ]
+        self.leaked_mb |= dict.fromkeys(killed, 0.0)
+        self.episode.end_window(killed)
         self._compare_ends()
 
     def _compare_windows(self) -> None:
