@@ -36,7 +36,8 @@ class BadInput(Exception):
 @contextmanager
 def exit_on_known_errors() -> Iterator[None]:
     """Turns errors that a user can mend into a line on standard error and `typer.Exit`."""
-    from orchestrator.errors import BackendError, SREError
+    from orchestrator.errors import BackendError
+    from sre_autopilot.errors import SREError
     from sre_autopilot.grading import RecordError
 
     try:

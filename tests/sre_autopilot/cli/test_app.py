@@ -9,9 +9,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from orchestrator.errors import StackUnavailable, UnknownName
+from orchestrator.errors import StackUnavailable
 from sre_autopilot.cli import app, errors, lazy
 from sre_autopilot.cli.commands import COMMANDS, DEV_COMMANDS, CommandEntry
+from sre_autopilot.errors import UnknownName
 from sre_autopilot.grading import RecordError
 from tests.architecture.source import ROOT
 
