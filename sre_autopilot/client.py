@@ -11,19 +11,17 @@ The same calls may be awaited; `with` or `async with` closes the session at the 
 from collections.abc import Mapping
 from typing import Any
 
-from openenv.core import EnvClient
-from openenv.core.client_types import StepResult
-
 from sre_autopilot.models import SREAction, SREObservation, SREState
+from sre_autopilot.openenv_client import EnvClient, StepResult
 
 __all__ = [
     "SREAction",
     "SREEnv",
     "SREObservation",
     "SREState",
-    "SreAction",
-    "SreEnv",
-    "SreObservation",
+    "SreAutopilotAction",
+    "SreAutopilotEnv",
+    "SreAutopilotObservation",
 ]
 
 
@@ -54,4 +52,5 @@ class SREEnv(EnvClient[SREAction, SREObservation, SREState]):
         return SREState.model_validate(payload)
 
 
-SreEnv, SreAction, SreObservation = SREEnv, SREAction, SREObservation
+# The names that OpenEnv's AutoEnv and AutoAction make up from the package's.
+SreAutopilotEnv, SreAutopilotAction, SreAutopilotObservation = SREEnv, SREAction, SREObservation
