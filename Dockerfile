@@ -25,7 +25,7 @@ RUN apt-get update \
 ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL
 ARG PIP_TRUSTED_HOST
-COPY requirements/base.txt /tmp/requirements.txt
+COPY requirements/server.txt /tmp/requirements.txt
 # Wheels only: the image has no compiler. pip itself is of no use at run time.
 RUN python3 -m venv /opt/venv \
     && /opt/venv/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check \

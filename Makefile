@@ -151,9 +151,10 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 .PHONY: lock
 lock validate: export UV_DEFAULT_INDEX ?= $(shell $(PYTHON) -m pip config get global.index-url 2>/dev/null)
 lock: ## Write requirements/*.txt and uv.lock anew (needs uv; ARGS=--upgrade lifts the pins)
-	$(COMPILE) pyproject.toml -o requirements/base.txt
-	$(COMPILE) pyproject.toml requirements/dev.in -c requirements/base.txt -o requirements/dev.txt
-	$(COMPILE) requirements/mesh.in -c requirements/base.txt -o requirements/mesh.txt
+	$(COMPILE) pyproject.toml requirements/dev.in --extra all -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra live --override requirements/server.override \
+		-c requirements/dev.txt -o requirements/server.txt
+	$(COMPILE) requirements/mesh.in -c requirements/dev.txt -o requirements/mesh.txt
 	$(UV) lock --quiet $(ARGS)
 
 .PHONY: clean

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
 
     from sre_autopilot.client import SREEnv
-    from sre_autopilot.distribution import __version__
     from sre_autopilot.grading import grade
     from sre_autopilot.in_process import make_env
     from sre_autopilot.models import SREAction, SREObservation
+    from sre_autopilot.version import __version__
 
 __all__ = ["SREAction", "SREEnv", "SREObservation", "__version__", "grade", "make_env"]
 
@@ -25,7 +25,7 @@ _MODULES = {
     "SREAction": "sre_autopilot.models",
     "SREEnv": "sre_autopilot.client",
     "SREObservation": "sre_autopilot.models",
-    "__version__": "sre_autopilot.distribution",
+    "__version__": "sre_autopilot.version",
     "grade": "sre_autopilot.grading",
     "make_env": "sre_autopilot.in_process",
 }

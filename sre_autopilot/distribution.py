@@ -1,11 +1,6 @@
-"""The name and version under which this is installed, and what its extras bring. Standard library
-only.
-"""
+"""The name under which this is installed, and what its extras bring. Standard library only."""
 
-import tomllib
 from collections.abc import Mapping
-from importlib import metadata
-from pathlib import Path
 
 DISTRIBUTION = "openenv-sre-autopilot"
 """As OpenEnv's AutoEnv looks for environments: `openenv-`, then the package with hyphens."""
@@ -20,30 +15,13 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "llm": ("openai",),
     "local-model": ("torch", "transformers"),
 }
-"""The modules that each extra brings."""
+"""The modules that each extra brings, by the names under which they are imported."""
 
 
-def _version() -> str:
-    """That of the checkout which this file is in, or else of what is installed.
-
-    A checkout comes first: an image has it without metadata, and after a change of version the
-    metadata of an editable install are stale.
-    """
-    pyproject = Path(__file__).parents[1] / "pyproject.toml"
-    if pyproject.is_file():
-        project = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("project", {})
-        if project.get("name") == DISTRIBUTION:
-            return str(project["version"])
-    return metadata.version(DISTRIBUTION)
-
-
-__version__ = _version()
-
-
-def installation_advice(error: ModuleNotFoundError) -> str | None:
-    """The command that installs the module which was not found; None where no extra has it."""
-    missing = (error.name or "").partition(".")[0]
+def installation_command(module: str) -> str | None:
+    """The command that installs a module which is missing; None where no extra brings it."""
+    top_level = module.partition(".")[0]
     for extra, modules in EXTRAS.items():
-        if missing in modules:
-            return f"{missing} is not installed: pip install '{DISTRIBUTION}[{extra}]'"
+        if top_level in modules:
+            return f"pip install '{DISTRIBUTION}[{extra}]'"
     return None

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from sre_autopilot.cli.commands import COMMANDS, DEV_COMMANDS
-from sre_autopilot.cli.errors import DISTRIBUTION
 from sre_autopilot.cli.lazy import LazyGroup
 
 NAME = "sre-autopilot"
@@ -41,9 +40,9 @@ dev_app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from sre_autopilot.version import __version__
 
-        typer.echo(f"{NAME} {version(DISTRIBUTION)}")
+        typer.echo(f"{NAME} {__version__}")
         raise typer.Exit
 
 

@@ -9,22 +9,9 @@ from contextlib import contextmanager
 
 import typer
 
-DISTRIBUTION = "sre-autopilot"
-BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+from sre_autopilot.distribution import installation_command
 
-EXTRAS = {
-    "numba": "sim",
-    "scipy": "eval",
-    "matplotlib": "eval",
-    "fastapi": "live",
-    "uvicorn": "live",
-    "docker": "live",
-    "opentelemetry": "live",
-    "prometheus_client": "live",
-    "psutil": "live",
-    "openai": "llm",
-}
-"""Extra of the distribution that brings a module."""
+BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 CHECKOUT_ONLY = frozenset({"baseline", "benchmarks", "deploy", "inference", "tests", "tools"})
 """Modules that are not installed: they run from a checkout of the repository."""
 
@@ -79,10 +66,8 @@ def missing_module(error: ModuleNotFoundError) -> str | None:
     name = (error.name or "").partition(".")[0]
     if name in CHECKOUT_ONLY:
         return f"this command needs a checkout of the repository (no module {name!r} here)"
-    extra = EXTRAS.get(name)
-    if extra is None:
-        return None
-    return f"this command needs {name}: pip install '{DISTRIBUTION}[{extra}]'"
+    command = installation_command(name)
+    return None if command is None else f"this command needs {name}: {command}"
 
 
 def fail(message: str, status: int) -> typer.Exit:

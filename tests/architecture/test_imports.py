@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "sre_autopilot.models": [ERRORS, WORLD],
     "sre_autopilot.client": [ERRORS, MODELS, "sre_autopilot.openenv_client"],
     "sre_autopilot.distribution": [],
+    "sre_autopilot.version": ["sre_autopilot.distribution"],
     "sre_autopilot.gymnasium_hook": ["sre_autopilot.simulator.gym"],
     "sre_autopilot.in_process": LIVE,
     "sre_autopilot.openenv_client": [],
@@ -117,7 +118,14 @@ def test_the_vocabulary_needs_the_standard_library_alone() -> None:
     assert {s.path: third_party(s) for s in vocabulary if third_party(s)} == {}
 
 
-@pytest.mark.parametrize(("lock", "parts"), [("mesh.txt", {"services"}), ("base.txt", OURS)])
+@pytest.mark.parametrize(
+    ("lock", "parts"),
+    [
+        ("mesh.txt", {"services"}),
+        ("server.txt", PACKED - {SRE}),
+        ("dev.txt", OURS),
+    ],
+)
 def test_what_is_imported_is_locked(lock: str, parts: set[str]) -> None:
     locked = set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements" / lock).read_text(), re.M))
     distributions = packages_distributions()
