@@ -1,4 +1,4 @@
-"""The docker backend: the mesh of a Compose stack, moved from inside the stack."""
+"""The docker backend: the mesh of a Compose stack, steered from inside the stack."""
 
 import errno
 from collections.abc import Collection
@@ -6,12 +6,11 @@ from contextlib import AsyncExitStack
 from typing import Self
 
 from chaos.broker_client import BrokerClient
-from orchestrator.backends.docker.chaos_client import Chaos
+from orchestrator.backends.docker.chaos_client import ChaosClient
 from orchestrator.backends.docker.fault_surface import DockerFaultSurface
 from orchestrator.backends.docker.lifecycle import DockerLifecycle
 from orchestrator.backends.docker.supervisor import Supervisor
-from orchestrator.backends.live.composed import Composed
-from orchestrator.backends.live.control_client import ControlPorts
+from orchestrator.backends.live.control_client import ControlClient
 from orchestrator.backends.live.telemetry import MeshTelemetry
 from orchestrator.backends.live.traffic import MeshTraffic
 from orchestrator.errors import StackUnavailable
@@ -22,28 +21,32 @@ from sre_autopilot.world.stack import STEP_SECONDS
 from sre_autopilot.world.topology import Service
 
 
-class DockerBackend(Composed):
-    """Composes lifecycle, traffic, telemetry and fault surface over one stack.
+class DockerBackend(DockerLifecycle):
+    """The lifecycle of one stack's containers, with the traffic, telemetry and faults of its mesh.
 
-    Costs nothing until `launch`. All its methods belong to one event loop. There is one mesh in a
-    stack: a second backend that launches is told so.
+    Connects to nothing until `launch`. All its methods belong to one event loop. A stack holds one
+    mesh: a second backend that launches in it raises StackUnavailable.
     """
 
     name = "docker"
 
     def __init__(self, settings: Settings) -> None:
+        control = ControlClient()
+        broker = BrokerClient(settings.broker_urls.split(","))
+        super().__init__(Supervisor(broker, control), ChaosClient(settings.chaos_url))
         self.step_seconds = settings.step_seconds or STEP_SECONDS
         host, _, port = settings.spans_address.rpartition(":")
         spans = SpanStore()
         self._receiver = SpanReceiver(spans, host, int(port))
-        self._broker = BrokerClient(settings.broker_urls.split(","))
-        self._chaos = Chaos(settings.chaos_url)
-        self._control = ControlPorts()
-        self._supervisor = Supervisor(self._broker, self._control)
-        self._lifecycle: DockerLifecycle = DockerLifecycle(self._supervisor, self._chaos)
-        self._traffic = MeshTraffic(self._lifecycle, self._control)
-        self._telemetry = MeshTelemetry(self._lifecycle, self._control, spans, self.step_seconds)
-        self._fault_surface = DockerFaultSurface(self._lifecycle, self._control, self._chaos)
+        self._broker = broker
+        self._control = control
+        self._telemetry = MeshTelemetry(self, control, spans, self.step_seconds)
+        self.route = MeshTraffic(self, control).route
+        self.apply = DockerFaultSurface(self, control, self._chaos).apply
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        return cls(settings)
 
     async def launch(self, seed: int) -> None:
         try:
@@ -54,18 +57,10 @@ class DockerBackend(Composed):
             raise StackUnavailable(f"cannot listen for spans: {error}") from error
         await super().launch(seed)
 
-    async def reconcile(self) -> None:
-        """Heals the stack and stops its standbys; costs no episode. Raises BackendError."""
-        await self._lifecycle.reconcile()
-
     async def observe(self, step: int, open_breakers: Collection[Service] = ()) -> Window:
-        window = await super().observe(step, open_breakers)
-        await self._lifecycle.disown_strangers()
+        window = await self._telemetry.observe(step, open_breakers)
+        await self.mark_restarted_externally()
         return window
-
-    @classmethod
-    def of(cls, settings: Settings) -> Self:
-        return cls(settings)
 
     async def aclose(self) -> None:
         async with AsyncExitStack() as last_to_first:
@@ -74,4 +69,4 @@ class DockerBackend(Composed):
             last_to_first.push_async_callback(self._control.aclose)
             last_to_first.push_async_callback(self._receiver.aclose)
             last_to_first.push_async_callback(self._supervisor.aclose)
-            last_to_first.push_async_callback(self._lifecycle.aclose)
+            last_to_first.push_async_callback(super().aclose)

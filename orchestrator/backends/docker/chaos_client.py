@@ -1,4 +1,4 @@
-"""Client of the chaos app, which does to containers what they cannot do to themselves."""
+"""Client of the chaos daemon, which partitions and starves containers from outside."""
 
 import asyncio
 from typing import Any
@@ -10,14 +10,14 @@ from sre_autopilot.world.deployment import ReplicaId
 from sre_autopilot.world.stack import Part
 
 RETRY_S = 10.0
-"""An app that was killed is back within a few seconds."""
+"""A daemon that was killed is restarted within a few seconds."""
 PAUSE_S = 0.2
 TIMEOUT_S = 10.0
 IMPAIRMENTS = "/impairments"
 
 
-class Chaos:
-    """Asks for partitions and starvation. Close it when done."""
+class ChaosClient:
+    """Orders outages; repeats an order until it is carried out or refused. Close it when done."""
 
     def __init__(
         self,
@@ -35,12 +35,12 @@ class Chaos:
     async def impair(
         self, target: ReplicaId, partitioned: float, cpu_fraction: float, ttl_s: float
     ) -> None:
-        """Returns once it holds. Raises ReplicaUnreachable."""
-        wanted = {"partitioned": partitioned, "cpu_fraction": cpu_fraction, "ttl_s": ttl_s}
-        await self._ask("PUT", f"{IMPAIRMENTS}/{target}", wanted)
+        """Returns once it is applied, for `ttl_s`. Raises ReplicaUnreachable."""
+        body = {"partitioned": partitioned, "cpu_fraction": cpu_fraction, "ttl_s": ttl_s}
+        await self._ask("PUT", f"{IMPAIRMENTS}/{target}", body)
 
     async def heal(self) -> None:
-        """Returns once nothing is cut off or starved. Raises ReplicaUnreachable."""
+        """Returns once no container is partitioned or starved. Raises ReplicaUnreachable."""
         await self._ask("DELETE", IMPAIRMENTS)
 
     async def aclose(self) -> None:

@@ -4,10 +4,9 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping
 
-from orchestrator.backends.docker.chaos_client import Chaos
+from orchestrator.backends.docker.chaos_client import ChaosClient
 from orchestrator.backends.docker.supervisor import Supervisor
-from orchestrator.backends.live.lifecycle import LivesKept
-from orchestrator.backends.live.replicas import Life
+from orchestrator.backends.live.replicas import ReplicaHandle, ReplicaSet
 from orchestrator.errors import MeshNotReady, ReplicaUnreachable
 from services.runtime.spec import UNUSED_SEED
 from sre_autopilot.world.deployment import ReplicaId, initial_deployment
@@ -21,93 +20,110 @@ _GRACE_S = 4 * CALL_TIMEOUT_S
 """A stopped replica may answer the calls that it has (callers wait one time-out) and shut down."""
 
 
-class DockerLifecycle(LivesKept):
-    """One container a replica, and one that is the users."""
+class DockerLifecycle(ReplicaSet):
+    """One container a replica, and one that sends the users' requests.
+
+    Containers are kept between episodes. A replica is dirty when an impairment left something in
+    it that no message undoes (leaked memory); a dirty one is restarted before the next episode.
+    """
 
     def __init__(
-        self, supervisor: Supervisor, chaos: Chaos, *, ready_timeout_s: float = READY_TIMEOUT_S
+        self,
+        supervisor: Supervisor,
+        chaos: ChaosClient,
+        *,
+        ready_timeout_s: float = READY_TIMEOUT_S,
     ) -> None:
         super().__init__(ready_timeout_s)
         self._supervisor = supervisor
         self._chaos = chaos
-        self._soiled: set[ReplicaId] = set()
+        self._dirty: set[ReplicaId] = set()
 
     async def launch(self, seed: int) -> None:
-        """A container that nothing has happened to is kept, and told of the new episode."""
+        """Keeps the containers that are clean and gives them the seed of the new episode."""
         await self.reconcile()
-        self._replicas, self._users = await self._renewed(seed, self._replicas, self._users)
-        self._releases, self._seed = _first(), seed
-        self._soiled.clear()
+        self._replicas, self._users = await self._renew_all(seed, self._replicas, self._users)
+        self._releases, self._seed = _first_releases(), seed
+        self._dirty.clear()
         await self._all_serve()
 
     async def reconcile(self) -> None:
-        """Nothing is cut off or starved, and no standby runs, whoever left it so."""
-        leaving, self._leaving = self._leaving, {}
-        # Whoever could not be stopped then is stopped or started anew now.
-        await asyncio.gather(*leaving.values(), return_exceptions=True)
+        """Heals every container and stops the standbys; needs no episode. Raises BackendError."""
+        stopping, self._stopping = self._stopping, {}
+        # A stop that failed is made up for here: standbys are stopped, first replicas renewed.
+        await asyncio.gather(*stopping.values(), return_exceptions=True)
         await self._chaos.heal()
         running = await self._supervisor.running()
-        standbys = {*REPLICAS} - {replica.id for replica in initial_deployment()}
-        strays = running & {*map(str, standbys)}
+        standbys = {*map(str, REPLICAS)} - {*map(str, _first_releases())}
+        strays = running & standbys
         await asyncio.gather(*(self._supervisor.stop(stray, _GRACE_S) for stray in strays))
 
     async def start(self, replica: ReplicaId, release: Release) -> None:
-        if leaving := self._leaving.pop(replica, None):
-            await leaving
-        # A fresh process is well until it is impaired anew, and starts at full speed.
+        await self._stopped(replica)
+        # Outages belong to the container: a fresh process must start healed and at full speed.
         await self._chaos.impair(replica, 0.0, 1.0, IMPAIRMENT_TTL_S)
         self._releases[replica] = release
-        self._soiled.discard(replica)
+        self._dirty.discard(replica)
         self._replicas[replica] = await self._supervisor.spawn(str(replica), release, self._seed)
 
     async def stop(self, replica: ReplicaId) -> None:
-        """Out of the mesh at once; it ends what it is at while the window passes."""
+        """Takes it out of the mesh at once; it finishes its calls while the window passes."""
         if self._replicas.pop(replica, None):
-            goodbye = self._supervisor.stop(str(replica), _GRACE_S)
-            self._leaving[replica] = asyncio.create_task(goodbye)
+            self._stop_in_background(replica, self._supervisor.stop(str(replica), _GRACE_S))
 
-    def soil(self, replica: ReplicaId) -> None:
-        """What was done to it does not end with the episode: the next one starts it anew."""
-        self._soiled.add(replica)
+    def mark_dirty(self, replica: ReplicaId) -> None:
+        """An impairment left something in it that does not end with the episode."""
+        self._dirty.add(replica)
 
-    async def look(self) -> None:
-        await self._supervisor.look(self.lives())
+    async def refresh(self) -> None:
+        await self._supervisor.refresh(self.handles())
 
-    async def disown_strangers(self) -> None:
-        """Marks as dead what others have started anew since the episode began."""
-        await self._supervisor.disown(self.lives(), self._seed)
+    async def mark_restarted_externally(self) -> None:
+        """Marks as exited what somebody else has restarted since the episode began."""
+        await self._supervisor.mark_restarted_externally(self.handles(), self._seed)
 
     async def aclose(self) -> None:
-        """Leaves the containers as it would like to find them: healed, unused, without users."""
+        """Leaves the containers healed, without an episode and without traffic."""
         kept, self._replicas, self._users = self._replicas, {}, None
         if kept:
             await self.reconcile()
-            await self._renewed(UNUSED_SEED, kept, None)
+            await self._renew_all(UNUSED_SEED, kept, None)
 
-    async def _renewed(
-        self, seed: int, replicas: Mapping[ReplicaId, Life], users: Life | None
-    ) -> tuple[dict[ReplicaId, Life], Life]:
-        """The first replicas and the users as an episode of `seed` wants them: these, or others."""
-        kept = {i: life for i, life in replicas.items() if i not in self._soiled}
-        await self._supervisor.look([*kept.values(), *filter(None, [users])])
+    async def _renew_all(
+        self,
+        seed: int,
+        replicas: Mapping[ReplicaId, ReplicaHandle],
+        users: ReplicaHandle | None,
+    ) -> tuple[dict[ReplicaId, ReplicaHandle], ReplicaHandle]:
+        """Handles of the first replicas and the users for an episode of `seed`, kept where clean.
+
+        The users' container is restarted where `users` is None and it has had an episode.
+        """
+        clean = {i: handle for i, handle in replicas.items() if i not in self._dirty}
+        await self._supervisor.refresh([*clean.values(), *filter(None, [users])])
+        first = _first_releases()
         *renewed, users = await asyncio.gather(
-            *(self._renew(str(i), kept.get(i), release, seed) for i, release in _first().items()),
+            *(self._renew(str(i), clean.get(i), release, seed) for i, release in first.items()),
             self._renew(USERS, users, Release.CURRENT, seed),
         )
-        return dict(zip(_first(), renewed, strict=True)), users
+        return dict(zip(first, renewed, strict=True)), users
 
-    async def _renew(self, name: str, life: Life | None, release: Release, seed: int) -> Life:
-        if life is not None and life.serving is not None:
+    async def _renew(
+        self, name: str, handle: ReplicaHandle | None, release: Release, seed: int
+    ) -> ReplicaHandle:
+        """The same run, told its new episode; or a container that is unused; or a fresh start."""
+        if handle is not None and handle.serving is not None:
             with contextlib.suppress(ReplicaUnreachable):
-                await self._supervisor.rejoin(life, release, seed)
-                return life
-        adopted = await self._supervisor.adopt(name, release, seed)
-        return adopted or await self._supervisor.spawn(name, release, seed)
+                await self._supervisor.reassign(handle, release, seed)
+                return handle
+        unused = await self._supervisor.adopt_unused(name, release, seed)
+        return unused or await self._supervisor.spawn(name, release, seed)
 
-    def _not_ready(self, lives: Iterable[Life]) -> MeshNotReady:
-        missing = ", ".join(str(life) for life in lives if life.serving is None)
-        return MeshNotReady(f"{missing} (docker compose logs tells more)", self._ready_timeout_s)
+    def _not_ready(self, handles: Iterable[ReplicaHandle]) -> MeshNotReady:
+        missing = ", ".join(str(handle) for handle in handles if handle.serving is None)
+        return MeshNotReady(f"{missing} (see docker compose logs)", self._ready_timeout_s)
 
 
-def _first() -> dict[ReplicaId, Release]:
+def _first_releases() -> dict[ReplicaId, Release]:
+    """Replica 0 of each service and its release, as each episode begins."""
     return {replica.id: replica.release for replica in initial_deployment()}

@@ -1,4 +1,4 @@
-"""Client of the replicas' control ports, for every backend that has such replicas.
+"""Client of the replicas' control ports, for both backends with real replicas.
 
 Never retries and never guesses: whatever is not a good answer raises ReplicaUnreachable.
 """
@@ -28,7 +28,7 @@ _IMPAIRMENTS = TypeAdapter(Impairments)
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A process that serves: its name, and the URLs of its two ports."""
+    """A process that serves: its name and the base URLs of its two ports."""
 
     name: str
     data_url: str
@@ -36,15 +36,15 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbours:
-    """What one caller is told: URLs of each callee's serving replicas, and open breakers."""
+class CallerRouting:
+    """The routing of one caller: URLs of each callee's serving replicas, and open breakers."""
 
     endpoints: Mapping[Service, Mapping[str, str]]
     open_breakers: Collection[Service]
 
 
-class ControlPorts:
-    """Asks control ports, any number at once. Close it when done."""
+class ControlClient:
+    """Calls control ports, any number at once. Close it when done."""
 
     def __init__(
         self, timeout_s: float = TIMEOUT_S, transport: httpx.AsyncBaseTransport | None = None
@@ -54,25 +54,25 @@ class ControlPorts:
         self._clients: dict[str, httpx.AsyncClient] = {}
 
     async def scrape(self, target: Target) -> Sample:
-        """What the target has counted so far."""
+        """The target's counters so far. Raises ReplicaUnreachable, as all methods do."""
         response = await self._ask(target, "GET", ControlRoute.METRICS)
         try:
             return parse(response.text, time.monotonic())
         except ValueError as error:
             raise ReplicaUnreachable(target.name, str(error)) from error
 
-    async def route(self, target: Target, neighbours: Neighbours) -> None:
-        """Tells a caller where its callees are."""
+    async def route(self, target: Target, routing: CallerRouting) -> None:
+        """Gives a caller the addresses of its callees."""
         body = {
-            "endpoints": {service: dict(urls) for service, urls in neighbours.endpoints.items()},
-            "open_breakers": list(neighbours.open_breakers),
+            "endpoints": {service: dict(urls) for service, urls in routing.endpoints.items()},
+            "open_breakers": list(routing.open_breakers),
         }
         await self._ask(target, "PUT", ControlRoute.ROUTING, body)
 
     async def impair(
         self, target: Target, impairments: Impairments, step: int, ttl_s: float
     ) -> Impairments:
-        """Makes `impairments` hold for `ttl_s`; returns what holds now."""
+        """Applies `impairments` for `ttl_s` seconds; returns those that are in force now."""
         body = {f.name: getattr(impairments, f.name) for f in fields(impairments)}
         body["held_connections"] = dict(impairments.held_connections)
         body |= {"step": step, "ttl_s": ttl_s}
@@ -82,12 +82,12 @@ class ControlPorts:
         except ValidationError as error:
             raise ReplicaUnreachable(target.name, str(error)) from error
 
-    async def become(self, target: Target, release: Release, seed: int) -> None:
-        """Tells a process which release it is, and the seed of the episode it is in."""
+    async def assign(self, target: Target, release: Release, seed: int) -> None:
+        """Gives a process its release and the seed of its episode."""
         await self._ask(target, "PUT", ControlRoute.RELEASE, {"release": release, "seed": seed})
 
     async def seed(self, target: Target) -> int:
-        """The seed of the episode that the target was last told of; UNUSED_SEED if of none."""
+        """The seed of the target's episode; UNUSED_SEED before its first."""
         response = await self._ask(target, "GET", ControlRoute.HEALTH)
         try:
             return int(response.json()["seed"])
@@ -98,14 +98,14 @@ class ControlPorts:
         """Returns when all finished spans of the target are exported."""
         await self._ask(target, "POST", ControlRoute.FLUSH)
 
-    async def forget(self, name: str) -> None:
-        """Gives up the connections to a process that is over, before another has its address."""
+    async def drop_connections(self, name: str) -> None:
+        """Closes the connections to a process that has exited, before another gets its address."""
         if client := self._clients.pop(name, None):
             await client.aclose()
 
     async def aclose(self) -> None:
         for name in tuple(self._clients):
-            await self.forget(name)
+            await self.drop_connections(name)
 
     def _client(self, name: str) -> httpx.AsyncClient:
         if name not in self._clients:

@@ -5,8 +5,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
 
-from orchestrator.backends.live.composed import Composed
-from orchestrator.backends.live.control_client import ControlPorts
+from orchestrator.backends.live.control_client import ControlClient
 from orchestrator.backends.live.telemetry import MeshTelemetry
 from orchestrator.backends.live.traffic import MeshTraffic
 from orchestrator.backends.process.directory import MeshDirectory
@@ -19,10 +18,10 @@ from orchestrator.telemetry.spans import SpanReceiver, SpanStore
 STEP_SECONDS = 0.5
 
 
-class ProcessBackend(Composed):
-    """Composes lifecycle, traffic, telemetry and fault surface over one zygote.
+class ProcessBackend(ProcessLifecycle):
+    """The lifecycle of one zygote's processes, with the traffic, telemetry and faults of its mesh.
 
-    Costs nothing until `launch`. All its methods belong to one event loop.
+    Starts nothing until `launch`. All its methods belong to one event loop.
     """
 
     name = "process"
@@ -35,18 +34,18 @@ class ProcessBackend(Composed):
         temp_root: Path | None = None,
         ready_timeout_s: float = READY_TIMEOUT_S,
     ) -> None:
-        self.step_seconds = step_seconds
-        spans = SpanStore()
-        self._directory = MeshDirectory(temp_root)
-        self._receiver = SpanReceiver(spans)
-        self._control = ControlPorts()
-        self._supervisor = Supervisor(self._directory, zygote)
-        self._lifecycle: ProcessLifecycle = ProcessLifecycle(
-            self._supervisor, self._directory, self._receiver, ready_timeout_s=ready_timeout_s
+        spans, directory = SpanStore(), MeshDirectory(temp_root)
+        super().__init__(
+            Supervisor(directory, zygote),
+            directory,
+            SpanReceiver(spans),
+            ready_timeout_s=ready_timeout_s,
         )
-        self._traffic = MeshTraffic(self._lifecycle, self._control)
-        self._telemetry = MeshTelemetry(self._lifecycle, self._control, spans, step_seconds)
-        self._fault_surface = ProcessFaultSurface(self._lifecycle, self._control)
+        self.step_seconds = step_seconds
+        self._control = ControlClient()
+        self.route = MeshTraffic(self, self._control).route
+        self.observe = MeshTelemetry(self, self._control, spans, step_seconds).observe
+        self.apply = ProcessFaultSurface(self, self._control).apply
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -58,4 +57,4 @@ class ProcessBackend(Composed):
             last_to_first.push_async_callback(self._control.aclose)
             last_to_first.push_async_callback(self._receiver.aclose)
             last_to_first.push_async_callback(self._supervisor.aclose)
-            last_to_first.push_async_callback(self._lifecycle.aclose)
+            last_to_first.push_async_callback(super().aclose)

@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 
-from orchestrator.backends.live.lifecycle import LivesKept
-from orchestrator.backends.live.replicas import Life
+from orchestrator.backends.live.replicas import ReplicaHandle, ReplicaSet
 from orchestrator.backends.process.directory import MeshDirectory
 from orchestrator.backends.process.supervisor import ZYGOTE, Supervisor
 from orchestrator.errors import MeshNotReady
@@ -20,8 +19,8 @@ _GRACE_S = 2 * CALL_TIMEOUT_S
 """A stopped replica may answer the calls that it has (callers wait one time-out) and shut down."""
 
 
-class ProcessLifecycle(LivesKept):
-    """One process a replica, and one that is the users."""
+class ProcessLifecycle(ReplicaSet):
+    """One process a replica, and one that sends the users' requests."""
 
     def __init__(
         self,
@@ -38,9 +37,9 @@ class ProcessLifecycle(LivesKept):
 
     async def launch(self, seed: int) -> None:
         await self._supervisor.start()
-        await asyncio.gather(*self._leaving.values())
-        self._leaving.clear()
-        await self._supervisor.kill(self.lives())
+        await asyncio.gather(*self._stopping.values())
+        self._stopping.clear()
+        await self._supervisor.kill(self.handles())
         self._replicas.clear()
         self._seed = seed
         for replica in initial_deployment():
@@ -49,32 +48,32 @@ class ProcessLifecycle(LivesKept):
         await self._all_serve()
 
     async def start(self, replica: ReplicaId, release: Release) -> None:
-        if leaving := self._leaving.pop(replica, None):
-            await leaving
-        if was := self._replicas.pop(replica, None):
-            await self._supervisor.kill([was])
+        await self._stopped(replica)
+        if running := self._replicas.pop(replica, None):
+            await self._supervisor.kill([running])
         self._releases[replica] = release
         limit_mb = LIMITS[replica.service].memory_limit_mb
         self._replicas[replica] = await self._spawn(str(replica), release, limit_mb)
 
     async def stop(self, replica: ReplicaId) -> None:
-        """Out of the mesh at once; it ends what it is at while the window passes."""
-        if process := self._replicas.pop(replica, None):
-            goodbye = self._supervisor.terminate(process, _GRACE_S)
-            self._leaving[replica] = asyncio.create_task(goodbye)
+        """Takes it out of the mesh at once; it finishes its calls while the window passes."""
+        if handle := self._replicas.pop(replica, None):
+            self._stop_in_background(replica, self._supervisor.terminate(handle, _GRACE_S))
 
-    async def look(self) -> None:
-        """The zygote reports by itself."""
+    async def refresh(self) -> None:
+        """Nothing to do: the zygote reports exits by itself."""
 
     async def aclose(self) -> None:
-        """Waits for no one that is leaving: they end with the zygote."""
-        leaving = tuple(self._leaving.values())
-        self._leaving.clear()
-        for goodbye in leaving:
-            goodbye.cancel()
-        await asyncio.gather(*leaving, return_exceptions=True)
+        """Does not wait for replicas that are stopping: the zygote kills them when it ends."""
+        stopping = tuple(self._stopping.values())
+        self._stopping.clear()
+        for task in stopping:
+            task.cancel()
+        await asyncio.gather(*stopping, return_exceptions=True)
 
-    async def _spawn(self, name: str, release: Release, memory_limit_mb: int | None) -> Life:
+    async def _spawn(
+        self, name: str, release: Release, memory_limit_mb: int | None
+    ) -> ReplicaHandle:
         spec = ProcessSpec(
             name=name,
             release=release,
@@ -84,10 +83,10 @@ class ProcessLifecycle(LivesKept):
         )
         return await self._supervisor.spawn(name, spec.to_json(), memory_limit_mb)
 
-    def _not_ready(self, processes: Iterable[Life]) -> MeshNotReady:
-        """Names those that do not serve, and how the log of one of them ends."""
-        missing = [process for process in processes if process.serving is None]
+    def _not_ready(self, handles: Iterable[ReplicaHandle]) -> MeshNotReady:
+        """Names those that do not serve, with the end of the first log that holds anything."""
+        missing = [handle for handle in handles if handle.serving is None]
         names = ", ".join(map(str, missing))
-        logs = (self._directory.log_tail(name) for name in (*(p.name for p in missing), ZYGOTE))
+        logs = (self._directory.log_tail(name) for name in (*(h.name for h in missing), ZYGOTE))
         tail = next(filter(None, logs), "nothing in its log")
         return MeshNotReady(f"{names} ({tail})", self._ready_timeout_s)

@@ -1,19 +1,20 @@
-"""The zygote: forks a mesh's processes, kills what outgrows its memory, and outlives none of them.
+"""The zygote: a fork server for a mesh's processes that also enforces their memory limits.
 
 A small single-threaded program that has the services' modules loaded, so that a fork serves at
-once. It obeys JSON lines on stdin and reports JSON lines on stdout, and so do its children (lines
-are shorter than PIPE_BUF and never mix); what they print goes to logs. The end of stdin, as when
-the orchestrator dies by whatever signal, or SIGTERM ends every child and then itself; should it be
-killed, the kernel kills the children. Linux only. It never decides what runs, or starts it anew.
+once. Commands are JSON lines on stdin, events are JSON lines on stdout; children write events
+there too (lines are shorter than PIPE_BUF, so they never mix), and what they print goes to logs.
+When stdin ends, as it does when the orchestrator is killed, or on SIGTERM, it kills every child
+and exits; when it is killed itself, the kernel kills the children. Linux only. It never decides
+what runs and never restarts anything.
 
 | command   | fields                            |                                              |
 | spawn     | name, spec, log, memory_limit_mb  | forks a child that serves `spec`             |
-| terminate | name                              | SIGTERM; the child ends when it likes        |
-| kill      | names                             | SIGKILL; they are gone when it is reported   |
+| terminate | name                              | sends SIGTERM                                |
+| kill      | names                             | sends SIGKILL and waits                      |
 
 | event     | fields                            |                                              |
 | ready     | as services.process says          | from the child: it serves                    |
-| exited    | name, pid, exit_code, oom         | it is gone; 128 + signal where one ended it  |
+| exited    | name, pid, exit_code, oom         | exit_code is 128 + signal after a signal     |
 """
 
 import contextlib
@@ -33,10 +34,10 @@ from typing import Any, NoReturn
 from orchestrator.backends.process.die_with_parent import die_with_parent
 
 PERIOD_S = 0.05
-"""How often memory is checked and the dead are looked for."""
+"""How often memory limits are checked and exited children are reaped."""
 
 Serve = Callable[[dict[str, Any], int], None]
-"""Serves a JSON spec until it is killed; reports to a file descriptor that it is ready."""
+"""Serves a JSON spec until it is killed; writes a ready event to a file descriptor."""
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 _PR_SET_NAME = 15
@@ -47,7 +48,7 @@ _PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """One forked process, and the MiB it may hold (None: as many as it likes)."""
+    """One forked process and its memory limit in MiB (None: no limit)."""
 
     name: str
     pid: int
@@ -55,7 +56,7 @@ class Child:
 
 
 class Zygote:
-    """Obeys until its commands end."""
+    """Carries out commands until stdin ends."""
 
     def __init__(self, serve: Serve, report_fd: int) -> None:
         self._serve = serve
@@ -65,11 +66,11 @@ class Zygote:
         self._pid = os.getpid()
 
     def run(self) -> None:
-        """Returns when stdin has ended; no child is left then."""
+        """Returns when stdin has ended and every child has been killed."""
         signal.signal(signal.SIGTERM, self._on_sigterm)
         try:
-            while self._obey_what_came():
-                self._bury_the_dead()
+            while self._read_commands():
+                self._reap_exited()
                 self._enforce_memory_limits()
         finally:
             self._kill(list(self._children))
@@ -77,10 +78,11 @@ class Zygote:
     def _on_sigterm(self, *_: object) -> None:
         if os.getpid() == self._pid:
             sys.exit(0)
-        os._exit(_SIGNAL_EXIT_BASE + signal.SIGTERM)  # a child that is hardly born
+        # A child that was just forked still has this handler, and must not run the zygote's exit.
+        os._exit(_SIGNAL_EXIT_BASE + signal.SIGTERM)
 
-    def _obey_what_came(self) -> bool:
-        """Waits a period for commands; False when there can be no more."""
+    def _read_commands(self) -> bool:
+        """Waits at most a period for commands and carries them out; False at the end of stdin."""
         readable, _, _ = select.select([_STDIN], [], [], PERIOD_S)
         if not readable:
             return True
@@ -88,11 +90,11 @@ class Zygote:
             if chunk := os.read(_STDIN, 1 << 16):
                 *lines, self._unread = (self._unread + chunk).split(b"\n")
                 for line in lines:
-                    self._obey(json.loads(line))
+                    self._execute(json.loads(line))
                 return True
         return False
 
-    def _obey(self, command: dict[str, Any]) -> None:
+    def _execute(self, command: dict[str, Any]) -> None:
         match command["command"]:
             case "spawn":
                 self._spawn(command)
@@ -110,30 +112,30 @@ class Zygote:
             raise ValueError(f"{name} runs already")
         pid = os.fork()
         if pid == 0:
-            _become(lambda spec: self._serve(spec, self._report_fd), command, self._pid)
+            _run_child(lambda spec: self._serve(spec, self._report_fd), command, self._pid)
         self._children[name] = Child(name, pid, command["memory_limit_mb"])
 
     def _kill(self, names: Iterable[str], oom: bool = False) -> None:
-        """Kills children side by side and reports their end; names of no child are left out."""
-        doomed = [self._children[name] for name in names if name in self._children]
-        for child in doomed:
+        """Kills children at once and reports each exit; ignores names of no child."""
+        killed = [self._children[name] for name in names if name in self._children]
+        for child in killed:
             os.kill(child.pid, signal.SIGKILL)
-        for child in doomed:
+        for child in killed:
             _, status = os.waitpid(child.pid, 0)
-            self._bury(child, status, oom)
+            self._reap(child, status, oom)
 
-    def _bury_the_dead(self) -> None:
+    def _reap_exited(self) -> None:
         for child in list(self._children.values()):
             pid, status = os.waitpid(child.pid, os.WNOHANG)
             if pid:
-                self._bury(child, status)
+                self._reap(child, status)
 
-    def _bury(self, child: Child, status: int, oom: bool = False) -> None:
+    def _reap(self, child: Child, status: int, oom: bool = False) -> None:
         del self._children[child.name]
         code = os.waitstatus_to_exitcode(status)
         exit_code = _SIGNAL_EXIT_BASE - code if code < 0 else code
         event = {"name": child.name, "pid": child.pid, "exit_code": exit_code, "oom": oom}
-        # Nobody may be left to read this.
+        # The orchestrator may be gone already.
         with contextlib.suppress(BrokenPipeError):
             os.write(self._report_fd, json.dumps({"event": "exited", **event}).encode() + b"\n")
 
@@ -146,7 +148,8 @@ class Zygote:
 def _exceeds(pid: int, limit_kib: int) -> bool:
     """Whether a process's proportional share of memory is above the limit.
 
-    The share is dear to ask for; the resident size, which is never smaller, is cheap.
+    Reading the proportional share takes a walk over all pages; the resident size is cheap and
+    never smaller, so most checks end with it.
     """
     with contextlib.suppress(ProcessLookupError, FileNotFoundError):
         resident_pages = int(Path(f"/proc/{pid}/statm").read_bytes().split()[1])
@@ -162,21 +165,21 @@ def proportional_kib(pid: int) -> int:
     return 0
 
 
-def _become(
+def _run_child(
     serve: Callable[[dict[str, Any]], None], command: dict[str, Any], zygote_pid: int
 ) -> NoReturn:
-    """The life of a child. Never returns into the zygote's code."""
+    """Runs in the forked child. Never returns into the zygote's code."""
     exit_code = 1
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         die_with_parent()
         ctypes.CDLL(None).prctl(_PR_SET_NAME, command["name"].encode())
         if os.getppid() == zygote_pid:
-            _rewire(command["log"])
+            _redirect_stdio(command["log"])
             gc.enable()
             serve(command["spec"])
             exit_code = 0
-    except BaseException:  # noqa: BLE001 - the border of a process: whatever it was, it is logged
+    except BaseException:  # noqa: BLE001 - the border of a process: everything is logged
         traceback.print_exc()
     finally:
         sys.stdout.flush()
@@ -184,8 +187,8 @@ def _become(
         os._exit(exit_code)
 
 
-def _rewire(log: str) -> None:
-    """Takes the commands away from a child, and gives it a log of its own."""
+def _redirect_stdio(log: str) -> None:
+    """Gives a child its own log, and an empty stdin instead of the zygote's commands."""
     log_fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     null_fd = os.open(os.devnull, os.O_RDONLY)
     for fd, standard in ((null_fd, _STDIN), (log_fd, _STDOUT), (log_fd, _STDERR)):
@@ -195,7 +198,7 @@ def _rewire(log: str) -> None:
 
 
 def main(load: Callable[[], Serve]) -> None:
-    """Loads the services once, then obeys."""
+    """Loads the services once, then carries out commands."""
     report_fd = os.dup(_STDOUT)
     os.dup2(_STDERR, _STDOUT)
     gc.disable()
@@ -203,12 +206,14 @@ def main(load: Callable[[], Serve]) -> None:
     gc.collect()
     gc.freeze()
     if threads := len(list(Path("/proc/self/task").iterdir())) - 1:
-        raise RuntimeError(f"{threads} threads would be lost, with their locks, in every fork")
+        raise RuntimeError(
+            f"{threads} threads run: a fork would lose them and keep their locks held"
+        )
     Zygote(serve, report_fd).run()
 
 
 def _load_services() -> Serve:
-    # Not at the top: the collector is to be off by then, and stand-ins do without.
+    # Not at the top: the garbage collector must be off before, and test stand-ins need no services.
     from services.process import ProcessSpec, serve  # noqa: PLC0415
 
     return lambda spec, report_fd: serve(ProcessSpec.from_json(spec), report_fd)

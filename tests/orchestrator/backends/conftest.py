@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from orchestrator.backends.live.control_client import ControlPorts
+from orchestrator.backends.live.control_client import ControlClient
 from orchestrator.backends.process.directory import MeshDirectory
 from orchestrator.backends.process.lifecycle import ProcessLifecycle
 from orchestrator.backends.process.supervisor import Supervisor
@@ -89,7 +89,7 @@ async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mesh]:
 
 
 @pytest.fixture(scope="module")
-async def control() -> AsyncIterator[ControlPorts]:
-    control = ControlPorts()
+async def control() -> AsyncIterator[ControlClient]:
+    control = ControlClient()
     yield control
     await control.aclose()

@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 
 from chaos.broker_client import BrokerClient
-from orchestrator.backends.docker.chaos_client import Chaos
+from orchestrator.backends.docker.chaos_client import ChaosClient
 from orchestrator.backends.docker.lifecycle import DockerLifecycle
 from orchestrator.backends.docker.supervisor import Supervisor, container_of
-from orchestrator.backends.live.control_client import ControlPorts
+from orchestrator.backends.live.control_client import ControlClient
 from services.runtime.spec import UNUSED_SEED
 from sre_autopilot.world.deployment import ReplicaId
 from sre_autopilot.world.signals import CPU_SECONDS, MEMORY_BYTES, ControlRoute
@@ -175,8 +175,8 @@ class Mesh(DockerLifecycle):
 
     def __init__(self, stack: FakeStack, ready_timeout_s: float = READY_TIMEOUT_S) -> None:
         self.stack = stack
-        self.control = ControlPorts(transport=stack.transport)
+        self.control = ControlClient(transport=stack.transport)
         self.broker = BrokerClient(BROKERS, transport=stack.transport)
-        self.chaos = Chaos(CHAOS, retry_s=RETRY_S, transport=stack.transport)
+        self.chaos = ChaosClient(CHAOS, retry_s=RETRY_S, transport=stack.transport)
         self.supervisor = Supervisor(self.broker, self.control)
         super().__init__(self.supervisor, self.chaos, ready_timeout_s=ready_timeout_s)

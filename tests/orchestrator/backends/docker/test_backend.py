@@ -11,8 +11,8 @@ from chaos.broker_client import BrokerClient
 from chaos.fault import Impairments
 from orchestrator import backends
 from orchestrator.backends.docker.backend import DockerBackend
-from orchestrator.backends.docker.chaos_client import Chaos
-from orchestrator.backends.live.control_client import ControlPorts
+from orchestrator.backends.docker.chaos_client import ChaosClient
+from orchestrator.backends.live.control_client import ControlClient
 from orchestrator.errors import ReplicaUnreachable, StackUnavailable
 from orchestrator.reconcile import routing_of
 from orchestrator.settings import Settings
@@ -51,8 +51,8 @@ async def make(stack: FakeStack, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     """Makes backends whose clients reach the fake stack alone, and closes them."""
     clients = {
         "BrokerClient": partial(BrokerClient, transport=stack.transport),
-        "Chaos": partial(Chaos, retry_s=RETRY_S, transport=stack.transport),
-        "ControlPorts": partial(ControlPorts, transport=stack.transport),
+        "ChaosClient": partial(ChaosClient, retry_s=RETRY_S, transport=stack.transport),
+        "ControlClient": partial(ControlClient, transport=stack.transport),
     }
     for name, client in clients.items():
         monkeypatch.setattr(f"{DockerBackend.__module__}.{name}", client)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
-from orchestrator.backends.docker.chaos_client import Chaos
+from orchestrator.backends.docker.chaos_client import ChaosClient
 from orchestrator.errors import ReplicaUnreachable
 from sre_autopilot.world.deployment import ReplicaId
 from sre_autopilot.world.stack import Part
@@ -16,12 +16,12 @@ from tests.orchestrator.backends.docker.fake_stack import CHAOS, RETRY_S
 pytestmark = pytest.mark.anyio
 
 DB = ReplicaId(Service.USER_DB, 0)
-ASKS: dict[str, Callable[[Chaos], Awaitable[None]]] = {
+ASKS: dict[str, Callable[[ChaosClient], Awaitable[None]]] = {
     "impair": lambda chaos: chaos.impair(DB, 0.5, 0.2, 5.0),
     "heal": lambda chaos: chaos.heal(),
 }
 every_ask = pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
-Ask = Callable[[Chaos], Awaitable[None]]
+Ask = Callable[[ChaosClient], Awaitable[None]]
 
 
 class App:
@@ -31,7 +31,7 @@ class App:
         self.answers = list(answers)
         self.requests: list[httpx.Request] = []
         transport = httpx.MockTransport(self._answer)
-        self.client = Chaos(CHAOS, retry_s=RETRY_S, transport=transport)
+        self.client = ChaosClient(CHAOS, retry_s=RETRY_S, transport=transport)
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)

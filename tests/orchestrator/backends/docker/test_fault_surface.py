@@ -98,7 +98,7 @@ async def test_the_dead_and_the_stopped_hold_nothing_and_are_healed(
 ) -> None:
     await surface.hold(OUTSIDE)
     stack[DB].die(KILLED)
-    await mesh.look()
+    await mesh.refresh()
     assert await surface.hold(OUTSIDE) is None
     assert await surface.hold(NO_IMPAIRMENTS) is None
     assert stack.outside == {}

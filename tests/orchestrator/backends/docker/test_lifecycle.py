@@ -20,7 +20,7 @@ SEED, KILLED = 7, 137
 
 
 def serving(mesh: Mesh) -> set[str]:
-    return {life.name for life in mesh.lives() if life.serving}
+    return {handle.name for handle in mesh.handles() if handle.serving}
 
 
 def starts(stack: FakeStack) -> dict[str, int]:
@@ -43,9 +43,9 @@ async def test_a_launch_takes_over_what_compose_started(stack: FakeStack, mesh: 
 
 async def test_another_launch_keeps_what_is_clean(stack: FakeStack, mesh: Mesh) -> None:
     await mesh.launch(SEED)
-    lives = mesh.lives()
+    handles = mesh.handles()
     await mesh.launch(SEED + 1)
-    assert mesh.lives() == lives
+    assert mesh.handles() == handles
     assert seeds(stack) == {SEED + 1}
     assert starts(stack) == {}
 
@@ -59,7 +59,7 @@ async def test_a_launch_heals_before_it_asks_anybody(stack: FakeStack, mesh: Mes
 
 async def test_a_launch_starts_anew_what_leaked(stack: FakeStack, mesh: Mesh) -> None:
     await mesh.launch(SEED)
-    mesh.soil(DB)
+    mesh.mark_dirty(DB)
     await mesh.launch(SEED + 1)
     assert starts(stack) == {str(DB): 2}
     await mesh.launch(SEED + 2)
@@ -68,7 +68,7 @@ async def test_a_launch_starts_anew_what_leaked(stack: FakeStack, mesh: Mesh) ->
 
 async def test_a_launch_starts_what_died(stack: FakeStack, mesh: Mesh) -> None:
     await mesh.launch(SEED)
-    (before,) = mesh.lives(DB.service)
+    (before,) = mesh.handles(DB.service)
     stack[DB].die(OOM_EXIT_CODE)
     stack[USERS].die(KILLED)
     await mesh.launch(SEED + 1)
@@ -105,7 +105,7 @@ async def test_a_launch_while_a_replica_starts_leaves_it_in_the_new_episode(
     await mesh.start(DB, Release.LAST_GOOD)
     await mesh.launch(SEED + 1)
     assert (stack[DB].release, stack[DB].seed) == (Release.CURRENT, SEED + 1)
-    await mesh.disown_strangers()
+    await mesh.mark_restarted_externally()
     assert mesh.dead() == {}
 
 
@@ -157,7 +157,7 @@ async def test_a_replica_keeps_its_release_over_a_restart_and_not_over_a_launch(
 
 async def test_a_restart_of_what_leaked_cleans_it(stack: FakeStack, mesh: Mesh) -> None:
     await mesh.launch(SEED)
-    mesh.soil(DB)
+    mesh.mark_dirty(DB)
     await mesh.restart(DB)
     await mesh.ready(frozenset({DB}))
     await mesh.launch(SEED + 1)
@@ -195,7 +195,7 @@ async def test_a_stop_that_failed_does_not_spoil_the_next_launch(
     await mesh.launch(SEED)
     stack.lose(*BROKERS)
     await mesh.stop(DB)
-    await until_async(lambda: all(leaving.done() for leaving in mesh._leaving.values()))
+    await until_async(lambda: all(leaving.done() for leaving in mesh._stopping.values()))
     stack.away.clear()
     await mesh.launch(SEED)
     assert serving(mesh) >= {str(DB)}
@@ -204,7 +204,7 @@ async def test_a_stop_that_failed_does_not_spoil_the_next_launch(
 async def test_an_oom_kill_is_found_with_its_code(stack: FakeStack, mesh: Mesh) -> None:
     await mesh.launch(SEED)
     stack[DB].die(OOM_EXIT_CODE)
-    await mesh.look()
+    await mesh.refresh()
     assert mesh.dead() == {DB: OOM_EXIT_CODE}
     assert await mesh.serving(DB) is None
     await mesh.ready(frozenset({DB, GATEWAY}))
@@ -216,11 +216,11 @@ async def test_an_oom_kill_is_found_with_its_code(stack: FakeStack, mesh: Mesh) 
 
 async def test_what_others_started_anew_in_an_episode_is_dead(stack: FakeStack, mesh: Mesh) -> None:
     await mesh.launch(SEED)
-    await mesh.disown_strangers()
+    await mesh.mark_restarted_externally()
     assert mesh.dead() == {}
     stack[DB].start()
     stack[DB].refuses = 0
-    await mesh.disown_strangers()
+    await mesh.mark_restarted_externally()
     assert mesh.dead() == {DB: KILLED}
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from orchestrator.backends.docker.supervisor import container_of
-from orchestrator.backends.live.replicas import Life
+from orchestrator.backends.live.replicas import ReplicaHandle
 from orchestrator.errors import StackUnavailable
 from services.runtime.spec import UNUSED_SEED
 from sre_autopilot.world.deployment import ReplicaId
@@ -29,9 +29,9 @@ SEED, KILLED = 7, 137
 TIMEOUT_S = 5.0
 
 
-async def settled(life: Life) -> None:
+async def settled(handle: ReplicaHandle) -> None:
     async with asyncio.timeout(TIMEOUT_S):
-        await life.settled()
+        await handle.wait_settled()
 
 
 def test_every_process_is_a_container_of_its_name_but_the_users() -> None:
@@ -41,19 +41,19 @@ def test_every_process_is_a_container_of_its_name_but_the_users() -> None:
 async def test_a_start_returns_before_it_serves_and_is_told_what_it_is(
     stack: FakeStack, mesh: Mesh
 ) -> None:
-    life = await mesh.supervisor.spawn(DB, Release.LAST_GOOD, SEED)
-    assert life.serving is None
+    handle = await mesh.supervisor.spawn(DB, Release.LAST_GOOD, SEED)
+    assert handle.serving is None
     assert stack[DB].cpu_share == STARTING_CPU_SHARE
-    await settled(life)
+    await settled(handle)
     assert (stack[DB].release, stack[DB].seed) == (Release.LAST_GOOD, SEED)
-    assert life.target is not None
-    assert life.target.data_url == f"http://mesh.{stack[DB].address}:{DATA_PORT}"
-    assert life.target.control_url == f"http://{stack[DB].address}:{CONTROL_PORT}"
+    assert handle.target is not None
+    assert handle.target.data_url == f"http://mesh.{stack[DB].address}:{DATA_PORT}"
+    assert handle.target.control_url == f"http://{stack[DB].address}:{CONTROL_PORT}"
 
 
 async def test_its_cpu_is_limited_before_it_counts_as_serving(stack: FakeStack, mesh: Mesh) -> None:
-    life = await mesh.supervisor.spawn(DB, Release.CURRENT, SEED)
-    await settled(life)
+    handle = await mesh.supervisor.spawn(DB, Release.CURRENT, SEED)
+    await settled(handle)
     assert stack[DB].cpu_share == 1.0
     assert stack.asked(DB) == [
         (Part.BROKER, BrokerVerb.RESTART, DB),
@@ -65,36 +65,36 @@ async def test_its_cpu_is_limited_before_it_counts_as_serving(stack: FakeStack, 
 async def test_the_users_have_no_address_for_calls_and_no_limit(
     stack: FakeStack, mesh: Mesh
 ) -> None:
-    life = await mesh.supervisor.spawn(USERS, Release.CURRENT, SEED)
-    await settled(life)
-    assert life.target is not None and life.target.data_url == ""
+    handle = await mesh.supervisor.spawn(USERS, Release.CURRENT, SEED)
+    await settled(handle)
+    assert handle.target is not None and handle.target.data_url == ""
     assert (Part.BROKER, BrokerVerb.LIMIT, Part.TRAFFIC) not in stack.done
 
 
 async def test_one_that_dies_while_it_starts_is_settled_with_its_code(
     stack: FakeStack, mesh: Mesh
 ) -> None:
-    life = await mesh.supervisor.spawn(DB, Release.CURRENT, SEED)
+    handle = await mesh.supervisor.spawn(DB, Release.CURRENT, SEED)
     stack[DB].die(3)
-    await settled(life)
-    assert (life.serving, life.exit_code) == (None, 3)
+    await settled(handle)
+    assert (handle.serving, handle.exit_code) == (None, 3)
 
 
 async def test_a_start_outlives_its_broker(stack: FakeStack, mesh: Mesh) -> None:
-    life = await mesh.supervisor.spawn(DB, Release.CURRENT, SEED)
+    handle = await mesh.supervisor.spawn(DB, Release.CURRENT, SEED)
     stack.lose(BROKERS[0])
-    await settled(life)
-    assert life.serving and stack[DB].cpu_share == 1.0
+    await settled(handle)
+    assert handle.serving and stack[DB].cpu_share == 1.0
 
 
 async def test_a_start_waits_while_no_broker_is_there(stack: FakeStack, mesh: Mesh) -> None:
-    life = await mesh.supervisor.spawn(DB, Release.CURRENT, SEED)
+    handle = await mesh.supervisor.spawn(DB, Release.CURRENT, SEED)
     stack.lose(*BROKERS)
     await until_async(lambda: len(stack.asked(DB, ControlRoute.RELEASE)) >= 2)
-    assert life.serving is None
+    assert handle.serving is None
     stack.away.clear()
-    await settled(life)
-    assert life.serving
+    await settled(handle)
+    assert handle.serving
 
 
 async def test_a_second_start_ends_the_first_which_tells_nobody_anything(
@@ -113,72 +113,76 @@ async def test_a_second_start_ends_the_first_which_tells_nobody_anything(
 async def test_a_container_that_no_episode_has_had_is_taken_over(
     stack: FakeStack, mesh: Mesh
 ) -> None:
-    life = await mesh.supervisor.adopt(DB, Release.LAST_GOOD, SEED)
-    assert life is not None and life.serving
+    handle = await mesh.supervisor.adopt_unused(DB, Release.LAST_GOOD, SEED)
+    assert handle is not None and handle.serving
     assert (stack[DB].release, stack[DB].seed, stack[DB].starts) == (Release.LAST_GOOD, SEED, 1)
 
 
 async def test_its_cpu_is_set_to_its_limit_whatever_it_was(stack: FakeStack, mesh: Mesh) -> None:
     stack[DB].cpu_share = 0.1
-    await mesh.supervisor.adopt(DB, Release.CURRENT, SEED)
+    await mesh.supervisor.adopt_unused(DB, Release.CURRENT, SEED)
     assert stack[DB].cpu_share == 1.0
 
 
 async def test_none_that_is_used_stopped_or_not_ready_is_taken_over(
     stack: FakeStack, mesh: Mesh
 ) -> None:
-    assert await mesh.supervisor.adopt(STANDBY, Release.CURRENT, SEED) is None
+    assert await mesh.supervisor.adopt_unused(STANDBY, Release.CURRENT, SEED) is None
     stack[DB].seed = SEED
-    assert await mesh.supervisor.adopt(DB, Release.CURRENT, SEED) is None
+    assert await mesh.supervisor.adopt_unused(DB, Release.CURRENT, SEED) is None
     stack[DB].start()
-    assert await mesh.supervisor.adopt(DB, Release.CURRENT, SEED) is None
+    assert await mesh.supervisor.adopt_unused(DB, Release.CURRENT, SEED) is None
     assert not stack.asked(ControlRoute.RELEASE)
 
 
 async def test_a_look_finds_the_dead_with_their_codes(stack: FakeStack, mesh: Mesh) -> None:
-    lives = [await mesh.supervisor.adopt(name, Release.CURRENT, SEED) for name in (DB, USERS)]
+    handles = [
+        await mesh.supervisor.adopt_unused(name, Release.CURRENT, SEED) for name in (DB, USERS)
+    ]
     stack[DB].die(OOM_EXIT_CODE)
-    await mesh.supervisor.look([life for life in lives if life])
-    assert [life and life.exit_code for life in lives] == [OOM_EXIT_CODE, None]
+    await mesh.supervisor.refresh([handle for handle in handles if handle])
+    assert [handle and handle.exit_code for handle in handles] == [OOM_EXIT_CODE, None]
 
 
 async def test_a_life_is_over_when_others_start_its_container_anew(
     stack: FakeStack, mesh: Mesh
 ) -> None:
-    life = await mesh.supervisor.adopt(DB, Release.CURRENT, SEED)
-    assert life is not None
-    assert not await life.gone(0.0)
+    handle = await mesh.supervisor.adopt_unused(DB, Release.CURRENT, SEED)
+    assert handle is not None
+    assert not await handle.wait_exited(0.0)
     stack[DB].start()
-    assert await life.gone(0.0)
-    assert life.exit_code == KILLED
+    assert await handle.wait_exited(0.0)
+    assert handle.exit_code == KILLED
 
 
 async def test_a_stranger_is_disowned_and_nobody_else(stack: FakeStack, mesh: Mesh) -> None:
-    lives = [await mesh.supervisor.adopt(name, Release.CURRENT, SEED) for name in (DB, USERS)]
+    handles = [
+        await mesh.supervisor.adopt_unused(name, Release.CURRENT, SEED) for name in (DB, USERS)
+    ]
     stack[DB].seed = UNUSED_SEED
-    await mesh.supervisor.disown([life for life in lives if life], SEED)
-    assert [life and life.exit_code for life in lives] == [KILLED, None]
+    await mesh.supervisor.mark_restarted_externally([handle for handle in handles if handle], SEED)
+    assert [handle and handle.exit_code for handle in handles] == [KILLED, None]
 
 
 async def test_one_that_does_not_say_is_not_disowned(stack: FakeStack, mesh: Mesh) -> None:
-    life = await mesh.supervisor.adopt(DB, Release.CURRENT, SEED)
-    assert life is not None
+    handle = await mesh.supervisor.adopt_unused(DB, Release.CURRENT, SEED)
+    assert handle is not None
     stack.lose(f"http://{stack[DB].address}")
-    await mesh.supervisor.disown([life], SEED)
-    assert life.exit_code is None
+    await mesh.supervisor.mark_restarted_externally([handle], SEED)
+    assert handle.exit_code is None
 
 
 async def test_without_a_broker_everything_is_one_error(stack: FakeStack, mesh: Mesh) -> None:
-    life = await mesh.supervisor.adopt(DB, Release.CURRENT, SEED)
-    assert life is not None
+    handle = await mesh.supervisor.adopt_unused(DB, Release.CURRENT, SEED)
+    assert handle is not None
     stack.lose(*BROKERS)
     for ask in (
         mesh.supervisor.spawn(DB, Release.CURRENT, SEED),
-        mesh.supervisor.adopt(DB, Release.CURRENT, SEED),
+        mesh.supervisor.adopt_unused(DB, Release.CURRENT, SEED),
         mesh.supervisor.stop(DB, 1.0),
         mesh.supervisor.running(),
-        mesh.supervisor.look([life]),
-        life.gone(1.0),
+        mesh.supervisor.refresh([handle]),
+        handle.wait_exited(1.0),
     ):
         with pytest.raises(StackUnavailable, match="the broker does not answer"):
             await ask
@@ -186,10 +190,10 @@ async def test_without_a_broker_everything_is_one_error(stack: FakeStack, mesh: 
 
 async def test_closing_moves_nothing_and_leaves_no_task(stack: FakeStack, mesh: Mesh) -> None:
     before = asyncio.all_tasks()
-    life = await mesh.supervisor.spawn(DB, Release.CURRENT, SEED)
+    handle = await mesh.supervisor.spawn(DB, Release.CURRENT, SEED)
     done = list(stack.done)
     await mesh.supervisor.aclose()
     await mesh.supervisor.aclose()
-    await settled(life)
+    await settled(handle)
     assert asyncio.all_tasks() == before
     assert stack.done == done

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaos.fault import Impairments
-from orchestrator.backends.live.control_client import ControlPorts, Neighbours, Target
+from orchestrator.backends.live.control_client import CallerRouting, ControlClient, Target
 from orchestrator.errors import ReplicaUnreachable
 from services.runtime.spec import UNUSED_SEED
 from sre_autopilot.world.deployment import ReplicaId
@@ -22,15 +22,15 @@ pytestmark = pytest.mark.anyio
 
 NAME = str(ReplicaId(Service.USER_DB, 0))
 TARGET = Target(NAME, "http://127.0.0.1:1", "http://127.0.0.1:2")
-NEIGHBOURS = Neighbours({Service.USER_DB: {NAME: "http://127.0.0.1:3"}}, (Service.USER_DB,))
+NEIGHBOURS = CallerRouting({Service.USER_DB: {NAME: "http://127.0.0.1:3"}}, (Service.USER_DB,))
 PAGE = f"{CPU_SECONDS} 1.5\n{MEMORY_BYTES} 2e7\n"
 
-Ask = Callable[[ControlPorts], Awaitable[object]]
+Ask = Callable[[ControlClient], Awaitable[object]]
 ASKS: dict[str, Ask] = {
     "scrape": lambda control: control.scrape(TARGET),
     "route": lambda control: control.route(TARGET, NEIGHBOURS),
     "impair": lambda control: control.impair(TARGET, Impairments(), 1, IMPAIRMENT_TTL_S),
-    "become": lambda control: control.become(TARGET, Release.LAST_GOOD, 7),
+    "become": lambda control: control.assign(TARGET, Release.LAST_GOOD, 7),
     "seed": lambda control: control.seed(TARGET),
     "flush": lambda control: control.flush(TARGET),
 }
@@ -43,7 +43,7 @@ class Port:
     def __init__(self, status: int = 200, body: str | None = None) -> None:
         self.status, self.body = status, body
         self.request: httpx.Request | None = None
-        self.control = ControlPorts(transport=httpx.MockTransport(self._answer))
+        self.control = ControlClient(transport=httpx.MockTransport(self._answer))
 
     @property
     def asked(self) -> tuple[str, str]:
@@ -82,7 +82,7 @@ async def test_route_sends_addresses_and_breakers() -> None:
 
 async def test_become_and_flush() -> None:
     port = Port()
-    await port.control.become(TARGET, Release.LAST_GOOD, 7)
+    await port.control.assign(TARGET, Release.LAST_GOOD, 7)
     assert port.asked == ("PUT", url(ControlRoute.RELEASE))
     assert port.sent == {"release": Release.LAST_GOOD, "seed": 7}
     await port.control.flush(TARGET)
@@ -166,36 +166,36 @@ async def test_every_error_of_the_network_is_unreachable(ask: Ask, error: Except
         raise error
 
     with pytest.raises(ReplicaUnreachable, match=NAME) as caught:
-        await ask(ControlPorts(transport=httpx.MockTransport(fail)))
+        await ask(ControlClient(transport=httpx.MockTransport(fail)))
     assert caught.value.__cause__ is error
     assert not caught.value.reason.endswith(": ")
 
 
 async def test_connections_are_kept_until_the_process_is_over() -> None:
-    control = ControlPorts()
+    control = ControlClient()
     async with Callee().listening() as port:
         target = Target(NAME, "", port.address)
         await control.flush(target)
         await control.flush(target)
         assert (len(port.requests), len(port._writers)) == (2, 1)
-        await control.forget(NAME)
+        await control.drop_connections(NAME)
         await control.flush(target)
         assert len(port._writers) == 2
         await control.aclose()
 
 
 async def test_forgetting_one_leaves_the_others_connected() -> None:
-    control = ControlPorts()
+    control = ControlClient()
     async with Callee().listening() as port:
         for _ in range(2):
             await control.flush(Target(NAME, "", port.address))
-            await control.forget("another")
+            await control.drop_connections("another")
         assert len(port._writers) == 1
         await control.aclose()
 
 
 async def test_nobody_at_the_port_is_unreachable() -> None:
-    control = ControlPorts()
+    control = ControlClient()
     with pytest.raises(ReplicaUnreachable, match=NAME):
         await control.flush(TARGET)
     await control.aclose()

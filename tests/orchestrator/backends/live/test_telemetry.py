@@ -89,8 +89,8 @@ async def test_spans_of_an_earlier_window_do_not_come_back(launched: ProcessBack
 
 
 async def test_a_dead_service_has_no_processor_and_no_memory(launched: ProcessBackend) -> None:
-    await launched._lifecycle.serving(AUTH)
-    (process,) = launched._lifecycle.lives(AUTH.service)
+    await launched.serving(AUTH)
+    (process,) = launched.handles(AUTH.service)
     await launched._supervisor.kill([process])
     window = await launched.observe(0)
     assert window.services[AUTH.service].cpu_pct is None
@@ -101,7 +101,7 @@ async def test_a_dead_service_has_no_processor_and_no_memory(launched: ProcessBa
 
 async def test_one_that_dies_in_the_window_is_left_out(launched: ProcessBackend) -> None:
     observing = asyncio.create_task(launched.observe(0))
-    (process,) = launched._lifecycle.lives(AUTH.service)
+    (process,) = launched.handles(AUTH.service)
     await launched._supervisor.kill([process])
     window = await observing
     assert window.services[AUTH.service].memory_pct is None
@@ -127,7 +127,7 @@ async def test_both_replicas_of_a_caller_count(launched: ProcessBackend) -> None
 
 
 async def test_a_window_without_users_is_no_window(launched: ProcessBackend) -> None:
-    (users,) = launched._lifecycle.lives(USERS)
+    (users,) = launched.handles(USERS)
     await launched._supervisor.kill([users])
     await until_async(lambda: users.exit_code is not None)
     with pytest.raises(ReplicaUnreachable, match=f"{USERS}: exit code 137"):

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from orchestrator.backends.base import Routing
-from orchestrator.backends.live.control_client import ControlPorts
+from orchestrator.backends.live.control_client import ControlClient
 from orchestrator.backends.live.traffic import MeshTraffic
 from orchestrator.reconcile import routing_of
 from sre_autopilot.world.deployment import ReplicaId, initial_deployment
@@ -23,7 +23,7 @@ CALLERS = [ReplicaId(service, 0) for service in Service if CALLS[service]]
 
 
 @pytest.fixture
-async def traffic(mesh: Mesh, control: ControlPorts) -> MeshTraffic:
+async def traffic(mesh: Mesh, control: ControlClient) -> MeshTraffic:
     await mesh.launch(1)
     return MeshTraffic(mesh, control)
 
@@ -57,7 +57,7 @@ async def test_each_replica_is_told_its_callees_and_no_others(
 
 async def test_the_users_are_told_where_the_gateway_is(mesh: Mesh, traffic: MeshTraffic) -> None:
     await traffic.route(ALL)
-    (users,) = mesh.lives(USERS)
+    (users,) = mesh.handles(USERS)
     assert users.target is not None
     told = (await mesh._http.get(users.target.control_url)).json()
     assert told["endpoints"] == {Service.API_GATEWAY: {str(GATEWAY): await mesh.url(GATEWAY)}}

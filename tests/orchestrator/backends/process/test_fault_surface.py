@@ -3,7 +3,7 @@
 import pytest
 
 from chaos.fault import NO_IMPAIRMENTS, Impairments
-from orchestrator.backends.live.control_client import ControlPorts
+from orchestrator.backends.live.control_client import ControlClient
 from orchestrator.backends.process.fault_surface import ProcessFaultSurface
 from orchestrator.errors import ReplicaUnreachable
 from sre_autopilot.world.deployment import ReplicaId
@@ -23,7 +23,7 @@ class Surface(ProcessFaultSurface):
 
 
 @pytest.fixture
-async def surface(mesh: Mesh, control: ControlPorts) -> Surface:
+async def surface(mesh: Mesh, control: ControlClient) -> Surface:
     await mesh.launch(1)
     return Surface(mesh, control)
 

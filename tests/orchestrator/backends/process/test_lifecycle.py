@@ -34,7 +34,7 @@ def pids(mesh: Mesh) -> set[int]:
 
 async def test_a_launch_serves_one_replica_of_each_service_and_the_users(mesh: Mesh) -> None:
     await mesh.launch(SEED)
-    names = sorted(process.name for process in mesh.lives() if process.serving)
+    names = sorted(process.name for process in mesh.handles() if process.serving)
     assert names == sorted([USERS, *(f"{service}-0" for service in Service)])
     assert mesh.dead() == {}
 

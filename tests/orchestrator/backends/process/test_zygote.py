@@ -219,7 +219,7 @@ def test_a_program_with_threads_is_no_zygote() -> None:
     )
     ended = run_python(program)
     assert ended.returncode == 1
-    assert "threads would be lost" in ended.stderr
+    assert "a fork would lose them" in ended.stderr
 
 
 def test_the_zygote_loads_nothing_that_computes() -> None:
