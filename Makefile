@@ -9,6 +9,7 @@ ARGS ?=
 TEST_WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
+CLI := $(BIN)/python -m sre_autopilot.cli
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
@@ -67,36 +68,36 @@ else
 endif
 
 .PHONY: demo
-demo: $(READY) ## Watch an on-call engineer play easy, medium and hard
-	$(BIN)/python -m sre_autopilot.cli.demo $(ARGS)
+demo: $(READY) ## Watch a policy play easy, medium and hard (ARGS=--help)
+	$(CLI) demo $(ARGS)
 
 .PHONY: evaluate
 evaluate: $(READY) ## Score policies over seeds (ARGS=--help)
-	$(BIN)/python -m sre_autopilot.evaluation.run $(ARGS)
+	$(CLI) evaluate $(ARGS)
 
 .PHONY: evaluate-stack
 evaluate-stack: $(READY) base-image ## The same on a stack of containers of its own (ARGS=--help)
-	$(BIN)/python -m deploy.local_stack $(BIN)/python -m sre_autopilot.evaluation.run --meshes 1 $(ARGS)
+	$(BIN)/python -m deploy.local_stack $(CLI) evaluate --meshes 1 $(ARGS)
 
 .PHONY: calibrate
 calibrate: $(READY) ## Fit the simulator to the recordings (ARGS=docker)
-	$(BIN)/python -m sre_autopilot.simulator.calibration.fit $(or $(ARGS),process)
+	$(CLI) dev calibrate $(or $(ARGS),process)
 
 .PHONY: sim-to-real
-sim-to-real: $(READY) ## Hold the simulator against recordings, in words and pictures
-	$(BIN)/python -m sre_autopilot.evaluation.sim_to_real.command $(ARGS)
+sim-to-real: $(READY) ## Compare the simulator with recordings: report and pictures
+	$(CLI) dev sim-to-real $(ARGS)
 
 .PHONY: bounds
-bounds: $(READY) ## Judge the scores of all policies on a thousand seeds a tier, in the simulator
-	$(BIN)/python -m sre_autopilot.evaluation.score_checks.command --out docs/bounds.md $(ARGS)
+bounds: $(READY) ## Check the scores of all policies on a thousand simulated seeds a tier
+	$(CLI) dev score-checks --out docs/bounds.md $(ARGS)
 
 .PHONY: hard-bound
-hard-bound: $(READY) ## Tell what no agent without the truth can pass on hard
-	$(BIN)/python -m sre_autopilot.evaluation.score_checks.hard_bound --seeds 300 --out docs/hard-bound.md $(ARGS)
+hard-bound: $(READY) ## Estimate what no agent without the truth can exceed on hard
+	$(CLI) dev hard-bound --seeds 300 --out docs/hard-bound.md $(ARGS)
 
 .PHONY: bench
 bench: $(READY) ## Measure speed (ARGS=--help)
-	$(BIN)/python -m benchmarks.command $(ARGS)
+	$(CLI) bench $(ARGS)
 
 .PHONY: serve
 serve: $(READY) ## Serve the environment on port 8000 (ARGS=--help)

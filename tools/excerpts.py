@@ -4,13 +4,12 @@ import io
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from rich.console import Console
-from rich.text import Text
+from rich.console import Console, RenderableType
 
 from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.backends.process.backend import ProcessBackend
 from sre_autopilot import grading
-from sre_autopilot.cli import demo
+from sre_autopilot.cli import screen as terminal
 from sre_autopilot.evaluation.results import COLUMNS, PAIRED_COLUMNS, cells, paired, read_results
 from sre_autopilot.models import SREAction, SREObservation
 from tools.markdown import code, table
@@ -28,16 +27,21 @@ def screen() -> str:
     step = min(example().steps, key=lambda step: sum(step.observed["sla_status"].values()))
     taken = step.action
     action = SREAction(action=taken.action, service_id=taken.service_id) if taken else None
-    shown = demo.screen(example().tier, action, SREObservation.model_validate(step.observed))
-    page = Console(file=io.StringIO(), width=EXCERPT_COLUMNS, record=True)
-    page.print(shown)
-    return code("\n".join(line.rstrip() for line in page.export_text().splitlines()))
+    observation = SREObservation.model_validate(step.observed)
+    return _printed(terminal.screen(example().tier, action, observation))
 
 
 def story() -> str:
     """What the demo says of the example when it is over."""
     record = example()
-    return code(Text.from_markup(demo.story(record, grading.grade(record))).plain)
+    return _printed(terminal.story(record, grading.grade(record)))
+
+
+def _printed(renderable: RenderableType) -> str:
+    """What a terminal of EXCERPT_COLUMNS shows."""
+    page = Console(file=io.StringIO(), width=EXCERPT_COLUMNS, record=True)
+    page.print(renderable)
+    return code("\n".join(line.rstrip() for line in page.export_text().splitlines()))
 
 
 def explained() -> str:

@@ -1,0 +1,44 @@
+"""Options that several subcommands share, and the settings that they change."""
+
+import os
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from sre_autopilot.cli.errors import BadInput
+from sre_autopilot.world.vocabulary import Tier
+
+if TYPE_CHECKING:
+    from orchestrator.settings import Settings
+
+BACKEND_HELP = "Where to play: process, docker, simulator or module:Class (else SRE_BACKEND)."
+
+TierOption: TypeAlias = Annotated[Tier, typer.Option(help="How hard the hidden fault is.")]
+SeedOption: TypeAlias = Annotated[
+    int | None, typer.Option(min=0, help="Seed of the first episode (else drawn, and printed).")
+]
+BackendOption: TypeAlias = Annotated[str | None, typer.Option(help=BACKEND_HELP)]
+JsonOption: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON on standard output.")
+]
+
+
+def read_settings(**overrides: str | None) -> "Settings":
+    """The settings of SRE_* variables, with those options in their place that are not None.
+
+    Raises BadInput, which names the variable and what is wrong with it.
+    """
+    from pydantic import ValidationError
+
+    from orchestrator.settings import PREFIX, Settings
+
+    chosen = {PREFIX + name.upper(): value for name, value in overrides.items() if value}
+    try:
+        return Settings.from_env({**os.environ, **chosen})
+    except ValidationError as error:
+        problems = (
+            f"{PREFIX}{'_'.join(map(str, problem['loc'])).upper()}={problem['input']!r}: "
+            f"{problem['msg']}"
+            for problem in error.errors()
+        )
+        raise BadInput("; ".join(problems)) from error
