@@ -1,6 +1,6 @@
-"""Keeps impairments in place as desired state, and renews them before their TTL runs out.
+"""Keeps impairments in force as desired state, and renews them before their TTL runs out.
 
-Lives as long as its session: an agent that thinks for a minute meets the fault it left, and when
+Runs as long as its session: an agent that thinks for a minute meets the fault it left, and when
 the controller is gone, every impairment ends by itself.
 """
 
@@ -16,7 +16,7 @@ from sre_autopilot.world.vocabulary import IMPAIRMENT_TTL_S
 
 
 class TargetUnreachable(Exception):
-    """A target that lives gave no usable answer."""
+    """A target that runs gave no usable answer."""
 
 
 class FaultSurface(Protocol):
@@ -25,10 +25,10 @@ class FaultSurface(Protocol):
     async def apply(
         self, target: ReplicaId, impairments: Impairments, step: int, ttl_s: float
     ) -> Impairments | None:
-        """Makes `impairments` hold inside `target` for `ttl_s`; NO_IMPAIRMENTS heals.
+        """Applies `impairments` to `target` for `ttl_s`; NO_IMPAIRMENTS heals.
 
-        Idempotent: applying twice at one step leaks once. Returns what holds now, or None where
-        the target is dead. Raises TargetUnreachable.
+        Idempotent: applying twice at one step leaks once. Returns the impairments in force now,
+        or None where the target is dead. Raises TargetUnreachable.
         """
         ...
 
@@ -44,10 +44,10 @@ class Controller:
         self._lock = asyncio.Lock()
         self._renewal: asyncio.Task[None] | None = None
 
-    async def hold(
+    async def apply(
         self, desired: Mapping[ReplicaId, Impairments], step: int
     ) -> Mapping[ReplicaId, Impairments | None]:
-        """Makes exactly `desired` hold from now on; returns what holds in each target."""
+        """Applies exactly `desired` from now on; returns what is in force in each target."""
         async with self._lock:
             healed = {target: NO_IMPAIRMENTS for target in self._desired if target not in desired}
             self._desired = {t: i for t, i in desired.items() if i != NO_IMPAIRMENTS}
@@ -71,19 +71,19 @@ class Controller:
             self._renewal = None
 
     async def _apply(
-        self, wanted: Mapping[ReplicaId, Impairments]
+        self, impairments: Mapping[ReplicaId, Impairments]
     ) -> dict[ReplicaId, Impairments | None]:
-        holding = await asyncio.gather(
-            *(self._surface.apply(t, i, self._step, self._ttl_s) for t, i in wanted.items())
+        applied = await asyncio.gather(
+            *(self._surface.apply(t, i, self._step, self._ttl_s) for t, i in impairments.items())
         )
-        return dict(zip(wanted, holding, strict=True))
+        return dict(zip(impairments, applied, strict=True))
 
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(self._ttl_s / 3)
             async with self._lock:
-                # What leaked stays leaked, and a target started since the last step owes nothing.
-                kept = {t: replace(i, memory_leak_mb=0.0) for t, i in self._desired.items()}
-                # The next renewal tries again, and the next step's `hold` tells the caller.
+                # Without the leak of this step: a target started since must not leak it again.
+                renewed = {t: replace(i, memory_leak_mb=0.0) for t, i in self._desired.items()}
+                # The next renewal tries again, and the next step's `apply` raises it to the caller.
                 with contextlib.suppress(TargetUnreachable):
-                    await self._apply(kept)
+                    await self._apply(renewed)

@@ -214,7 +214,7 @@ class Environment:
 
     async def _hold(self, episode: Episode) -> Mapping[ReplicaId, Impairments | None]:
         assert self._controller is not None
-        return await self._controller.hold(episode.impairments(), episode.step)
+        return await self._controller.apply(episode.impairments(), episode.step)
 
     async def _measure(self, episode: Episode, started: float) -> SREObservation:
         """Lets the window pass, records it, and brings back what died or was held out in it."""

@@ -29,7 +29,7 @@ async def roll_out(mesh: Mesh, before: Deployment, after: Deployment, step: int)
     was = {replica.id: replica for replica in before}
     will_be = {replica.id: replica for replica in after}
     reused = frozenset(i for i, r in will_be.items() if i in was and was[i].release != r.release)
-    interim = replace(before, held_out=after.held_out, breakers=after.breakers)
+    interim = replace(before, out_of_rotation=after.out_of_rotation, breakers=after.breakers)
     await mesh.route(routing_of(interim, step, reused))
     for replica_id in reused:
         await mesh.stop(replica_id)

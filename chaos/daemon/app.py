@@ -31,11 +31,11 @@ METRICS_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _BY_NAME = {str(replica): replica for replica in REPLICAS}
 _UNAVAILABLE = 503
-_UNREADABLE = 422
+_INVALID_BODY = 422
 
 
 class Impairment(BaseModel):
-    """What holds at one replica; see Outage."""
+    """The outage in force at one replica; see Outage."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -48,13 +48,13 @@ class Impairment(BaseModel):
 
 
 class Order(Impairment):
-    """What is to hold, and for how long."""
+    """An outage, and for how long."""
 
     ttl_s: float = Field(gt=0.0, allow_inf_nan=False)
 
 
 def create_app(broker: BrokerClient) -> FastAPI:
-    """Owns `broker`. Heals what it finds when it starts, and what it holds when it ends."""
+    """Owns `broker`. Heals what an earlier daemon left at its start, its own outages at its end."""
     registry = CollectorRegistry(auto_describe=False)
     healed = Counter(HEALED, "Replicas healed", (LABEL_REASON,), registry=registry)
     for reason in HealReason:
@@ -72,12 +72,12 @@ def create_app(broker: BrokerClient) -> FastAPI:
 
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.add_exception_handler(BrokerUnavailable, _broker_unavailable)
-    app.add_exception_handler(RequestValidationError, _unreadable)
+    app.add_exception_handler(RequestValidationError, _invalid_body)
 
     @app.get(ControlRoute.HEALTH)
     async def health() -> dict[str, str]:
         if not outages.reaped:
-            raise HTTPException(_UNAVAILABLE, "still healing what a former life left behind")
+            raise HTTPException(_UNAVAILABLE, "still healing what an earlier daemon left behind")
         return {"status": "healthy"}
 
     @app.get(ControlRoute.METRICS)
@@ -85,24 +85,24 @@ def create_app(broker: BrokerClient) -> FastAPI:
         return Response(generate_latest(registry), media_type=METRICS_MEDIA_TYPE)
 
     @app.get(ControlRoute.IMPAIRMENTS)
-    async def holding() -> dict[str, Impairment]:
-        return {str(r): Impairment.of(outage) for r, outage in outages.holding.items()}
+    async def applied() -> dict[str, Impairment]:
+        return {str(r): Impairment.of(outage) for r, outage in outages.applied.items()}
 
     @app.put(f"{ControlRoute.IMPAIRMENTS}/{{replica}}")
     async def impair(replica: str, order: Order) -> Impairment:
         outage = Outage(order.partitioned, order.cpu_fraction)
-        await outages.hold(_known(replica), outage, order.ttl_s)
+        await outages.apply(_replica_named(replica), outage, order.ttl_s)
         return Impairment.of(outage)
 
     @app.delete(ControlRoute.IMPAIRMENTS)
     async def heal() -> dict[str, Impairment]:
         await outages.heal_all()
-        return await holding()
+        return await applied()
 
     return app
 
 
-def _known(name: str) -> ReplicaId:
+def _replica_named(name: str) -> ReplicaId:
     if name not in _BY_NAME:
         raise HTTPException(404, f"no replica {name!r}; there are {', '.join(_BY_NAME)}")
     return _BY_NAME[name]
@@ -112,22 +112,22 @@ async def _broker_unavailable(_request: Request, error: Exception) -> JSONRespon
     return JSONResponse({"detail": str(error)}, _UNAVAILABLE)
 
 
-async def _unreadable(_request: Request, error: Exception) -> JSONResponse:
-    # Without the input, which FastAPI's own answer repeats: JSON cannot say NaN.
+async def _invalid_body(_request: Request, error: Exception) -> JSONResponse:
+    # FastAPI's own handler would repeat the input, and JSON has no NaN.
     assert isinstance(error, RequestValidationError)
-    wrong = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-    return JSONResponse({"detail": "; ".join(wrong)}, _UNREADABLE)
+    problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+    return JSONResponse({"detail": "; ".join(problems)}, _INVALID_BODY)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serves until it is told to stop; asks the brokers named in SRE_BROKER_URLS."""
-    parser = argparse.ArgumentParser(description="Hold outages of replicas.")
+    """Serves until SIGTERM; orders go to the brokers named in SRE_BROKER_URLS."""
+    parser = argparse.ArgumentParser(description="Apply outages to replicas.")
     parser.add_argument("--host", default="0.0.0.0", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=CHAOS_PORT, help="port (%(default)s)")
     options = parser.parse_args(arguments)
     urls = [url.strip() for url in os.environ.get(BROKER_URLS, "").split(",") if url.strip()]
     if not urls:
-        parser.error(f"{BROKER_URLS} must name the broker: http://HOST:PORT, separated by commas")
+        parser.error(f"{BROKER_URLS} must name the brokers: http://HOST:PORT, separated by commas")
     logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
     uvicorn.run(
         create_app(BrokerClient(urls, BROKER_TIMEOUT_S)),

@@ -1,4 +1,7 @@
-"""A cycle of impairing and mending, held by orders to the broker. Knows not what they do."""
+"""A duty cycle: one order at the start of each cycle and its opposite after a share of it.
+
+Knows nothing of what the orders do.
+"""
 
 import asyncio
 import contextlib
@@ -16,9 +19,10 @@ Order = Callable[[], Awaitable[object]]
 
 
 class Cycle:
-    """Impairs for `share` of each cycle, from its beginning, and mends for the rest.
+    """Impairs for the first `share` of each cycle and mends for the rest.
 
-    Goes by absolute times, so that neither the orders' own time nor a late wake-up adds up.
+    Sleeps until absolute times, so that neither the orders' own duration nor a late wake-up
+    accumulates.
     """
 
     def __init__(self, share: float, length_s: float, impair: Order, mend: Order) -> None:
@@ -35,19 +39,20 @@ class Cycle:
         await self._impair()
 
     async def run(self, over: asyncio.Event) -> None:
-        """Goes on until `over`; an order that fails has its turn again in the next cycle."""
+        """Runs until `over` is set; an order that fails is given again in the next cycle."""
         cycle = 0
         while not await set_by(over, self._begun_s + (cycle + self._share) * self._length_s):
             if self._share < 1.0:
                 await self._try(self._mend)
-            # Cycles that a slow order took are left out, not caught up with.
+            # Cycles that passed during a slow order are skipped, not caught up with.
             cycle = max(cycle + 1, int((now_s() - self._begun_s) / self._length_s))
             if await set_by(over, self._begun_s + cycle * self._length_s):
                 return
             await self._try(self._impair)
 
     async def heal(self) -> None:
-        await persist(self._mend)
+        """Mends, however often that has to be ordered."""
+        await repeat_until_done(self._mend)
 
     async def _try(self, order: Order) -> None:
         try:
@@ -60,26 +65,27 @@ class Cycle:
 
 
 def now_s() -> float:
+    """The running loop's clock, which tests can replace."""
     return asyncio.get_running_loop().time()
 
 
 async def set_by(event: asyncio.Event, time_s: float) -> bool:
-    """Whether the event is set, waiting for it until `time_s` of the loop's clock."""
+    """Waits for `event` until `time_s` of the loop's clock; whether it is set then."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout_at(time_s):
             await event.wait()
     return event.is_set()
 
 
-async def persist(order: Order) -> None:
-    """Gives the order until it is carried out."""
-    told = ""
+async def repeat_until_done(order: Order) -> None:
+    """Gives the order every RETRY_S until it is carried out; logs each new error once."""
+    last_error = ""
     while True:
         try:
             await order()
             return
         except BrokerUnavailable as error:
-            if str(error) != told:
-                log.warning("tried again until it is done: %s", error)
-            told = str(error)
+            if str(error) != last_error:
+                log.warning("repeated until it is done: %s", error)
+            last_error = str(error)
         await asyncio.sleep(RETRY_S)

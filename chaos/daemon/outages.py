@@ -1,7 +1,7 @@
-"""What outlives a process: replicas off the mesh, or without CPU, for a share of each cycle.
+"""Outages of containers: off the mesh, or without CPU, for a share of each cycle.
 
-Holds desired states for a time, and heals when it is over, however often it has to ask the broker.
-Knows no HTTP, and keeps no file: what it did stands in the engine, where `reap` finds it.
+Applies each for a limited time and then heals it, however often that has to be ordered. Knows no
+HTTP and keeps no file: the state of the containers stands in the engine, where `reap` reads it.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from chaos.broker_client import BrokerClient, BrokerUnavailable
-from chaos.daemon.duty_cycle import Cycle, now_s, persist, set_by
+from chaos.daemon.duty_cycle import Cycle, now_s, repeat_until_done, set_by
 from sre_autopilot.world.deployment import ReplicaId
 from sre_autopilot.world.shapes import STALL_CYCLE_S
 from sre_autopilot.world.stack import REPLICAS, STALLED_CPU_SHARE
@@ -20,14 +20,14 @@ PARTITION_CYCLE_S = 0.75
 """Half of a window of the containers' 1.5 s, so that every window holds whole cycles; a connect or
 a disconnect takes 30-60 ms, so that it is far longer than those."""
 ANSWER_S = 3.0
-"""How long a caller waits for a healing that goes on after it."""
+"""How long a caller waits for a healing; that continues after the caller has given up."""
 CLOSE_S = 2.0
 
 log = logging.getLogger(__name__)
 
 
 class HealReason(StrEnum):
-    """Why a replica was healed: by order, because its time was up, or left by a former life."""
+    """Why a replica was healed: by order, at the end of its time, or left by an earlier daemon."""
 
     ASKED = "asked"
     EXPIRED = "expired"
@@ -36,8 +36,10 @@ class HealReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """What is wrong with one replica, as in chaos.fault.Impairments: off the mesh for a share of
-    each cycle, and running for a fraction of it.
+    """One replica's outage, as in chaos.fault.Impairments.
+
+    partitioned: share of each PARTITION_CYCLE_S that it is off the mesh, 0..1.
+    cpu_fraction: share of each STALL_CYCLE_S that it has its CPU, (0, 1].
     """
 
     partitioned: float = 0.0
@@ -48,8 +50,8 @@ NO_OUTAGE = Outage()
 
 
 @dataclass(slots=True)
-class _Hold:
-    """One outage, from its order until it is healed: then `task` ends."""
+class _ActiveOutage:
+    """One outage from its order until it is healed, when `task` ends."""
 
     outage: Outage
     until_s: float
@@ -61,14 +63,14 @@ class _Hold:
     task: asyncio.Task[None] | None = None
 
     def renew(self, outage: Outage, until_s: float) -> bool:
-        """Lasts until `until_s` at least, if it is that outage and does hold."""
+        """Prolongs it to `until_s` if it is that outage and in force; whether it did."""
         if self.outage != outage or self.over.is_set() or any(c.failing for c in self.begun):
             return False
         self.until_s = max(self.until_s, until_s)
         return True
 
-    async def last(self) -> None:
-        """Waits until it is over, and says so when its time is up."""
+    async def expire(self) -> None:
+        """Waits until it is over; ends it when its time is up."""
         while now_s() < self.until_s:
             if await set_by(self.over, self.until_s):
                 return
@@ -77,107 +79,107 @@ class _Hold:
 
 
 class Outages:
-    """The outages of all replicas. Orders for one replica go one after the other."""
+    """The outages of all replicas. Orders for one replica are carried out one after the other."""
 
     def __init__(self, broker: BrokerClient, healed: Callable[[HealReason], None]) -> None:
         self._broker = broker
         self._healed = healed
-        self._holds: dict[ReplicaId, _Hold] = {}
+        self._active: dict[ReplicaId, _ActiveOutage] = {}
         self._locks = {replica: asyncio.Lock() for replica in REPLICAS}
-        self._unseen = set(REPLICAS)
+        self._unchecked = set(REPLICAS)
 
     @property
     def reaped(self) -> bool:
-        """Whether nothing is left of a former life."""
-        return not self._unseen
+        """Whether all that an earlier daemon left behind is healed."""
+        return not self._unchecked
 
     @property
-    def holding(self) -> Mapping[ReplicaId, Outage]:
-        """What is desired now."""
-        return {r: h.outage for r, h in self._holds.items() if not h.over.is_set()}
+    def applied(self) -> Mapping[ReplicaId, Outage]:
+        """The outages that are ordered and not over."""
+        return {r: h.outage for r, h in self._active.items() if not h.over.is_set()}
 
     @property
     def impaired(self) -> int:
-        """Replicas that are not healed, also where that is desired."""
-        return sum(hold.outage != NO_OUTAGE for hold in self._holds.values())
+        """Number of replicas in an outage, those included whose healing is not done yet."""
+        return sum(active.outage != NO_OUTAGE for active in self._active.values())
 
-    async def hold(self, replica: ReplicaId, outage: Outage, ttl_s: float) -> None:
-        """Returns once `outage` holds at `replica`, for `ttl_s`; NO_OUTAGE heals.
+    async def apply(self, replica: ReplicaId, outage: Outage, ttl_s: float) -> None:
+        """Returns once `outage` is in force at `replica`, for `ttl_s`; NO_OUTAGE heals.
 
-        A renewal goes on with the cycle that runs. Raises BrokerUnavailable; then nothing is
-        desired, and whatever took hold is healed as soon as that is possible.
+        Ordering the same outage again prolongs it without a new cycle. Raises BrokerUnavailable;
+        then the outage is dropped, and what is in force of it is healed as soon as possible.
         """
         async with self._locks[replica]:
             until_s = now_s() + ttl_s
-            held = self._holds.get(replica)
-            if held is not None and held.renew(outage, until_s):
+            running = self._active.get(replica)
+            if running is not None and running.renew(outage, until_s):
                 return
             await self._heal(replica)
             if outage != NO_OUTAGE:
-                hold = self._holds[replica] = _Hold(outage, until_s)
-                hold.task = asyncio.create_task(self._run(replica, hold))
-                await hold.started.wait()
-                if hold.refused is not None:
-                    raise hold.refused
+                active = self._active[replica] = _ActiveOutage(outage, until_s)
+                active.task = asyncio.create_task(self._run(replica, active))
+                await active.started.wait()
+                if active.refused is not None:
+                    raise active.refused
 
     async def heal_all(self) -> None:
-        """Returns when nothing is impaired. Raises BrokerUnavailable; the healing goes on."""
-        everywhere = [self.hold(replica, NO_OUTAGE, 0.0) for replica in list(self._holds)]
+        """Returns when all are healed. Raises BrokerUnavailable; the healing continues."""
+        everywhere = [self.apply(replica, NO_OUTAGE, 0.0) for replica in list(self._active)]
         for failed in await asyncio.gather(*everywhere, return_exceptions=True):
             if failed is not None:
                 raise failed
 
     def reap(self) -> None:
-        """Begins to heal what a former life left behind. Call it first.
+        """Starts to heal what an earlier daemon left behind. Call it before all else.
 
-        Orders for a replica wait until it is looked at.
+        An order for a replica waits until that replica is checked.
         """
         for replica in REPLICAS:
-            hold = self._holds[replica] = _Hold(NO_OUTAGE, 0.0)
-            hold.over.set()
-            hold.task = asyncio.create_task(self._reap(replica))
+            active = self._active[replica] = _ActiveOutage(NO_OUTAGE, 0.0)
+            active.over.set()
+            active.task = asyncio.create_task(self._reap(replica))
 
     async def aclose(self) -> None:
-        """Heals what it can within CLOSE_S; the next life finds the rest."""
-        for hold in self._holds.values():
-            hold.over.set()
-        tasks = [hold.task for hold in self._holds.values() if hold.task is not None]
+        """Heals what it can within CLOSE_S; the next daemon reaps the rest."""
+        for active in self._active.values():
+            active.over.set()
+        tasks = [active.task for active in self._active.values() if active.task is not None]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=CLOSE_S)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        if self._holds:
-            log.warning("left as they are: %s", ", ".join(map(str, self._holds)))
+        if self._active:
+            log.warning("left impaired: %s", ", ".join(map(str, self._active)))
 
     async def _heal(self, replica: ReplicaId) -> None:
-        hold = self._holds.get(replica)
-        if hold is None or hold.task is None:
+        active = self._active.get(replica)
+        if active is None or active.task is None:
             return
-        hold.over.set()
-        # Orders under way are never cut short: they would take hold after those that heal.
-        healed, _ = await asyncio.wait([hold.task], timeout=ANSWER_S)
+        active.over.set()
+        # A running order is never cancelled: the engine might carry it out after the healing.
+        healed, _ = await asyncio.wait([active.task], timeout=ANSWER_S)
         if not healed:
-            reason = f"not done within {ANSWER_S} s; it goes on"
+            reason = f"not done within {ANSWER_S} s; it continues"
             raise BrokerUnavailable(f"the healing of {replica}", reason)
 
-    async def _run(self, replica: ReplicaId, hold: _Hold) -> None:
+    async def _run(self, replica: ReplicaId, active: _ActiveOutage) -> None:
         try:
-            for cycle in self._cycles(str(replica), hold.outage):
-                hold.begun.append(cycle)
+            for cycle in self._cycles(str(replica), active.outage):
+                active.begun.append(cycle)
                 await cycle.begin()
         except BrokerUnavailable as error:
-            hold.refused = error
-            hold.over.set()
-        hold.started.set()
-        if hold.refused is None:
+            active.refused = error
+            active.over.set()
+        active.started.set()
+        if active.refused is None:
             async with asyncio.TaskGroup() as group:
-                group.create_task(hold.last())
-                for cycle in hold.begun:
-                    group.create_task(cycle.run(hold.over))
-        await asyncio.gather(*(cycle.heal() for cycle in hold.begun))
-        del self._holds[replica]
-        self._healed(hold.reason)
+                group.create_task(active.expire())
+                for cycle in active.begun:
+                    group.create_task(cycle.run(active.over))
+        await asyncio.gather(*(cycle.heal() for cycle in active.begun))
+        del self._active[replica]
+        self._healed(active.reason)
 
     def _cycles(self, name: str, outage: Outage) -> list[Cycle]:
         broker, cycles = self._broker, list[Cycle]()
@@ -190,22 +192,22 @@ class Outages:
         return cycles
 
     async def _reap(self, replica: ReplicaId) -> None:
-        found = False
+        impaired = False
 
         async def mend() -> None:
-            nonlocal found
+            nonlocal impaired
             state = await self._broker.state(str(replica))
-            # More than all its CPU is a start's; a stopped one gets its CPU when it starts.
+            # A starting replica has more than its share; a stopped one gets its CPU at its start.
             starved = state.running and state.cpu_share < 1.0
-            found = found or starved or not state.on_mesh
+            impaired = impaired or starved or not state.on_mesh
             if not state.on_mesh:
                 await self._broker.connect(str(replica))
             if starved:
                 await self._broker.limit(str(replica), 1.0)
 
-        await persist(mend)
-        self._unseen.discard(replica)
-        del self._holds[replica]
-        if found:
-            log.warning("%s was left impaired, and is healed", replica)
+        await repeat_until_done(mend)
+        self._unchecked.discard(replica)
+        del self._active[replica]
+        if impaired:
+            log.warning("%s was left impaired and is healed", replica)
             self._healed(HealReason.FOUND)

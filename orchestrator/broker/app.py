@@ -1,7 +1,7 @@
-"""The broker of the Docker socket: a few verbs on the replicas and the users, and nothing else.
+"""The broker of the Docker socket: a few verbs on the replicas and the traffic, nothing else.
 
-The only process that holds the socket. Runs twice in the stack, so that one is there while the
-other is brought back.
+The only program that has the socket. Two of them run in the stack, so that one answers while the
+other is restarted.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from starlette.exceptions import HTTPException
 
 from chaos.broker_client import ContainerState
 from orchestrator.broker.docker_engine import TIMEOUT_S, DockerEngine, EngineFailed
-from orchestrator.broker.reviver import Keeper
+from orchestrator.broker.reviver import RestartController
 from orchestrator.broker.verbs import VERB, Broker, Engine
 from sre_autopilot.errors import UnknownName
 from sre_autopilot.world.signals import (
@@ -56,22 +56,22 @@ HTTP_REFUSALS = MappingProxyType({404: Refusal.UNKNOWN_PATH, 405: Refusal.WRONG_
 
 
 def create_app(engine: Engine, project: str = PROJECT) -> FastAPI:
-    """The broker over `engine`; its keeper runs while the app does."""
+    """The broker over `engine`; its restart controller runs while the app does."""
     registry = CollectorRegistry(auto_describe=False)
     refusals = Counter(BROKER_REFUSALS, "Requests refused", (LABEL_REASON,), registry=registry)
     revivals = Counter(
         BROKER_REVIVALS, "Containers brought back", (LABEL_CONTAINER_NAME,), registry=registry
     )
     broker = Broker(engine, project)
-    keeper = Keeper(engine, lambda name: revivals.labels(name).inc())
+    controller = RestartController(engine, lambda name: revivals.labels(name).inc())
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        keeping = asyncio.create_task(keeper.run())
+        controlling = asyncio.create_task(controller.run())
         yield
-        keeping.cancel()
+        controlling.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await keeping
+            await controlling
 
     app = FastAPI(
         openapi_url=None, lifespan=lifespan, redirect_slashes=False, max_body_size=MAX_BODY_BYTES
@@ -102,7 +102,7 @@ def create_app(engine: Engine, project: str = PROJECT) -> FastAPI:
 
 
 def _handle_errors(app: FastAPI, refusals: Counter) -> None:
-    """Refusals are logged and counted; what the engine did not do is logged."""
+    """Refusals are logged and counted; failures of the engine are logged."""
 
     async def refused(request: Request, error: Exception) -> JSONResponse:
         headers: Mapping[str, str] | None = None
@@ -137,7 +137,7 @@ def _first_problem(error: ValidationError) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serves until SIGTERM; the engine is that of DOCKER_HOST, or its usual socket."""
+    """Serves until SIGTERM; the engine is that of DOCKER_HOST, or else its default socket."""
     parser = argparse.ArgumentParser(description="Broker the Docker socket for one stack.")
     parser.add_argument("--host", default="0.0.0.0", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=BROKER_PORT, help="port (%(default)s)")

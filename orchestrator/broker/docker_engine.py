@@ -1,7 +1,7 @@
-"""The Docker engine, as far as the broker uses it: one stack's containers, found by their labels.
+"""The calls to the Docker engine that the broker makes, on the containers of one stack.
 
-Creates and removes nothing, runs nothing inside a container, and asks for nothing by a name that
-came from outside: ids and networks are those that the engine lists for the stack.
+Never creates, removes or executes anything. Containers are found by their labels, so no name that
+came from outside reaches the engine: ids and networks are those that it lists for the stack.
 """
 
 import os
@@ -32,39 +32,39 @@ from sre_autopilot.world.stack import (
 
 LABEL_NETWORK = "com.docker.compose.network"
 LABEL_ONE_OFF = "com.docker.compose.oneoff"
-"""Marks what `docker compose run` made beside the stack."""
+"""Set on containers of `docker compose run`, which are not of the stack."""
 RUNNING, EXITED = "running", "exited"
-"""The engine's words; it has others, for what is neither."""
+"""Two of the engine's container states."""
 
 TIMEOUT_S = 8.0
 LEAST_QUOTA_US = 1_000
-"""The kernel takes no less."""
+"""The kernel accepts no smaller quota."""
 
 
 class EngineFailed(BackendError):
-    """The engine did not do what it was asked."""
+    """The engine refused or failed an order."""
 
     status = 502
 
 
 class EngineSilent(EngineFailed):
-    """The engine gives no answer."""
+    """The engine does not answer."""
 
     status = 503
 
 
 class ContainerMissing(EngineFailed):
-    """Part of the stack is not there: it is not up, or still being made."""
+    """A container of the stack does not exist: the stack is down, or still being created."""
 
     status = 503
 
-    def __init__(self, project: str, what: Sequence[str]) -> None:
-        super().__init__(f"project {project} has no container {', '.join(what)}: is the stack up?")
+    def __init__(self, project: str, names: Sequence[str]) -> None:
+        super().__init__(f"project {project} has no container {', '.join(names)}: is the stack up?")
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """What the engine knows of one container.
+    """One container as the engine describes it.
 
     `addresses` holds the networks it is attached to, without an address while it does not run.
     """
@@ -81,7 +81,7 @@ class Container:
 
 
 class DockerEngine:
-    """The containers of one Compose project. Blocks; may be called from several threads."""
+    """The containers of one Compose project. Every method blocks; thread-safe."""
 
     def __init__(self, api: docker.APIClient, project: str) -> None:
         self._api = api
@@ -89,16 +89,16 @@ class DockerEngine:
         self._networks: Mapping[Network, str] = {}
 
     def listed(self) -> Mapping[str, str]:
-        """The engine's word for the state of each container that there is, by name, in one call."""
+        """The engine's state of each container that exists, by name, in one call."""
         return {labels[LABEL_CONTAINER]: state for _, labels, state in self._list()}
 
     def inspect(self, name: str) -> Container:
         """Raises ContainerMissing."""
-        found = [key for key, _, _ in self._list(f"{LABEL_CONTAINER}={name}")]
-        if not found:
+        ids = [key for key, _, _ in self._list(f"{LABEL_CONTAINER}={name}")]
+        if not ids:
             raise ContainerMissing(self._project, [name])
         with _mapped(name):
-            return self._container(self._api.inspect_container(found[-1]))
+            return self._container(self._api.inspect_container(ids[-1]))
 
     def start(self, container: Container) -> None:
         with _mapped(BrokerVerb.START):
@@ -110,7 +110,7 @@ class DockerEngine:
             self._api.restart(container.id, timeout=0)
 
     def stop(self, container: Container, grace_s: float) -> None:
-        """Kills it where it outlives `grace_s`. The engine's own grace knows whole seconds only."""
+        """Kills it where it outlives `grace_s`. The engine's own grace takes whole seconds only."""
         with _mapped(BrokerVerb.STOP):
             if grace_s > 0:
                 self._api.kill(container.id, signal.SIGTERM)
@@ -139,9 +139,9 @@ class DockerEngine:
             self._api.update_container(container.id, cpu_quota=quota_us)
 
     def was_stopped(self, container: Container) -> bool:
-        """Whether its last end was asked for, as far as the engine's memory of events goes.
+        """Whether its last exit was requested, as far back as the engine keeps events.
 
-        An exit code does not tell: who outlives a stop's grace is killed, too.
+        The exit code does not show it: a container that outlives a stop's grace is killed too.
         """
         ended_at = datetime.fromisoformat(container.finished_at).timestamp()
         with _mapped("events"):
@@ -154,14 +154,15 @@ class DockerEngine:
             return any(True for _ in events)
 
     def _list(self, *labels: str) -> list[tuple[str, Mapping[str, str], str]]:
-        """Id, labels and state of each; of two with one name, the one that counts comes last.
+        """Id, labels and state of each; of two with one name, the one to use comes last.
 
-        Compose makes a new one before it removes the old: what runs counts, or else the newer.
+        Compose creates a new one before it removes the old. The one that runs is used, or else
+        the newer.
         """
-        wanted = [f"{LABEL_PROJECT}={self._project}", *labels]
+        filters = [f"{LABEL_PROJECT}={self._project}", *labels]
         with _mapped("list"):
-            all_of_them = self._api.containers(all=True, filters={"label": wanted})
-        own = [c for c in all_of_them if c["Labels"].get(LABEL_ONE_OFF) != "True"]
+            listed = self._api.containers(all=True, filters={"label": filters})
+        own = [c for c in listed if c["Labels"].get(LABEL_ONE_OFF) != "True"]
         own.sort(key=lambda c: (c["State"] == RUNNING, c["Created"]))
         return [(c["Id"], c["Labels"], c["State"]) for c in own if LABEL_CONTAINER in c["Labels"]]
 
@@ -175,7 +176,7 @@ class DockerEngine:
             oom_killed=state["OOMKilled"],
             started_at=state["StartedAt"],
             finished_at=state["FinishedAt"],
-            # No quota is the whole machine.
+            # Without a quota it may use the whole machine.
             cpu_cores=host["CpuQuota"] / period_us if host["CpuQuota"] > 0 else os.cpu_count() or 1,
             mesh_address=raw["Config"]["Labels"].get(LABEL_MESH_ADDRESS),
             addresses={
@@ -193,7 +194,7 @@ class DockerEngine:
         return name
 
     def _named(self) -> Mapping[Network, str]:
-        """The engine's names of the stack's networks; once all are there they do not change."""
+        """The engine's names of the stack's networks, cached once all exist."""
         if len(self._networks) < len(Network):
             with _mapped("list networks"):
                 listed = self._api.networks(
@@ -206,10 +207,10 @@ class DockerEngine:
 
 @contextmanager
 def _mapped(what: str) -> Iterator[None]:
-    """Turns whatever the client raises into errors of ours."""
+    """Raises the client's errors as EngineFailed or EngineSilent."""
     try:
         yield
     except APIError as error:
         raise EngineFailed(f"{what}: {error.explanation or error}") from error
     except (DockerException, RequestException, HTTPError, OSError) as error:
-        raise EngineSilent(f"{what}: the engine gives no answer: {error}") from error
+        raise EngineSilent(f"{what}: the engine does not answer: {error}") from error

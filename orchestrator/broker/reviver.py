@@ -1,8 +1,8 @@
-"""Brings back what was killed: the stack's parts at once, replicas when nobody else did.
+"""Restarts killed containers: the stack's parts at once, replicas when the orchestrator does not.
 
-The engine's restart policy does not bring back what `docker kill` ended. Leaves alone what was
-asked to stop, what ended by itself, and standbys: only the orchestrator knows whether they serve.
-The broker runs twice, so that each brings back the other.
+The engine's restart policy ignores what `docker kill` ended. Never restarts a container that was
+stopped on request, one that exited by itself, or a standby: only the orchestrator knows whether
+that should run. Two brokers run, so that each restarts the other.
 """
 
 import asyncio
@@ -20,12 +20,12 @@ from orchestrator.broker.docker_engine import EXITED, Container, EngineFailed
 from sre_autopilot.world.stack import REPLICAS, Part
 from sre_autopilot.world.topology import LIMITS, Service
 
-LOOK_EVERY_S = 1.0
+CHECK_EVERY_S = 1.0
 PART_GRACE_S = 0.0
 REPLICA_GRACE_S = 15.0
-"""Within an episode the orchestrator brings a dead replica back much sooner, in its own step."""
+"""Within an episode the orchestrator restarts a dead replica sooner, when its window ends."""
 STEADY_S = 10.0
-"""What lives this long after a revival did not die at once."""
+"""A container that runs this long after a restart starts again with the shortest pause."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 
 KILLED = 128 + signal.SIGKILL
@@ -38,13 +38,13 @@ GRACE_S: Mapping[str, float] = MappingProxyType(
         Part.TRAFFIC: REPLICA_GRACE_S,
     }
 )
-"""How long each that is brought back stays dead at least."""
+"""Seconds that each container stays down before it is restarted here."""
 
 log = logging.getLogger(__name__)
 
 
-class Ward(Protocol):
-    """What the keeper needs of an engine."""
+class EngineAdmin(Protocol):
+    """The calls to the engine that the restart controller makes; each blocks."""
 
     def listed(self) -> Mapping[str, str]: ...
     def inspect(self, name: str) -> Container: ...
@@ -54,74 +54,77 @@ class Ward(Protocol):
 
 
 @dataclass(slots=True)
-class Death:
-    """One end of one container, told by its id and time.
+class ContainerExit:
+    """One exit of one container.
 
-    Whether it was stopped is asked at the second look: the engine writes that down a moment later.
+    key: the container's id and the time of the exit, which together identify it.
+    due_at_s: when to restart it, on the controller's clock.
+    stopped: whether it was stopped on request. None until the second check: the engine records
+        the stop a moment after the exit.
     """
 
-    of: tuple[str, str]
+    key: tuple[str, str]
     due_at_s: float
     stopped: bool | None = None
 
 
-class Keeper:
-    """Looks after one stack. `revived` is told each name that was brought back."""
+class RestartController:
+    """Watches one stack. Calls `revived` with the name of each container that it restarted."""
 
     def __init__(
         self,
-        engine: Ward,
+        engine: EngineAdmin,
         revived: Callable[[str], object],
         clock: Callable[[], float] = time.monotonic,
-        look_every_s: float = LOOK_EVERY_S,
+        check_every_s: float = CHECK_EVERY_S,
     ) -> None:
         self._engine = engine
         self._revived = revived
         self._clock = clock
-        self._look_every_s = look_every_s
-        self._deaths: dict[str, Death] = {}
+        self._check_every_s = check_every_s
+        self._exits: dict[str, ContainerExit] = {}
         self._revived_at_s: dict[str, float] = {}
         self._pause_s: dict[str, float] = {}
 
     async def run(self) -> None:
-        """Looks again and again, until it is cancelled."""
+        """Checks periodically until it is cancelled."""
         while True:
             try:
-                await anyio.to_thread.run_sync(self.look, abandon_on_cancel=True)
-            except Exception:  # a keeper that ends would bring nothing back, and nobody would know
-                log.exception("cannot look after the stack")
-            await asyncio.sleep(self._look_every_s)
+                await anyio.to_thread.run_sync(self.check_all, abandon_on_cancel=True)
+            except Exception:  # else one bug would end all restarts silently
+                log.exception("cannot check the stack")
+            await asyncio.sleep(self._check_every_s)
 
-    def look(self) -> None:
-        """Looks once at all containers and brings back what is due. Blocks."""
+    def check_all(self) -> None:
+        """Checks all containers once and restarts those that are due. Blocks."""
         try:
             listed = self._engine.listed()
         except EngineFailed as error:
-            log.warning("cannot look after the stack: %s", error)
+            log.warning("cannot check the stack: %s", error)
             return
         for name in GRACE_S:
             if listed.get(name) == EXITED:
                 try:
-                    self._attend(name)
+                    self._check(name)
                 except EngineFailed as error:
-                    log.warning("cannot bring back %s: %s", name, error)
+                    log.warning("cannot restart %s: %s", name, error)
 
-    def _attend(self, name: str) -> None:
+    def _check(self, name: str) -> None:
         container, now_s = self._engine.inspect(name), self._clock()
-        death, end = self._deaths.get(name), (container.id, container.finished_at)
-        if death is None or death.of != end:
+        last, key = self._exits.get(name), (container.id, container.finished_at)
+        if last is None or last.key != key:
             if container.exit_code == KILLED:
-                self._deaths[name] = Death(end, now_s + self._wait_s(name, now_s))
+                self._exits[name] = ContainerExit(key, now_s + self._pause_before_s(name, now_s))
             return
-        if death.stopped is None:
-            death.stopped = self._engine.was_stopped(container)
-        if not death.stopped and now_s >= death.due_at_s:
-            # For the case that it fails; the pause ends when it has lived for a while.
-            death.due_at_s = now_s + self._longer_pause_s(name)
+        if last.stopped is None:
+            last.stopped = self._engine.was_stopped(container)
+        if not last.stopped and now_s >= last.due_at_s:
+            # Doubled first, in case this restart fails; reset once the container runs for STEADY_S.
+            last.due_at_s = now_s + self._longer_pause_s(name)
             self._revive(name, container)
 
-    def _wait_s(self, name: str, now_s: float) -> float:
-        """How long a death that is new is left alone."""
+    def _pause_before_s(self, name: str, now_s: float) -> float:
+        """Seconds to wait after a new exit."""
         if now_s - self._revived_at_s.get(name, -STEADY_S) >= STEADY_S:
             self._pause_s.pop(name, None)
         return max(GRACE_S[name], self._pause_s.get(name, 0.0))
@@ -133,9 +136,9 @@ class Keeper:
 
     def _revive(self, name: str, container: Container) -> None:
         if name in SERVICES:
-            # It may have died while it stood still, and would never come up.
+            # It may have been killed while starved of CPU, and would take minutes to start.
             self._engine.give_cpu(container, LIMITS[SERVICES[name]].cpu_limit_cores)
         self._engine.start(container)
         self._revived_at_s[name] = self._clock()
         self._revived(name)
-        log.info("brought back %s", name)
+        log.info("restarted %s", name)

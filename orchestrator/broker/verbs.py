@@ -1,6 +1,6 @@
-"""What the broker does to a container, and how it looks after it. Knows no HTTP.
+"""The broker's verbs on containers. Knows no HTTP.
 
-Nothing that it is told reaches the engine but a known name, a known verb and a checked number.
+Only a known name, a known verb and a checked number of a request ever reach the engine.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chaos.broker_client import ContainerState
 from orchestrator.broker.docker_engine import RUNNING, Container, ContainerMissing
-from orchestrator.broker.reviver import SERVICES, Ward
+from orchestrator.broker.reviver import SERVICES, EngineAdmin
 from sre_autopilot.errors import UnknownName
 from sre_autopilot.world.stack import (
     STALLED_CPU_SHARE,
@@ -35,8 +35,8 @@ CONTAINER, VERB = "container", "verb"
 log = logging.getLogger(__name__)
 
 
-class Engine(Ward, Protocol):
-    """What the broker and its keeper need of an engine. All of it blocks."""
+class Engine(EngineAdmin, Protocol):
+    """The calls to the engine that the broker and its restart controller make; each blocks."""
 
     def restart(self, container: Container) -> None: ...
     def stop(self, container: Container, grace_s: float) -> None: ...
@@ -69,7 +69,7 @@ VERBS: Mapping[str, Sequence[BrokerVerb]] = MappingProxyType(
         Part.TRAFFIC: (BrokerVerb.START, BrokerVerb.RESTART, BrokerVerb.STOP),
     }
 )
-"""Whom the broker serves, and what each takes."""
+"""The containers that the broker serves, and the verbs that each accepts."""
 
 
 class Broker:

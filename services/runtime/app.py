@@ -15,7 +15,7 @@ from sqlalchemy import Table
 from services.runtime.admission import AdmissionMiddleware
 from services.runtime.downstream import CallFailed, Downstream, MeshTransport
 from services.runtime.draws import Draws
-from services.runtime.holds import Holds
+from services.runtime.held_connections import HeldConnections
 from services.runtime.link import Link
 from services.runtime.metrics import Metrics
 from services.runtime.pool import Pool, PoolExhausted
@@ -28,9 +28,9 @@ from sre_autopilot.world.vocabulary import Release
 
 
 class Runtime:
-    """One process: what its handlers use and its control port steers.
+    """The parts of one process that its handlers use and its control port steers.
 
-    Made after the fork; nothing in it is shared with another process or another app.
+    Created after the fork; shares nothing with another process or another app.
     """
 
     def __init__(self, spec: ProcessSpec, collector: str | None = None) -> None:
@@ -40,14 +40,14 @@ class Runtime:
         self.draws = Draws(spec.draw_seed)
         self.routing = Routing()
         self.link = Link(self.draws)
-        self.holds = Holds(spec.name, self.routing)
+        self.held_connections = HeldConnections(spec.name, self.routing)
         self._pool: Pool | None = None
         self._opening: Callable[[], Awaitable[None]] | None = None
         mesh = MeshTransport(self.timeout_s, self.routing, self.link, self.metrics)
         self.downstream = Downstream(mesh, self.routing, self.metrics, self.tracing.provider)
 
-    def become(self, release: Release, seed: int) -> None:
-        """Another release, and the draws of another episode, without a new process."""
+    def assign(self, release: Release, seed: int) -> None:
+        """Takes on another release and the draws of another episode, without a new process."""
         self.spec = replace(self.spec, release=release, seed=seed)
         self.draws.reseed(self.spec.draw_seed)
 
@@ -58,26 +58,26 @@ class Runtime:
     def database(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> Pool:
         """The process's own database, opened with `rows` in `table` when the app starts."""
         file = self.spec.data_dir / f"{self.spec.name}.sqlite"
-        self._pool = self.holds.pool = Pool(file, self.draws, self.metrics.registry)
+        self._pool = self.held_connections.pool = Pool(file, self.draws, self.metrics.registry)
         self._opening = partial(self._pool.open, table, rows)
         return self._pool
 
     @asynccontextmanager
     async def running(self, _app: object = None) -> AsyncIterator[None]:
-        """Opens what lives in the data loop, and closes it."""
+        """Opens and closes the parts that belong to the data loop."""
         if self._opening is not None:
             await self._opening()
         try:
             yield
         finally:
-            await self.holds.aclose()
+            await self.held_connections.aclose()
             await self.downstream.aclose()
             if self._pool is not None:
                 await self._pool.aclose()
 
 
 Install = Callable[[FastAPI, Runtime], None]
-"""What a service adds to an app: its routes."""
+"""Adds a service's routes to an app."""
 
 
 def create_app(runtime: Runtime, install: Install) -> FastAPI:

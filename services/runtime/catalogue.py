@@ -1,4 +1,4 @@
-"""What the tables hold when they are made, which is also what the users know. Pure values."""
+"""The initial rows of the tables, which the users draw their requests from. Pure values."""
 
 USER_COUNT = 300
 ITEM_COUNT = 300
@@ -13,7 +13,3 @@ def user_name(index: int) -> str:
 
 def password(index: int) -> str:
     return f"correct horse {index % USER_COUNT}"
-
-
-def item_id(index: int) -> int:
-    return index % ITEM_COUNT

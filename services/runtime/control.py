@@ -1,4 +1,4 @@
-"""The control port: how the orchestrator reads and steers one process. Serves no user."""
+"""The control port, over which the orchestrator reads and steers one process. Serves no user."""
 
 import asyncio
 from typing import Literal
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from services.runtime.app import Runtime
 from services.runtime.governor import Governor
-from services.runtime.impairments import Impaired, Impairments
+from services.runtime.impairments import ImpairmentControl, Impairments
 from services.runtime.routing import RoutingTable
 from sre_autopilot.world.signals import ControlRoute
 from sre_autopilot.world.topology import LIMITS
@@ -19,7 +19,7 @@ METRICS_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Health(BaseModel):
-    """Who answers."""
+    """Which process answers."""
 
     status: Literal["healthy"] = "healthy"
     replica: str
@@ -28,7 +28,7 @@ class Health(BaseModel):
 
 
 class ReleaseOrder(BaseModel):
-    """Which release to be, and in the episode of which seed."""
+    """The release and the seed of the episode."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -41,7 +41,7 @@ def create_control(runtime: Runtime, data_loop: asyncio.AbstractEventLoop) -> Fa
     spec, routing = runtime.spec, runtime.routing
     cores = LIMITS[spec.service].cpu_limit_cores if spec.service else USERS_CORES
     governor = Governor(data_loop, cores)
-    impaired = Impaired(runtime.link, governor, runtime.holds, data_loop)
+    impairment = ImpairmentControl(runtime.link, governor, runtime.held_connections, data_loop)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
 
     @app.get(ControlRoute.HEALTH)
@@ -60,11 +60,11 @@ def create_control(runtime: Runtime, data_loop: asyncio.AbstractEventLoop) -> Fa
 
     @app.put(ControlRoute.IMPAIRMENTS)
     async def impair(impairments: Impairments) -> Impairments:
-        return await impaired.apply(impairments)
+        return await impairment.apply(impairments)
 
     @app.put(ControlRoute.RELEASE)
-    async def become(order: ReleaseOrder) -> ReleaseOrder:
-        runtime.become(order.release, order.seed)
+    async def assign(order: ReleaseOrder) -> ReleaseOrder:
+        runtime.assign(order.release, order.seed)
         return order
 
     @app.post(ControlRoute.FLUSH)

@@ -1,6 +1,6 @@
-"""What is wrong inside this process, as desired state with an end.
+"""The impairments of this process, as desired state with an end.
 
-Heals by itself when its time is up; only memory that leaked stays leaked.
+They end by themselves when their time is up; only leaked memory stays leaked.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.runtime.governor import Governor
-from services.runtime.holds import Holds
+from services.runtime.held_connections import HeldConnections
 from services.runtime.link import Link
 from sre_autopilot.world.topology import DATABASES
 
@@ -22,7 +22,7 @@ DatabaseReplica = Annotated[str, Field(pattern=rf"^({'|'.join(DATABASES)})-[0-9]
 
 
 class Impairments(BaseModel):
-    """The wire shape of PUT /impairments; what is missing is not impaired."""
+    """The body of PUT /impairments; a field that is left out is not impaired."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -37,71 +37,75 @@ class Impairments(BaseModel):
 
 
 class Leak:
-    """Memory that is lost for good, once a step however often it is asked for."""
+    """Memory that is never freed; grows once a step, however often a step is applied."""
 
     def __init__(self) -> None:
-        self._lost: list[bytearray] = []
+        self._leaked: list[bytearray] = []
         self._step: int | None = None
         self._step_mb = 0.0
 
-    def lose(self, step: int, wanted_mb: float) -> float:
-        """Loses `wanted_mb` MiB unless this step has lost some; what this step lost."""
-        if wanted_mb > 0.0 and step != self._step:
-            self._step, self._step_mb = step, wanted_mb
-            left = int(wanted_mb * (1 << 20))
-            while left > 0:
-                # Written to, for untouched pages cost nothing.
-                self._lost.append(bytearray(b"\xa5") * min(left, LEAK_CHUNK_BYTES))
-                left -= LEAK_CHUNK_BYTES
-        return self._step_mb if wanted_mb > 0.0 else 0.0
+    def grow(self, step: int, growth_mb: float) -> float:
+        """Leaks `growth_mb` MiB unless this step has leaked already; returns this step's leak."""
+        if growth_mb > 0.0 and step != self._step:
+            self._step, self._step_mb = step, growth_mb
+            missing = int(growth_mb * (1 << 20))
+            while missing > 0:
+                # Written to: pages that are never touched use no memory.
+                self._leaked.append(bytearray(b"\xa5") * min(missing, LEAK_CHUNK_BYTES))
+                missing -= LEAK_CHUNK_BYTES
+        return self._step_mb if growth_mb > 0.0 else 0.0
 
 
-class Impaired:
-    """Makes impairments hold; the control loop owns it and reaches into the data loop."""
+class ImpairmentControl:
+    """Applies impairments; belongs to the control loop and schedules work in the data loop."""
 
     def __init__(
-        self, link: Link, governor: Governor, holds: Holds, data_loop: asyncio.AbstractEventLoop
+        self,
+        link: Link,
+        governor: Governor,
+        held: HeldConnections,
+        data_loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._link = link
         self._governor = governor
-        self._holds = holds
+        self._held = held
         self._data_loop = data_loop
         self._leak = Leak()
         self._lock = asyncio.Lock()
         self._expiry: asyncio.Task[None] | None = None
 
-    async def apply(self, wanted: Impairments) -> Impairments:
-        """Makes `wanted` hold for its `ttl_s` from now; returns what really holds."""
+    async def apply(self, impairments: Impairments) -> Impairments:
+        """Applies `impairments` for their `ttl_s` from now; returns those in force now."""
         async with self._lock:
             if self._expiry is not None:
                 self._expiry.cancel()
-            self._expiry = asyncio.create_task(self._heal_after(wanted))
-            return await self._impair(wanted)
+            self._expiry = asyncio.create_task(self._heal_after(impairments))
+            return await self._impair(impairments)
 
     async def _heal_after(self, impairments: Impairments) -> None:
         await asyncio.sleep(impairments.ttl_s)
         async with self._lock:
             await self._impair(Impairments(step=impairments.step, ttl_s=impairments.ttl_s))
 
-    async def _impair(self, wanted: Impairments) -> Impairments:
-        self._link.partitioned = wanted.partitioned
-        self._link.drop_ratio = wanted.drop_ratio
-        self._governor.set(wanted.cpu_fraction, wanted.neighbour_cpu_pct)
-        leaked_mb = self._leak.lose(wanted.step, wanted.memory_leak_mb)
-        await self._hold(wanted.held_connections)
-        return wanted.model_copy(
+    async def _impair(self, desired: Impairments) -> Impairments:
+        self._link.partitioned = desired.partitioned
+        self._link.drop_ratio = desired.drop_ratio
+        self._governor.set(desired.cpu_fraction, desired.neighbour_cpu_pct)
+        leaked_mb = self._leak.grow(desired.step, desired.memory_leak_mb)
+        await self._hold_connections(desired.held_connections)
+        return desired.model_copy(
             update={
                 "memory_leak_mb": leaked_mb,
-                "held_connections": self._holds.open(wanted.held_connections),
+                "held_connections": self._held.open(desired.held_connections),
                 "neighbour_cpu_pct": self._governor.neighbour_cpu_pct,
             }
         )
 
-    async def _hold(self, wanted: Mapping[str, int]) -> None:
-        """Bounded, for the data loop may be stalled; it converges when it runs again."""
-        if not wanted and self._holds.idle:
+    async def _hold_connections(self, desired: Mapping[str, int]) -> None:
+        """Waits APPLY_TIMEOUT_S at most: a stalled data loop converges when it runs again."""
+        if not desired and self._held.idle:
             return
-        holding = asyncio.run_coroutine_threadsafe(self._holds.hold(wanted), self._data_loop)
-        done, _ = await asyncio.wait({asyncio.wrap_future(holding)}, timeout=APPLY_TIMEOUT_S)
-        for held in done:
-            held.result()
+        converging = asyncio.run_coroutine_threadsafe(self._held.converge(desired), self._data_loop)
+        done, _ = await asyncio.wait({asyncio.wrap_future(converging)}, timeout=APPLY_TIMEOUT_S)
+        for future in done:
+            future.result()

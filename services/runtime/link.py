@@ -1,12 +1,8 @@
 """The line between this process and its neighbours: silence and dropped answers. Never an error."""
 
-from collections.abc import Awaitable, Callable
-
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.runtime.draws import Draws, Purpose
-
-Hang = Callable[[], Awaitable[None]]
 
 
 class Link:

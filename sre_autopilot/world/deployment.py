@@ -34,19 +34,19 @@ class Deployment:
     """All running replicas, in each service in the order they came, and the open breakers.
 
     `breakers` maps a service to the first step at which its breaker is closed again;
-    `held_out` names services that rejoin the rotation when the current window ends.
+    `out_of_rotation` names services that rejoin the rotation when the current window ends.
     """
 
     replicas: Mapping[Service, tuple[Replica, ...]]
     breakers: Mapping[Service, int] = field(default_factory=dict)
-    held_out: frozenset[Service] = frozenset()
+    out_of_rotation: frozenset[Service] = frozenset()
 
     def __iter__(self) -> Iterator[Replica]:
         return (replica for replicas in self.replicas.values() for replica in replicas)
 
     def serving(self, service: Service, step: int) -> tuple[Replica, ...]:
-        """Replicas in rotation during the window of `step`; none while the service is held out."""
-        if service in self.held_out:
+        """Replicas in rotation during the window of `step`; none while the service is out of it."""
+        if service in self.out_of_rotation:
             return ()
         return tuple(r for r in self.replicas[service] if r.serves_from <= step)
 
@@ -67,12 +67,12 @@ class Deployment:
         return tuple(service for service in self.replicas if self.breaker_open(service, step))
 
     def restarted(self, service: Service, step: int) -> "Deployment":
-        """Every running replica starts anew and is held out until the window of `step` ends."""
+        """Every running replica starts anew and gets no calls until the window of `step` ends."""
         fresh = tuple(replace(r, started_at=step) for r in self.replicas[service])
         return replace(
             self,
             replicas=_with(self.replicas, service, fresh),
-            held_out=self.held_out | {service},
+            out_of_rotation=self.out_of_rotation | {service},
         )
 
     def revived(self, replica_id: ReplicaId, step: int) -> "Deployment":
@@ -104,8 +104,8 @@ class Deployment:
         return replace(self, breakers={**self.breakers, service: step + BREAKER_STEPS})
 
     def window_ended(self) -> "Deployment":
-        """Services held out for one window rejoin."""
-        return replace(self, held_out=frozenset())
+        """Services out of rotation for one window rejoin."""
+        return replace(self, out_of_rotation=frozenset())
 
 
 def _with(

@@ -46,8 +46,8 @@ class Surface:
 async def test_exactly_what_is_desired_holds() -> None:
     surface = Surface()
     controller = Controller(surface, LONG_S)
-    await controller.hold({ONE: LEAK}, step=1)
-    await controller.hold({OTHER: DROP}, step=2)
+    await controller.apply({ONE: LEAK}, step=1)
+    await controller.apply({OTHER: DROP}, step=2)
     assert surface.holding == {ONE: NO_IMPAIRMENTS, OTHER: DROP}
     assert surface.applied[-1][2:] == (2, LONG_S)
     await controller.aclose()
@@ -56,24 +56,24 @@ async def test_exactly_what_is_desired_holds() -> None:
 async def test_what_was_healed_is_not_touched_again() -> None:
     surface = Surface()
     controller = Controller(surface, LONG_S)
-    await controller.hold({ONE: LEAK}, step=1)
-    await controller.hold({}, step=2)
+    await controller.apply({ONE: LEAK}, step=1)
+    await controller.apply({}, step=2)
     applied = len(surface.applied)
-    await controller.hold({}, step=3)
+    await controller.apply({}, step=3)
     await controller.aclose()
     assert len(surface.applied) == applied
 
 
 async def test_it_reports_what_holds_and_what_is_dead() -> None:
     controller = Controller(Surface(dead=frozenset({OTHER})), LONG_S)
-    assert await controller.hold({ONE: LEAK, OTHER: LEAK}, step=1) == {ONE: LEAK, OTHER: None}
+    assert await controller.apply({ONE: LEAK, OTHER: LEAK}, step=1) == {ONE: LEAK, OTHER: None}
     await controller.aclose()
 
 
 async def test_it_renews_at_the_same_step_while_nobody_acts() -> None:
     surface = Surface()
     controller = Controller(surface, SHORT_S)
-    await controller.hold({ONE: DROP}, step=4)
+    await controller.apply({ONE: DROP}, step=4)
     await surface.until_applied(4)
     assert all(applied == (ONE, DROP, 4, SHORT_S) for applied in surface.applied)
     await controller.aclose()
@@ -82,7 +82,7 @@ async def test_it_renews_at_the_same_step_while_nobody_acts() -> None:
 async def test_a_renewal_leaks_nothing_even_where_the_target_is_new() -> None:
     surface = Surface()
     controller = Controller(surface, SHORT_S)
-    await controller.hold({ONE: LEAK}, step=4)
+    await controller.apply({ONE: LEAK}, step=4)
     await surface.until_applied(3)
     assert [applied[1] for applied in surface.applied[:3]] == [LEAK, NO_IMPAIRMENTS, NO_IMPAIRMENTS]
     await controller.aclose()
@@ -98,7 +98,7 @@ async def test_a_target_that_does_not_answer_once_is_renewed_the_next_time() -> 
 
     surface = Flaky()
     controller = Controller(surface, SHORT_S)
-    await controller.hold({ONE: DROP}, step=1)
+    await controller.apply({ONE: DROP}, step=1)
     await surface.until_applied(4)
     await controller.aclose()
 
@@ -110,13 +110,13 @@ async def test_a_target_that_does_not_answer_when_told_is_an_error() -> None:
 
     controller = Controller(Silent(), LONG_S)
     with pytest.raises(TargetUnreachable):
-        await controller.hold({ONE: DROP}, step=1)
+        await controller.apply({ONE: DROP}, step=1)
 
 
 async def test_closing_heals_and_ends_the_renewal() -> None:
     surface = Surface()
     controller = Controller(surface, SHORT_S)
-    await controller.hold({ONE: LEAK, OTHER: DROP}, step=1)
+    await controller.apply({ONE: LEAK, OTHER: DROP}, step=1)
     tasks = asyncio.all_tasks()
     await controller.aclose()
     assert surface.holding == {ONE: NO_IMPAIRMENTS, OTHER: NO_IMPAIRMENTS}

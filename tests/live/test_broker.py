@@ -113,7 +113,7 @@ def db(stack: Stack) -> Container:
 
 @pytest.fixture
 def client(engine: docker.DockerClient, stack: Stack) -> Iterator[TestClient]:
-    """With its keeper."""
+    """With its controller."""
     app = create_app(DockerEngine(engine.api, stack.project), stack.project)
     with TestClient(app) as client:
         yield client
@@ -235,7 +235,7 @@ def test_killed_parts_come_back_and_stopped_ones_do_not(client: TestClient, stac
         container.start()
     deaf.stop(timeout=0)
     ended.stop(timeout=5)
-    for _ in range(2):  # when the second is back, the keeper has looked at the others, too
+    for _ in range(2):  # when the second is back, the controller has looked at the others, too
         killed.kill()
         wait_until(lambda: bool(inspected(killed)["State"]["Running"]))
     assert inspected(deaf)["State"]["ExitCode"] == 128 + signal.SIGKILL

@@ -23,7 +23,7 @@ class Database:
 
     @property
     def pool(self) -> Pool:
-        pool = self.runtime.holds.pool
+        pool = self.runtime.held_connections.pool
         assert pool is not None
         return pool
 

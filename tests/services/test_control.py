@@ -77,7 +77,7 @@ async def test_another_episode_draws_as_a_fresh_process_of_its_seed(
     fresh = make_runtime(runtime.spec.name, seed=8)
     for _ in range(3):
         runtime.draws.happens(Purpose.DROP, 0.5)
-    runtime.become(Release.CURRENT, fresh.spec.seed)
+    runtime.assign(Release.CURRENT, fresh.spec.seed)
     drawn = [[r.draws.happens(Purpose.DROP, 0.5) for _ in range(50)] for r in (runtime, fresh)]
     assert drawn[0] == drawn[1]
 

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from services.runtime.draws import Draws
 from services.runtime.governor import Governor
-from services.runtime.holds import Holds
-from services.runtime.impairments import Impaired, Impairments, Leak
+from services.runtime.held_connections import HeldConnections
+from services.runtime.impairments import ImpairmentControl, Impairments, Leak
 from services.runtime.link import Link
 from services.runtime.routing import Routing
 from sre_autopilot.world.topology import LIMITS, Service
@@ -55,15 +55,17 @@ async def governor() -> AsyncIterator[Governor]:
 
 
 @pytest.fixture
-async def impaired(database: Database, governor: Governor) -> AsyncIterator[Impaired]:
+async def impaired(database: Database, governor: Governor) -> AsyncIterator[ImpairmentControl]:
     runtime = database.runtime
-    impaired = Impaired(runtime.link, governor, runtime.holds, asyncio.get_running_loop())
+    impaired = ImpairmentControl(
+        runtime.link, governor, runtime.held_connections, asyncio.get_running_loop()
+    )
     yield impaired
     await impaired.apply(wanted(ttl_s=0.001))
 
 
 async def test_everything_holds_and_is_told(
-    impaired: Impaired, database: Database, governor: Governor
+    impaired: ImpairmentControl, database: Database, governor: Governor
 ) -> None:
     asked = wanted(**EVERYTHING)
     assert await impaired.apply(asked) == asked
@@ -74,7 +76,7 @@ async def test_everything_holds_and_is_told(
 
 
 async def test_no_impairments_heal(
-    impaired: Impaired, database: Database, governor: Governor
+    impaired: ImpairmentControl, database: Database, governor: Governor
 ) -> None:
     await impaired.apply(wanted(**EVERYTHING))
     assert await impaired.apply(wanted(step=2)) == wanted(step=2)
@@ -84,7 +86,7 @@ async def test_no_impairments_heal(
 
 
 async def test_impairments_end_by_themselves(
-    impaired: Impaired, database: Database, governor: Governor
+    impaired: ImpairmentControl, database: Database, governor: Governor
 ) -> None:
     await impaired.apply(wanted(ttl_s=0.1, **EVERYTHING))
     assert database.runtime.link.partitioned == 0.25
@@ -93,7 +95,7 @@ async def test_impairments_end_by_themselves(
     assert governor.cpu_fraction == 1.0
 
 
-async def test_renewing_puts_the_end_off(impaired: Impaired, database: Database) -> None:
+async def test_renewing_puts_the_end_off(impaired: ImpairmentControl, database: Database) -> None:
     link, loop = database.runtime.link, asyncio.get_running_loop()
     await impaired.apply(wanted(ttl_s=0.15, partitioned=1.0))
     first_end = loop.time() + 0.15
@@ -103,12 +105,14 @@ async def test_renewing_puts_the_end_off(impaired: Impaired, database: Database)
     await eventually(lambda: link.partitioned == 0.0)
 
 
-async def test_held_connections_that_do_not_fit_are_told_as_they_are(impaired: Impaired) -> None:
-    holding = await impaired.apply(wanted(held_connections={REPLICA: 12}))
-    assert holding.held_connections == {REPLICA: 10}
+async def test_held_connections_beyond_the_pool_are_reported_as_held(
+    impaired: ImpairmentControl,
+) -> None:
+    applied = await impaired.apply(wanted(held_connections={REPLICA: 12}))
+    assert applied.held_connections == {REPLICA: 10}
 
 
-async def test_a_neighbour_burns_without_a_stall(impaired: Impaired) -> None:
+async def test_a_neighbour_burns_without_a_stall(impaired: ImpairmentControl) -> None:
     asked = wanted(neighbour_cpu_pct=90.0)
     assert await impaired.apply(asked) == asked
 
@@ -137,11 +141,11 @@ def stalled_loop() -> Iterator[asyncio.AbstractEventLoop]:
 async def test_a_stalled_data_loop_holds_nobody_up(
     stalled_loop: asyncio.AbstractEventLoop, governor: Governor
 ) -> None:
-    link, holds = Link(Draws(1)), Holds(REPLICA, Routing())
-    impaired = Impaired(link, governor, holds, stalled_loop)
+    link, holds = Link(Draws(1)), HeldConnections(REPLICA, Routing())
+    impaired = ImpairmentControl(link, governor, holds, stalled_loop)
     async with asyncio.timeout(2.0):
-        holding = await impaired.apply(wanted(held_connections={REPLICA: 3}, drop_ratio=1.0))
-    assert holding.held_connections == {REPLICA: 0}
+        applied = await impaired.apply(wanted(held_connections={REPLICA: 3}, drop_ratio=1.0))
+    assert applied.held_connections == {REPLICA: 0}
     assert link.drop_ratio == 1.0
 
 
@@ -151,7 +155,7 @@ from services.runtime.metrics import memory_bytes
 
 leak, before = Leak(), memory_bytes()
 for step in (1, 1, 2):
-    print(leak.lose(step, 30.0), memory_bytes() - before)
+    print(leak.grow(step, 30.0), memory_bytes() - before)
 """
 
 
@@ -166,9 +170,9 @@ def test_a_leak_is_lost_once_a_step_and_for_good() -> None:
 
 def test_a_step_tells_what_it_lost_not_what_it_is_asked_for() -> None:
     leak = Leak()
-    assert leak.lose(1, 0.0) == 0.0
-    assert leak.lose(1, 0.5) == 0.5
-    assert leak.lose(1, 4.0) == 0.5
+    assert leak.grow(1, 0.0) == 0.0
+    assert leak.grow(1, 0.5) == 0.5
+    assert leak.grow(1, 4.0) == 0.5
 
 
 @pytest.mark.parametrize(

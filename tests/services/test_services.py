@@ -237,7 +237,7 @@ async def test_a_dropped_call_leaves_a_server_span_and_a_silenced_one_none(
 @pytest.mark.parametrize("database", DATABASES)
 async def test_an_empty_pool_is_felt_up_to_the_entry(hasty: Mesh, database: Service) -> None:
     replica = f"{database}-0"
-    await hasty.runtimes[database].holds.hold({replica: 10})
+    await hasty.runtimes[database].held_connections.converge({replica: 10})
     path = "/browse" if database is Service.INVENTORY_DB else "/login"
     with pytest.raises(CallFailed):
         await journey(hasty, path, None if path == "/browse" else KNOWN)

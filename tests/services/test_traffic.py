@@ -133,7 +133,7 @@ async def test_another_episode_begins_with_the_first_arrival_of_its_seed(
         await eventually(lambda: len(came) > 5)
         assert came[:5] == list(islice(arrivals(7), 5))
         before = len(came)
-        users.become(Release.CURRENT, seed)
+        users.assign(Release.CURRENT, seed)
         await eventually(lambda: begin in [came[i : i + 5] for i in range(before, len(came))])
     assert not traffic.done()
 

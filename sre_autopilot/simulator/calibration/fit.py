@@ -174,7 +174,7 @@ def _start(seen: Sequence[Seen]) -> float:
     cpu = [
         window.true[SERVICES.index(service), CPU_PCT]
         for window in seen
-        for service in window.deployment.held_out
+        for service in window.deployment.out_of_rotation
         if not window.impairments
     ]
     return float(np.nanmedian(cpu))
@@ -260,9 +260,9 @@ def _rejoining(seen: Sequence[Seen]) -> float:
         (window.true[s, FAILED], window.true[s, CALLS])
         for last, window in pairwise(seen)
         for s, service in enumerate(SERVICES)
-        if service in last.deployment.held_out
+        if service in last.deployment.out_of_rotation
         and window.step
-        and not window.deployment.held_out
+        and not window.deployment.out_of_rotation
         and not window.impairments
         and not last.impairments
     ]

@@ -216,7 +216,7 @@ async def test_it_starts_without_a_broker_and_is_healthy_when_all_is_healed(
     async with serving(broker) as api:
         answer = await api.http.get(ControlRoute.HEALTH)
         assert answer.status_code == 503
-        assert "former life" in answer.json()["detail"]
+        assert "earlier daemon" in answer.json()["detail"]
         broker.down = False
         await until(api.healthy)
         assert broker.states[NAME].on_mesh

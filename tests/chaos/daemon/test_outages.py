@@ -95,7 +95,7 @@ def share_impaired(orders: list[Done], cycles: int, length_s: float) -> float:
 
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.85])
 async def test_a_partition_takes_its_share_of_every_cycle(world: World, share: float) -> None:
-    await world.outages.hold(ONE, Outage(share), LONG_S)
+    await world.outages.apply(ONE, Outage(share), LONG_S)
     assert not world.broker.states[NAME].on_mesh
     await passes(100 * PARTITION_CYCLE_S)
     orders = world.broker.orders(NAME)
@@ -108,7 +108,7 @@ async def test_a_partition_takes_its_share_of_every_cycle(world: World, share: f
 @pytest.mark.parametrize("fraction", [0.07, 0.5, 0.9])
 async def test_a_stall_takes_what_the_fraction_leaves(world: World, fraction: float) -> None:
     world.broker.takes_s = QUOTA_CALL_S
-    await world.outages.hold(ONE, Outage(0.0, fraction), LONG_S)
+    await world.outages.apply(ONE, Outage(0.0, fraction), LONG_S)
     assert world.broker.states[NAME].cpu_share == STALLED_CPU_SHARE
     await passes(100 * STALL_CYCLE_S)
     orders = world.broker.orders(NAME)
@@ -117,20 +117,20 @@ async def test_a_stall_takes_what_the_fraction_leaves(world: World, fraction: fl
 
 
 async def test_a_whole_partition_never_lets_go(world: World) -> None:
-    await world.outages.hold(ONE, CUT, LONG_S)
+    await world.outages.apply(ONE, CUT, LONG_S)
     await passes(20 * PARTITION_CYCLE_S)
     assert not world.broker.orders(NAME, BrokerVerb.CONNECT)
 
 
 async def test_a_whole_partition_takes_back_what_another_connected(world: World) -> None:
-    await world.outages.hold(ONE, CUT, LONG_S)
+    await world.outages.apply(ONE, CUT, LONG_S)
     world.broker.left(NAME, on_mesh=True)
     await passes(PARTITION_CYCLE_S + 2 * CALL_S)
     assert not world.broker.states[NAME].on_mesh
 
 
 async def test_both_may_hold_at_one_replica(world: World) -> None:
-    await world.outages.hold(ONE, Outage(0.4, 0.3), LONG_S)
+    await world.outages.apply(ONE, Outage(0.4, 0.3), LONG_S)
     assert not world.broker.states[NAME].on_mesh
     assert world.broker.states[NAME].cpu_share == STALLED_CPU_SHARE
     await passes(60.0)
@@ -138,19 +138,19 @@ async def test_both_may_hold_at_one_replica(world: World) -> None:
     stall = world.broker.orders(NAME, BrokerVerb.LIMIT)
     assert share_impaired(partition, 60, PARTITION_CYCLE_S) == pytest.approx(0.4)
     assert share_impaired(stall, 60, STALL_CYCLE_S) == pytest.approx(0.7)
-    await world.outages.hold(ONE, NO_OUTAGE, LONG_S)
+    await world.outages.apply(ONE, NO_OUTAGE, LONG_S)
     assert not world.ill
     assert world.healed == {HealReason.ASKED: 1}
 
 
 async def test_two_replicas_have_nothing_to_do_with_each_other(world: World) -> None:
     await asyncio.gather(
-        world.outages.hold(ONE, CUT, LONG_S), world.outages.hold(OTHER, STALL, TTL_S)
+        world.outages.apply(ONE, CUT, LONG_S), world.outages.apply(OTHER, STALL, TTL_S)
     )
-    assert world.outages.holding == {ONE: CUT, OTHER: STALL}
+    assert world.outages.applied == {ONE: CUT, OTHER: STALL}
     assert world.outages.impaired == 2
     await passes(TTL_S + 2 * CALL_S)
-    assert world.outages.holding == {ONE: CUT}
+    assert world.outages.applied == {ONE: CUT}
     assert world.ill == {NAME}
     assert not world.broker.orders(NAME, BrokerVerb.LIMIT)
     assert not world.broker.orders(str(OTHER), *CONNECTION)
@@ -158,10 +158,10 @@ async def test_two_replicas_have_nothing_to_do_with_each_other(world: World) -> 
 
 @pytest.mark.parametrize("outage", [CUT, HALF, STALL, Outage(0.5, 0.5)])
 async def test_it_ends_by_itself_when_its_time_is_up(world: World, outage: Outage) -> None:
-    await world.outages.hold(ONE, outage, TTL_S)
+    await world.outages.apply(ONE, outage, TTL_S)
     await passes(TTL_S + 4 * CALL_S)
     assert not world.ill
-    assert not world.outages.holding
+    assert not world.outages.applied
     assert world.healed == {HealReason.EXPIRED: 1}
     orders = len(world.broker.done)
     await passes(LONG_S)
@@ -169,12 +169,12 @@ async def test_it_ends_by_itself_when_its_time_is_up(world: World, outage: Outag
 
 
 async def test_a_renewal_goes_on_with_the_cycle_and_lasts_longer(world: World) -> None:
-    await world.outages.hold(ONE, HALF, TTL_S)
+    await world.outages.apply(ONE, HALF, TTL_S)
     for _ in range(20):  # at another time of the cycle each
         await passes(0.31 * PARTITION_CYCLE_S)
-        assert await took_s(world.outages.hold(ONE, HALF, TTL_S)) == 0.0
+        assert await took_s(world.outages.apply(ONE, HALF, TTL_S)) == 0.0
     await passes(0.9 * TTL_S)
-    assert world.outages.holding == {ONE: HALF}
+    assert world.outages.applied == {ONE: HALF}
     begun = [o.at_s for o in world.broker.orders(NAME, BrokerVerb.DISCONNECT)]
     assert all(b - a == pytest.approx(PARTITION_CYCLE_S) for a, b in pairwise(begun))
     await passes(0.1 * TTL_S + 4 * CALL_S)
@@ -182,41 +182,41 @@ async def test_a_renewal_goes_on_with_the_cycle_and_lasts_longer(world: World) -
 
 
 async def test_a_renewal_after_its_time_begins_anew(world: World) -> None:
-    await world.outages.hold(ONE, CUT, TTL_S)
+    await world.outages.apply(ONE, CUT, TTL_S)
     await passes(TTL_S)
-    await world.outages.hold(ONE, CUT, TTL_S)
-    assert world.outages.holding == {ONE: CUT}
+    await world.outages.apply(ONE, CUT, TTL_S)
+    assert world.outages.applied == {ONE: CUT}
     assert world.ill == {NAME}
     assert world.healed == {HealReason.EXPIRED: 1}
 
 
 async def test_other_values_replace_what_holds(world: World) -> None:
-    await world.outages.hold(ONE, Outage(1.0, 0.2), LONG_S)
-    await world.outages.hold(ONE, STALL, LONG_S)
-    assert world.outages.holding == {ONE: STALL}
+    await world.outages.apply(ONE, Outage(1.0, 0.2), LONG_S)
+    await world.outages.apply(ONE, STALL, LONG_S)
+    assert world.outages.applied == {ONE: STALL}
     await passes(10 * STALL_CYCLE_S)
     assert world.broker.states[NAME].on_mesh
     assert len(world.broker.orders(NAME, BrokerVerb.CONNECT)) == 1
 
 
 async def test_healing_what_is_well_orders_nothing(world: World) -> None:
-    await world.outages.hold(ONE, NO_OUTAGE, LONG_S)
+    await world.outages.apply(ONE, NO_OUTAGE, LONG_S)
     await world.outages.heal_all()
     assert world.broker.asked == 0
     assert not world.healed
 
 
 async def test_a_healing_waits_for_an_order_under_way(world: World) -> None:
-    await world.outages.hold(ONE, HALF, LONG_S)
+    await world.outages.apply(ONE, HALF, LONG_S)
     world.broker.takes_s = 1.0  # the next orders are slow, and still done one after the other
     await passes(PARTITION_CYCLE_S)
-    await world.outages.hold(ONE, NO_OUTAGE, LONG_S)
+    await world.outages.apply(ONE, NO_OUTAGE, LONG_S)
     assert not world.ill
     assert world.broker.orders(NAME)[-1].verb is BrokerVerb.CONNECT
 
 
 async def test_cycles_that_slow_orders_took_are_not_caught_up_with(world: World) -> None:
-    await world.outages.hold(ONE, HALF, LONG_S)
+    await world.outages.apply(ONE, HALF, LONG_S)
     world.broker.takes_s = 10.3 * PARTITION_CYCLE_S
     await passes(PARTITION_CYCLE_S)
     world.broker.takes_s = CALL_S
@@ -229,8 +229,8 @@ async def test_cycles_that_slow_orders_took_are_not_caught_up_with(world: World)
 async def test_without_a_broker_nothing_is_desired(world: World) -> None:
     world.broker.down = True
     with pytest.raises(BrokerUnavailable, match="nobody is there"):
-        await world.outages.hold(ONE, CUT, LONG_S)
-    assert not world.outages.holding
+        await world.outages.apply(ONE, CUT, LONG_S)
+    assert not world.outages.applied
     assert world.outages.impaired == 1  # a disconnect without an answer may have been done
     world.broker.down = False
     await passes(2 * RETRY_S)
@@ -241,13 +241,13 @@ async def test_without_a_broker_nothing_is_desired(world: World) -> None:
 async def test_where_half_of_an_outage_is_refused_the_other_half_is_healed(world: World) -> None:
     world.broker.refuses = frozenset({BrokerVerb.LIMIT})
     with pytest.raises(BrokerUnavailable, match="the engine will not"):
-        await world.outages.hold(ONE, Outage(1.0, 0.5), LONG_S)
+        await world.outages.apply(ONE, Outage(1.0, 0.5), LONG_S)
     await passes(2 * CALL_S)
     assert world.broker.states[NAME].on_mesh
 
 
 async def test_a_broker_that_fails_in_mid_cycle_is_asked_again_in_the_next(world: World) -> None:
-    await world.outages.hold(ONE, HALF, LONG_S)
+    await world.outages.apply(ONE, HALF, LONG_S)
     world.broker.down = True
     await passes(5 * PARTITION_CYCLE_S)
     world.broker.down = False
@@ -259,23 +259,23 @@ async def test_a_broker_that_fails_in_mid_cycle_is_asked_again_in_the_next(world
 
 
 async def test_a_renewal_of_what_fails_says_so(world: World) -> None:
-    await world.outages.hold(ONE, HALF, LONG_S)
+    await world.outages.apply(ONE, HALF, LONG_S)
     world.broker.down = True
     await passes(2 * PARTITION_CYCLE_S)
     with pytest.raises(BrokerUnavailable, match=NAME):
-        await world.outages.hold(ONE, HALF, LONG_S)
-    assert not world.outages.holding
+        await world.outages.apply(ONE, HALF, LONG_S)
+    assert not world.outages.applied
     world.broker.down = False
-    await world.outages.hold(ONE, HALF, LONG_S)
-    assert world.outages.holding == {ONE: HALF}
+    await world.outages.apply(ONE, HALF, LONG_S)
+    assert world.outages.applied == {ONE: HALF}
 
 
 async def test_a_healing_goes_on_after_who_asked_for_it_has_given_up(world: World) -> None:
-    await world.outages.hold(ONE, CUT, LONG_S)
+    await world.outages.apply(ONE, CUT, LONG_S)
     world.broker.down = True
     begun_s = now_s()
     with pytest.raises(BrokerUnavailable, match=f"{NAME}.*goes on"):
-        await world.outages.hold(ONE, NO_OUTAGE, LONG_S)
+        await world.outages.apply(ONE, NO_OUTAGE, LONG_S)
     assert now_s() - begun_s == pytest.approx(ANSWER_S)
     await passes(LONG_S)
     assert world.ill == {NAME}
@@ -286,7 +286,7 @@ async def test_a_healing_goes_on_after_who_asked_for_it_has_given_up(world: Worl
 
 
 async def test_an_expiry_without_a_broker_heals_when_it_is_back(world: World) -> None:
-    await world.outages.hold(ONE, CUT, TTL_S)
+    await world.outages.apply(ONE, CUT, TTL_S)
     world.broker.down = True
     await passes(LONG_S)
     assert world.ill == {NAME}
@@ -296,35 +296,35 @@ async def test_an_expiry_without_a_broker_heals_when_it_is_back(world: World) ->
 
 
 async def test_an_order_while_a_healing_runs_holds_after_it(world: World) -> None:
-    await world.outages.hold(ONE, CUT, LONG_S)
-    heal = asyncio.create_task(world.outages.hold(ONE, NO_OUTAGE, LONG_S))
+    await world.outages.apply(ONE, CUT, LONG_S)
+    heal = asyncio.create_task(world.outages.apply(ONE, NO_OUTAGE, LONG_S))
     await passes(CALL_S / 2)
-    await world.outages.hold(ONE, HALF, LONG_S)
+    await world.outages.apply(ONE, HALF, LONG_S)
     await heal
-    assert world.outages.holding == {ONE: HALF}
+    assert world.outages.applied == {ONE: HALF}
     verbs = [o.verb for o in world.broker.orders(NAME)]
     assert verbs == [BrokerVerb.DISCONNECT, BrokerVerb.CONNECT, BrokerVerb.DISCONNECT]
 
 
 async def test_of_orders_at_once_the_last_one_holds(world: World) -> None:
     every = [CUT, HALF, NO_OUTAGE, Outage(0.5, 0.5), STALL]
-    await asyncio.gather(*(world.outages.hold(ONE, outage, LONG_S) for outage in every))
-    assert world.outages.holding == {ONE: STALL}
+    await asyncio.gather(*(world.outages.apply(ONE, outage, LONG_S) for outage in every))
+    assert world.outages.applied == {ONE: STALL}
     await passes(10 * STALL_CYCLE_S)
     assert world.broker.states[NAME].on_mesh
 
 
 async def test_heal_all_answers_when_all_are_healed(world: World) -> None:
     for replica in REPLICAS:
-        await world.outages.hold(replica, HALF, LONG_S)
+        await world.outages.apply(replica, HALF, LONG_S)
     await world.outages.heal_all()
     assert not world.ill
     assert world.healed == {HealReason.ASKED: len(REPLICAS)}
 
 
 async def test_heal_all_without_a_broker_says_so_and_goes_on(world: World) -> None:
-    await world.outages.hold(ONE, CUT, LONG_S)
-    await world.outages.hold(OTHER, CUT, LONG_S)
+    await world.outages.apply(ONE, CUT, LONG_S)
+    await world.outages.apply(OTHER, CUT, LONG_S)
     world.broker.down = True
     with pytest.raises(BrokerUnavailable):
         await world.outages.heal_all()
@@ -334,8 +334,8 @@ async def test_heal_all_without_a_broker_says_so_and_goes_on(world: World) -> No
 
 
 async def test_closing_heals_at_once(world: World) -> None:
-    await world.outages.hold(ONE, Outage(1.0, 0.5), LONG_S)
-    await world.outages.hold(OTHER, HALF, LONG_S)
+    await world.outages.apply(ONE, Outage(1.0, 0.5), LONG_S)
+    await world.outages.apply(OTHER, HALF, LONG_S)
     assert await took_s(world.outages.aclose()) < 4 * CALL_S
     assert not world.ill
     orders = len(world.broker.done)
@@ -344,7 +344,7 @@ async def test_closing_heals_at_once(world: World) -> None:
 
 
 async def test_closing_without_a_broker_takes_its_time_and_no_more(world: World) -> None:
-    await world.outages.hold(ONE, CUT, LONG_S)
+    await world.outages.apply(ONE, CUT, LONG_S)
     world.broker.down = True
     assert await took_s(world.outages.aclose()) <= CLOSE_S + CALL_S
     assert world.ill == {NAME}
@@ -365,7 +365,7 @@ async def test_another_life_heals_what_it_finds_and_nothing_else(world: World) -
     world.broker.left(off, running=False, on_mesh=False)
     assert not world.outages.reaped
     world.outages.reap()
-    assert not world.outages.holding
+    assert not world.outages.applied
     await passes(4 * CALL_S)
     assert world.outages.reaped
     assert {(o.name, o.verb, o.cpu_share) for o in world.broker.done} == {
@@ -393,7 +393,7 @@ async def test_it_looks_until_the_broker_answers(world: World) -> None:
 async def test_an_order_waits_until_its_replica_is_looked_at(world: World) -> None:
     world.broker.left(NAME, on_mesh=False)
     world.outages.reap()
-    await world.outages.hold(ONE, CUT, LONG_S)
+    await world.outages.apply(ONE, CUT, LONG_S)
     verbs = [o.verb for o in world.broker.orders(NAME)]
     assert verbs == [BrokerVerb.CONNECT, BrokerVerb.DISCONNECT]
-    assert world.outages.holding == {ONE: CUT}
+    assert world.outages.applied == {ONE: CUT}

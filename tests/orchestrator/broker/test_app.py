@@ -32,7 +32,7 @@ def engine() -> PaperEngine:
 
 @pytest.fixture
 def client(engine: PaperEngine) -> TestClient:
-    """Without the app's lifespan: no keeper runs."""
+    """Without the app's lifespan: no controller runs."""
     return TestClient(create_app(engine))
 
 

@@ -7,7 +7,12 @@ from itertools import pairwise
 import pytest
 
 from orchestrator.broker.docker_engine import ContainerMissing, EngineFailed, EngineSilent
-from orchestrator.broker.reviver import LONGEST_PAUSE_S, REPLICA_GRACE_S, STEADY_S, Keeper
+from orchestrator.broker.reviver import (
+    LONGEST_PAUSE_S,
+    REPLICA_GRACE_S,
+    STEADY_S,
+    RestartController,
+)
 from sre_autopilot.world.deployment import ReplicaId
 from sre_autopilot.world.stack import REPLICAS, Part
 from sre_autopilot.world.topology import LIMITS, Service
@@ -20,17 +25,17 @@ KILLED = 137
 
 
 class Watched:
-    """A keeper that looks once a second of its own clock."""
+    """A controller that looks once a second of its own clock."""
 
     def __init__(self) -> None:
         self.engine = PaperEngine.of([*map(str, REPLICAS), *Part])
         self.now_s = 1000.0
         self.revived: list[str] = []
-        self.keeper = Keeper(self.engine, self.revived.append, lambda: self.now_s)
+        self.controller = RestartController(self.engine, self.revived.append, lambda: self.now_s)
 
-    def look_for(self, seconds: float) -> None:
+    def run_for(self, seconds: float) -> None:
         for _ in range(round(seconds)):
-            self.keeper.look()
+            self.controller.check_all()
             self.now_s += 1.0
 
 
@@ -42,7 +47,7 @@ def watched() -> Watched:
 @pytest.mark.parametrize("part", PARTS)
 def test_a_killed_part_is_back_at_the_second_look(watched: Watched, part: Part) -> None:
     watched.engine.end(part, KILLED)
-    watched.look_for(2)
+    watched.run_for(2)
     assert watched.revived == [part]
     assert watched.engine.calls == [("start", part)]
 
@@ -50,26 +55,26 @@ def test_a_killed_part_is_back_at_the_second_look(watched: Watched, part: Part) 
 @pytest.mark.parametrize("name", [DB, Part.TRAFFIC])
 def test_whom_the_orchestrator_brings_back_is_left_to_it_first(watched: Watched, name: str) -> None:
     watched.engine.end(name, KILLED)
-    watched.look_for(REPLICA_GRACE_S)
+    watched.run_for(REPLICA_GRACE_S)
     assert watched.revived == []
-    watched.look_for(1)
+    watched.run_for(1)
     assert watched.revived == [name]
 
 
 def test_a_replica_comes_back_with_its_own_share_of_cpu(watched: Watched) -> None:
     """It may have died while it stood still."""
     watched.engine.end(DB, KILLED)
-    watched.look_for(REPLICA_GRACE_S + 1)
+    watched.run_for(REPLICA_GRACE_S + 1)
     limit_cores = LIMITS[Service.USER_DB].cpu_limit_cores
     assert watched.engine.calls == [("give_cpu", DB, limit_cores), ("start", DB)]
 
 
 def test_another_death_in_the_meantime_begins_the_grace_again(watched: Watched) -> None:
     watched.engine.end(DB, KILLED)
-    watched.look_for(10)
+    watched.run_for(10)
     watched.engine.start(watched.engine.inspect(DB))
     watched.engine.end(DB, KILLED)
-    watched.look_for(REPLICA_GRACE_S)
+    watched.run_for(REPLICA_GRACE_S)
     assert watched.revived == []
 
 
@@ -77,32 +82,32 @@ def test_another_death_in_the_meantime_begins_the_grace_again(watched: Watched) 
 @pytest.mark.parametrize("name", [DB, *PARTS])
 def test_what_ended_otherwise_stays_ended(watched: Watched, name: str, exit_code: int) -> None:
     watched.engine.end(name, exit_code)
-    watched.look_for(40)
+    watched.run_for(40)
     assert watched.engine.calls == []
 
 
 @pytest.mark.parametrize("name", [DB, Part.TRAFFIC, Part.CHAOS])
 def test_what_was_killed_because_it_did_not_stop_stays_stopped(watched: Watched, name: str) -> None:
     watched.engine.end(name, KILLED, stopped=True)
-    watched.look_for(40)
+    watched.run_for(40)
     assert watched.engine.calls == []
     assert watched.engine.asked == 1
 
 
 def test_a_stop_that_is_written_down_late_counts(watched: Watched) -> None:
     watched.engine.end(Part.CHAOS, KILLED)
-    watched.look_for(1)
+    watched.run_for(1)
     watched.engine.stopped.add(Part.CHAOS)
-    watched.look_for(10)
+    watched.run_for(10)
     assert watched.revived == []
 
 
 def test_what_was_stopped_and_then_killed_in_another_life_is_back(watched: Watched) -> None:
     watched.engine.end(Part.CHAOS, KILLED, stopped=True)
-    watched.look_for(5)
+    watched.run_for(5)
     watched.engine.start(watched.engine.inspect(Part.CHAOS))
     watched.engine.end(Part.CHAOS, KILLED)
-    watched.look_for(2)
+    watched.run_for(2)
     assert watched.revived == [Part.CHAOS]
 
 
@@ -110,13 +115,13 @@ def test_standbys_are_never_touched(watched: Watched) -> None:
     for replica in REPLICAS:
         if replica.index == 1:
             watched.engine.end(str(replica), KILLED)
-    watched.look_for(60)
+    watched.run_for(60)
     assert watched.engine.calls == []
     assert STANDBY in watched.engine.containers
 
 
 def test_what_lives_is_never_touched(watched: Watched) -> None:
-    watched.look_for(60)
+    watched.run_for(60)
     assert watched.engine.calls == []
     assert watched.engine.asked == 0
 
@@ -126,7 +131,7 @@ def revival_times(watched: Watched, seconds: int) -> list[float]:
     began_s, times = watched.now_s, []
     for _ in range(seconds):
         before = len(watched.revived)
-        watched.look_for(1)
+        watched.run_for(1)
         if len(watched.revived) > before:
             times.append(watched.now_s - 1.0 - began_s)
             watched.engine.end(Part.CHAOS, KILLED)
@@ -145,10 +150,10 @@ def test_what_lived_for_a_while_is_forgiven(watched: Watched) -> None:
     watched.engine.end(Part.CHAOS, KILLED)
     revival_times(watched, 12)
     watched.engine.start(watched.engine.inspect(Part.CHAOS))
-    watched.look_for(STEADY_S)
+    watched.run_for(STEADY_S)
     watched.engine.end(Part.CHAOS, KILLED)
     before = len(watched.revived)
-    watched.look_for(2)
+    watched.run_for(2)
     assert len(watched.revived) == before + 1
 
 
@@ -158,11 +163,11 @@ def test_a_start_that_fails_is_tried_again_ever_later(
     watched.engine.end(Part.CHAOS, KILLED)
     watched.engine.broken["start"] = EngineFailed("address in use")
     with caplog.at_level(logging.WARNING, "orchestrator"):
-        watched.look_for(20)
+        watched.run_for(20)
     assert len([m for m in caplog.messages if "chaos: address in use" in m]) == 5  # 1 3 7 15
     watched.engine.now(Part.CHAOS, exit_code=128)  # what a failed start may leave behind
     del watched.engine.broken["start"]
-    watched.look_for(20)
+    watched.run_for(20)
     assert watched.revived == [Part.CHAOS]
 
 
@@ -170,7 +175,7 @@ def test_one_that_fails_does_not_keep_others_dead(watched: Watched) -> None:
     watched.engine.end(DB, KILLED)
     watched.engine.end(Part.PROMETHEUS, KILLED)
     watched.engine.broken["give_cpu"] = EngineFailed("no cgroup")
-    watched.look_for(REPLICA_GRACE_S + 5)
+    watched.run_for(REPLICA_GRACE_S + 5)
     assert watched.revived == [Part.PROMETHEUS]
 
 
@@ -178,9 +183,9 @@ def test_one_that_fails_does_not_keep_others_dead(watched: Watched) -> None:
 def test_an_engine_that_is_away_is_asked_again(watched: Watched, error: EngineFailed) -> None:
     watched.engine.end(Part.CHAOS, KILLED)
     watched.engine.broken["listed"] = error
-    watched.look_for(5)
+    watched.run_for(5)
     del watched.engine.broken["listed"]
-    watched.look_for(2)
+    watched.run_for(2)
     assert watched.revived == [Part.CHAOS]
 
 
@@ -191,14 +196,14 @@ async def test_it_goes_on_whatever_happens_until_it_is_cancelled(
     engine = PaperEngine.of(Part)
     engine.broken["listed"] = KeyError("State")  # type: ignore[assignment]
     looked = asyncio.Event()
-    keeper = Keeper(engine, lambda _: looked.set(), look_every_s=0.01)
-    keeping = asyncio.create_task(keeper.run())
+    controller = RestartController(engine, lambda _: looked.set(), check_every_s=0.01)
+    controlling = asyncio.create_task(controller.run())
     async with asyncio.timeout(10):
         while not caplog.records:
             await asyncio.sleep(0)
         engine.end(Part.CHAOS, KILLED)
         engine.broken.clear()
         await looked.wait()
-    keeping.cancel()
+    controlling.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await keeping
+        await controlling

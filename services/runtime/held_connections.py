@@ -1,6 +1,6 @@
-"""Database connections kept from everybody else: own checkouts, or cursors left open at a callee.
+"""Database connections that a leak keeps: own checkouts, or cursors left open at a callee.
 
-Each hold is a task that ends when it is released, or by itself when the other side dies.
+Each is a task that ends when it is released, or by itself when the database dies.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ Opened = asyncio.Future[None]
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
-    """One connection: held from when `opened` is done until `task` is."""
+class HeldConnection:
+    """One connection, held from when `opened` is done until `task` is."""
 
     task: asyncio.Task[None]
     opened: Opened
@@ -32,54 +32,54 @@ class Hold:
         return self.opened.done() and not self.task.done()
 
 
-class Holds:
-    """Converges on the wanted number of held connections; the data loop owns it."""
+class HeldConnections:
+    """Converges on the desired number of held connections; belongs to the data loop."""
 
     def __init__(self, replica: str, routing: Routing) -> None:
         self.pool: Pool | None = None
         self._replica = replica
         self._routing = routing
-        self._holds: dict[str, list[Hold]] = {}
+        self._held: dict[str, list[HeldConnection]] = {}
         self._client = httpx.AsyncClient(timeout=None, trust_env=False, verify=False)
 
-    async def hold(self, wanted: Mapping[str, int]) -> None:
-        """Opens what is missing and releases what is too much.
+    async def converge(self, desired: Mapping[str, int]) -> None:
+        """Opens and releases connections until there are `desired`, by database replica.
 
-        Returns within OPENING_TIMEOUT_S; what is not open by then goes on trying, as a leak would.
+        Returns within OPENING_TIMEOUT_S; those not open by then keep waiting, as a leak would.
         """
-        for replica in {*self._holds, *wanted}:
-            self._converge(replica, wanted.get(replica, 0))
-        opening = [hold.opened for holds in self._holds.values() for hold in holds]
+        for replica in {*self._held, *desired}:
+            self._set_count(replica, desired.get(replica, 0))
+        opening = [one.opened for held in self._held.values() for one in held]
         if opening:
             await asyncio.wait(opening, timeout=OPENING_TIMEOUT_S)
 
     def open(self, replicas: Iterable[str]) -> dict[str, int]:
-        """How many are open now, per replica. Any thread may ask."""
-        return {r: sum(hold.is_open for hold in self._holds.get(r, ())) for r in replicas}
+        """How many are open now, per replica. Thread-safe."""
+        return {r: sum(one.is_open for one in self._held.get(r, ())) for r in replicas}
 
     @property
     def idle(self) -> bool:
-        return not any(self._holds.values())
+        return not any(self._held.values())
 
     async def aclose(self) -> None:
         """Releases everything."""
-        released = [hold.task for holds in self._holds.values() for hold in holds]
-        await self.hold({})
+        released = [one.task for held in self._held.values() for one in held]
+        await self.converge({})
         await asyncio.gather(*released, return_exceptions=True)
         await self._client.aclose()
 
-    def _converge(self, replica: str, wanted: int) -> None:
-        alive = [hold for hold in self._holds.get(replica, ()) if not hold.task.done()]
-        for surplus in alive[wanted:]:
+    def _set_count(self, replica: str, desired: int) -> None:
+        alive = [one for one in self._held.get(replica, ()) if not one.task.done()]
+        for surplus in alive[desired:]:
             surplus.task.cancel()
-        missing = max(0, wanted - len(alive))
-        self._holds[replica] = alive[:wanted] + [self._open(replica) for _ in range(missing)]
+        missing = max(0, desired - len(alive))
+        self._held[replica] = alive[:desired] + [self._open(replica) for _ in range(missing)]
 
-    def _open(self, replica: str) -> Hold:
+    def _open(self, replica: str) -> HeldConnection:
         opened: Opened = asyncio.get_running_loop().create_future()
         task = asyncio.create_task(self._keep(replica, opened))
         task.add_done_callback(lambda _: _settle(opened))
-        return Hold(task, opened)
+        return HeldConnection(task, opened)
 
     async def _keep(self, replica: str, opened: Opened) -> None:
         with contextlib.suppress(PoolExhausted, httpx.HTTPError):

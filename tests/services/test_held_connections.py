@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.runtime.app import Runtime
-from services.runtime.holds import OPENING_TIMEOUT_S
+from services.runtime.held_connections import OPENING_TIMEOUT_S
 from sre_autopilot.world.topology import POOL_SIZE, Service
 from tests.services.conftest import MakeRuntime
 from tests.services.databases import Database, serving
@@ -38,35 +38,35 @@ def holder(request: pytest.FixtureRequest, database: Database, caller: Runtime) 
 
 async def test_as_many_as_wanted_are_held(holder: Runtime, database: Database) -> None:
     for wanted in (1, 7, POOL_SIZE, 3):
-        await holder.holds.hold({REPLICA: wanted})
-        assert holder.holds.open([REPLICA]) == {REPLICA: wanted}
+        await holder.held_connections.converge({REPLICA: wanted})
+        assert holder.held_connections.open([REPLICA]) == {REPLICA: wanted}
         await eventually(lambda wanted=wanted: database.pool.checked_out() == wanted)  # type: ignore[misc]
-    await holder.holds.hold({})
-    assert holder.holds.idle
+    await holder.held_connections.converge({})
+    assert holder.held_connections.idle
     await eventually(lambda: database.pool.checked_out() == 0)
 
 
 async def test_asking_again_opens_no_more(holder: Runtime, database: Database) -> None:
     for _ in range(3):
-        await holder.holds.hold({REPLICA: 4})
+        await holder.held_connections.converge({REPLICA: 4})
     assert database.pool.checked_out() == 4
 
 
 async def test_what_cannot_be_opened_is_not_counted(holder: Runtime, database: Database) -> None:
     loop = asyncio.get_running_loop()
     started = loop.time()
-    await holder.holds.hold({REPLICA: POOL_SIZE + 2})
+    await holder.held_connections.converge({REPLICA: POOL_SIZE + 2})
     assert loop.time() - started < OPENING_TIMEOUT_S + 0.2
-    assert holder.holds.open([REPLICA]) == {REPLICA: POOL_SIZE}
+    assert holder.held_connections.open([REPLICA]) == {REPLICA: POOL_SIZE}
 
 
 async def test_a_hold_goes_on_trying_until_there_is_room(
     holder: Runtime, database: Database
 ) -> None:
     async with database.pool.connection():
-        await holder.holds.hold({REPLICA: POOL_SIZE})
-        assert holder.holds.open([REPLICA]) == {REPLICA: POOL_SIZE - 1}
-    await eventually(lambda: holder.holds.open([REPLICA]) == {REPLICA: POOL_SIZE})
+        await holder.held_connections.converge({REPLICA: POOL_SIZE})
+        assert holder.held_connections.open([REPLICA]) == {REPLICA: POOL_SIZE - 1}
+    await eventually(lambda: holder.held_connections.open([REPLICA]) == {REPLICA: POOL_SIZE})
 
 
 async def test_a_restarted_database_is_filled_again(
@@ -75,12 +75,12 @@ async def test_a_restarted_database_is_filled_again(
     first = make_runtime(OTHER)
     async with serving(first) as database:
         route(caller, "http://127.0.0.1:1", database.address, to=Service.USER_DB)
-        await caller.holds.hold({OTHER: 5})
-        assert caller.holds.open([OTHER]) == {OTHER: 5}
-    await eventually(lambda: caller.holds.open([OTHER]) == {OTHER: 0})
+        await caller.held_connections.converge({OTHER: 5})
+        assert caller.held_connections.open([OTHER]) == {OTHER: 5}
+    await eventually(lambda: caller.held_connections.open([OTHER]) == {OTHER: 0})
     async with serving(make_runtime(OTHER)) as database:
         route(caller, "http://127.0.0.1:1", database.address, to=Service.USER_DB)
-        await caller.holds.hold({OTHER: 5})
+        await caller.held_connections.converge({OTHER: 5})
         assert database.pool.checked_out() == 5
 
 
@@ -90,8 +90,8 @@ async def test_a_callee_that_is_not_there_holds_nothing(
 ) -> None:
     caller = make_runtime(f"{Service.AUTH_SERVICE}-0")
     route(caller, *([address] if address else []), to=Service.USER_DB)
-    await caller.holds.hold({REPLICA: 3})
-    assert caller.holds.open([REPLICA]) == {REPLICA: 0}
+    await caller.held_connections.converge({REPLICA: 3})
+    assert caller.held_connections.open([REPLICA]) == {REPLICA: 0}
 
 
 async def test_a_silent_callee_takes_no_more_than_its_time(make_runtime: MakeRuntime) -> None:
@@ -100,20 +100,20 @@ async def test_a_silent_callee_takes_no_more_than_its_time(make_runtime: MakeRun
     async with Callee(None).listening() as callee:
         route(caller, callee.address, to=Service.USER_DB)
         started = loop.time()
-        await caller.holds.hold({REPLICA: 3})
+        await caller.held_connections.converge({REPLICA: 3})
         assert OPENING_TIMEOUT_S - 0.01 < loop.time() - started < OPENING_TIMEOUT_S + 0.2
-        assert caller.holds.open([REPLICA]) == {REPLICA: 0}
-        await caller.holds.hold({})
+        assert caller.held_connections.open([REPLICA]) == {REPLICA: 0}
+        await caller.held_connections.converge({})
 
 
 async def test_a_process_without_a_pool_holds_nothing_of_its_own(
     make_runtime: MakeRuntime,
 ) -> None:
     caller = make_runtime(REPLICA)
-    await caller.holds.hold({REPLICA: 3})
-    assert caller.holds.open([REPLICA]) == {REPLICA: 0}
+    await caller.held_connections.converge({REPLICA: 3})
+    assert caller.held_connections.open([REPLICA]) == {REPLICA: 0}
 
 
 async def test_cursors_left_open_are_no_calls(caller: Runtime) -> None:
-    await caller.holds.hold({REPLICA: 2})
+    await caller.held_connections.converge({REPLICA: 2})
     assert not next(iter(caller.metrics.called.collect())).samples
