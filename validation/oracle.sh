@@ -8,6 +8,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-"${PYTHON:-python}" -m sre_autopilot.evaluation.run --policies oracle --tiers "$tier" \
+"${PYTHON:-python}" -m sre_autopilot.cli evaluate --policies oracle --tiers "$tier" \
     --first-seed "$seed" --seeds 1 --meshes 1 --out "$folder/result.jsonl" >&2
 cat "$folder/result.jsonl"

@@ -18,7 +18,7 @@ class CommandEntry(NamedTuple):
 
 COMMANDS: Mapping[str, CommandEntry] = {
     "demo": CommandEntry("sre_autopilot.cli.demo:command", "Watch a policy play three incidents."),
-    "evaluate": CommandEntry("sre_autopilot.evaluation.run:main", "Score policies over seeds."),
+    "evaluate": CommandEntry("sre_autopilot.cli.evaluate:command", "Score policies over seeds."),
     "bench": CommandEntry("benchmarks.command:main", "Measure the speed of a backend."),
     "dev": CommandEntry("sre_autopilot.cli.app:dev_app", "Commands for work on the project."),
 }

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -128,6 +128,18 @@ class Cell:
             f"{recovered}/{len(self.results)}",
             f"{100 * sla_met:.1f}",
         )
+
+    def as_json(self) -> dict[str, Any]:
+        """The numbers of `row` as plain values."""
+        scores = Estimate.of([result.score for result in self.results])
+        return {
+            "tier": self.tier,
+            "policy": self.policy,
+            "episodes": len(self.results),
+            **scores._asdict(),
+            "recovered": sum(result.recovered_at is not None for result in self.results),
+            "sla_met_ratio": float(np.mean([result.sla_met_ratio for result in self.results])),
+        }
 
 
 def cells(results: Iterable[Result]) -> list[Cell]:

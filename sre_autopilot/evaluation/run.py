@@ -1,35 +1,28 @@
 """Policies x tiers x seeds on one backend: resumable, side by side, with intervals.
 
-`python -m sre_autopilot.evaluation.run --help` tells the rest. Results are JSON lines, one an
-episode; an episode that is in the file is not played again.
-Results of two world versions never mix.
+Results are JSON lines, one an episode; an episode that is in the file is not played again.
+Results of two world versions never mix. The command line is `sre-autopilot evaluate`.
 """
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
-import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from chaos.tiers import DrawFaults, draw_faults, drawing
-from orchestrator.backends import make_backend
+from chaos.tiers import DrawFaults, draw_faults
 from orchestrator.backends.base import Backend
 from orchestrator.environment import Environment
-from orchestrator.settings import Settings
-from orchestrator.validation import parse_tier
-from sre_autopilot.errors import SREError
 from sre_autopilot.evaluation.progress import progress_bar
-from sre_autopilot.evaluation.results import COLUMNS, Result, cells, read_results
+from sre_autopilot.evaluation.results import COLUMNS, Result, cells
 from sre_autopilot.policies import load_policy
 from sre_autopilot.policies.play import play
-from sre_autopilot.world.vocabulary import DEFAULT_TIERS, SEED_SPLITS, WORLD_VERSION, Tier
+from sre_autopilot.world.vocabulary import SEED_SPLITS, WORLD_VERSION, Tier
 
 DEFAULT_POLICIES = ("oracle", "runbook", "heuristic", "random")
 TEST_SEEDS_FROM = SEED_SPLITS["test"].start
@@ -95,52 +88,13 @@ def run(jobs: Sequence[Job], meshes: Meshes, width: int) -> Iterator[tuple[Job, 
 
 
 def table(results: Sequence[Result]) -> Table:
-    """Mean score, interval and share of recoveries by policy and tier."""
-    out = Table(title=f"scores, world version {WORLD_VERSION}")
+    """Mean score, interval and share of recoveries by policy and tier; fits in 80 columns."""
+    out = Table(title=f"scores, world version {WORLD_VERSION}", box=box.SIMPLE_HEAD)
     for column in COLUMNS:
         out.add_column(column)
     for cell in cells(results):
         out.add_row(*cell.row())
     return out
-
-
-def main(
-    *,
-    policies: Annotated[str, typer.Option(help="comma-separated, or module:Class")] = ",".join(
-        DEFAULT_POLICIES
-    ),
-    tiers: Annotated[str, typer.Option(help="comma-separated")] = ",".join(DEFAULT_TIERS),
-    seeds: Annotated[int, typer.Option(min=1, help="seeds a tier")] = 10,
-    first_seed: Annotated[int, typer.Option(help="the first seed")] = TEST_SEEDS_FROM,
-    meshes: Annotated[int, typer.Option(min=1, help="meshes side by side")] = 2,
-    out: Annotated[Path, typer.Option(help="results, JSON lines")] = Path("runs/evaluate.jsonl"),
-) -> None:
-    """Plays every policy on every tier and seed that OUT does not hold yet, and prints a table."""
-    try:
-        settings = Settings.from_env(os.environ)
-        backend, draw = make_backend(settings), drawing(settings.fault)
-        names = [name for name in policies.split(",") if load_policy(name)]
-        jobs = [
-            Job(name, tier, first_seed + index)
-            for index in range(seeds)
-            for tier in map(parse_tier, tiers.split(","))
-            for name in names
-        ]
-    except (SREError, ValueError) as error:
-        raise typer.BadParameter(str(error)) from error
-    if settings.fault is not None:
-        out = out.with_stem(f"{out.stem}-{settings.fault.replace(':', '-')}")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    wanting = missing(jobs, read_results(out, settings.backend))
-    failed = play_all(wanting, Meshes(backend, out.parent / "episodes", draw), out, width=meshes)
-    wanted = set(jobs)
-    results = [
-        r for r in read_results(out, settings.backend) if Job(r.policy, r.tier, r.seed) in wanted
-    ]
-    Console().print(table(results))
-    if failed:
-        console.print(f"{failed} episodes failed; run the same command to play them again")
-        raise typer.Exit(1)
 
 
 def play_all(jobs: Sequence[Job], meshes: Meshes, out: Path, *, width: int) -> int:
@@ -161,7 +115,3 @@ def play_all(jobs: Sequence[Job], meshes: Meshes, out: Path, *, width: int) -> i
         finally:
             meshes.close()
     return failed
-
-
-if __name__ == "__main__":
-    typer.run(main)

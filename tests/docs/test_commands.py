@@ -109,7 +109,7 @@ def test_the_two_commands_are_shown_first() -> None:
     ],
 )
 def test_arguments_that_do_not_exist_are_found(arguments: list[str], works: bool) -> None:
-    told = help_of("-m", "sre_autopilot.evaluation.run")
+    told = help_of("-m", "sre_autopilot.cli", "evaluate")
     if works:
         check_arguments(told, arguments)
     else:

@@ -26,7 +26,7 @@ def recorded(game: Game) -> EpisodeRecord:
     game.end()
     inside = ("exec", "-T", Part.ORCHESTRATOR)
     game.up.compose(
-        *inside, "python", "-m", "sre_autopilot.evaluation.run", "--policies=oracle", "--seeds=1",
+        *inside, "python", "-m", "sre_autopilot.cli", "evaluate", "--policies=oracle", "--seeds=1",
         f"--tiers={Tier.EASY}", f"--first-seed={EASY_SEED}", f"--out={FOLDER}/out.jsonl",
     )  # fmt: skip
     lines = game.up.compose(*inside, "sh", "-c", f"cat {FOLDER}/episodes/*; rm -r {FOLDER}")

@@ -1,0 +1,104 @@
+"""`sre-autopilot evaluate`: policies x tiers x seeds on one backend, resumable, with intervals."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chaos.tiers import drawing
+from orchestrator.backends import make_backend
+from orchestrator.settings import Settings
+from orchestrator.validation import parse_tier
+from sre_autopilot.cli.errors import FAILED, bad_input, on_interrupt
+from sre_autopilot.cli.options import BackendOption, JsonOption, read_settings
+from sre_autopilot.cli.output import messages_console, print_json, results_console
+from sre_autopilot.evaluation.results import Result, cells, read_results
+from sre_autopilot.evaluation.run import (
+    DEFAULT_POLICIES,
+    TEST_SEEDS_FROM,
+    Job,
+    Meshes,
+    missing,
+    play_all,
+    table,
+)
+from sre_autopilot.policies import load_policy
+from sre_autopilot.world.vocabulary import DEFAULT_TIERS, WORLD_VERSION
+
+
+def command(
+    *,
+    policies: Annotated[str, typer.Option(help="Comma-separated: names or module:Class.")] = (
+        ",".join(DEFAULT_POLICIES)
+    ),
+    tiers: Annotated[str, typer.Option(help="Comma-separated.")] = ",".join(DEFAULT_TIERS),
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds a tier.")] = 10,
+    first_seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = TEST_SEEDS_FROM,
+    meshes: Annotated[int, typer.Option(min=1, help="Meshes played on side by side.")] = 2,
+    out: Annotated[Path, typer.Option(help="Results, JSON lines.")] = Path("runs/evaluate.jsonl"),
+    backend: BackendOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score policies over seeds: mean, 95 % interval, recoveries.
+
+    Episodes whose results OUT holds are not played again, so that an interrupted evaluation goes on
+    where it ended. Records of the episodes go to the folder `episodes` beside OUT.
+
+    Example:
+      sre-autopilot evaluate --backend simulator --seeds 100
+      sre-autopilot evaluate --policies oracle,my_module:MyPolicy --tiers hard
+    """
+    settings = read_settings(backend=backend)
+    with bad_input():
+        jobs = _jobs(policies, tiers, range(first_seed, first_seed + seeds))
+        out = _own_file(out, settings.fault)
+        known = read_results(out, settings.backend)
+        out.parent.mkdir(parents=True, exist_ok=True)
+    players = Meshes(make_backend(settings), out.parent / "episodes", drawing(settings.fault))
+    todo = missing(jobs, known)
+    with on_interrupt(lambda: _progress_text(jobs, out, settings)):
+        failed = play_all(todo, players, out, width=meshes)
+    results = _of(jobs, read_results(out, settings.backend))
+    if as_json:
+        print_json({"out": str(out), "failed": failed, **_as_json(results)})
+    else:
+        results_console().print(table(results))
+    if failed:
+        messages_console().print(
+            f"{failed} episodes failed; run the same command to play them again"
+        )
+        raise typer.Exit(FAILED)
+
+
+def _jobs(policies: str, tiers: str, seeds: range) -> list[Job]:
+    """Every policy on every tier and seed, the seeds outermost. Raises UnknownName."""
+    names = [name for name in policies.split(",") if load_policy(name)]
+    on = [parse_tier(tier) for tier in tiers.split(",")]
+    return [Job(name, tier, seed) for seed in seeds for tier in on for name in names]
+
+
+def _own_file(out: Path, fault: str | None) -> Path:
+    """The results of a fault that replaces the tiers' own never mix with the others'."""
+    return out if fault is None else out.with_stem(f"{out.stem}-{fault.replace(':', '-')}")
+
+
+def _of(jobs: Sequence[Job], results: Sequence[Result]) -> list[Result]:
+    asked = set(jobs)
+    return [r for r in results if Job(r.policy, r.tier, r.seed) in asked]
+
+
+def _progress_text(jobs: Sequence[Job], out: Path, settings: Settings) -> str:
+    played = len(jobs) - len(missing(jobs, read_results(out, settings.backend)))
+    return (
+        f"interrupted: {played} of {len(jobs)} episodes are in {out}; "
+        "run the same command to play the rest"
+    )
+
+
+def _as_json(results: Sequence[Result]) -> dict[str, Any]:
+    return {
+        "world_version": WORLD_VERSION,
+        "cells": [cell.as_json() for cell in cells(results)],
+        "results": [result.model_dump(mode="json") for result in results],
+    }

@@ -1,0 +1,100 @@
+"""`evaluate` plays what OUT lacks, prints means with intervals, and says how to go on."""
+
+import json
+
+import pytest
+
+from sre_autopilot.cli import evaluate
+from sre_autopilot.evaluation.results import read_results
+from sre_autopilot.world.vocabulary import ActionName, FaultKind, Tier
+from tests.sre_autopilot.cli.terminal import invoke, is_narrow
+
+SMALL = ("--policies", f"{ActionName.WAIT},oracle", "--tiers", Tier.EASY, "--seeds", 2)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    return tmp_path_factory.mktemp("evaluate") / "results.jsonl"
+
+
+@pytest.fixture(scope="module")
+def first(out):
+    return invoke("evaluate", *SMALL, "--out", out)
+
+
+def test_every_policy_has_a_row_in_80_columns(first):
+    assert first.exit_code == 0, first.output
+    assert is_narrow(first.stdout)
+    rows = [line.split()[:3] for line in first.stdout.splitlines() if line.strip()]
+    assert [Tier.EASY, "oracle", "2"] in rows and [Tier.EASY, ActionName.WAIT, "2"] in rows
+
+
+def test_results_and_records_are_kept(first, out):
+    assert len(read_results(out)) == 4
+    assert len(list((out.parent / "episodes").glob("*.jsonl"))) == 4
+
+
+def test_json_holds_the_cells_and_plays_nothing_again(first, out):
+    before = out.read_text()
+    result = invoke("evaluate", *SMALL, "--out", out, "--json")
+    printed = json.loads(result.stdout)
+    assert out.read_text() == before
+    assert [cell["policy"] for cell in printed["cells"]] == ["oracle", ActionName.WAIT]
+    best, _ = printed["cells"]
+    assert best["low"] <= best["mean"] <= best["high"]
+    assert len(printed["results"]) == 4 and printed["failed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "listed"),
+    [
+        ("--policies", "genius", "runbook"),
+        ("--tiers", "impossible", "medium"),
+        ("--backend", "moon", "process"),
+        ("--seeds", "0", "1"),
+    ],
+)
+def test_bad_options_list_the_valid_values_and_play_nothing(option, value, listed, tmp_path):
+    out = tmp_path / "results.jsonl"
+    result = invoke("evaluate", option, value, "--out", out)
+    assert result.exit_code == 2
+    assert listed in result.stderr and result.stdout == ""
+    assert not out.exists()
+
+
+def test_a_file_that_holds_no_results_is_named(tmp_path):
+    out = tmp_path / "results.jsonl"
+    out.write_text("not a result\n")
+    result = invoke("evaluate", *SMALL, "--out", out)
+    assert result.exit_code == 2
+    assert f"{out}, line 1" in result.stderr
+
+
+def test_an_interrupt_says_what_is_kept_and_how_to_go_on(first, out, monkeypatch):
+    def interrupted(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluate, "play_all", interrupted)
+    more = [*SMALL[:-1], 5]
+    result = invoke("evaluate", *more, "--out", out)
+    assert result.exit_code == 130
+    assert f"4 of 10 episodes are in {out}" in result.stderr
+    assert "run the same command" in result.stderr
+
+
+def test_failed_episodes_end_with_status_1(monkeypatch, tmp_path):
+    monkeypatch.setattr(evaluate, "play_all", lambda *_arguments, **_options: 3)
+    result = invoke("evaluate", *SMALL, "--out", tmp_path / "results.jsonl")
+    assert result.exit_code == 1
+    assert "3 episodes failed; run the same command" in result.stderr
+
+
+def test_another_fault_has_results_of_its_own(tmp_path):
+    out = tmp_path / "results.jsonl"
+    one = ("--policies", ActionName.WAIT, "--tiers", Tier.HARD, "--seeds", 1, "--out", out)
+    result = invoke("evaluate", *one, SRE_FAULT=FaultKind.SINGLE_OOM)
+    assert result.exit_code == 0, result.output
+    assert not out.exists()
+    assert len((tmp_path / f"results-{FaultKind.SINGLE_OOM}.jsonl").read_text().splitlines()) == 1
+    (record,) = (tmp_path / "episodes").glob("*.jsonl")
+    assert f'"kind": "{FaultKind.SINGLE_OOM}"' in record.read_text()
