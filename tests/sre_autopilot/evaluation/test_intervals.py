@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from sre_autopilot.evaluation.intervals import Estimate, interval, paired_gap
+from sre_autopilot.world.draws import Stream
 
 WHOLE = st.integers(-50, 50).map(float)
 PAIRS = st.lists(st.tuples(WHOLE, WHOLE), min_size=1, max_size=12)
@@ -24,6 +26,14 @@ def test_interval_shrinks_with_more_episodes():
 
 def test_interval_of_equal_values_is_that_value():
     assert interval([0.7]) == interval([0.7] * 5) == (0.7, 0.7)
+
+
+@pytest.mark.parametrize("size", [2, 10, 200])
+def test_interval_equals_that_of_scipy(size):
+    sample = np.random.default_rng(size).random(size)
+    rng = np.random.default_rng(Stream.BOOTSTRAP)
+    reference = stats.bootstrap((sample,), np.mean, method="percentile", rng=rng)
+    assert interval(sample.tolist()) == tuple(reference.confidence_interval)
 
 
 def test_paired_gap_by_hand():
