@@ -6,6 +6,7 @@ from chaos.tiers import drawing
 from orchestrator.backends import make_backend
 from orchestrator.environment import Environment
 from orchestrator.settings import Settings
+from sre_autopilot.distribution import installation_command
 from sre_autopilot.errors import UnknownName
 
 
@@ -28,9 +29,16 @@ def make_env(backend: str = "simulator", **settings: Any) -> Environment:
         `step_seconds` (s) and `record_dir`. The environment's variables (SRE_...) are not read.
 
     Nothing is started before the first `reset`. Raises UnknownName for a backend, fault or setting
-    that does not exist, pydantic.ValidationError for a value out of range.
+    that does not exist, pydantic.ValidationError for a value out of range, ModuleNotFoundError
+    where the backend needs an extra that is not installed.
     """
     for name in settings.keys() - Settings.model_fields.keys():
         raise UnknownName("setting", name, tuple(Settings.model_fields))
     chosen = Settings.model_validate({"backend": backend, **settings})
-    return Environment(make_backend(chosen), drawing(chosen.fault), chosen.record_dir)
+    try:
+        factory = make_backend(chosen)
+    except ModuleNotFoundError as error:
+        if command := installation_command(error.name or ""):
+            error.add_note(f"the backend {backend!r} needs more than a base install: {command}")
+        raise
+    return Environment(factory, drawing(chosen.fault), chosen.record_dir)
