@@ -33,6 +33,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
         excerpts.story,
         excerpts.explained,
         excerpts.results,
+        excerpts.scores_by_tier,
         excerpts.on_containers,
     )
 }

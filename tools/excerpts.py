@@ -1,6 +1,7 @@
 """Excerpts of recorded episodes: the example's screen, story and score, and tables of results."""
 
 import io
+from collections import defaultdict
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -10,8 +11,18 @@ from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.backends.process.backend import ProcessBackend
 from sre_autopilot import grading
 from sre_autopilot.cli import screen as terminal
-from sre_autopilot.evaluation.results import COLUMNS, PAIRED_COLUMNS, cells, paired, read_results
+from sre_autopilot.evaluation.intervals import Estimate
+from sre_autopilot.evaluation.results import (
+    COLUMNS,
+    PAIRED_COLUMNS,
+    Cell,
+    cells,
+    paired,
+    read_results,
+)
 from sre_autopilot.models import SREAction, SREObservation
+from sre_autopilot.policies.scripts import SWEEPS
+from sre_autopilot.world.vocabulary import FAULTY_TIERS, Tier
 from tools.markdown import code, table
 
 ROOT = Path(__file__).parents[1]
@@ -56,6 +67,29 @@ def results() -> str:
     """Scores on the process backend, as they were played."""
     played = read_results(RESULTS, ProcessBackend.name)
     return table(" | ".join(COLUMNS), (cell.row() for cell in cells(played)))
+
+
+def scores_by_tier() -> str:
+    """Mean score and interval of each policy on each tier, as they were played on processes.
+
+    Policies that were not played on every tier, and sweeps over all services, are left out.
+    """
+    played = cells(read_results(RESULTS, ProcessBackend.name))
+    by_policy: dict[str, dict[Tier, Cell]] = defaultdict(dict)
+    for cell in played:
+        by_policy[cell.policy][cell.tier] = cell
+    sweeps = {policy.name for policy in SWEEPS}
+    rows = [
+        (f"`{policy}`", *(_score(by_tier[tier]) for tier in FAULTY_TIERS))
+        for policy, by_tier in by_policy.items()
+        if by_tier.keys() >= {*FAULTY_TIERS} and policy not in sweeps
+    ]
+    return table(" | ".join(("policy", *FAULTY_TIERS)), rows)
+
+
+def _score(cell: Cell) -> str:
+    estimate = Estimate.of([result.score for result in cell.results])
+    return f"{estimate.mean:.3f} ({estimate.interval})"
 
 
 def on_containers() -> str:

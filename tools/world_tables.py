@@ -38,11 +38,15 @@ FAULT_ROW = re.compile(r"(?m)^(\w[\w ]+?)  +(.+(?:\n  +.+)*)$")
 
 
 def graph() -> str:
-    """Who calls whom, as a picture."""
-    shown = [f"    {USERS}([{USERS}]) --> {ENTRY}"]
-    shown += [f"    {database}[({database})]" for database in DATABASES]
-    shown += [f"    {caller} --> {to}" for caller, callees in CALLS.items() for to in callees]
-    return code("\n".join(["graph LR", *shown]), "mermaid")
+    """The call graph as a mermaid picture; databases are drawn as cylinders."""
+    shape = {service: f"{service}[({service})]" for service in DATABASES}
+    lines = [f"    {USERS}([{USERS}]) --> {ENTRY}"]
+    lines += [
+        f"    {caller} --> {' & '.join(shape.get(callee, callee) for callee in callees)}"
+        for caller, callees in CALLS.items()
+        if callees
+    ]
+    return code("\n".join(["graph LR", *lines]), "mermaid")
 
 
 def services() -> str:
