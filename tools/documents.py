@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tools import excerpts, world_tables
+from tools import excerpts, project_tables, world_tables
 from tools.facts import fact
 
 ROOT = Path(__file__).parents[1]
@@ -27,8 +27,8 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
         world_tables.faults,
         world_tables.flaps,
         world_tables.score,
-        world_tables.settings,
         world_tables.numbers,
+        project_tables.settings,
         excerpts.screen,
         excerpts.story,
         excerpts.explained,

@@ -1,4 +1,4 @@
-"""Tables of the world, read from its vocabulary, its actions, faults and settings."""
+"""Tables of the world, read from its vocabulary, its actions and its faults."""
 
 import ast
 import inspect
@@ -11,7 +11,6 @@ from chaos.faults import FAULTS, load_fault
 from chaos.tiers import draw_faults
 from orchestrator import noise, reward
 from orchestrator.actions import ACTIONS, Action, Situation
-from orchestrator.settings import PREFIX, Settings
 from sre_autopilot import grading
 from sre_autopilot.world import shapes, sla, topology, vocabulary
 from sre_autopilot.world.deployment import initial_deployment
@@ -138,12 +137,6 @@ def score() -> str:
     """The formula, from the grader's constants."""
     terms = " + ".join(f"{weight:.2f} {term}" for term, weight in grading.WEIGHTS.items())
     return code(f"score = {grading.LOWEST:g} + {grading.SPAN:g} * ({terms})")
-
-
-def settings() -> str:
-    fields = Settings.model_fields.items()
-    rows = ((f"`{PREFIX}{n.upper()}`", f.default or "-", f.description) for n, f in fields)
-    return table("variable | default | meaning", rows)
 
 
 def numbers() -> str:
