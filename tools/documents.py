@@ -28,6 +28,8 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
         world_tables.flaps,
         world_tables.score,
         world_tables.numbers,
+        project_tables.commands,
+        project_tables.dev_commands,
         project_tables.settings,
         excerpts.screen,
         excerpts.story,

@@ -13,6 +13,8 @@ SERVER = "server"
 """The mark of a block that is run against a server: test_quick_starts does."""
 FENCE = re.compile(r"(?ms)^(?:<!-- (runnable|server|file: \S+) -->\n)?```(\w*)\n(.*?)^```$")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+COMMAND = re.compile(r"(?:[A-Z_]+=\S+ )?(?:make|python|sre-autopilot) [\w-]")
+"""A command in prose, variables in front of it included."""
 QUOTED = re.compile(r"`([^`\n]+)`")
 
 
@@ -82,9 +84,9 @@ def document(name: str) -> Document:
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
-    """Document and words of each command in a bash block, and of each `make ...` in prose."""
+    """Document and words of each command in a bash block, and of those in prose."""
     for doc in documents():
         blocks = [f for f in doc.fences if f.language == "bash" and f.mark != SERVER]
         shown = [line for f in blocks for line in f.body.splitlines()]
-        shown += [text for text in sorted(doc.quoted) if re.match(r"(make|python) [\w-]", text)]
+        shown += [text for text in sorted(doc.quoted) if COMMAND.match(text)]
         yield from ((doc.name, shlex.split(line, comments=True)) for line in shown)

@@ -1,117 +1,94 @@
 """Every command that the documents show can be run as it stands."""
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 import tomllib
-from functools import cache
 from itertools import takewhile
 
 import pytest
 
 from orchestrator.settings import PREFIX, Settings
-from orchestrator.validation import parse_tier
 from services.process import COLLECTOR_VARIABLE
-from sre_autopilot.policies import POLICY_NAMES
+from sre_autopilot import grading
 from tests.architecture.source import ROOT
+from tests.docs import command_lines
 from tests.docs.documents import commands
-from tests.docs.makefile import RECIPES, module_behind, runs_today
+from tests.docs.makefile import RECIPES
 from tests.docs.test_quick_starts import SERVER_COMMANDS
 
-KNOWN_VARIABLES = {PREFIX + name.upper() for name in Settings.model_fields} | {
+VARIABLES = {PREFIX + name.upper() for name in Settings.model_fields} | {
     "API_BASE_URL",
     "MODEL_NAME",
     "HF_TOKEN",
     COLLECTOR_VARIABLE,
 }
+MAKE_VARIABLES = {"ARGS", "PYTHON", "PIP_INDEX_URL"}
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 SHOWN = [pytest.param(name, words, id=f"{name}: {shlex.join(words)}") for name, words in commands()]
 
 
-def run(*command: str) -> str:
-    environ = {**os.environ, "COLUMNS": "200", "TERM": "dumb"}
-    done = subprocess.run(
-        command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@cache
-def help_of(*program: str) -> str:
-    return run(sys.executable, *program, "--help")
-
-
-def check_arguments(told: str, arguments: list[str]) -> None:
-    """Options are in the help text; policies and tiers exist."""
-    for argument, value in zip(arguments, [*arguments[1:], ""], strict=False):
-        if argument.startswith("--"):
-            assert re.search(rf"{argument}\b", told), argument
-        if argument.startswith("--polic"):
-            assert {p for p in value.split(",") if ":" not in p} <= {*POLICY_NAMES}
-        if argument == "--tiers":
-            assert all(map(parse_tier, value.split(",")))
-
-
-def check_make(target: str, *variables: str) -> None:
-    assert target in RECIPES and runs_today(target)
-    run("make", "-n", target)
-    given = dict(variable.split("=", 1) for variable in variables)
-    assert given.keys() <= {"ARGS", "PYTHON", "PIP_INDEX_URL"}
-    module = module_behind(target)
-    if module and "ARGS" in given and module.startswith("orchestrator."):
-        check_arguments(help_of("-m", module), shlex.split(given["ARGS"]))
-
-
-def check_python(*arguments: str) -> None:
-    program = arguments[:2] if arguments[0] == "-m" else arguments[:1]
-    check_arguments(help_of(*program), list(arguments[len(program) :]))
+def check_make(target: str, *assignments: str) -> None:
+    assert target in RECIPES
+    values = dict(assignment.split("=", 1) for assignment in assignments)
+    assert values.keys() <= MAKE_VARIABLES
+    arguments = command_lines.of_target(target, values.get("ARGS", ""))
+    if arguments is not None:
+        command_lines.parse(command_lines.NAME, arguments)
 
 
 @pytest.mark.parametrize(("name", "words"), SHOWN)
-def test_a_command_works(name: str, words: list[str]) -> None:
-    given = [*takewhile(re.compile(r"[A-Z_]+=").match, words)]
-    assert {variable.split("=")[0] for variable in given} <= KNOWN_VARIABLES
-    match words[len(given) :]:
+def test_a_command_can_be_run(name: str, words: list[str], monkeypatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assignments = [*takewhile(re.compile(r"[A-Z_]+=").match, words)]
+    assert {assignment.split("=")[0] for assignment in assignments} <= VARIABLES
+    match words[len(assignments) :]:
         case ["make", target, *variables]:
             check_make(target, *variables)
-        case ["python", "grader.py", path, *_] if path != "FILE":
-            run(sys.executable, *words[1:])
-        case ["python", *arguments]:
-            check_python(*arguments)
-        case ["pip", "install", extra]:
-            assert extra.removeprefix(".[").removesuffix("]") in EXTRAS
+        case ["sre-autopilot", *arguments]:
+            command_lines.parse(command_lines.NAME, arguments)
+        case ["python", "grader.py", file, *options]:
+            assert file == "FILE" or grading.main([file, *options]) == 0
+        case ["python", program, *arguments]:
+            command_lines.parse(program, arguments)
+        case ["pip", "install", package]:
+            assert package.removeprefix(".").strip("[]") in {"", *EXTRAS}
         case ["uvicorn", *_]:
             assert words in [shlex.split(line) for line in SERVER_COMMANDS]
-        case ["docker", *_] if name == "README.md":
-            pass  # tests/live/test_readme.py runs it
-        case ["docker", "compose", "up", "--detach"]:
-            pass  # tests/live/test_stack_spans.py runs it, with that variable
+        case ["source", script]:
+            assert script == ".venv/bin/activate"
+        case ["docker", *arguments]:
+            # tests/live: test_readme.py runs the README's, test_stack_spans.py the other one.
+            assert name == "README.md" or arguments == ["compose", "up", "--detach"]
         case _:
             pytest.fail("a command that this test does not know")
 
 
-def test_the_two_commands_are_shown_first() -> None:
+def test_demo_and_test_are_shown_first() -> None:
     readme = [words for name, words in commands() if name == "README.md"]
     assert readme[:2] == [["make", "demo"], ["make", "test"]]
+
+
+def test_every_extra_is_in_the_quickstart() -> None:
+    text = (ROOT / "docs" / "quickstart.md").read_text()
+    assert [name for name in EXTRAS if f"| `{name}` |" not in text] == []
 
 
 @pytest.mark.parametrize(
     ("arguments", "works"),
     [
-        (["--seeds", "5", "--tiers", "easy,hard"], True),
-        (["--policies", "runbook,mine:Policy"], True),
-        (["--policies", "genius"], False),
-        (["--tiers", "impossible"], False),
-        (["--faults", "5"], False),
+        ("--seeds 5 --tiers easy,hard", True),
+        ("--policies runbook,mine:Policy", True),
+        ("--policies genius", False),
+        ("--tiers impossible", False),
+        ("--faults 5", False),
+        ("--seeds many", False),
+        ("surplus", False),
     ],
 )
-def test_arguments_that_do_not_exist_are_found(arguments: list[str], works: bool) -> None:
-    told = help_of("-m", "sre_autopilot.cli", "evaluate")
+def test_arguments_that_do_not_exist_are_found(arguments: str, works: bool) -> None:
+    line = ["evaluate", *shlex.split(arguments)]
     if works:
-        check_arguments(told, arguments)
+        command_lines.parse(command_lines.NAME, line)
     else:
         with pytest.raises((AssertionError, ValueError)):
-            check_arguments(told, arguments)
+            command_lines.parse(command_lines.NAME, line)

@@ -4,20 +4,26 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.architecture.source import ROOT
-from tests.docs.documents import Document, document, documents
+from tests.docs.documents import Document, documents
 
 RUNNABLE = "runnable"
-README = "README.md"
+PRINTED = {
+    "README.md": r"\(64, 41\) \(64, 5, 7\)",
+    "docs/quickstart.md": r"(?m)^score 0\.\d{3} after \d+ steps$",
+    "docs/simulator.md": r"mean score 0\.\d{3}",
+}
+"""What the examples of a page print, where that is known."""
 WITH_EXAMPLES = [
     pytest.param(d, id=d.name) for d in documents() if any(f.mark == RUNNABLE for f in d.fences)
 ]
 
 
-def run_blocks(doc: Document, folder) -> str:
+def run_blocks(doc: Document, folder: Path) -> str:
     """What the document's runnable blocks print."""
     for fence in doc.fences:
         if fence.mark.startswith("file: "):
@@ -38,16 +44,9 @@ def run_blocks(doc: Document, folder) -> str:
     return printed
 
 
-@pytest.mark.parametrize("doc", [example for example in WITH_EXAMPLES if example.id != README])
-def test_examples_run(doc: Document, tmp_path) -> None:
-    assert run_blocks(doc, tmp_path)
-
-
-def test_the_quick_start_ends_with_a_score(tmp_path) -> None:
-    """It plays on the real mesh: how high the score is depends on the machine as well."""
-    printed = run_blocks(document(README), tmp_path)
-    score = re.fullmatch(r"score (0\.\d{3}) after (\d+) steps\n", printed)
-    assert score and 0.01 <= float(score[1]) <= 0.99 and 1 <= int(score[2]) <= 30
+@pytest.mark.parametrize("doc", WITH_EXAMPLES)
+def test_examples_run_and_print_what_they_should(doc: Document, tmp_path: Path) -> None:
+    assert re.search(PRINTED.get(doc.name, r"\w"), run_blocks(doc, tmp_path))
 
 
 def test_every_block_of_python_is_run_or_saved() -> None:
@@ -58,11 +57,11 @@ def test_every_block_of_python_is_run_or_saved() -> None:
     assert not idle
 
 
-@pytest.mark.parametrize("doc", WITH_EXAMPLES)
-def test_examples_are_written_as_the_code_is(doc: Document, tmp_path) -> None:
-    blocks = [fence for fence in doc.fences if fence.language == "python"]
-    for number, fence in enumerate(blocks):
-        (tmp_path / f"example_{number}.py").write_text(fence.body)
+def test_examples_keep_the_style_of_the_code(tmp_path: Path) -> None:
+    for doc in documents():
+        blocks = [fence for fence in doc.fences if fence.language == "python"]
+        for number, fence in enumerate(blocks):
+            (tmp_path / f"{doc.path.stem.replace('-', '_')}_{number}.py").write_text(fence.body)
     settings = ["--config", str(ROOT / "pyproject.toml"), "--no-cache", str(tmp_path)]
     for command in (["check", "--ignore=D,PLR2004,T20"], ["format", "--check"]):
         done = subprocess.run(

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.source import ROOT, sources
-from tests.docs.documents import Document, documents
+from tests.architecture.source import ROOT, committed_files, sources
+from tests.docs.documents import Document, document, documents
 
 FILE = re.compile(r"(?:[\w.-]+/)*[\w-]+\.(?:py|md|jsonl|toml|txt)")
+ARCHITECTURE = document("docs/architecture.md")
+ENTRY = re.compile(r"((?:  ){0,2})((?:[\w.]+(?:/|\.py) ?)+)")
+"""A line of the layout: its indent, and the paths that it begins with."""
 EVERYWHERE = [pytest.param(d, id=d.name) for d in documents()]
 
 
@@ -28,14 +31,14 @@ def test_links_resolve(doc: Document) -> None:
 
 
 @pytest.mark.parametrize("doc", EVERYWHERE)
-def test_files_that_are_named_exist(doc: Document) -> None:
+def test_files_named_in_prose_exist(doc: Document) -> None:
     made_by_the_reader = {f.mark.removeprefix("file: ") for f in doc.fences}
     named = {text for text in doc.quoted if FILE.fullmatch(text)} - made_by_the_reader
     missing = [n for n in named if not n.startswith("runs/") and not (ROOT / n).exists()]
     assert not missing
 
 
-def test_tests_that_are_named_exist() -> None:
+def test_tests_named_in_prose_exist() -> None:
     there = {
         f"{source.path}::{name}"
         for source in sources()
@@ -58,21 +61,33 @@ def test_every_document_can_be_reached_from_the_readme() -> None:
     assert by_path.keys() - reached == set()
 
 
-def test_the_layout_and_the_picture_name_files_that_exist() -> None:
-    architecture = (ROOT / "docs" / "architecture.md").read_text()
-    flow = re.findall(r'\["(\S+\.py)"\]', architecture)
-    listed = re.findall(r"(?m)^(\w+(?:\.py|/)) ", architecture)
-    assert len(flow) > 10
-    for path in (*flow, *listed):
-        folders = [ROOT, ROOT / "orchestrator"]
-        assert any(list(folder.glob(path)) for folder in folders), path
+def test_the_way_of_data_names_files_that_exist() -> None:
+    files = re.findall(r'\["(\S+\.py)"\]', ARCHITECTURE.text)
+    assert len(files) > 10
+    assert [path for path in files if not list(ROOT.glob(path))] == []
 
 
-def test_the_layout_is_complete() -> None:
-    layout = (ROOT / "docs" / "architecture.md").read_text().split("```")[1]
-    parts = {s.path.split("/")[0] for s in sources()} - {"__init__.py"}
-    in_orchestrator = {
-        path.name for path in (ROOT / "orchestrator").iterdir() if not path.name.startswith("__")
-    }
-    missing = [name for name in parts | in_orchestrator if name not in layout]
-    assert not missing
+def layout() -> set[str]:
+    """Paths of the layout; an indented line names what stands in the folder above it."""
+    text = next(f.body for f in ARCHITECTURE.fences if f.language == "text")
+    paths, folders = set[str](), list[str]()
+    for line in text.splitlines():
+        entry = ENTRY.match(line)
+        if entry:
+            depth, names = len(entry[1]) // 2, entry[2].split()
+            paths |= {"".join(folders[:depth]) + name for name in names}
+            folders[depth:] = names[:1]
+    return paths
+
+
+def test_the_layout_names_paths_that_exist() -> None:
+    assert len(layout()) > 30
+    assert [path for path in layout() if not (ROOT / path).exists()] == []
+
+
+def test_the_layout_has_every_package() -> None:
+    text = next(f.body for f in ARCHITECTURE.fences if f.language == "text")
+    packages = [path.parent for path in committed_files() if path.name == "__init__.py"]
+    shipped = [p for p in packages if p != ROOT and "tests" not in p.relative_to(ROOT).parts]
+    assert len(shipped) > 30
+    assert [folder for folder in shipped if f"{folder.name}/" not in text] == []

@@ -1,4 +1,8 @@
-"""The quick starts of the README, run as they stand against the server that it tells to start."""
+"""The quick starts, run as they stand against a server that is started as the page says.
+
+The server plays in the simulator: what the blocks show does not depend on the backend. A live test
+(tests/live) plays on the image.
+"""
 
 import os
 import re
@@ -14,26 +18,32 @@ import httpx
 import pytest
 
 from server.server_process import free_port
+from sre_autopilot.world.topology import ENTRY
 from sre_autopilot.world.vocabulary import DEFAULT_TIERS
 from tests.architecture.source import ROOT
-from tests.docs.documents import SERVER, Fence, document
+from tests.docs.documents import SERVER, Fence, documents
 from tests.server.doors import until
 
-README = document("README.md")
-BLOCKS = [fence for fence in README.fences if fence.mark == SERVER]
-SERVER_COMMANDS = re.findall(r"(?m)^uvicorn .+$", README.text)
-THEIRS, READY_TIMEOUT_S = "localhost:8000", 60.0
-QUICK = {"SRE_STEP_SECONDS": "0.12", "SRE_METRICS_PORT": "0"}
+BLOCKS = [(doc.name, fence) for doc in documents() for fence in doc.fences if fence.mark == SERVER]
+SERVER_COMMANDS = [
+    command for doc in documents() for command in re.findall(r"(?m)^uvicorn .+$", doc.text)
+]
+WRITTEN_ADDRESS, READY_TIMEOUT_S = "localhost:8000", 60.0
+ENVIRONMENT = {"SRE_BACKEND": "simulator", "SRE_METRICS_PORT": "0", "SRE_MAX_SESSIONS": "8"}
 
 
 @contextmanager
 def served(command: str) -> Iterator[str]:
-    """Runs the command on a free port of the loopback interface."""
+    """The address of a server that runs the command, on a free port of the loopback interface."""
     port = str(free_port())
     words = shlex.split(command.replace("0.0.0.0", "127.0.0.1").replace("8000", port))
     with tempfile.TemporaryFile() as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", *words], cwd=ROOT, env=os.environ | QUICK, stderr=log, stdout=log
+            [sys.executable, "-m", *words],
+            cwd=ROOT,
+            env=os.environ | ENVIRONMENT,
+            stderr=log,
+            stdout=log,
         )
         try:
             _wait(f"http://127.0.0.1:{port}", server)
@@ -55,19 +65,21 @@ def _wait(url: str, server: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture(scope="module")
-def where() -> Iterator[str]:
+def address() -> Iterator[str]:
     (command,) = SERVER_COMMANDS
-    with served(command) as address:
-        yield address
+    with served(command) as where:
+        yield where
 
 
-def run(fence: Fence, where: str) -> str:
+def run(fence: Fence, address: str) -> str:
+    """Standard output of the block."""
     shell = {"python": [sys.executable, "-c"], "bash": ["bash", "-euo", "pipefail", "-c"]}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    variables = {"PATH": path, "SRE_BASE_URL": f"http://{address}", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [*shell[fence.language], fence.body.replace(THEIRS, where)],
+        [*shell[fence.language], fence.body.replace(WRITTEN_ADDRESS, address)],
         cwd=ROOT,
-        env=os.environ | {"PATH": path, "SRE_BASE_URL": f"http://{where}", "PYTHONPATH": str(ROOT)},
+        env=os.environ | variables,
         capture_output=True,
         text=True,
         check=False,
@@ -76,24 +88,35 @@ def run(fence: Fence, where: str) -> str:
     return done.stdout
 
 
-def test_the_typed_client(where: str) -> None:
-    (fence,) = (fence for fence in BLOCKS if fence.language == "python")
-    reward, done, status = run(fence, where).split(maxsplit=2)
+def block(document: str, text: str) -> Fence:
+    (fence,) = (fence for name, fence in BLOCKS if name == document and text in fence.body)
+    return fence
+
+
+def test_the_typed_client_plays_a_step(address: str) -> None:
+    reward, done, status = run(block("README.md", "SREEnv"), address).split(maxsplit=2)
     assert (reward, done) == ("0.0", "False")
-    assert "api_gateway" in status
+    assert ENTRY in status
 
 
-def test_curl(where: str) -> None:
-    (fence,) = (fence for fence in BLOCKS if "curl" in fence.body)
-    answers = run(fence, where)
+def test_the_typed_client_plays_an_episode(address: str) -> None:
+    printed = run(block("docs/quickstart.md", "SREEnv"), address)
+    assert re.fullmatch(r"score 0\.\d{3}\n", printed)
+
+
+def test_curl_plays_two_steps(address: str) -> None:
+    answers = run(block("docs/quickstart.md", "curl"), address)
     assert answers.count('"observation"') == answers.count("curl") + 3
     assert '"step_count":2' in answers
     assert '"error"' not in answers
 
 
-def test_inference(where: str) -> None:
-    (fence,) = (fence for fence in BLOCKS if "inference" in fence.body)
-    lines = run(fence, where).splitlines()
+def test_inference_plays_every_default_tier(address: str) -> None:
+    lines = run(block("README.md", "inference"), address).splitlines()
     ends = [line for line in lines if line.startswith("[END]")]
     assert len(ends) == len(DEFAULT_TIERS)
     assert all(re.match(r"\[(START|STEP|END)\] ", line) for line in lines)
+
+
+def test_every_block_for_a_server_is_run() -> None:
+    assert len(BLOCKS) == 4
