@@ -44,6 +44,8 @@ def test_a_command_can_be_run(name: str, words: list[str], monkeypatch) -> None:
     match words[len(assignments) :]:
         case ["make", target, *variables]:
             check_make(target, *variables)
+        case ["sre-autopilot", subcommand]:
+            command_lines.parse(command_lines.NAME, [subcommand, "--help"])
         case ["sre-autopilot", *arguments]:
             command_lines.parse(command_lines.NAME, arguments)
         case ["python", "grader.py", file, *options]:
