@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 import baseline
 import inference
 from orchestrator.validation import parse_tier
-from sre_autopilot.cli import lazy
 from sre_autopilot.cli.app import NAME, app
 from sre_autopilot.policies import load_policy
 from tests.docs.makefile import RECIPES
@@ -31,7 +30,7 @@ def parse(program: str, arguments: list[str]) -> None:
     values: dict[str, Any] = {}
     runner = CliRunner(env={"COLUMNS": "200", "TERM": "dumb"})
     if program == NAME:
-        with patch.object(lazy.pkgutil, "resolve_name", lambda name: _bodyless(name, values)):
+        with patch("pkgutil.resolve_name", lambda name: _bodyless(name, values)):
             outcome = runner.invoke(app, arguments)
     else:
         alone = typer.Typer(add_completion=False)

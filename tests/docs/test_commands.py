@@ -10,6 +10,7 @@ import pytest
 from orchestrator.settings import PREFIX, Settings
 from services.process import COLLECTOR_VARIABLE
 from sre_autopilot import grading
+from sre_autopilot.cli.app import NAME
 from tests.architecture.source import ROOT
 from tests.docs import command_lines
 from tests.docs.documents import commands
@@ -33,7 +34,7 @@ def check_make(target: str, *assignments: str) -> None:
     assert values.keys() <= MAKE_VARIABLES
     arguments = command_lines.of_target(target, values.get("ARGS", ""))
     if arguments is not None:
-        command_lines.parse(command_lines.NAME, arguments)
+        command_lines.parse(NAME, arguments)
 
 
 @pytest.mark.parametrize(("name", "words"), SHOWN)
@@ -45,9 +46,9 @@ def test_a_command_can_be_run(name: str, words: list[str], monkeypatch) -> None:
         case ["make", target, *variables]:
             check_make(target, *variables)
         case ["sre-autopilot", subcommand]:
-            command_lines.parse(command_lines.NAME, [subcommand, "--help"])
+            command_lines.parse(NAME, [subcommand, "--help"])
         case ["sre-autopilot", *arguments]:
-            command_lines.parse(command_lines.NAME, arguments)
+            command_lines.parse(NAME, arguments)
         case ["python", "grader.py", file, *options]:
             assert file == "FILE" or grading.main([file, *options]) == 0
         case ["python", program, *arguments]:
@@ -90,7 +91,7 @@ def test_every_extra_is_in_the_quickstart() -> None:
 def test_arguments_that_do_not_exist_are_found(arguments: str, works: bool) -> None:
     line = ["evaluate", *shlex.split(arguments)]
     if works:
-        command_lines.parse(command_lines.NAME, line)
+        command_lines.parse(NAME, line)
     else:
         with pytest.raises((AssertionError, ValueError)):
-            command_lines.parse(command_lines.NAME, line)
+            command_lines.parse(NAME, line)
