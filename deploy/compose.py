@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from deploy.yaml import dump
+from deploy.yaml_text import dump
 from sre_autopilot.world import stack
 from sre_autopilot.world.deployment import ReplicaId
 from sre_autopilot.world.stack import REPLICAS, Network, Part, network_alias

@@ -10,7 +10,7 @@ from typing import Any
 
 from deploy.alerts import alert_groups
 from deploy.recording_rules import INSTANCE, INTERVAL, JOB_MESH, rule_groups
-from deploy.yaml import dump
+from deploy.yaml_text import dump
 from sre_autopilot.world import signals, stack
 from sre_autopilot.world.signals import ControlRoute
 from sre_autopilot.world.stack import Network, Part, network_alias

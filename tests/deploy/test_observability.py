@@ -2,9 +2,9 @@
 
 import re
 from itertools import chain
-from typing import Any
 
 import pytest
+import yaml
 
 from deploy import alerts
 from deploy import prometheus_config as prometheus
@@ -40,7 +40,6 @@ def series_in(expr: str) -> list[str]:
 
 @pytest.mark.parametrize("name", prometheus.texts())
 def test_a_file_is_fresh_and_says_what_it_should(name) -> None:
-    yaml: Any = pytest.importorskip("yaml")
     text = prometheus.texts()[name]
     assert (FOLDER / name).read_text() == text, "run `make generate`"
     values = {
