@@ -12,7 +12,11 @@ from tools import excerpts, project_tables, world_tables
 from tools.facts import fact
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+DOCUMENTS = (
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "docs" / "decisions" / "README.md",
+)
 
 BLOCK = re.compile(r"(?s)(<!-- generated:(\w+) -->\n).*?(<!-- /generated -->)")
 NUMBER = re.compile(r"(<!-- n:(\w+) -->)[^<]*(<!-- /n -->)")
@@ -31,6 +35,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
         project_tables.commands,
         project_tables.dev_commands,
         project_tables.settings,
+        project_tables.decisions,
         excerpts.screen,
         excerpts.story,
         excerpts.explained,

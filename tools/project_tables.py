@@ -1,10 +1,13 @@
-"""Tables of the project itself: its commands and its settings."""
+"""Tables of the project itself: its commands, settings and decision records."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from orchestrator.settings import PREFIX, Settings
 from sre_autopilot.cli.commands import COMMANDS, DEV_COMMANDS, CommandEntry
 from tools.markdown import table
+
+DECISIONS = Path(__file__).parents[1] / "docs" / "decisions"
 
 
 def commands() -> str:
@@ -29,3 +32,15 @@ def settings() -> str:
         for name, field in Settings.model_fields.items()
     )
     return table("variable | default | meaning", rows)
+
+
+def decisions() -> str:
+    """Every decision record, by its heading: "# 001. What was decided"."""
+    records = sorted(DECISIONS.glob("[0-9]*.md"))
+    headings = (path.read_text(encoding="utf-8").partition("\n")[0] for path in records)
+    rows = (
+        (f"[{number}]({path.name})", title)
+        for path, heading in zip(records, headings, strict=True)
+        for number, _, title in [heading.removeprefix("# ").partition(". ")]
+    )
+    return table("record | decision", rows)

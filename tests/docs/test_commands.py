@@ -45,10 +45,9 @@ def test_a_command_can_be_run(name: str, words: list[str], monkeypatch) -> None:
     match words[len(assignments) :]:
         case ["make", target, *variables]:
             check_make(target, *variables)
-        case ["sre-autopilot", subcommand]:
-            command_lines.parse(NAME, [subcommand, "--help"])
         case ["sre-autopilot", *arguments]:
-            command_lines.parse(NAME, arguments)
+            is_name = arguments[:-1] in ([], ["dev"])
+            command_lines.parse(NAME, [*arguments, "--help"] if is_name else arguments)
         case ["python", "grader.py", file, *options]:
             assert file == "FILE" or grading.main([file, *options]) == 0
         case ["python", program, *arguments]:

@@ -16,7 +16,7 @@ from sre_autopilot.world.vocabulary import (
 from tools import documents, excerpts, facts, markdown, world_tables
 
 FAULT_COLUMNS = ["symptom", "seen in", "cured by", "made worse by"]
-TEXTS = {path.name: path.read_text() for path in documents.DOCUMENTS}
+TEXTS = {str(p.relative_to(documents.ROOT)): p.read_text() for p in documents.DOCUMENTS}
 ALL_TEXT = "".join(TEXTS.values())
 
 
