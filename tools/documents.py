@@ -27,6 +27,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
         world_tables.graph,
         world_tables.services,
         world_tables.actions,
+        world_tables.refusals,
         world_tables.tiers,
         world_tables.faults,
         world_tables.flaps,

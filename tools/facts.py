@@ -7,10 +7,9 @@ from collections.abc import Mapping
 
 from orchestrator import noise, reward
 from orchestrator.backends.process import backend
-from orchestrator.settings import Settings
 from sre_autopilot import grading
 from sre_autopilot.world import shapes, sla, stack, topology, vocabulary
-from sre_autopilot.world.topology import LIMITS, Service
+from sre_autopilot.world.topology import LIMITS
 from tools.markdown import spelt
 
 REPLICA_MEMORY_MB = max(limits.memory_limit_mb for limits in LIMITS.values())
@@ -35,10 +34,7 @@ VALUES: Mapping[str, float | tuple[float, ...]] = {
     "OOM_EXIT_CODE": vocabulary.OOM_EXIT_CODE,
     "PROCESS_WINDOW_S": backend.STEP_SECONDS,
     "CONTAINER_WINDOW_S": stack.STEP_SECONDS,
-    "MAX_SESSIONS": Settings.model_fields["max_sessions"].default,
-    "SESSION_LEASE_S": vocabulary.SESSION_LEASE_S,
     # The mesh
-    "SERVICES": len(Service),
     "ARRIVALS_PER_S": topology.ARRIVALS_PER_S,
     "MAX_REPLICAS": topology.MAX_REPLICAS,
     "CALL_TIMEOUT_MS": 1000 * topology.CALL_TIMEOUT_S,
@@ -51,7 +47,6 @@ VALUES: Mapping[str, float | tuple[float, ...]] = {
     "P99_LIMIT_MS": sla.P99_LIMIT_MS,
     "ERROR_RATE_LIMIT_PCT": 100 * sla.ERROR_RATE_LIMIT,
     "FORGIVEN_FAILURES": sla.FORGIVEN_FAILURES,
-    "MEMORY_LIMIT_MB": REPLICA_MEMORY_MB,
     "CONTAINER_MEMORY_MB": REPLICA_MEMORY_MB + stack.RUNTIME_MEMORY_MB,
     # Faults
     "OOM_LEAK_MB_PER_STEP": shapes.OOM_LEAK_MB_PER_STEP,
@@ -63,7 +58,6 @@ VALUES: Mapping[str, float | tuple[float, ...]] = {
     "STALL_CYCLE_S": shapes.STALL_CYCLE_S,
     "NEIGHBOUR_CPU_FACTOR": max(shape.cpu_factor[1] for shape in shapes.FLAP_SHAPES.values()),
     # Observation
-    "LATENCY_NOISE_PCT": 100 * noise.LATENCY_NOISE_RATIO,
     "LATENCY_NOISE_RATIO": noise.LATENCY_NOISE_RATIO,
     "ERROR_RATE_NOISE": noise.ERROR_RATE_NOISE,
     "PERCENT_NOISE": noise.PERCENT_NOISE,

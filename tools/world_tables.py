@@ -69,10 +69,10 @@ def _docstring(file: Path) -> str:
 
 def actions() -> str:
     rows = (
-        (f"`{name}`", ACTION_COSTS[name], inspect.getdoc(action), _when(action), _refusals(action))
+        (f"`{name}`", ACTION_COSTS[name], inspect.getdoc(action), _when(action))
         for name, action in ACTIONS.items()
     )
-    return table("action | cost | what really happens | when | refused, for example, with", rows)
+    return table("action | cost | what it does | when", rows)
 
 
 def _when(action: Action) -> str:
@@ -86,16 +86,25 @@ def _when(action: Action) -> str:
     return f"{since}, for {closes_at - FRESH.step} steps" if closes_at else since
 
 
-def _refusals(action: Action) -> str:
-    """What the world says in every situation that it may refuse the action in."""
-    scaled, rolled = (
+def refusals() -> str:
+    """Every reason for which an action is refused, by the messages of the actions themselves."""
+    rows = [
+        (f"`{name}`", f'"{reason}"')
+        for name, action in ACTIONS.items()
+        for reason in _reasons(action)
+    ]
+    return table("action | refused, for example, with", rows)
+
+
+def _reasons(action: Action) -> list[str]:
+    """What the action answers in each situation in which it may be refused."""
+    scaled, rolled_back = (
         replace(FRESH, deployment=ACTIONS[name].apply(TREATED, FRESH))
         for name in (ActionName.SCALE_UP, ActionName.ROLLBACK)
     )
-    situations = (replace(FRESH, remaining_restarts=0), scaled, rolled)
-    said = [action.refusal(TREATED, situation) for situation in situations]
-    said.append(action.refusal(ENTRY, FRESH))
-    return "; ".join(f'"{why}"' for why in dict.fromkeys(filter(None, said))) or "-"
+    situations = (replace(FRESH, remaining_restarts=0), scaled, rolled_back)
+    answers = [action.refusal(TREATED, situation) for situation in situations]
+    return list(dict.fromkeys(filter(None, [*answers, action.refusal(ENTRY, FRESH)])))
 
 
 def tiers() -> str:

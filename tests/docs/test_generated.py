@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from sre_autopilot.world.topology import CALLS, Service
+from sre_autopilot.world.topology import CALLS, DATABASES, ENTRY, Service, callers_of
 from sre_autopilot.world.vocabulary import (
     ACTION_COSTS,
     BREAKER_STEPS,
@@ -59,6 +59,10 @@ def test_every_block_stands_somewhere_and_every_mark_is_closed() -> None:
     assert ALL_TEXT.count("<!-- generated:") == ALL_TEXT.count("<!-- /generated -->")
 
 
+def test_every_number_is_used() -> None:
+    assert {name for _, name, _ in documents.NUMBER.findall(ALL_TEXT)} == facts.VALUES.keys()
+
+
 def test_every_number_mark_is_closed() -> None:
     assert ALL_TEXT.count("<!-- n:") == len(documents.NUMBER.findall(ALL_TEXT))
 
@@ -80,16 +84,20 @@ def test_services_and_the_graph_list_the_same_calls() -> None:
     assert graph.count("-->") + graph.count(" & ") == 1 + sum(map(len, CALLS.values()))
 
 
-def test_actions_have_costs_times_and_refusals() -> None:
+def test_actions_have_costs_and_times() -> None:
     rows = {row.split("`")[1]: row for row in world_tables.actions().splitlines()[2:]}
     assert rows.keys() == {*ActionName}
     for name, cost in ACTION_COSTS.items():
         assert f"| {cost} |" in rows[name]
     assert f"serves {SCALE_UP_STEPS} steps later" in rows[ActionName.SCALE_UP]
     assert f"for {BREAKER_STEPS} steps" in rows[ActionName.CIRCUIT_BREAK]
-    assert "restarts of this episode are used" in rows[ActionName.RESTART]
-    assert rows[ActionName.ROLLBACK].count('"') == 4
-    assert '"' not in rows[ActionName.WAIT]
+
+
+def test_refusals_list_every_reason_of_every_action() -> None:
+    actions = [row.split("`")[1] for row in world_tables.refusals().splitlines()[2:]]
+    assert actions.count(ActionName.ROLLBACK) == 2
+    assert {*actions} == {*ActionName} - {ActionName.WAIT}
+    assert "restarts of this episode are used" in world_tables.refusals()
 
 
 def test_tiers_name_symptoms_and_no_cures() -> None:
@@ -127,3 +135,17 @@ def test_the_excerpts_are_of_one_episode() -> None:
     assert f"{record.tier} seed={record.seed}" in excerpts.explained()
     assert record.finished and record.policy == "runbook"
     assert all(service in excerpts.screen() for service in Service)
+
+
+def test_what_the_records_page_says_of_the_example_is_true() -> None:
+    """The first restart, of the database, helped for a while; its caller held the connections."""
+    record = excerpts.example()
+    (wrong, first), (cure, second) = record.interventions
+    assert first.action is second.action is ActionName.RESTART
+    assert first.service_id in DATABASES and not first.cures
+    assert second.service_id in callers_of(first.service_id) and second.cures
+    between = record.steps[wrong + 1 : cure]
+    assert all(step.true[ENTRY].sla_met for step in between[:3])
+    latencies = [step.true[first.service_id].latency_p99 or 0.0 for step in between]
+    assert latencies[-1] > 2 * min(latencies)
+    assert "Restarting the database looked like a cure for a while" in TEXTS["docs/records.md"]
