@@ -18,7 +18,15 @@ class CommandEntry(NamedTuple):
 
 COMMANDS: Mapping[str, CommandEntry] = {
     "demo": CommandEntry("sre_autopilot.cli.demo:command", "Watch a policy play three incidents."),
+    "play": CommandEntry("sre_autopilot.cli.play:command", "Play an incident yourself."),
+    "run": CommandEntry("sre_autopilot.cli.run:command", "Let one policy play, step by step."),
+    "serve": CommandEntry("sre_autopilot.cli.serve:command", "Serve the environment over HTTP."),
     "evaluate": CommandEntry("sre_autopilot.cli.evaluate:command", "Score policies over seeds."),
+    "compare": CommandEntry(
+        "sre_autopilot.cli.compare:command", "Compare two episodes, results or policies."
+    ),
+    "grade": CommandEntry("sre_autopilot.cli.grade:command", "Grade recorded episodes."),
+    "doctor": CommandEntry("sre_autopilot.cli.doctor:command", "Check this machine."),
     "bench": CommandEntry("benchmarks.command:main", "Measure the speed of a backend."),
     "dev": CommandEntry("sre_autopilot.cli.app:dev_app", "Commands for work on the project."),
 }

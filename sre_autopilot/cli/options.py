@@ -1,6 +1,7 @@
 """Options that several subcommands share, and the settings that they change."""
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -18,6 +19,9 @@ SeedOption: TypeAlias = Annotated[
     int | None, typer.Option(min=0, help="Seed of the first episode (else drawn, and printed).")
 ]
 BackendOption: TypeAlias = Annotated[str | None, typer.Option(help=BACKEND_HELP)]
+RecordDirOption: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Folder of the records (else SRE_RECORD_DIR, else below runs/).")
+]
 JsonOption: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON on standard output.")
 ]

@@ -1,0 +1,117 @@
+"""`sre-autopilot grade`: grades recorded episodes again, from the truth that they hold."""
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from rich import box
+from rich.table import Table
+
+from sre_autopilot import grading
+from sre_autopilot.cli.errors import FAILED, BadInput
+from sre_autopilot.cli.options import JsonOption
+from sre_autopilot.cli.output import messages_console, print_json, results_console
+from sre_autopilot.cli.screen import story
+from sre_autopilot.world.vocabulary import WORLD_VERSION
+
+SAME = 1e-9
+"""Largest difference between equal scores: JSON keeps every digit of a float."""
+COLUMNS = ("tier", "seed", "policy", "score", *grading.WEIGHTS, "recovered")
+
+
+class Graded(NamedTuple):
+    """An episode of a file, and the score that comes out now."""
+
+    file: Path
+    record: grading.EpisodeRecord
+    score: grading.Score
+
+    def notes(self) -> Iterator[str]:
+        """What a reader of the score should know."""
+        record = self.record
+        if record.world_version != WORLD_VERSION:
+            yield f"played in world version {record.world_version}, graded by {WORLD_VERSION}"
+        if not record.finished:
+            yield f"unfinished: it ended at step {len(record.steps) - 1}"
+        if not self.agrees:
+            yield f"the score stored in the record is {record.score}"
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the stored score, if any, is the one that comes out now."""
+        stored = self.record.score
+        return stored is None or math.isclose(stored, self.score.total, abs_tol=SAME)
+
+    def row(self) -> tuple[str, ...]:
+        """As COLUMNS says."""
+        recovered = self.score.recovered_at
+        return (
+            self.record.tier,
+            str(self.record.seed),
+            self.record.policy or "-",
+            f"{self.score.total:.3f}",
+            *(f"{getattr(self.score, term):.2f}" for term in grading.WEIGHTS),
+            "never" if recovered is None else f"step {recovered}",
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        header = {"episode_id", "tier", "seed", "policy", "backend", "world_version", "finished"}
+        return {
+            "file": str(self.file),
+            **self.record.model_dump(mode="json", include=header),
+            "score": self.score.model_dump(mode="json"),
+            "stored_score": self.record.score,
+            "notes": list(self.notes()),
+        }
+
+
+def command(
+    files: Annotated[list[Path], typer.Argument(help="Records of episodes, JSON lines.")],
+    explain: Annotated[bool, typer.Option("--explain", help="Tell the story of each.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Grade recorded episodes. Ends with status 1 where a stored score differs from today's.
+
+    Example:
+      sre-autopilot grade runs/run/*.jsonl
+      sre-autopilot grade docs/examples/episode.jsonl --explain
+    """
+    graded = [episode for file in files for episode in read(file)]
+    if as_json:
+        print_json([episode.as_json() for episode in graded])
+    elif explain:
+        for episode in graded:
+            results_console().print(story(episode.record, episode.score, explain=True))
+    else:
+        results_console().print(table(graded))
+    for episode in graded:
+        for note in episode.notes():
+            messages_console().print(f"{episode.file}: {note}", soft_wrap=True)
+    if not all(episode.agrees for episode in graded):
+        raise typer.Exit(FAILED)
+
+
+def read(file: Path) -> list[Graded]:
+    """The episodes of a file, graded. Raises BadInput, which names the file and the line."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+        records = list(grading.read_episodes(lines))
+    except (OSError, grading.RecordError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise BadInput(f"{file}: {reason}") from error
+    if not records:
+        raise BadInput(f"{file}: holds no episode")
+    return [Graded(file, record, grading.grade(record)) for record in records]
+
+
+def table(graded: Sequence[Graded]) -> Table:
+    """A row an episode."""
+    out = Table(box=box.SIMPLE_HEAD)
+    for column in COLUMNS:
+        text = column in ("tier", "policy", "recovered")
+        out.add_column(column, justify="left" if text else "right")
+    for episode in graded:
+        out.add_row(*episode.row())
+    return out

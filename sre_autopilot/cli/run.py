@@ -1,0 +1,133 @@
+"""`sre-autopilot run`: one policy plays episodes in this process, step by step on a screen."""
+
+import secrets
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.live import Live
+
+from chaos.tiers import drawing
+from orchestrator.backends import make_backend
+from orchestrator.environment import Environment
+from sre_autopilot.cli.errors import on_interrupt
+from sre_autopilot.cli.options import (
+    BackendOption,
+    JsonOption,
+    RecordDirOption,
+    SeedOption,
+    TierOption,
+    read_settings,
+)
+from sre_autopilot.cli.output import messages_console, print_json, results_console
+from sre_autopilot.cli.screen import screen, story
+from sre_autopilot.grading import EpisodeRecord, Score
+from sre_autopilot.models import SREAction, SREObservation
+from sre_autopilot.policies import load_policy
+from sre_autopilot.policies.play import play
+from sre_autopilot.world.vocabulary import Tier
+
+DRAWN_SEEDS = 2**31
+
+
+@dataclass
+class Episodes:
+    """Episodes of one policy on consecutive seeds, those that have ended so far."""
+
+    policy: str
+    tier: Tier
+    record_dir: Path
+    played: list[tuple[EpisodeRecord, Score]] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "policy": self.policy,
+            "tier": self.tier,
+            "mean": statistics.fmean(score.total for _record, score in self.played),
+            "episodes": [episode_json(*played, self.record_dir) for played in self.played],
+        }
+
+    def summary(self) -> str:
+        """How many were played, their mean score, and where the records are."""
+        text = f"{len(self.played)} episodes"
+        if self.played:
+            text += f", mean score {statistics.fmean(s.total for _record, s in self.played):.3f}"
+        return f"{text}; records: {self.record_dir}"
+
+
+def episode_json(record: EpisodeRecord, score: Score, record_dir: Path) -> dict[str, Any]:
+    """One episode as plain values, with the file that holds all of it."""
+    return {
+        "seed": record.seed,
+        "backend": record.backend,
+        "finished": record.finished,
+        "steps": len(record.steps) - 1,
+        "faults": [fault.model_dump(mode="json") for fault in record.faults],
+        "score": score.model_dump(mode="json"),
+        "record": str(record_dir / f"{record.episode_id}.jsonl"),
+    }
+
+
+def command(
+    policy: Annotated[str, typer.Argument(help="A policy's name, or module:Class.")],
+    *,
+    tier: TierOption = Tier.EASY,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes, one seed each.")] = 1,
+    seed: SeedOption = None,
+    backend: BackendOption = None,
+    record_dir: RecordDirOption = None,
+    explain: Annotated[bool, typer.Option(help="Say where points were lost.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Let one policy play, watch every step, and read the story of each episode.
+
+    Example:
+      sre-autopilot run runbook --tier hard --seed 3
+      sre-autopilot run my_module:MyPolicy --backend simulator --episodes 20 --json
+    """
+    settings = read_settings(backend=backend)
+    player = load_policy(policy)
+    folder = record_dir or settings.record_dir or Path("runs/run")
+    first_seed = secrets.randbelow(DRAWN_SEEDS) if seed is None else seed
+    played = Episodes(policy, tier, folder)
+    make, draw = make_backend(settings), drawing(settings.fault)
+    with (
+        on_interrupt(lambda: f"interrupted after {played.summary()}"),
+        Environment(make, draw, folder) as environment,
+    ):
+        for number in range(episodes):
+            this_seed = first_seed + number
+            title = f"{tier}, seed {this_seed}, episode {number + 1} of {episodes}"
+            ended = watched(
+                lambda watch, s=this_seed: play(environment, player, tier, s, watch=watch),
+                tier,
+                title,
+            )
+            played.played.append(ended)
+            if not as_json:
+                results_console().print(story(*ended, explain=explain))
+    if as_json:
+        print_json(played.as_json())
+    else:
+        results_console().print(played.summary(), soft_wrap=True)
+
+
+Watch = Callable[[SREAction | None, SREObservation], None]
+
+
+def watched(
+    play_episode: Callable[[Watch], tuple[EpisodeRecord, Score]], tier: Tier, title: str
+) -> tuple[EpisodeRecord, Score]:
+    """Plays an episode; a terminal shows every step of it, a pipe one line when it is over."""
+    console = messages_console()
+    if not console.is_terminal:
+        ended = play_episode(lambda _action, _observation: None)
+        console.print(f"{title}: score {ended[1].total:.3f}")
+        return ended
+    with Live(f"{title}: starting", console=console, transient=True) as live:
+        return play_episode(
+            lambda action, observation: live.update(screen(tier, action, observation), refresh=True)
+        )

@@ -1,0 +1,30 @@
+"""`sre-autopilot serve`: the HTTP server. Its settings are the variables SRE_..."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from sre_autopilot.cli.options import BackendOption
+
+
+def command(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
+    backend: BackendOption = None,
+) -> None:
+    """Serve the environment over HTTP, WebSocket and MCP until interrupted.
+
+    Other settings are environment variables: SRE_MAX_SESSIONS, SRE_RECORD_DIR, SRE_METRICS_PORT ...
+
+    Example:
+      sre-autopilot serve --port 8000
+      sre-autopilot serve --backend simulator --host 127.0.0.1
+    """
+    from orchestrator.settings import PREFIX
+
+    if backend is not None:
+        os.environ[f"{PREFIX}BACKEND"] = backend
+    from server.app import run
+
+    run(host, port)
