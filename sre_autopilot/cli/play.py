@@ -1,5 +1,6 @@
 """`sre-autopilot play`: a person plays one episode in the terminal, or a script on a pipe."""
 
+import inspect
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,8 +38,8 @@ from sre_autopilot.world.vocabulary import ACTION_COSTS, Tier
 POLICY = "human"
 """The policy that the record names."""
 INTRODUCTION = (
-    "You are on call. Something may be broken in these seven services: bring every SLA back,\n"
-    "early and cheaply. Type an action and a service, nothing to wait, or help."
+    "You are on call for seven services, and something may be broken. Bring every SLA\n"
+    "back, early and cheaply. Type: ACTION SERVICE, nothing to wait, help, or quit."
 )
 
 
@@ -149,7 +150,7 @@ def help_table() -> Table:
     table = Table("line", "cost", "what it does", box=box.SIMPLE_HEAD)
     for name, action in ACTIONS.items():
         line = f"{name} SERVICE" if ACTION_COSTS[name] else name
-        table.add_row(line, str(ACTION_COSTS[name]), action.description)
+        table.add_row(line, str(ACTION_COSTS[name]), inspect.getdoc(action))
     table.add_row(Word.TRACES, "-", "Shows the calls seen in the last window.")
     table.add_row(Word.QUIT, "-", "Ends the episode; it is not scored.", end_section=True)
     for service in Service:

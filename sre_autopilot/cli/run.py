@@ -2,7 +2,8 @@
 
 import secrets
 import statistics
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,9 +26,8 @@ from sre_autopilot.cli.options import (
 from sre_autopilot.cli.output import messages_console, print_json, results_console
 from sre_autopilot.cli.screen import screen, story
 from sre_autopilot.grading import EpisodeRecord, Score
-from sre_autopilot.models import SREAction, SREObservation
 from sre_autopilot.policies import load_policy
-from sre_autopilot.policies.play import play
+from sre_autopilot.policies.play import Watch, play
 from sre_autopilot.world.vocabulary import Tier
 
 DRAWN_SEEDS = 2**31
@@ -101,11 +101,8 @@ def command(
         for number in range(episodes):
             this_seed = first_seed + number
             title = f"{tier}, seed {this_seed}, episode {number + 1} of {episodes}"
-            ended = watched(
-                lambda watch, s=this_seed: play(environment, player, tier, s, watch=watch),
-                tier,
-                title,
-            )
+            with watching(tier, title) as watch:
+                ended = play(environment, player, tier, this_seed, watch=watch)
             played.played.append(ended)
             if not as_json:
                 results_console().print(story(*ended, explain=explain))
@@ -115,19 +112,15 @@ def command(
         results_console().print(played.summary(), soft_wrap=True)
 
 
-Watch = Callable[[SREAction | None, SREObservation], None]
-
-
-def watched(
-    play_episode: Callable[[Watch], tuple[EpisodeRecord, Score]], tier: Tier, title: str
-) -> tuple[EpisodeRecord, Score]:
-    """Plays an episode; a terminal shows every step of it, a pipe one line when it is over."""
+@contextmanager
+def watching(tier: Tier, title: str) -> Iterator[Watch]:
+    """A function that shows each step of an episode on a terminal; a pipe gets its title alone."""
     console = messages_console()
     if not console.is_terminal:
-        ended = play_episode(lambda _action, _observation: None)
-        console.print(f"{title}: score {ended[1].total:.3f}")
-        return ended
+        console.print(title)
+        yield lambda _action, _observation: None
+        return
     with Live(f"{title}: starting", console=console, transient=True) as live:
-        return play_episode(
-            lambda action, observation: live.update(screen(tier, action, observation), refresh=True)
+        yield lambda action, observation: live.update(
+            screen(tier, action, observation), refresh=True
         )

@@ -50,7 +50,7 @@ class Meshes:
     def __init__(
         self,
         backend: Callable[[], Backend],
-        record_dir: Path,
+        record_dir: Path | None,
         draw_faults: DrawFaults = draw_faults,
     ) -> None:
         self._make = partial(Environment, backend, draw_faults, record_dir)

@@ -1,0 +1,149 @@
+"""`sre-autopilot compare`: two records step by step, or two sets of scores on the same seeds."""
+
+import json
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+
+from chaos.tiers import drawing
+from orchestrator.backends import make_backend
+from orchestrator.validation import parse_tier
+from sre_autopilot.cli.errors import BadInput, bad_input, on_interrupt
+from sre_autopilot.cli.grade import read
+from sre_autopilot.cli.options import BACKEND_HELP, JsonOption, read_settings
+from sre_autopilot.cli.output import messages_console, print_json, results_console
+from sre_autopilot.evaluation.compare import (
+    RecordComparison,
+    ResultsComparison,
+    compare_records,
+    compare_results,
+    difference_text,
+    record_tables,
+    results_table,
+)
+from sre_autopilot.evaluation.progress import progress_bar
+from sre_autopilot.evaluation.results import Result, Scored, read_results
+from sre_autopilot.evaluation.run import TEST_SEEDS_FROM, Job, Meshes, run
+from sre_autopilot.grading import EpisodeRecord
+from sre_autopilot.policies import load_policy
+from sre_autopilot.world.vocabulary import DEFAULT_TIERS
+
+
+class Kind(Enum):
+    """What one side of a comparison is."""
+
+    RECORDS = "records of episodes"
+    RESULTS = "results of `evaluate`"
+    POLICY = "a policy"
+
+
+class Options(NamedTuple):
+    """How policies are played."""
+
+    tiers: str
+    seeds: range
+    backend: str
+    meshes: int
+
+
+def command(
+    a: Annotated[str, typer.Argument(help="A file of records or results, or a policy.")],
+    b: Annotated[str, typer.Argument(help="The same kind of thing; differences are B - A.")],
+    *,
+    tiers: Annotated[str, typer.Option(help="Policies: comma-separated.")] = (
+        ",".join(DEFAULT_TIERS)
+    ),
+    seeds: Annotated[int, typer.Option(min=1, help="Policies: seeds a tier.")] = 20,
+    first_seed: Annotated[int, typer.Option(min=0, help="Policies: the first seed.")] = (
+        TEST_SEEDS_FROM
+    ),
+    backend: Annotated[str, typer.Option(help=BACKEND_HELP)] = "simulator",
+    meshes: Annotated[int, typer.Option(min=1, help="Policies: meshes side by side.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare two episodes step by step, or the scores of two files or policies on equal seeds.
+
+    Differences of scores are paired by tier and seed; bold ones have an interval without 0.
+
+    Example:
+      sre-autopilot compare runs/a.jsonl runs/b.jsonl
+      sre-autopilot compare runbook my_module:MyPolicy --tiers hard --seeds 50
+    """
+    options = Options(tiers, range(first_seed, first_seed + seeds), backend, meshes)
+    comparison = compared(a, b, options)
+    if as_json:
+        print_json(comparison.as_json())
+    elif isinstance(comparison, RecordComparison):
+        results_console().print(*record_tables(comparison), difference_text(comparison))
+    else:
+        results_console().print(results_table(comparison))
+        unpaired = comparison.unpaired_a + comparison.unpaired_b
+        if unpaired:
+            messages_console().print(f"{unpaired} episodes have no partner and are left out")
+
+
+def compared(a: str, b: str, options: Options) -> RecordComparison | ResultsComparison:
+    """Raises BadInput where the two sides cannot be compared."""
+    kind_a, kind_b = kind_of(a), kind_of(b)
+    if kind_a is not kind_b:
+        raise BadInput(f"A is {kind_a.value}, B is {kind_b.value}; both must be the same kind")
+    if kind_a is Kind.POLICY:
+        scores_a, scores_b = played(a, b, options)
+        return compare_results(scores_a, scores_b)
+    with bad_input():
+        if kind_a is Kind.RESULTS:
+            return compare_results(read_results(Path(a)), read_results(Path(b)))
+        records_a, records_b = records(a), records(b)
+        if len(records_a) == len(records_b) == 1:
+            return compare_records(records_a[0], records_b[0])
+        return compare_results(scores(records_a), scores(records_b))
+
+
+def kind_of(side: str) -> Kind:
+    """What a side is, from the first line of the file. Raises BadInput."""
+    path = Path(side)
+    if not path.is_file():
+        if path.suffix == ".jsonl":
+            raise BadInput(f"{side}: no such file")
+        load_policy(side)
+        return Kind.POLICY
+    with bad_input(side), path.open(encoding="utf-8") as lines:
+        first = json.loads(next(lines, "null"))
+    match first:
+        case {"type": "episode"}:
+            return Kind.RECORDS
+        case {"policy": _, "score": _}:
+            return Kind.RESULTS
+    raise BadInput(f"{side}: neither {Kind.RECORDS.value} nor {Kind.RESULTS.value}")
+
+
+def records(file: str) -> list[EpisodeRecord]:
+    return [episode.record for episode in read(Path(file))]
+
+
+def scores(of_records: Sequence[EpisodeRecord]) -> list[Result]:
+    return [Result.of(record, record.policy or "unknown") for record in of_records]
+
+
+def played(a: str, b: str, options: Options) -> tuple[list[Scored], list[Scored]]:
+    """Both policies on every tier and seed. Raises UnknownName, BackendError."""
+    settings = read_settings(backend=options.backend)
+    on = [parse_tier(tier) for tier in options.tiers.split(",")]
+    jobs = [Job(policy, tier, seed) for seed in options.seeds for tier in on for policy in (a, b)]
+    meshes = Meshes(make_backend(settings), settings.record_dir, drawing(settings.fault))
+    results: dict[str, list[Scored]] = {a: [], b: []}
+    with (
+        on_interrupt(lambda: "interrupted; nothing was kept"),
+        progress_bar(messages_console()) as progress,
+    ):
+        bar = progress.add_task("episodes", total=len(jobs))
+        try:
+            for job, future in run(jobs, meshes, options.meshes):
+                results[job.policy].append(future.result())
+                progress.advance(bar)
+        finally:
+            meshes.close()
+    return results[a], results[b]

@@ -1,0 +1,82 @@
+"""`compare` finds out what its two sides are, and compares what can be compared."""
+
+import json
+
+import pytest
+
+from sre_autopilot import grading
+from sre_autopilot.evaluation.results import Result
+from sre_autopilot.world.vocabulary import ActionName, Tier
+from tests.sre_autopilot.cli.terminal import invoke, is_narrow, simulated
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Records and results of two policies on one seed, by name."""
+    folder = tmp_path_factory.mktemp("compare")
+    for policy in ("oracle", ActionName.WAIT):
+        record, _score = simulated(policy, Tier.EASY, 4)
+        (folder / f"{policy}.jsonl").write_text("\n".join(grading.dump_lines(record)) + "\n")
+        result = Result.of(record, policy).model_dump_json()
+        (folder / f"{policy}-results.jsonl").write_text(result + "\n")
+    return {file.stem: file for file in folder.iterdir()}
+
+
+def test_records_are_compared_step_by_step(files):
+    result = invoke("compare", files[ActionName.WAIT], files["oracle"])
+    assert result.exit_code == 0, result.output
+    assert "step by step" in result.stdout and "other actions from step" in result.stdout
+    assert is_narrow(result.stdout)
+
+
+def test_records_as_json(files):
+    printed = json.loads(invoke("compare", *[files["oracle"]] * 2, "--json").stdout)
+    assert printed["first_action_difference"] is None
+    assert printed["seed"] == 4
+
+
+def test_results_are_paired_by_seed(files):
+    names = (f"{ActionName.WAIT}-results", "oracle-results")
+    result = invoke("compare", *(files[name] for name in names))
+    assert result.exit_code == 0, result.output
+    assert "paired by tier and seed" in result.stdout
+    assert is_narrow(result.stdout)
+
+
+def test_policies_play_the_same_seeds(tmp_path):
+    words = ("--tiers", Tier.EASY, "--seeds", 3, "--json")
+    result = invoke("compare", ActionName.WAIT, "oracle", *words)
+    (cell,) = json.loads(result.stdout)["cells"]
+    assert cell["pairs"] == 3 and cell["mean_b"] > cell["mean_a"]
+    assert "3" not in result.stdout or result.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("sides", "problem"),
+    [
+        (("oracle", "oracle-results"), "both must be the same kind"),
+        (("no-such.jsonl", "no-such.jsonl"), "no such file"),
+        (("genius", "genius"), "runbook"),
+    ],
+)
+def test_sides_that_cannot_be_compared_are_named(files, sides, problem):
+    result = invoke("compare", *(files.get(side, side) for side in sides))
+    assert result.exit_code == 2
+    assert problem in result.stderr and result.stdout == ""
+
+
+def test_records_of_different_seeds_are_not_lined_up(files, tmp_path):
+    record, _score = simulated("oracle", Tier.EASY, 5)
+    other = tmp_path / "other.jsonl"
+    other.write_text("\n".join(grading.dump_lines(record)) + "\n")
+    result = invoke("compare", files["oracle"], other)
+    assert result.exit_code == 2
+    assert "seed differ" in result.stderr
+
+
+def test_a_file_of_something_else_is_named(tmp_path):
+    file = tmp_path / "other.jsonl"
+    file.write_text('{"a": 1}\n')
+    result = invoke("compare", file, file)
+    assert result.exit_code == 2
+    assert "neither records of episodes nor results" in result.stderr
