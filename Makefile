@@ -10,7 +10,7 @@ TEST_WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 CLI := $(BIN)/python -m sre_autopilot.cli
-PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
 LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
 # Modules that write committed files from the vocabulary: `python -m MODULE`, run at the root.
@@ -21,9 +21,16 @@ import pkgutil, sys
 if sys.version_info < (3, 11):
     sys.exit("Python 3.11 or newer is needed, this is %d.%d; try make setup PYTHON=/path/to/python3.11" % sys.version_info[:2])
 if not {"ensurepip", "venv"} <= {module.name for module in pkgutil.iter_modules()}:
-    sys.exit("Python's venv module is missing (on Debian and Ubuntu: apt install python3-venv)")
+    sys.exit("Python's venv module is missing. On Debian and Ubuntu:\n  apt install python3-venv\n  make setup")
 endef
 export PYTHON_IS_FIT
+
+# A line for every 30th package, of pip's one each.
+define PROGRESS
+/^Collecting/ && ++n % 30 == 0 { print "  " n " of about " all " packages found"; fflush() }
+/^Installing/ { print "  installing them"; fflush() }
+endef
+export PROGRESS
 
 .PHONY: help
 help: ## List the targets
@@ -34,13 +41,15 @@ setup: $(READY) ## Make .venv from the locks (PYTHON=... picks the interpreter)
 
 $(LOCKED): requirements/dev.txt
 	@$(PYTHON) -c "$$PYTHON_IS_FIT"
-	$(PYTHON) -m venv --clear $(VENV)
-	$(PIP_INSTALL) --require-hashes --no-deps -r $<
+	@echo "Making $(VENV) with the packages of $<: one to three minutes, once."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PIP_INSTALL) --require-hashes --no-deps -r $< | awk -v all=$$(grep -c == $<) "$$PROGRESS"
 	@touch $@
 
 $(READY): $(LOCKED) pyproject.toml
-	$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@$(PIP_INSTALL) -qq --no-deps --no-build-isolation -e .
 	@touch $@
+	@echo "$(VENV) is ready."
 
 .PHONY: check
 check: $(READY) ## Lint, format, types, layers, spelling

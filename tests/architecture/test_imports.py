@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "sre_autopilot.distribution": [],
     "sre_autopilot.version": ["sre_autopilot.distribution"],
     "sre_autopilot.gymnasium_hook": ["sre_autopilot.simulator.gym"],
-    "sre_autopilot.in_process": LIVE,
+    "sre_autopilot.in_process": ["sre_autopilot.distribution", *LIVE],
     "sre_autopilot.openenv_client": [],
     "sre_autopilot.grading": [WORLD],
     "sre_autopilot.simulator": ["sre_autopilot.simulator", *LIVE],
