@@ -14,23 +14,22 @@ from orchestrator.backends.process.backend import ProcessBackend
 from orchestrator.environment import Environment
 from sre_autopilot.models import SREAction
 from sre_autopilot.simulator.backend import SimulatorBackend
-from sre_autopilot.simulator.batch import BEGIN, seat
+from sre_autopilot.simulator.batch import RESET, EpisodeQueue
+from sre_autopilot.simulator.engines import NUMBA, NUMPY, make_engine
 from sre_autopilot.simulator.gym import ID
-from sre_autopilot.simulator.gym.vector_env import COMPILED, NUMPY, lanes_of
-from sre_autopilot.simulator.rules import state_layout as at
+from sre_autopilot.simulator.rules import state_layout as layout
 from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, Tier
 
 CART_POLE = "CartPole-v1"
 MANY = 1024
-SEEDS = range(4 * MANY)
 WARM_UP_S, MEASURE_S = 0.2, 1.0
 MILLION, THOUSAND = 1e6, 1e3
 
 
 def simulator_parts(runs: int) -> list[Part]:
     return [
-        Part("the compiled reading", lambda: compiled_figures(runs)),
-        Part("NumPy's reading", lambda: numpy_figures(runs)),
+        Part("the Numba engine", lambda: compiled_figures(runs)),
+        Part("the NumPy engine", lambda: numpy_figures(runs)),
         Part("the environment in the simulator", lambda: environment_figures(runs)),
     ]
 
@@ -38,14 +37,14 @@ def simulator_parts(runs: int) -> list[Part]:
 def compiled_figures(runs: int) -> list[Figure]:
     """Its first step compiles, where no one has done so before; that is measured, too."""
     began = time.perf_counter()
-    vector(MANY, COMPILED).reset(seed=0)
+    vector(MANY, NUMBA).reset(seed=0)
     ready_s = time.perf_counter() - began
-    many = [rate(vector(MANY, COMPILED)) for _ in range(runs)]
+    many = [rate(vector(MANY, NUMBA)) for _ in range(runs)]
     cart_pole = [rate(gymnasium.make_vec(CART_POLE, MANY, "vector_entry_point"))] * runs
-    row = vector(1, COMPILED).single_observation_space.shape[0]
+    row = vector(1, NUMBA).single_observation_space.shape[0]
     floats = [row * own / (4 * other) for own, other in zip(many, cart_pole, strict=True)]
     both = [together(2) for _ in range(runs)]
-    one = [rate(vector(1, COMPILED)) / THOUSAND for _ in range(runs)]
+    one = [rate(vector(1, NUMBA)) / THOUSAND for _ in range(runs)]
     alone = [lanes_rate(1) / THOUSAND for _ in range(runs)]
     return [
         Figure("compiled, or found on disk, after", "s", "", [ready_s]),
@@ -54,7 +53,7 @@ def compiled_figures(runs: int) -> list[Figure]:
         Figure("observation floats against its", "times", ">= 1.5", floats),
         Figure("two threads against one", "times", "near 2", ratio(both, many)),
         Figure("compiled, 1 lane", "k steps/s", "", one),
-        Figure("the kernel alone, 1 lane", "k steps/s", ">= 100", alone),
+        Figure("the engine alone, 1 lane", "k steps/s", ">= 100", alone),
     ]
 
 
@@ -76,8 +75,8 @@ def environment_figures(runs: int) -> list[Figure]:
     return [Figure("a step of the environment", "ms", "< 50", steps_ms)]
 
 
-def vector(lanes: int, reading: str) -> Any:
-    return gymnasium.make_vec(ID, lanes, "vector_entry_point", tier=Tier.HARD, reading=reading)
+def vector(lanes: int, engine: str | None) -> Any:
+    return gymnasium.make_vec(ID, lanes, "vector_entry_point", tier=Tier.HARD, engine=engine)
 
 
 def rate(env: Any) -> float:
@@ -89,17 +88,18 @@ def rate(env: Any) -> float:
 
 
 def lanes_rate(lanes: int) -> float:
-    """Steps a second of the compiled lanes themselves, without Gymnasium's spaces around them."""
-    compiled, taken = lanes_of(COMPILED, ProcessBackend.name, lanes), seat(Tier.HARD, SEEDS, lanes)
-    compiled.step(np.full((lanes, 2), BEGIN), taken)
-    moves = np.full((lanes, 2), (at.WAIT, 0))
-    return lanes * _per_second(lambda: compiled.step(moves, taken))
+    """Steps a second of the engine itself, without Gymnasium's spaces around it."""
+    engine = make_engine(NUMBA, ProcessBackend.name, lanes)
+    queue = EpisodeQueue(Tier.HARD, range(lanes))
+    engine.step(np.full((lanes, 2), RESET), queue)
+    actions = np.full((lanes, 2), (layout.WAIT, 0))
+    return lanes * _per_second(lambda: engine.step(actions, queue))
 
 
 def together(threads: int) -> float:
     """Steps a second of so many vectors, each in a thread of its own."""
     with ThreadPoolExecutor(threads) as pool:
-        return float(sum(pool.map(lambda _: rate(vector(MANY, COMPILED)), range(threads))))
+        return float(sum(pool.map(lambda _: rate(vector(MANY, NUMBA)), range(threads))))
 
 
 def ratio(these: list[float], those: list[float]) -> list[float]:

@@ -20,7 +20,7 @@ DrawFaults = Callable[[Tier, int], tuple[Fault, ...]]
 Breakage = SingleOom | DbConnectionLeak | FlappingNetwork
 KINDS: tuple[type[Breakage], ...] = (SingleOom, DbConnectionLeak, FlappingNetwork)
 
-_TIER_DRAWS = 1 << 32
+TIER_DRAWS = 1 << 32
 """Takes the place of a fault's number in the keys of the tier's own draws."""
 
 
@@ -49,7 +49,7 @@ def drawing(fault: str | None) -> DrawFaults:
 
 def _draw_expert(seed: int) -> tuple[Fault, ...]:
     """A second fault is drawn anew, under the next number, until it is clear of the first."""
-    u_first, u_pair, u_second = (uniform(seed, Stream.FAULT, _TIER_DRAWS, i) for i in range(3))
+    u_first, u_pair, u_second = (uniform(seed, Stream.FAULT, TIER_DRAWS, i) for i in range(3))
     first = choice(KINDS, u_first).draw(seed)
     if u_pair >= PAIR_SHARE:
         return (first,)

@@ -16,19 +16,19 @@ from sre_autopilot.evaluation.vector_play import Floats, NotInLanes, play_lanes
 from sre_autopilot.policies import load_policy
 from sre_autopilot.policies.play import play
 from sre_autopilot.simulator.backend import SimulatorBackend
-from sre_autopilot.simulator.gym.vector_env import lanes_of
+from sre_autopilot.simulator.engines import make_engine
 from sre_autopilot.world.vocabulary import Tier
 
 
 class Seeds:
     """To be played, again and again: `with Seeds(...) as seeds: seeds.play(policy, tier, bar)`.
 
-    Raises UnknownName for a reading, and for a backend that the simulator is not fitted to.
+    Raises UnknownName for an engine, and for a backend that the simulator is not fitted to.
     """
 
-    def __init__(self, seeds: Sequence[int], reading: str, simulator_of: str) -> None:
+    def __init__(self, seeds: Sequence[int], engine: str | None, simulator_of: str) -> None:
         self._seeds = seeds
-        self._lanes = lanes_of(reading, simulator_of, len(seeds))
+        self._engine = make_engine(engine, simulator_of, len(seeds))
         self._environment = Environment(partial(SimulatorBackend, simulator_of))
         self._not_in_lanes: set[str] = set()
 
@@ -36,7 +36,7 @@ class Seeds:
         """A score a seed; `advance` is told how many episodes have ended since last time."""
         if policy not in self._not_in_lanes:
             try:
-                scores = play_lanes(self._lanes, partial(load_policy, policy), tier, self._seeds)
+                scores = play_lanes(self._engine, partial(load_policy, policy), tier, self._seeds)
             except NotInLanes:
                 self._not_in_lanes.add(policy)
             else:

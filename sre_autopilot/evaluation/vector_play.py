@@ -17,17 +17,21 @@ from orchestrator.noise import METRICS_PER_SERVICE
 from sre_autopilot.models import ServiceMetrics, SREAction, SREObservation
 from sre_autopilot.policies import Briefing, Policy
 from sre_autopilot.simulator import NAME
-from sre_autopilot.simulator.batch import BEGIN, Lanes, seat
+from sre_autopilot.simulator.batch import RESET, Engine, EpisodeQueue
 from sre_autopilot.simulator.mesh import REPLICA_IDS
-from sre_autopilot.simulator.rules import state_layout as at
-from sre_autopilot.simulator.rules.window_arrays import METRICS, REPLICAS, SERVICES
+from sre_autopilot.simulator.rules import state_layout as layout
+from sre_autopilot.simulator.rules.window_arrays import (
+    METRIC_COUNT,
+    REPLICA_COUNT,
+    SERVICE_COUNT,
+)
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ACTION_HISTORY_LENGTH, MAX_RESTARTS, ActionName, Tier
 
 REFUSED = "the world refused it"
 """In place of the world's reasons."""
 _SERVICES, _ACTIONS = tuple(Service), tuple(ActionName)
-_NUMBERS = (at.STEP, at.RESTARTS, at.COST, at.REFUSED)
+_NUMBERS = (layout.STEP, layout.RESTARTS, layout.COST, layout.REFUSED)
 
 LACKING = ("trace_edges", "dependency_graph", "reward_breakdown")
 """Fields of an observation that lanes do not have."""
@@ -75,48 +79,49 @@ class Player:
         if self.truth is None:
             return
         # Only a replica that was killed in a window has a start that lies after it.
-        started_at = x[at.STARTED_AT : at.STARTED_AT + REPLICAS]
-        killed = np.flatnonzero(started_at > x[at.STEP])
+        started_at = x[layout.STARTED_AT : layout.STARTED_AT + REPLICA_COUNT]
+        killed = np.flatnonzero(started_at > x[layout.STEP])
         self.truth.end_window([REPLICA_IDS[replica] for replica in killed])
 
 
 def play_lanes(
-    lanes: Lanes, new_policy: Callable[[], Policy], tier: Tier, seeds: Sequence[int]
+    engine: Engine, new_policy: Callable[[], Policy], tier: Tier, seeds: Sequence[int]
 ) -> Floats:
-    """Score of each seed; `lanes` has as many. Each lane has a policy of its own.
+    """Score of each seed; `engine` has as many lanes. Each lane has a policy of its own.
 
     Raises NotInLanes.
     """
-    taken, moves = seat(tier, seeds, len(seeds)), np.full((len(seeds), 2), BEGIN, np.int64)
+    queue, actions = EpisodeQueue(tier, seeds), np.full((len(seeds), 2), RESET, np.int64)
     scores = np.full(len(seeds), np.nan)
     playing = [_begun(lane, new_policy(), tier, seed) for lane, seed in enumerate(seeds)]
-    lanes.step(moves, taken)
-    x = lanes.x
+    engine.step(actions, queue)
+    x = engine.x
     for player in playing:
         player.window_ended(x[player.lane])
     # Lanes that are done play on, to no end: nobody looks at them any more.
-    moves[:] = at.WAIT, 0
+    actions[:] = layout.WAIT, 0
     while playing:
         here = [player.lane for player in playing]
         seen = observations(x[here], [player.history for player in playing])
-        moves[here] = [player.act(each) for player, each in zip(playing, seen, strict=True)]
-        lanes.step(moves, taken)
-        x = lanes.x
+        actions[here] = [player.act(each) for player, each in zip(playing, seen, strict=True)]
+        engine.step(actions, queue)
+        x = engine.x
         for player in playing:
             player.window_ended(x[player.lane])
-        done = x[:, at.DONE] > 0.0
-        scores[here] = x[here, at.SCORE]
+        done = x[:, layout.DONE] > 0.0
+        scores[here] = x[here, layout.SCORE]
         playing = [player for player in playing if not done[player.lane]]
     return scores
 
 
 def observations(x: Floats, histories: Iterable[Iterable[SREAction]]) -> Iterator[SREObservation]:
     """What is seen in each lane: `x` (lanes, FIELDS), and the last actions there."""
-    values = x[:, at.SEEN : at.SEEN + METRICS].reshape(-1, METRICS_PER_SERVICE, SERVICES)
+    observed = x[:, layout.OBSERVED : layout.OBSERVED + METRIC_COUNT]
+    values = observed.reshape(-1, METRICS_PER_SERVICE, SERVICE_COUNT)
     arrived = values.astype(object)
     arrived[np.isnan(values)] = None
-    verdicts = (x[:, at.VERDICT : at.VERDICT + SERVICES] > 0.0).tolist()
-    numbers, hints = x[:, _NUMBERS].astype(np.int64).tolist(), x[:, at.HINT].tolist()
+    verdicts = (x[:, layout.VERDICT : layout.VERDICT + SERVICE_COUNT] > 0.0).tolist()
+    numbers, hints = x[:, _NUMBERS].astype(np.int64).tolist(), x[:, layout.HINT].tolist()
     by_service = arrived.swapaxes(1, 2).tolist()
     rows = zip(by_service, verdicts, numbers, hints, histories, strict=True)
     for metrics, met, (step, restarts, cost, refused), hint, history in rows:

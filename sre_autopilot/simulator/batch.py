@@ -1,47 +1,94 @@
-"""Many episodes side by side: what both readings offer, and how lanes are given their episodes."""
+"""Many episodes side by side: what both engines offer, and which episode each lane plays next."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from sre_autopilot.simulator.fault_table import stories
+from sre_autopilot.simulator.fault_table import draw_fault_table
 from sre_autopilot.world.vocabulary import Tier
 
-BEGIN = -1
+RESET = -1
 """In place of an action: the lane's next episode begins, whatever became of the last."""
+_EPISODES_AHEAD = 1 << 15
+_LEAST_AHEAD, _MOST_AHEAD = 4, 64
+"""Episodes drawn ahead: of all lanes together, and bounds of that number per lane."""
 
 
-class Seat(NamedTuple):
-    """Episodes to be played: seeds (n,) and their stories (n, fields); `rows` (lanes,) says which
-    comes next in each lane, and goes on by as many as there are lanes, round and round.
+class EpisodeQueue:
+    """The episodes that each lane plays, one after the other, without end.
+
+    The k-th episode (from 0) of lane i has seed `first_seeds[i] + k * stride`, modulo 2**64:
+    it depends on nothing else. Faults are drawn some episodes ahead of need, many at once, because
+    a thousand draws together take little longer than one.
+
+    seeds: (lanes, ahead) uint64. faults: (lanes, ahead, MAX_FAULTS * FAULT_WIDTH).
+    begun: (lanes,) int64, how many episodes each lane has begun. Episode k of a lane stands in
+    column k % ahead; engines read it there and count `begun` up.
     """
 
-    seeds: Any
-    stories: Any
-    rows: Any
+    def __init__(self, tier: Tier, first_seeds: Sequence[int], stride: int | None = None) -> None:
+        """`stride` is the number of lanes unless given. Raises ValueError without a seed."""
+        if not len(first_seeds):
+            raise ValueError("first_seeds must name a seed for each lane, and at least one")
+        lanes = len(first_seeds)
+        ahead = min(_MOST_AHEAD, max(_LEAST_AHEAD, _EPISODES_AHEAD // lanes))
+        self.tier = tier
+        self.begun = np.zeros(lanes, np.int64)
+        self._first = np.array(first_seeds, np.uint64)[:, None]
+        self._stride = np.uint64(lanes if stride is None else stride)
+        self._rounds = np.tile(np.arange(ahead, dtype=np.int64), (lanes, 1))
+        self.seeds = self._seeds(self._rounds)
+        faults = draw_fault_table(tier, self.seeds.ravel())
+        self.faults = faults.reshape(lanes, ahead, -1)
+        self._safe_steps = ahead
+
+    def prepare(self) -> None:
+        """Makes sure that every lane can begin an episode in this step. Engines call it first."""
+        # A lane begins one episode a step at most, so the fewest episodes that a lane has left
+        # are so many steps in which nothing needs to be looked at.
+        if self._safe_steps == 0:
+            left = self._fewest_left()
+            if left == 0:
+                self._draw_on()
+                left = self._fewest_left()
+            self._safe_steps = left
+        self._safe_steps -= 1
+
+    def _fewest_left(self) -> int:
+        last_drawn = self._rounds.max(axis=1)
+        return int((last_drawn + 1 - self.begun).min())
+
+    def _draw_on(self) -> None:
+        """Draws new episodes in place of those that have begun."""
+        begun = self._rounds < self.begun[:, None]
+        self._rounds[begun] += self._rounds.shape[1]
+        self.seeds[begun] = self._seeds(self._rounds)[begun]
+        self.faults[begun] = draw_fault_table(self.tier, self.seeds[begun])
+
+    def _seeds(self, rounds: Any) -> Any:
+        return self._first + rounds.astype(np.uint64) * self._stride
 
 
-def seat(tier: Tier, seeds: Sequence[int], lanes: int) -> Seat:
-    """Seats for `lanes` lanes. Raises ValueError where there are no seeds."""
-    if not seeds:
-        raise ValueError("seeds must not be empty")
-    rows = np.arange(lanes, dtype=np.int64) % len(seeds)
-    return Seat(np.asarray(seeds, np.uint64), stories(tier, seeds), rows)
+class StepOutput(NamedTuple):
+    """What a learner gets of a step, in new arrays every time.
 
-
-class Shown(NamedTuple):
-    """What learners are given: `rows` (lanes, PRESENTED), float32; `masks` (lanes, actions *
-    services), int8; `rewards` (lanes,), float64. See `presented`.
+    features: (lanes, FEATURE_COUNT) float32. action_masks: (lanes, MASK_SIZE) int8.
+    rewards: (lanes,) float64. done: (lanes,) bool, whether the episode ended with this step.
+    See `rules.features`.
     """
 
-    rows: Any
-    masks: Any
+    features: Any
+    action_masks: Any
     rewards: Any
+    done: Any
 
 
-class Lanes(Protocol):
-    """`x` is (lanes, FIELDS), `keys` is (lanes, KEYS): see `lane`."""
+class Engine(Protocol):
+    """Runs the rules over lanes: `x` is (lanes, FIELD_COUNT), `keys` is (lanes, KEY_COUNT).
+
+    See `rules.state_layout`. One thread at a time.
+    """
 
     @property
     def x(self) -> Any: ...
@@ -49,10 +96,9 @@ class Lanes(Protocol):
     @property
     def keys(self) -> Any: ...
 
-    def step(self, moves: Any, seat: Seat) -> Shown:
-        """A step in every lane: `moves` (lanes, 2), int64, has its action and service by number.
+    def step(self, actions: Any, queue: EpisodeQueue) -> StepOutput:
+        """A step in every lane; `actions` (lanes, 2) int64: an action and a service, by number.
 
-        A lane whose episode is done, or whose action is BEGIN, begins its next one instead. What is
-        shown is the caller's: new arrays, every step.
+        A lane whose episode is done, or whose action is RESET, begins its next one instead.
         """
         ...

@@ -11,9 +11,9 @@ import numpy as np
 from chaos.fault import NO_IMPAIRMENTS, Impairments
 from orchestrator.backends.base import Routing
 from sre_autopilot.simulator.rules.array_ops import Rows
-from sre_autopilot.simulator.rules.faults import spare
-from sre_autopilot.simulator.rules.traffic import pass_window
-from sre_autopilot.simulator.rules.window_arrays import Parameters, Scene, scene_of
+from sre_autopilot.simulator.rules.faults import clear_faults
+from sre_autopilot.simulator.rules.traffic import run_window
+from sre_autopilot.simulator.rules.window_arrays import Parameters, WindowArrays, make_window_arrays
 from sre_autopilot.world.deployment import ReplicaId, initial_deployment
 from sre_autopilot.world.draws import Stream, folded
 from sre_autopilot.world.topology import MAX_REPLICAS, Service
@@ -82,7 +82,7 @@ class SimulatedMesh:
             for pool, count in holds.items():
                 c.held_connections[_pool_index(pool)] += count
 
-    def window(self, step: int) -> Scene:
+    def window(self, step: int) -> WindowArrays:
         """Lets one window pass. What was measured stands in the scene until the next."""
         window, life = (
             np.array([folded(self.seed, stream, step)], np.uint64)
@@ -91,20 +91,20 @@ class SimulatedMesh:
         condition = self._condition
         condition.breaker_new[:] = np.maximum(0.0, condition.breaker_open[:] - self._was_open)
         self._was_open[:] = condition.breaker_open[:]
-        pass_window(window, life, self._scene)
+        run_window(window, life, self._arrays)
         for replica, index in INDEX.items():
-            if self._scene.measured.killed[index][0]:
+            if self._arrays.measured.killed[index][0]:
                 self.end_life(replica)
                 self.dead[replica] = OOM_EXIT_CODE
         condition.started[:] = 0.0
         condition.age[:] += 1.0
         self._next_step = step + 1
-        return self._scene
+        return self._arrays
 
     def _begin(self) -> None:
-        self._scene = scene_of(self.parameters, partial(Rows.of_zeros, lanes=1))
-        self._condition = self._scene.condition
-        spare(self._condition)
+        self._arrays = make_window_arrays(self.parameters, partial(Rows.zeros, lanes=1))
+        self._condition = self._arrays.condition
+        clear_faults(self._condition)
         self._was_open[:] = 0.0
         self._holds: dict[ReplicaId, Mapping[str, int]] = {}
         self._leaked_at: dict[ReplicaId, int] = {}

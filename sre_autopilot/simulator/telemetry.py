@@ -8,9 +8,13 @@ import numpy as np
 
 from orchestrator.telemetry.window import EdgeCall, ServiceWindow, Window
 from sre_autopilot.simulator.mesh import SERVICE_INDEX, SimulatedMesh
-from sre_autopilot.simulator.rules.array_ops import mixed, uniform_of
+from sre_autopilot.simulator.rules.array_ops import fold_key, uniform_of_key
 from sre_autopilot.simulator.rules.traffic import TIMEOUT_MS
-from sre_autopilot.simulator.rules.window_arrays import INVENTORY_DB, ORDER_TO_INVENTORY, Scene
+from sre_autopilot.simulator.rules.window_arrays import (
+    INVENTORY_DB,
+    ORDER_TO_INVENTORY,
+    WindowArrays,
+)
 from sre_autopilot.world.draws import Stream, folded
 from sre_autopilot.world.sla import Calls
 from sre_autopilot.world.topology import ARRIVALS_PER_S, CALLS, ENTRY, USERS, Service
@@ -29,28 +33,28 @@ class SimulatedTelemetry:
         self._mesh = mesh
 
     async def observe(self, step: int, open_breakers: Collection[Service] = ()) -> Window:
-        scene = self._mesh.window(step)
-        window_s = float(np.sum(scene.parameters.arrivals)) / ARRIVALS_PER_S
+        arrays = self._mesh.window(step)
+        window_s = float(np.sum(arrays.parameters.arrivals)) / ARRIVALS_PER_S
         return Window(
             step,
             {
-                service: _service(scene, index, breaker_open=service in open_breakers)
+                service: _service(arrays, index, breaker_open=service in open_breakers)
                 for service, index in SERVICE_INDEX.items()
             },
-            tuple(self._edge_calls(scene, step)),
+            tuple(self._edge_calls(arrays, step)),
             began_at=step * window_s,
             ended_at=(step + 1) * window_s,
         )
 
-    def _edge_calls(self, scene: Scene, step: int) -> list[EdgeCall]:
+    def _edge_calls(self, arrays: WindowArrays, step: int) -> list[EdgeCall]:
         """Ordered by start, which is drawn, as is how long those took that were answered."""
-        edges = [_Edge.of(scene, caller, callee) for caller, callee in EDGES]
+        edges = [_Edge.of(arrays, caller, callee) for caller, callee in EDGES]
         calls = [(edge, index) for edge in edges for index in range(edge.total)]
         places = np.concatenate(
             [(number << 16) + np.arange(edge.total) for number, edge in enumerate(edges)]
         ).astype(np.uint64)
         key = np.array([folded(self._mesh.seed, Stream.SPANS, step)], np.uint64)
-        starts, took = (uniform_of(mixed(key, 2 * places + i)) for i in (0, 1))
+        starts, took = (uniform_of_key(fold_key(key, 2 * places + i)) for i in (0, 1))
         in_order = np.argsort(starts, kind="stable").tolist()
         shares = took.tolist()
         return [calls[place][0].call(calls[place][1], shares[place]) for place in in_order]
@@ -70,8 +74,8 @@ class _Edge:
     slowest_ms: float
 
     @classmethod
-    def of(cls, scene: Scene, caller: str, callee: Service) -> Self:
-        work, seen, s = scene.work, scene.measured, SERVICE_INDEX[callee]
+    def of(cls, arrays: WindowArrays, caller: str, callee: Service) -> Self:
+        work, seen, s = arrays.work, arrays.measured, SERVICE_INDEX[callee]
 
         def count(totals: Any) -> int:
             """Of this edge: inventory_db's rows hold both of its callers'."""
@@ -107,8 +111,8 @@ class _Edge:
         )
 
 
-def _service(scene: Scene, s: int, *, breaker_open: bool) -> ServiceWindow:
-    seen = scene.measured
+def _service(arrays: WindowArrays, s: int, *, breaker_open: bool) -> ServiceWindow:
+    seen = arrays.measured
     return ServiceWindow(
         calls=Calls(
             total=int(seen.calls[s][0]),

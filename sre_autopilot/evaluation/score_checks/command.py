@@ -34,7 +34,7 @@ from sre_autopilot.evaluation.score_checks.checks import (
 )
 from sre_autopilot.evaluation.vector_play import Floats
 from sre_autopilot.policies import POLICY_NAMES, load_policy
-from sre_autopilot.simulator.gym.vector_env import COMPILED, READINGS
+from sre_autopilot.simulator.engines import ENGINES
 from sre_autopilot.world.vocabulary import FAULTY_TIERS, SEED_SPLITS, Tier
 
 COLORS: Mapping[Verdict, str] = MappingProxyType(
@@ -86,7 +86,9 @@ def main(
     simulator_of: Annotated[
         str, typer.Option(help="the real backend that the simulator is fitted to")
     ] = ProcessBackend.name,
-    reading: Annotated[str, typer.Option(help=" or ".join(READINGS))] = COMPILED,
+    engine: Annotated[
+        str | None, typer.Option(help=f"{' or '.join(ENGINES)}; else the fastest installed")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="report to write, Markdown")] = None,
 ) -> None:
     """Plays every policy on every tier and seed, prints scores and judges the bounds."""
@@ -94,7 +96,7 @@ def main(
     try:
         names = [name for name in policies.split(",") if load_policy(name)]
         chosen = [parse_tier(tier) for tier in on.split(",")]
-        playground = Seeds(played, reading, simulator_of)
+        playground = Seeds(played, engine, simulator_of)
     except SREError as error:
         raise typer.BadParameter(str(error)) from error
     with playground:

@@ -52,7 +52,7 @@ from sre_autopilot.evaluation.progress import progress_bar
 from sre_autopilot.evaluation.run import TEST_SEEDS_FROM
 from sre_autopilot.evaluation.score_checks.flap_scores import Array, Flaps, Traffic, scores_after
 from sre_autopilot.policies.belief_filter.flapping import NOISY, STALE
-from sre_autopilot.simulator.gym.vector_env import NUMPY
+from sre_autopilot.simulator.engines import NUMPY
 from sre_autopilot.simulator.rules.window_arrays import PAYMENT
 from sre_autopilot.world import shapes
 from sre_autopilot.world.draws import Stream

@@ -16,7 +16,7 @@ from orchestrator.backends.process.backend import ProcessBackend
 from orchestrator.environment import Environment
 from sre_autopilot.simulator import parameters
 from sre_autopilot.simulator.backend import SimulatorBackend
-from sre_autopilot.simulator.rules.window_arrays import SERVICES, Parameters
+from sre_autopilot.simulator.rules.window_arrays import SERVICE_COUNT, Parameters
 from sre_autopilot.world.draws import Stream, log_normal, normal
 from sre_autopilot.world.shapes import NOMINAL_CPU_PCT
 from sre_autopilot.world.sla import P99_LIMIT_MS
@@ -69,9 +69,9 @@ def bent(fitted: Parameters, draw: int, seed: int) -> Parameters:
             continue
         value = np.asarray(values[name], np.float64)
         # A row is a service or a journey, with a factor of its own; what is longer is one curve.
-        rows = len(value) if value.ndim and len(value) <= SERVICES else 1
+        rows = len(value) if value.ndim and len(value) <= SERVICE_COUNT else 1
         z = [
-            normal(seed, Stream.SIMULATOR, _FACTORS + draw, number * SERVICES + row)
+            normal(seed, Stream.SIMULATOR, _FACTORS + draw, number * SERVICE_COUNT + row)
             for row in range(rows)
         ]
         factors = np.array([log_normal(1.0, SIGMA, each) for each in z])

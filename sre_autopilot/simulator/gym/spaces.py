@@ -1,31 +1,33 @@
-"""The spaces that learners meet, and how their actions become moves."""
+"""The observation and action spaces that learners meet."""
 
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
-from sre_autopilot.simulator.rules import features as presented
-from sre_autopilot.simulator.rules.window_arrays import METRICS, SERVICES
+from sre_autopilot.simulator.rules import features
+from sre_autopilot.simulator.rules.window_arrays import METRIC_COUNT, SERVICE_COUNT
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ACTION_COSTS, MAX_RESTARTS, MAX_STEPS, ActionName
 
-LATENCY_MOST_MS = 10_000.0
-"""Far above any time-out: a bound for the sake of the space."""
-PERCENT_MOST = 100.0
-METRIC_BOUNDS = (LATENCY_MOST_MS, 1.0, PERCENT_MOST, PERCENT_MOST)
+HIGHEST_LATENCY_MS = 10_000.0
+"""Far above any time-out; a Box needs a bound."""
+HIGHEST_PERCENT = 100.0
+METRIC_BOUNDS = (HIGHEST_LATENCY_MS, 1.0, HIGHEST_PERCENT, HIGHEST_PERCENT)
+"""p99 latency, error rate, CPU, memory."""
 
 
 def observation_space() -> spaces.Box:
-    """(PRESENTED,), float32."""
-    low = np.zeros(presented.PRESENTED, np.float32)
-    high = np.ones(presented.PRESENTED, np.float32)
-    low[:METRICS] = presented.MISSING
-    high[:METRICS] = np.repeat(METRIC_BOUNDS, SERVICES)
-    high[presented.STEP] = MAX_STEPS
-    high[presented.RESTARTS_LEFT] = MAX_RESTARTS
-    high[presented.COST] = MAX_STEPS * max(ACTION_COSTS.values())
-    high[presented.ACTION], high[presented.SERVICE] = len(ActionName) - 1, len(Service) - 1
+    """(FEATURE_COUNT,), float32."""
+    low = np.zeros(features.FEATURE_COUNT, np.float32)
+    high = np.ones(features.FEATURE_COUNT, np.float32)
+    low[:METRIC_COUNT] = features.MISSING
+    high[:METRIC_COUNT] = np.repeat(METRIC_BOUNDS, SERVICE_COUNT)
+    high[features.STEP_FEATURE] = MAX_STEPS
+    high[features.RESTARTS_LEFT_FEATURE] = MAX_RESTARTS
+    high[features.COST_FEATURE] = MAX_STEPS * max(ACTION_COSTS.values())
+    high[features.ACTION_FEATURE] = len(ActionName) - 1
+    high[features.SERVICE_FEATURE] = len(Service) - 1
     return spaces.Box(low, high)
 
 
@@ -35,5 +37,5 @@ def action_space() -> spaces.MultiDiscrete:
 
 
 def mask_of(flat: Any) -> Any:
-    """(..., actions, services), int8: 1 where the world would carry the action out."""
+    """(..., actions, services), int8: 1 where the action would be accepted."""
     return flat.reshape(*flat.shape[:-1], len(ActionName), len(Service))

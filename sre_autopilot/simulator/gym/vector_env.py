@@ -7,33 +7,29 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from orchestrator.validation import parse_tier
-from sre_autopilot.errors import UnknownName
-from sre_autopilot.simulator import parameters
-from sre_autopilot.simulator.batch import BEGIN, Lanes, Shown, seat
+from orchestrator.validation import MAX_SEED, parse_tier
+from sre_autopilot.errors import InvalidValue
+from sre_autopilot.simulator.batch import RESET, EpisodeQueue, StepOutput
+from sre_autopilot.simulator.engines import make_engine
 from sre_autopilot.simulator.gym.spaces import action_space, mask_of, observation_space
-from sre_autopilot.simulator.numpy_engine import Reference
 from sre_autopilot.world.vocabulary import SEED_SPLITS, Tier
 
-COMPILED, NUMPY = "compiled", "numpy"
-READINGS = (COMPILED, NUMPY)
-STORIES = 4096
-"""Episodes that are drawn ahead, at least one a lane; after the last come the first again."""
+_ACTION_COUNTS = action_space().nvec.astype(np.uint64)
 
 
 class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
-    """`num_envs` on-call engineers at once, each with a mesh and a hidden fault of its own.
+    """`num_envs` incidents at once, each with a mesh and a hidden fault of its own.
 
     ### Description
     The simulator of the world that `orchestrator.environment.Environment` plays for real: seven
     services, faults by tier, five actions. Equal seeds and actions give equal bytes, whatever the
-    number of environments.
+    number of environments and the engine.
 
     ### Action Space
     `MultiDiscrete([5, 7])`: an action (restart, scale_up, circuit_break, rollback, wait) and the
     service that it is for, in the order of `ActionName` and `Service`. `wait` ignores the service.
-    `info["action_mask"]` (num_envs, 5, 7) is 1 where the world would carry it out; what it refuses
-    costs the step.
+    `info["action_mask"]` (num_envs, 5, 7) is 1 where the action would be accepted; a refused one
+    changes nothing, but takes the step.
 
     ### Observation Space
     `Box(41,)`, float32: p99 latency (ms), error rate, CPU and memory (%), each of seven services,
@@ -51,14 +47,19 @@ class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
     The step after that begins the next episode and gives its first observation
     (`AutoresetMode.NEXT_STEP`).
 
+    ### Seeding
+    `reset(seed=s)` gives environment i the seed s + i; `reset(seed=[...])` names one for each;
+    `reset()` draws s from the training seeds (`SEED_SPLITS`). The k-th episode of an environment
+    after its reset has that seed plus k * num_envs, so no seed comes twice.
+
     ### Arguments
     num_envs: episodes side by side.
     tier: easy, medium, hard, control or expert.
     simulator_of: the real backend whose fitted parameters are taken.
-    reading: "compiled" (Numba; the first one on a machine compiles for about ten seconds) or
-        "numpy".
+    engine: "numba" (the first one on a machine compiles for about ten seconds), "numpy" (a tenth
+        as fast, the same bits), or None: Numba where it is installed, else NumPy with a warning.
 
-    Raises UnknownName for a tier, backend or reading that is not known.
+    Raises UnknownName for an unknown tier, backend or engine, InvalidValue for other bad values.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 - Gymnasium's way
@@ -70,57 +71,59 @@ class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
         num_envs: int = 1,
         tier: str = Tier.EASY,
         simulator_of: str = "process",
-        reading: str = COMPILED,
+        engine: str | None = None,
     ) -> None:
+        if num_envs < 1:
+            raise InvalidValue("num_envs", num_envs, "a whole number from 1")
         self.num_envs = num_envs
         self.tier = parse_tier(tier)
-        self.single_observation_space, self.single_action_space = (
-            observation_space(),
-            action_space(),
-        )
+        self.single_observation_space = observation_space()
+        self.single_action_space = action_space()
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._lanes = lanes_of(reading, simulator_of, num_envs)
-        self._moves = np.full((num_envs, 2), BEGIN, np.int64)
+        self._engine = make_engine(engine, simulator_of, num_envs)
+        self._actions = np.full((num_envs, 2), RESET, np.int64)
+        self._queue: EpisodeQueue | None = None
 
     def reset(
         self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """`seed`: of the first environment, whose neighbours take those that follow; or one each.
-
-        The k-th episode of an environment has its seed plus k times `num_envs`.
-        """
+        """Begins a new episode in every environment; see Seeding. Raises InvalidValue."""
         super().reset(seed=seed if isinstance(seed, int) else None)
         if seed is None:
             split = SEED_SPLITS["train"]
             seed = int(self.np_random.integers(split.start, split.stop))
-        first = np.arange(self.num_envs) + seed if isinstance(seed, int) else np.asarray(seed)
-        rounds = max(1, STORIES // self.num_envs)
-        seeds = first + self.num_envs * np.arange(rounds)[:, None]
-        self._seat = seat(self.tier, [int(s) for s in seeds.ravel()], self.num_envs)
-        self._moves[:] = BEGIN
-        shown = self._lanes.step(self._moves, self._seat)
-        return shown.rows, _info(shown)
+        self._queue = EpisodeQueue(self.tier, self._first_seeds(seed), self.num_envs)
+        self._actions[:] = RESET
+        out = self._engine.step(self._actions, self._queue)
+        return out.features, _info(out)
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        """`actions` (num_envs, 2). Terminated is true at the end of an episode, truncated never."""
-        self._moves[:] = actions
-        shown = self._lanes.step(self._moves, self._seat)
-        done = shown.rewards > 0.0
-        return shown.rows, shown.rewards, done, np.zeros_like(done), _info(shown)
+        """`actions` (num_envs, 2). `terminated` is true at an episode's end, `truncated` never.
+
+        Raises InvalidValue for an action out of range, or before the first reset.
+        """
+        if self._queue is None:
+            raise InvalidValue("step", "before reset", "called after reset")
+        self._actions[:] = actions
+        # As unsigned numbers, those below 0 are the largest: one comparison a column.
+        if (self._actions.view(np.uint64).max(axis=0) >= _ACTION_COUNTS).any():
+            bounds = " and ".join(f"0 to {count - 1}" for count in _ACTION_COUNTS)
+            raise InvalidValue("actions", actions, f"pairs of whole numbers, {bounds}")
+        out = self._engine.step(self._actions, self._queue)
+        return out.features, out.rewards, out.done, np.zeros_like(out.done), _info(out)
+
+    def _first_seeds(self, seed: int | Sequence[int]) -> list[int]:
+        """One for each environment."""
+        if isinstance(seed, int):
+            seeds = [seed + number for number in range(self.num_envs)]
+        else:
+            seeds = [int(each) for each in seed]
+        if len(seeds) != self.num_envs or not all(0 <= each <= MAX_SEED for each in seeds):
+            expected = f"a whole number from 0 to {MAX_SEED}, or {self.num_envs} of them"
+            raise InvalidValue("seed", seed, expected)
+        return seeds
 
 
-def _info(shown: Shown) -> dict[str, Any]:
-    return {"action_mask": mask_of(shown.masks)}
-
-
-def lanes_of(reading: str, simulator_of: str, lanes: int) -> Lanes:
-    """Raises UnknownName."""
-    fitted = parameters.load(simulator_of)
-    if reading == NUMPY:
-        return Reference(fitted, lanes)
-    if reading == COMPILED:
-        from sre_autopilot.simulator.numba_engine.engine import Kernel  # noqa: PLC0415 - it is slow
-
-        return Kernel(fitted, lanes)
-    raise UnknownName("reading", reading, READINGS)
+def _info(out: StepOutput) -> dict[str, Any]:
+    return {"action_mask": mask_of(out.action_masks)}

@@ -1,7 +1,7 @@
-"""Numba's reading of the simulator: WIDTH lanes at a time, compiled once and kept on disk.
+"""Runs the rules by Numba, WIDTH lanes at a time; compiled once and kept on disk.
 
 The compiled code is kept in the user's cache folder (XDG_CACHE_HOME), under a name that changes
-with the text of any law, so that no stale code is ever run.
+with the text of any rule, so that stale code is never run. Slow to import: loads the compiler.
 """
 
 import hashlib
@@ -13,99 +13,127 @@ from typing import Any
 import numba
 import numpy as np
 
-from sre_autopilot.simulator.batch import Seat, Shown
-from sre_autopilot.simulator.numba_engine.memory import bank, banks_of, flags_spread_of, spread_of
-from sre_autopilot.simulator.numba_engine.overloads import compile_laws
+from sre_autopilot.simulator.batch import EpisodeQueue, StepOutput
+from sre_autopilot.simulator.numba_engine import overloads
+from sre_autopilot.simulator.numba_engine.memory import (
+    MASK_PADDING,
+    feature_writer,
+    mask_writer,
+    rows_at,
+    tuple_of_pointers,
+)
 from sre_autopilot.simulator.numba_engine.vector_type import WIDTH
-from sre_autopilot.simulator.rules import state_layout as at
-from sre_autopilot.simulator.rules.actions import act
+from sre_autopilot.simulator.rules import state_layout as layout
+from sre_autopilot.simulator.rules.actions import apply_action
 from sre_autopilot.simulator.rules.array_ops import where
-from sre_autopilot.simulator.rules.faults import spare
-from sre_autopilot.simulator.rules.features import ACTIONS, MASKED, PRESENTED, present, reward
+from sre_autopilot.simulator.rules.faults import clear_faults
+from sre_autopilot.simulator.rules.features import (
+    ACTION_COUNT,
+    FEATURE_COUNT,
+    MASK_SIZE,
+    reward,
+    write_features,
+)
 from sre_autopilot.simulator.rules.step import initial, observe
-from sre_autopilot.simulator.rules.window_arrays import SERVICES, Parameters, scene_of
+from sre_autopilot.simulator.rules.window_arrays import (
+    SERVICE_COUNT,
+    Parameters,
+    make_window_arrays,
+)
 
-ACTION, SERVICE, BEGINS, STORY = range(4)
-ROW = STORY + at.FAULTS * at.FAULT_FIELDS
-MASK = ROW + PRESENTED
-DESK = MASK + MASKED
-"""Rows of the desk: what each lane of the block at hand is told, and what is shown of it."""
-_SHAPE = scene_of(None, np.zeros)  # type: ignore[arg-type]
-_SCENE_ROWS = sum(len(array) for group in _SHAPE[1:] for array in group)
-_scene_in = banks_of(_SHAPE)
-_spread_rows, _spread_masks = spread_of(PRESENTED), flags_spread_of(ACTIONS, SERVICES)
+assert overloads.RULE_MODULES  # Importing it taught Numba the rules.
+
+# Rows of the scratch array: what each lane of the block at hand gets, and what comes of it.
+ACTION_ROW, SERVICE_ROW, BEGINS_ROW, FAULT_ROWS = range(4)
+FAULT_ROW_COUNT = layout.MAX_FAULTS * layout.FAULT_WIDTH
+FEATURE_ROWS = FAULT_ROWS + FAULT_ROW_COUNT
+MASK_ROWS = FEATURE_ROWS + FEATURE_COUNT
+SCRATCH_ROWS = MASK_ROWS + MASK_SIZE
+_SHAPE = make_window_arrays(None, np.zeros)  # type: ignore[arg-type]
+_WINDOW_ROWS = sum(len(array) for group in _SHAPE[1:] for array in group)
+_window_arrays_at = tuple_of_pointers(_SHAPE)
+_write_features = feature_writer(FEATURE_COUNT)
+_write_masks = mask_writer(ACTION_COUNT, SERVICE_COUNT)
 
 
-def _advance(lanes: Any, moves: Any, of: tuple[Any, Any, Any], shown: Any) -> None:
-    """A step in all lanes; see `lanes` for moves.
+def _advance(lanes: Any, actions: Any, of: tuple[Any, Any, Any], out: Any) -> None:
+    """A step in all lanes; see `batch.Engine` for `actions`.
 
-    lanes: their keys and numbers, (blocks, KEYS, WIDTH) and (blocks, FIELDS, WIDTH).
-    of: arrays of a Seat; a record of parameters; what is needed for one block: keys and numbers of
-        lanes that begin, the desk, and the arrays of the scene.
-    shown: arrays of a Shown, of whole blocks.
+    lanes: their keys and state, (blocks, KEY_COUNT, WIDTH) and (blocks, FIELD_COUNT, WIDTH).
+    of: (seeds, faults, begun) of an EpisodeQueue; a record of parameters; memory for one block:
+        keys and state of lanes that begin, scratch, and the arrays of a window.
+    out: features, masks as bytes with MASK_PADDING after them, rewards and done as floats; of
+        whole blocks, of which the caller takes as many lanes as there are.
     """
-    (all_keys, all_x), (all_rows, all_masks, rewards) = lanes, shown
-    (seeds, stories, rows), parameters, (fresh_keys, fresh_x, desk, scratch) = of
-    scene = _scene_in(parameters[0], scratch)
-    fresh = at.Lane(bank(fresh_keys, 0), bank(fresh_x, 0))
-    told = bank(desk, 0)
-    spare(scene.condition)
+    (all_keys, all_x), (features, masks, rewards, done) = lanes, out
+    (seeds, faults, begun), parameters, (fresh_keys, fresh_x, scratch, window) = of
+    arrays = _window_arrays_at(parameters[0], window)
+    fresh = layout.Lane(rows_at(fresh_keys, 0), rows_at(fresh_x, 0))
+    rows = rows_at(scratch, 0)
+    clear_faults(arrays.condition)
     for block in range(len(all_x)):
-        lane = at.Lane(bank(all_keys[block], 0), bank(all_x[block], 0))
+        lane = layout.Lane(rows_at(all_keys[block], 0), rows_at(all_x[block], 0))
         first = block * WIDTH
-        here = min(WIDTH, len(moves) - first)
+        # The last block may have lanes that nobody asked for; they compute on, unread.
+        here = min(WIDTH, len(actions) - first)
         begins = False
         for i in range(here):
             n = first + i
-            desk[ACTION, i] = max(0, moves[n, 0])
-            desk[SERVICE, i] = moves[n, 1]
-            desk[BEGINS, i] = 0.0
-            if moves[n, 0] < 0 or all_x[block, at.DONE, i] > 0.0:
+            scratch[ACTION_ROW, i] = max(0, actions[n, 0])
+            scratch[SERVICE_ROW, i] = actions[n, 1]
+            scratch[BEGINS_ROW, i] = 0.0
+            if actions[n, 0] < 0 or all_x[block, layout.DONE, i] > 0.0:
                 begins = True
-                desk[BEGINS, i] = 1.0
-                row = rows[n]
-                rows[n] = (row + len(moves)) % len(seeds)
-                fresh_keys[at.SEED, i] = seeds[row]
-                for field in range(at.FAULTS * at.FAULT_FIELDS):
-                    desk[STORY + field, i] = stories[row, field]
-        act(lane, told[ACTION], told[SERVICE])
+                scratch[BEGINS_ROW, i] = 1.0
+                column = begun[n] % seeds.shape[1]
+                begun[n] += 1
+                fresh_keys[layout.SEED, i] = seeds[n, column]
+                for field in range(FAULT_ROW_COUNT):
+                    scratch[FAULT_ROWS + field, i] = faults[n, column, field]
+        apply_action(lane, rows[ACTION_ROW], rows[SERVICE_ROW])
         if begins:
-            initial(fresh, fresh.keys[at.SEED], bank(desk, STORY * WIDTH))
-            now = told[BEGINS] > 0.0
-            for field in range(at.KEYS):
-                lane.keys[field] = where(now, fresh.keys[field], lane.keys[field])
-            for field in range(at.FIELDS):
-                lane.x[field] = where(now, fresh.x[field], lane.x[field])
-        observe(lane, scene)
-        present(lane, bank(desk, ROW * WIDTH), bank(desk, MASK * WIDTH))
-        _spread_rows(bank(desk, ROW * WIDTH), all_rows, first)
-        _spread_masks(bank(desk, MASK * WIDTH), all_masks, first)
-        bank(rewards, first)[0] = reward(lane.x)
+            # The whole block begins in memory aside; lanes that play on keep their own state.
+            initial(fresh, fresh.keys[layout.SEED], rows_at(scratch, FAULT_ROWS * WIDTH))
+            beginning = rows[BEGINS_ROW] > 0.0
+            for field in range(layout.KEY_COUNT):
+                lane.keys[field] = where(beginning, fresh.keys[field], lane.keys[field])
+            for field in range(layout.FIELD_COUNT):
+                lane.x[field] = where(beginning, fresh.x[field], lane.x[field])
+        observe(lane, arrays)
+        feature_rows = rows_at(scratch, FEATURE_ROWS * WIDTH)
+        mask_rows = rows_at(scratch, MASK_ROWS * WIDTH)
+        write_features(lane, feature_rows, mask_rows)
+        _write_features(feature_rows, features, first)
+        _write_masks(mask_rows, masks, first)
+        rows_at(rewards, first)[0] = reward(lane.x)
+        rows_at(done, first)[0] = lane.x[layout.DONE]
 
 
 def _compiled(function: Any) -> Any:
-    """Compiled at its first call, or found on disk; not kept where no folder can be written."""
-    laws = hashlib.sha256()
+    """Compiled at its first call, or read from disk; not kept where no folder can be written."""
+    digest = hashlib.sha256()
     for path in sorted(_SOURCES):
-        laws.update(path.read_bytes())
+        digest.update(path.read_bytes())
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = home / "sre-autopilot" / laws.hexdigest()[:16]
-    # Nothing is allocated, so nothing needs to be counted: half the time.
+    folder = home / "sre-autopilot" / digest.hexdigest()[:16]
+    # Without Numba's runtime (_nrt): nothing is allocated, so no reference is counted, which
+    # halves the time of a step.
     njit: Any = partial(numba.njit, nogil=True, error_model="numpy", _nrt=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return njit()(function)
     config: Any = numba.config
-    was, config.CACHE_DIR = config.CACHE_DIR, str(folder)
+    # Numba reads its cache folder when a function is decorated, and has no argument for it.
+    before, config.CACHE_DIR = config.CACHE_DIR, str(folder)
     try:
         return njit(cache=True)(function)
     finally:
-        config.CACHE_DIR = was
+        config.CACHE_DIR = before
 
 
 def _record(group: Any) -> Any:
-    """One record of all fields: Numba passes it on by its address."""
+    """(1,) record of all fields of a NamedTuple: Numba passes it by address, not field by field."""
     fields = {name: np.asarray(value) for name, value in group._asdict().items()}
     dtype = np.dtype([(name, value.dtype, value.shape) for name, value in fields.items()])
     record = np.zeros(1, dtype)
@@ -114,19 +142,17 @@ def _record(group: Any) -> Any:
     return record
 
 
-def _rows(*shape: int, dtype: Any = np.float64) -> Any:
-    """Zeros, (*shape, WIDTH), each row where a register may take it at once."""
+def _aligned_rows(*shape: int, dtype: Any = np.float64) -> Any:
+    """Zeros, (*shape, WIDTH), each row aligned to its own size, so that no load spans two lines."""
     count = int(np.prod(shape)) * WIDTH
     room = np.zeros(count + WIDTH, dtype)
     skipped = -(room.ctypes.data // room.itemsize) % WIDTH
     return room[skipped : skipped + count].reshape(*shape, WIDTH)
 
 
-compile_laws()
 _ROOT = Path(__file__).parents[3]
 _SOURCES = (
     *Path(__file__).parent.glob("*.py"),
-    *_ROOT.glob("sre_autopilot/simulator/*.py"),
     *_ROOT.glob("sre_autopilot/simulator/rules/*.py"),
     *_ROOT.glob("sre_autopilot/world/*.py"),
     *(
@@ -134,19 +160,20 @@ _SOURCES = (
         for name in ("sre_autopilot/grading.py", "orchestrator/noise.py", "orchestrator/reward.py")
     ),
 )
-"""Whose text the compiled code depends on."""
+"""Files whose text the compiled code depends on: constants are compiled in."""
 advance = _compiled(_advance)
 
 
-class Kernel:
-    """`lanes` episodes at once: see `lanes.Lanes`. One thread at a time."""
+class NumbaEngine:
+    """`lanes` episodes at once: see `batch.Engine`."""
 
     def __init__(self, parameters: Parameters, lanes: int) -> None:
         blocks = -(-lanes // WIDTH)
         self._count = lanes
-        self._lanes = _rows(blocks, at.KEYS, dtype=np.uint64), _rows(blocks, at.FIELDS)
-        fresh = _rows(at.KEYS, dtype=np.uint64), _rows(at.FIELDS)
-        self._desks = (*fresh, _rows(DESK), _rows(_SCENE_ROWS))
+        keys, x = layout.KEY_COUNT, layout.FIELD_COUNT
+        self._lanes = _aligned_rows(blocks, keys, dtype=np.uint64), _aligned_rows(blocks, x)
+        fresh = _aligned_rows(keys, dtype=np.uint64), _aligned_rows(x)
+        self._memory = (*fresh, _aligned_rows(SCRATCH_ROWS), _aligned_rows(_WINDOW_ROWS))
         self._parameters = _record(parameters)
 
     @property
@@ -157,14 +184,17 @@ class Kernel:
     def keys(self) -> Any:
         return self._by_lane(self._lanes[0])
 
-    def step(self, moves: Any, seat: Seat) -> Shown:
-        of = tuple(seat), self._parameters, self._desks
-        many = len(self._lanes[0]) * WIDTH
-        # The masks of the last lane are written a little too far.
-        masks = np.empty(many * MASKED + WIDTH, np.int8)[:-WIDTH].reshape(many, MASKED)
-        shown = np.empty((many, PRESENTED), np.float32), masks, np.empty(many)
-        advance(self._lanes, moves, of, shown)
-        return Shown(*(array[: self._count] for array in shown))
+    def step(self, actions: Any, queue: EpisodeQueue) -> StepOutput:
+        queue.prepare()
+        of = (queue.seeds, queue.faults, queue.begun), self._parameters, self._memory
+        lanes = len(self._lanes[0]) * WIDTH
+        features = np.empty((lanes, FEATURE_COUNT), np.float32)
+        masks = np.empty(lanes * MASK_SIZE + MASK_PADDING, np.int8)
+        rewards, done = np.empty(lanes), np.empty(lanes)
+        advance(self._lanes, actions, of, (features, masks, rewards, done))
+        by_lane = masks[:-MASK_PADDING].reshape(lanes, MASK_SIZE)
+        out = features, by_lane, rewards, done > 0.0
+        return StepOutput(*(array[: self._count] for array in out))
 
     def _by_lane(self, blocks: Any) -> Any:
         return blocks.swapaxes(1, 2).reshape(-1, blocks.shape[1])[: self._count]

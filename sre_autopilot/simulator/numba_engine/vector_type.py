@@ -1,7 +1,8 @@
-"""A row of WIDTH lanes as a type of Numba's own: what fits a vector register, or a few of them.
+"""A vector of WIDTH lanes as a Numba type of its own: the value of one row of the state.
 
-`Row` is such a value, of reals, whole numbers, keys or flags. Operators and NumPy's functions mean
-on rows what they mean on arrays, to the bit. Slow to import: it loads the compiler.
+`Vector` holds floats, signed or unsigned integers, or flags, in one register or a few. Operators
+and NumPy's functions give the bits that they give on arrays. Nothing is left to the compiler's own
+vectorizer, which finds nothing in code as branchy as the rules. Slow to import: loads the compiler.
 """
 
 import operator
@@ -17,131 +18,139 @@ from numba.core.imputils import lower_builtin, lower_cast
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 
 WIDTH = 8
-"""Reals of 64 bits in the widest register there is; narrower ones take two or four turns."""
+"""Lanes: what the widest register (512 bits) holds of float64. LLVM splits it for narrower ones."""
 
 
-class Row(types.Type):
+class Vector(types.Type):
     """WIDTH values of a scalar type."""
 
     def __init__(self, of: types.Type) -> None:
         self.of = of
-        super().__init__(name=f"Row({of})")
+        super().__init__(name=f"Vector({of})")
 
 
 intrinsic: Any = extending.intrinsic
-REALS, WHOLES, KEYS, FLAGS = map(Row, (types.float64, types.int64, types.uint64, types.boolean))
+FLOATS, INTS, UINTS, FLAGS = map(Vector, (types.float64, types.int64, types.uint64, types.boolean))
 _ELEMENTS: dict[Any, Any] = {
     types.float64: ir.DoubleType(),
     types.int64: ir.IntType(64),
     types.uint64: ir.IntType(64),
     types.boolean: ir.IntType(1),
 }
-_GATHERS_FAST = bool(get_host_cpu_features().get("avx512fp16"))
-"""Intel's since 2023: there one gather takes half as long as eight loads. Older ones were slowed
-down for safety; others have not been tried.
-"""
-_COMPARED = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
-             "==": operator.eq, "!=": operator.ne}  # fmt: skip
+_FAST_GATHER = bool(get_host_cpu_features().get("avx512fp16"))
+"""Whether one gather instruction beats eight loads. Measured: it takes half as long on Intel's
+processors since 2023, which this feature tells apart; the microcode of older ones was slowed down
+against a side channel; AMD's and Arm's have not been measured."""
+_COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+                "==": operator.eq, "!=": operator.ne}  # fmt: skip
 
 
-def vector(row: Row) -> ir.VectorType:
-    return ir.VectorType(_ELEMENTS[row.of], WIDTH)
+def llvm_type(vector: Vector) -> ir.VectorType:
+    return ir.VectorType(_ELEMENTS[vector.of], WIDTH)
 
 
-@register_model(Row)
-class _RowModel(models.PrimitiveModel):
-    def __init__(self, dmm: Any, fe_type: Row) -> None:
-        super().__init__(dmm, fe_type, vector(fe_type))
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, dmm: Any, fe_type: Vector) -> None:
+        super().__init__(dmm, fe_type, llvm_type(fe_type))
 
 
-def splat(builder: Any, scalar: Any) -> Any:
-    row = ir.VectorType(scalar.type, WIDTH)
-    first = builder.insert_element(ir.Constant(row, ir.Undefined), scalar, ir.IntType(32)(0))
+def broadcast(builder: Any, scalar: Any) -> Any:
+    """A vector with `scalar` in every lane: LLVM's idiom, an insert and a shuffle of zeros."""
+    kind = ir.VectorType(scalar.type, WIDTH)
+    first = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, ir.IntType(32)(0))
     lanes = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
-    return builder.shuffle_vector(first, ir.Constant(row, ir.Undefined), lanes)
+    return builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), lanes)
 
 
-@lower_cast(types.Number, Row)
-@lower_cast(types.Boolean, Row)
-@lower_cast(types.IntegerLiteral, Row)
-@lower_cast(types.BooleanLiteral, Row)
-def _splat(context: Any, builder: Any, fromty: Any, toty: Row, value: Any) -> Any:
-    return splat(builder, context.cast(builder, value, fromty, toty.of))
+@lower_cast(types.Number, Vector)
+@lower_cast(types.Boolean, Vector)
+@lower_cast(types.IntegerLiteral, Vector)
+@lower_cast(types.BooleanLiteral, Vector)
+def _cast_scalar(context: Any, builder: Any, fromty: Any, toty: Vector, value: Any) -> Any:
+    return broadcast(builder, context.cast(builder, value, fromty, toty.of))
 
 
-@lower_cast(Row, Row)
-def _convert(context: Any, builder: Any, fromty: Row, toty: Row, value: Any) -> Any:
-    to, was = vector(toty), (fromty.of, toty.of)
-    if fromty == toty or set(was) == {types.int64, types.uint64}:
+@lower_cast(Vector, Vector)
+def _cast_vector(context: Any, builder: Any, fromty: Vector, toty: Vector, value: Any) -> Any:
+    to, elements = llvm_type(toty), {fromty.of, toty.of}
+    if fromty == toty or elements == {types.int64, types.uint64}:
         return value
     if fromty == FLAGS:
-        return (builder.uitofp if toty == REALS else builder.zext)(value, to)
-    if toty == REALS:
-        return (builder.sitofp if fromty == WHOLES else builder.uitofp)(value, to)
-    # Whole numbers, none of which is 2**63 or more.
+        return (builder.uitofp if toty == FLOATS else builder.zext)(value, to)
+    if toty == FLOATS:
+        return (builder.sitofp if fromty == INTS else builder.uitofp)(value, to)
+    # For uint64 too: rules convert no float of 2**63 or more, and a signed conversion is faster.
     return builder.fptosi(value, to)
 
 
-def together(args: Any) -> Row:
-    """The row that all of them become before they meet."""
-    of = [arg.of if isinstance(arg, Row) else arg for arg in args]
-    if any(isinstance(each, types.Float) for each in of):
-        return REALS
-    if any(row == KEYS for row in args):
-        return KEYS
-    if all(isinstance(types.unliteral(each), types.Boolean) for each in of):
+def common_type(args: Any) -> Vector:
+    """The vector that operands of different types are converted to, as NumPy promotes them.
+
+    But integers of different signedness stay integers: rules mix them in keys only.
+    """
+    of = [arg.of if isinstance(arg, Vector) else arg for arg in args]
+    if any(isinstance(element, types.Float) for element in of):
+        return FLOATS
+    if any(arg == UINTS for arg in args):
+        return UINTS
+    if all(isinstance(types.unliteral(element), types.Boolean) for element in of):
         return FLAGS
-    return WHOLES
+    return INTS
 
 
-def _function(
-    python: Any, count: int, told: Callable[[Row], Row], emit: Callable[..., Any]
+def _define(
+    python: Any, count: int, result: Callable[[Vector], Vector], emit: Callable[..., Any]
 ) -> None:
-    """Teaches `python`, of `count` arguments, what it means where one of them is a row.
+    """Defines the function `python` of `count` arguments for calls with a vector among them.
 
-    told: the row that comes of the rows that go in; emit: (builder, row, *values).
+    result: from the common type of the arguments to that of the result.
+    emit: (builder, common type, *values) to the LLVM value.
     """
 
     def generic(self: Any, args: Any, kws: Any) -> Any:
-        if kws or len(args) != count or not any(isinstance(arg, Row) for arg in args):
+        if kws or len(args) != count or not any(isinstance(arg, Vector) for arg in args):
             return None
-        row = together(args)
-        return signature(told(row), *[row] * count)
+        common = common_type(args)
+        return signature(result(common), *[common] * count)
 
     infer_global(python)(
-        type("RowTemplate", (AbstractTemplate,), {"key": python, "generic": generic})
+        type("VectorTemplate", (AbstractTemplate,), {"key": python, "generic": generic})
     )
 
-    @lower_builtin(python, *[Row] * count)
+    @lower_builtin(python, *[Vector] * count)
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return emit(builder, sig.args[0], *args)
 
 
-def _same(row: Row) -> Row:
-    return row
+def _same(common: Vector) -> Vector:
+    return common
 
 
-def _arithmetic(python: Any, real: str, whole: str) -> None:
-    def emit(builder: Any, row: Row, *values: Any) -> Any:
-        return getattr(builder, real if row == REALS else whole)(*values)
+def _define_arithmetic(python: Any, float_instruction: str, int_instruction: str) -> None:
+    def emit(builder: Any, common: Vector, *values: Any) -> Any:
+        instruction = float_instruction if common == FLOATS else int_instruction
+        return getattr(builder, instruction)(*values)
 
-    _function(python, 2, _same, emit)
-
-
-def _comparison(sign: str, python: Any) -> None:
-    def emit(builder: Any, row: Row, this: Any, that: Any) -> Any:
-        if row == REALS:
-            ordered = builder.fcmp_unordered if sign == "!=" else builder.fcmp_ordered
-            return ordered(sign, this, that)
-        return (builder.icmp_signed if row == WHOLES else builder.icmp_unsigned)(sign, this, that)
-
-    _function(python, 2, lambda _: FLAGS, emit)
+    _define(python, 2, _same, emit)
 
 
-def _called(name: str) -> Callable[..., Any]:
-    """LLVM's own function of the same meaning."""
+def _define_comparison(sign: str, python: Any) -> None:
+    def emit(builder: Any, common: Vector, this: Any, that: Any) -> Any:
+        if common == FLOATS:
+            # With nan every comparison is false, but != is true.
+            compare = builder.fcmp_unordered if sign == "!=" else builder.fcmp_ordered
+            return compare(sign, this, that)
+        compare = builder.icmp_signed if common == INTS else builder.icmp_unsigned
+        return compare(sign, this, that)
 
-    def emit(builder: Any, row: Row, value: Any) -> Any:
+    _define(python, 2, lambda _: FLAGS, emit)
+
+
+def _llvm_function(name: str) -> Callable[..., Any]:
+    """Emits a call of LLVM's own vector function `name`: an instruction, never libm."""
+
+    def emit(builder: Any, common: Vector, value: Any) -> Any:
         of = ir.FunctionType(value.type, [value.type])
         function = cgutils.get_or_insert_function(builder.module, of, f"llvm.{name}.v{WIDTH}f64")
         return builder.call(function, [value])
@@ -149,112 +158,114 @@ def _called(name: str) -> Callable[..., Any]:
     return emit
 
 
-def _unlike(builder: Any, value: Any) -> Any:
+def _is_nan(builder: Any, value: Any) -> Any:
     return builder.fcmp_unordered("uno", value, value)
 
 
 def _extreme(sign: str) -> Callable[..., Any]:
-    """As `np.maximum` and `np.minimum`: what is no number stays none."""
+    """`np.maximum` or `np.minimum`: nan if either is nan; of equal values the first (-0.0, 0.0)."""
 
-    def emit(builder: Any, row: Row, this: Any, that: Any) -> Any:
+    def emit(builder: Any, common: Vector, this: Any, that: Any) -> Any:
         best = builder.select(builder.fcmp_ordered(sign, this, that), this, that)
-        return builder.select(_unlike(builder, this), this, best)
+        return builder.select(_is_nan(builder, this), this, best)
 
     return emit
 
 
-def _known_extreme(builder: Any, row: Row, this: Any, that: Any) -> Any:
-    """As `np.fmax`: a number rather than none."""
-    first = builder.or_(builder.fcmp_ordered(">=", this, that), _unlike(builder, that))
+def _fmax(builder: Any, common: Vector, this: Any, that: Any) -> Any:
+    """`np.fmax`: the other value if one is nan."""
+    first = builder.or_(builder.fcmp_ordered(">=", this, that), _is_nan(builder, that))
     return builder.select(first, this, that)
 
 
-_arithmetic(operator.add, "fadd", "add")
-_arithmetic(operator.sub, "fsub", "sub")
-_arithmetic(operator.mul, "fmul", "mul")
-_function(operator.truediv, 2, _same, lambda builder, _, this, that: builder.fdiv(this, that))
-_function(operator.and_, 2, _same, lambda builder, _, this, that: builder.and_(this, that))
-_function(operator.or_, 2, _same, lambda builder, _, this, that: builder.or_(this, that))
-_function(operator.xor, 2, _same, lambda builder, _, this, that: builder.xor(this, that))
-_function(operator.rshift, 2, _same, lambda builder, row, this, that: (
-    builder.ashr if row == WHOLES else builder.lshr)(this, that))  # fmt: skip
-_function(operator.neg, 1, _same, lambda builder, _, value: builder.fneg(value))
-for _sign, _python in _COMPARED.items():
-    _comparison(_sign, _python)
+_define_arithmetic(operator.add, "fadd", "add")
+_define_arithmetic(operator.sub, "fsub", "sub")
+_define_arithmetic(operator.mul, "fmul", "mul")
+_define(operator.truediv, 2, _same, lambda builder, _, this, that: builder.fdiv(this, that))
+_define(operator.and_, 2, _same, lambda builder, _, this, that: builder.and_(this, that))
+_define(operator.or_, 2, _same, lambda builder, _, this, that: builder.or_(this, that))
+_define(operator.xor, 2, _same, lambda builder, _, this, that: builder.xor(this, that))
+_define(operator.rshift, 2, _same, lambda builder, common, this, that: (
+    builder.ashr if common == INTS else builder.lshr)(this, that))  # fmt: skip
+_define(operator.neg, 1, _same, lambda builder, _, value: builder.fneg(value))
+for _sign, _python in _COMPARISONS.items():
+    _define_comparison(_sign, _python)
 for _name in ("sqrt", "floor", "rint"):
-    _function(getattr(np, _name), 1, _same, _called(_name))
-_function(np.isnan, 1, lambda _: FLAGS, lambda builder, _, value: _unlike(builder, value))
-_function(np.maximum, 2, _same, _extreme(">="))
-_function(np.minimum, 2, _same, _extreme("<="))
-_function(np.fmax, 2, _same, _known_extreme)
+    _define(getattr(np, _name), 1, _same, _llvm_function(_name))
+_define(np.isnan, 1, lambda _: FLAGS, lambda builder, _, value: _is_nan(builder, value))
+_define(np.maximum, 2, _same, _extreme(">="))
+_define(np.minimum, 2, _same, _extreme("<="))
+_define(np.fmax, 2, _same, _fmax)
 
 
 @infer_global(operator.getitem)
-class _FromTable(AbstractTemplate):
-    """A table of reals, by a row of places in it, or by its line and such a row."""
+class _TableItem(AbstractTemplate):
+    """`table[places]` and `table[row, places]` of a float table, `places` a vector of integers."""
 
     def generic(self, args: Any, kws: Any) -> Any:
         table, index = args
         if not isinstance(table, types.Array) or table.dtype != types.float64:
             return None
-        if index == WHOLES and table.ndim == 1:
-            return signature(REALS, table, WHOLES)
-        in_line = isinstance(index, types.BaseTuple)
-        if in_line and tuple(index)[1:] == (WHOLES,):
-            return signature(REALS, table, types.Tuple((types.intp, WHOLES)))
+        if index == INTS and table.ndim == 1:
+            return signature(FLOATS, table, INTS)
+        in_row = isinstance(index, types.BaseTuple)
+        if in_row and tuple(index)[1:] == (INTS,):
+            return signature(FLOATS, table, types.Tuple((types.intp, INTS)))
         return None
 
 
 def _gather(builder: Any, data: Any, places: Any) -> Any:
-    """What stands at eight places: by one instruction, or by a load each."""
-    row, word = vector(REALS), ir.IntType(64)
-    if _GATHERS_FAST:
-        begins = splat(builder, builder.ptrtoint(data, word))
+    """The eight values at `data[places]`: by one gather instruction, or by a load each."""
+    kind, word = llvm_type(FLOATS), ir.IntType(64)
+    if _FAST_GATHER:
+        starts = broadcast(builder, builder.ptrtoint(data, word))
+        # Places to byte offsets: a float64 has 2**3 bytes.
         offsets = builder.shl(places, ir.Constant(places.type, [3] * WIDTH))
         addresses = ir.VectorType(data.type, WIDTH)
-        addresses = builder.inttoptr(builder.add(begins, offsets), addresses)
+        addresses = builder.inttoptr(builder.add(starts, offsets), addresses)
         flags = ir.VectorType(_ELEMENTS[types.boolean], WIDTH)
-        of = ir.FunctionType(row, [addresses.type, ir.IntType(32), flags, row])
+        of = ir.FunctionType(kind, [addresses.type, ir.IntType(32), flags, kind])
         name = f"llvm.masked.gather.v{WIDTH}f64.v{WIDTH}p0"
         gather = cgutils.get_or_insert_function(builder.module, of, name)
-        aligned, everywhere = ir.IntType(32)(8), ir.Constant(flags, [1] * WIDTH)
-        return builder.call(gather, [addresses, aligned, everywhere, ir.Constant(row, None)])
-    found = ir.Constant(row, ir.Undefined)
-    for lane in range(WIDTH):
-        at = ir.IntType(32)(lane)
-        value = builder.load(builder.gep(data, [builder.extract_element(places, at)]))
-        found = builder.insert_element(found, value, at)
-    return found
+        alignment, all_lanes = ir.IntType(32)(8), ir.Constant(flags, [1] * WIDTH)
+        return builder.call(gather, [addresses, alignment, all_lanes, ir.Constant(kind, None)])
+    gathered = ir.Constant(kind, ir.Undefined)
+    for number in range(WIDTH):
+        lane = ir.IntType(32)(number)
+        value = builder.load(builder.gep(data, [builder.extract_element(places, lane)]))
+        gathered = builder.insert_element(gathered, value, lane)
+    return gathered
 
 
-@lower_builtin(operator.getitem, types.Array, Row)
-def _look_up(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+# No bounds check in either: rules clip every place before they look it up.
+@lower_builtin(operator.getitem, types.Array, Vector)
+def _table_item(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     table = context.make_array(sig.args[0])(context, builder, args[0])
     return _gather(builder, table.data, args[1])
 
 
 @lower_builtin(operator.getitem, types.Array, types.Tuple)
-def _look_up_in_line(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+def _table_row_item(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     table = context.make_array(sig.args[0])(context, builder, args[0])
-    line, places = cgutils.unpack_tuple(builder, args[1])
-    begins = builder.mul(line, cgutils.unpack_tuple(builder, table.shape)[1])
-    return _gather(builder, builder.gep(table.data, [begins]), places)
+    row, places = cgutils.unpack_tuple(builder, args[1])
+    start = builder.mul(row, cgutils.unpack_tuple(builder, table.shape)[1])
+    return _gather(builder, builder.gep(table.data, [start]), places)
 
 
 @intrinsic
 def select(typing: Any, condition: Any, this: Any, that: Any) -> Any:
-    """Of two rows, the first where the condition holds."""
-    row = together((this, that))
+    """By lane: where the condition holds `this`, else `that`."""
+    common = common_type((this, that))
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return builder.select(*args)
 
-    return row(FLAGS, row, row), codegen
+    return common(FLAGS, common, common), codegen
 
 
 @intrinsic
-def anywhere(typing: Any, condition: Any) -> Any:
-    """Whether a flag is set in any lane."""
+def any_flag(typing: Any, condition: Any) -> Any:
+    """Whether a flag is set in any lane: eight flags are one byte, compared with 0."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         bits = builder.bitcast(args[0], ir.IntType(WIDTH))
@@ -263,20 +274,23 @@ def anywhere(typing: Any, condition: Any) -> Any:
     return types.boolean(FLAGS), codegen
 
 
-def _as(row: Row, *, by_bits: bool) -> Any:
-    """An intrinsic that turns any row into `row`, by value or bit by bit."""
+def _conversion(vector: Vector, *, by_bits: bool) -> Any:
+    """An intrinsic that turns a scalar or vector into `vector`, by value or bit by bit."""
 
     @intrinsic
-    def turned(typing: Any, value: Any) -> Any:
+    def converted(typing: Any, value: Any) -> Any:
         def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             if by_bits:
-                return builder.bitcast(args[0], vector(row))
-            return context.cast(builder, args[0], sig.args[0], row)
+                return builder.bitcast(args[0], llvm_type(vector))
+            return context.cast(builder, args[0], sig.args[0], vector)
 
-        return row(value), codegen
+        return vector(value), codegen
 
-    return turned
+    return converted
 
 
-as_reals, as_wholes, as_keys = (_as(row, by_bits=False) for row in (REALS, WHOLES, KEYS))
-bits_of_reals, reals_of_bits = _as(WHOLES, by_bits=True), _as(REALS, by_bits=True)
+as_floats, as_ints, as_uints, as_flags = (
+    _conversion(vector, by_bits=False) for vector in (FLOATS, INTS, UINTS, FLAGS)
+)
+bits_of_floats = _conversion(INTS, by_bits=True)
+floats_of_bits = _conversion(FLOATS, by_bits=True)

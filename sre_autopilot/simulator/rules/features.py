@@ -1,53 +1,65 @@
-"""What a learner is given of a lane: one row of numbers, which actions the world would take, and
-the reward.
+"""What a learner gets of a lane: a row of features, a mask of actions, and the reward.
 
-Laws of `reading`. The row holds what an agent sees and nothing else.
+A feature is something an agent observes; nothing hidden gets in. Computes no observation.
 """
 
 from typing import Any
 
 import numpy as np
 
-from sre_autopilot.simulator.rules import state_layout as at
-from sre_autopilot.simulator.rules.actions import cannot_go_back, is_full
-from sre_autopilot.simulator.rules.array_ops import each, entry, law, real, where
-from sre_autopilot.simulator.rules.window_arrays import GATEWAY, METRICS, SERVICES
+from sre_autopilot.simulator.rules import state_layout as layout
+from sre_autopilot.simulator.rules.actions import is_full, rollback_refused
+from sre_autopilot.simulator.rules.array_ops import each_row, row_constant, rule, to_float, where
+from sre_autopilot.simulator.rules.window_arrays import GATEWAY, METRIC_COUNT, SERVICE_COUNT
 from sre_autopilot.world.vocabulary import MAX_RESTARTS
 
 MISSING = -1.0
 """In place of a value that did not arrive; no real one is negative."""
-VERDICTS = METRICS
-STEP, RESTARTS_LEFT, COST, ACTION, SERVICE, REFUSED = range(
-    VERDICTS + SERVICES, VERDICTS + SERVICES + 6
-)
-PRESENTED = REFUSED + 1
-ACTIONS = at.WAIT + 1
-MASKED = ACTIONS * SERVICES
-BREAKABLE = np.where(np.arange(SERVICES) == GATEWAY, 0.0, 1.0)
+# Columns of a feature row: METRIC_COUNT metrics, a verdict a service, six single numbers.
+VERDICT_FEATURES = METRIC_COUNT
+(
+    STEP_FEATURE,
+    RESTARTS_LEFT_FEATURE,
+    COST_FEATURE,
+    ACTION_FEATURE,
+    SERVICE_FEATURE,
+    REFUSED_FEATURE,
+) = range(VERDICT_FEATURES + SERVICE_COUNT, VERDICT_FEATURES + SERVICE_COUNT + 6)
+FEATURE_COUNT = REFUSED_FEATURE + 1
+ACTION_COUNT = layout.WAIT + 1
+MASK_SIZE = ACTION_COUNT * SERVICE_COUNT
+_BREAKABLE = np.where(np.arange(SERVICE_COUNT) == GATEWAY, 0.0, 1.0)
+"""By service, whether a circuit break is ever accepted: users, not a breaker, call the gateway."""
 
 
-@law
+@rule
 def reward(x: Any) -> Any:
-    """The score at an episode's end, 0 before; no score is 0."""
-    return where(x[at.DONE] > 0.0, x[at.SCORE], 0.0)
+    """The score at an episode's end, 0 before it."""
+    return where(x[layout.DONE] > 0.0, x[layout.SCORE], 0.0)
 
 
-@law
-def present(lane: at.Lane, row: Any, mask: Any) -> None:
-    """Fills `row` (PRESENTED) and `mask` (ACTIONS * SERVICES): 1 where it would be carried out."""
+@rule
+def write_features(lane: layout.Lane, features: Any, mask: Any) -> None:
+    """Fills `features` (FEATURE_COUNT rows) and `mask` (MASK_SIZE rows, by action then service).
+
+    A mask is 1 where the action would be accepted in the next step.
+    """
     _keys, x = lane
-    for i in each(METRICS):
-        value = x[at.SEEN + i]
-        row[i] = where(np.isnan(value), MISSING, value)
-    for s in each(SERVICES):
-        row[VERDICTS + s] = x[at.VERDICT + s]
-    row[STEP], row[RESTARTS_LEFT] = x[at.STEP], MAX_RESTARTS - x[at.RESTARTS]
-    row[COST], row[ACTION] = x[at.COST], x[at.ACTION]
-    row[SERVICE], row[REFUSED] = x[at.ACTED_ON], x[at.REFUSED]
-    for s in each(SERVICES):
-        mask[at.RESTART * SERVICES + s] = real(x[at.RESTARTS] < MAX_RESTARTS)
-        mask[at.SCALE_UP * SERVICES + s] = 1.0 - real(is_full(x, s))
-        mask[at.CIRCUIT_BREAK * SERVICES + s] = entry(BREAKABLE, s)
-        # As of the next step: it is then that the world says no.
-        mask[at.ROLLBACK * SERVICES + s] = 1.0 - real(cannot_go_back(x, s, x[at.STEP] + 1.0))
-        mask[at.WAIT * SERVICES + s] = 1.0
+    for i in each_row(METRIC_COUNT):
+        value = x[layout.OBSERVED + i]
+        features[i] = where(np.isnan(value), MISSING, value)
+    for s in each_row(SERVICE_COUNT):
+        features[VERDICT_FEATURES + s] = x[layout.VERDICT + s]
+    features[STEP_FEATURE] = x[layout.STEP]
+    features[RESTARTS_LEFT_FEATURE] = MAX_RESTARTS - x[layout.RESTARTS]
+    features[COST_FEATURE] = x[layout.COST]
+    features[ACTION_FEATURE], features[SERVICE_FEATURE] = x[layout.ACTION], x[layout.ACTED_ON]
+    features[REFUSED_FEATURE] = x[layout.REFUSED]
+    for s in each_row(SERVICE_COUNT):
+        mask[layout.RESTART * SERVICE_COUNT + s] = to_float(x[layout.RESTARTS] < MAX_RESTARTS)
+        mask[layout.SCALE_UP * SERVICE_COUNT + s] = 1.0 - to_float(is_full(x, s))
+        mask[layout.CIRCUIT_BREAK * SERVICE_COUNT + s] = row_constant(_BREAKABLE, s)
+        # As of the next step, because it is then that an action is accepted or refused.
+        no_rollback = rollback_refused(x, s, x[layout.STEP] + 1.0)
+        mask[layout.ROLLBACK * SERVICE_COUNT + s] = 1.0 - to_float(no_rollback)
+        mask[layout.WAIT * SERVICE_COUNT + s] = 1.0

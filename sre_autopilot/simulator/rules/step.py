@@ -1,56 +1,67 @@
-"""The pure heart of the simulator: an episode begins, `moves.act` changes it, a window passes.
+"""How an episode begins in a lane, and how one window passes in it: the order of the rules.
 
-Laws of `reading`. A story is a row of faults as `stories` draws them; nothing here draws one.
+An engine calls `initial`, or `actions.apply_action`, and then `observe`. Faults are rows of a table
+that `fault_table` makes; nothing here draws one.
 """
 
 from typing import Any
 
 import numpy as np
 
-from sre_autopilot.simulator.rules import state_layout as at
-from sre_autopilot.simulator.rules.actions import folded, stream_key
-from sre_autopilot.simulator.rules.array_ops import each, law, rows_from
-from sre_autopilot.simulator.rules.faults import impair, in_lane
-from sre_autopilot.simulator.rules.observation import lags, look, tell
-from sre_autopilot.simulator.rules.scoring import bring_back, judge
-from sre_autopilot.simulator.rules.traffic import pass_window
-from sre_autopilot.simulator.rules.window_arrays import SERVICES, Carried, Scene
+from sre_autopilot.simulator.rules import state_layout as layout
+from sre_autopilot.simulator.rules.array_ops import (
+    each_row,
+    rows_from,
+    rule,
+    seed_key,
+    stream_key,
+)
+from sre_autopilot.simulator.rules.faults import apply_faults, condition_of
+from sre_autopilot.simulator.rules.observation import draw_lags, observe_metrics, record_truth
+from sre_autopilot.simulator.rules.scoring import restart_killed, score_window
+from sre_autopilot.simulator.rules.traffic import run_window
+from sre_autopilot.simulator.rules.window_arrays import SERVICE_COUNT, Carried, WindowArrays
 from sre_autopilot.world.draws import Stream
 from sre_autopilot.world.topology import MAX_REPLICAS
 
 _SIMULATOR, _LIFE = np.uint64(Stream.SIMULATOR), np.uint64(Stream.LIFE)
 
 
-@law
-def initial(lane: at.Lane, seed: Any, story: Any) -> None:
-    """A fresh mesh with the faults of `story`, before the window of step 0."""
+@rule
+def initial(lane: layout.Lane, seed: Any, faults: Any) -> None:
+    """A fresh mesh before the window of step 0.
+
+    seed: uint64, one per lane. faults: MAX_FAULTS * FAULT_WIDTH rows of a fault table.
+    """
     keys, x = lane
-    keys[at.SEED], keys[at.FOLDED] = seed, folded(seed)
-    for field in each(at.BEFORE):
+    keys[layout.SEED], keys[layout.SEED_KEY] = seed, seed_key(seed)
+    for field in each_row(layout.TRUTH_1_AGO):
         x[field] = 0.0
-    for field in each(at.FIELDS - at.BEFORE):
-        x[at.BEFORE + field] = np.nan
-    for field in each(at.FAULTS * at.FAULT_FIELDS):
-        x[at.FAULT + field] = story[field]
-    for s in each(SERVICES):
-        x[at.RUNNING + s * MAX_REPLICAS] = 1.0
-        x[at.VERDICT + s] = 1.0
-    x[at.ACTION] = at.WAIT
-    x[at.RECOVERED_AT] = at.NEVER
-    lags(lane)
+    # No window has passed: what telemetry would report of earlier ones is unknown.
+    for field in each_row(layout.FIELD_COUNT - layout.TRUTH_1_AGO):
+        x[layout.TRUTH_1_AGO + field] = np.nan
+    for field in each_row(layout.MAX_FAULTS * layout.FAULT_WIDTH):
+        x[layout.FAULT + field] = faults[field]
+    for s in each_row(SERVICE_COUNT):
+        x[layout.RUNNING + s * MAX_REPLICAS] = 1.0
+        x[layout.VERDICT + s] = 1.0
+    x[layout.ACTION] = layout.WAIT
+    x[layout.RECOVERED_AT] = layout.NEVER
+    draw_lags(lane)
 
 
-@law
-def observe(lane: at.Lane, scene: Scene) -> None:
-    """Lets the window of this step pass, judges it, and shows what arrives of it."""
+@rule
+def observe(lane: layout.Lane, arrays: WindowArrays) -> None:
+    """Runs the window of this step, writes what the agent observes of it, and scores it."""
     keys, x = lane
-    condition = in_lane(lane, scene.condition)
-    carried = Carried(rows_from(x, at.HANGING), rows_from(x, at.AWAY))
-    impair(lane, condition)
-    here = Scene(scene.parameters, condition, scene.work, scene.measured, carried)
-    life = stream_key(keys[at.FOLDED], _LIFE, x[at.STEP])
-    pass_window(stream_key(keys[at.FOLDED], _SIMULATOR, x[at.STEP]), life, here)
-    tell(scene.measured, condition.breaker_open)
-    look(lane, scene.measured.truth)
-    judge(lane, condition, scene.measured)
-    bring_back(lane, scene.measured)
+    condition = condition_of(lane, arrays.condition)
+    carried = Carried(rows_from(x, layout.HANGING), rows_from(x, layout.UNSERVED))
+    apply_faults(lane, condition)
+    window = WindowArrays(arrays.parameters, condition, arrays.work, arrays.measured, carried)
+    life_key = stream_key(keys[layout.SEED_KEY], _LIFE, x[layout.STEP])
+    run_window(stream_key(keys[layout.SEED_KEY], _SIMULATOR, x[layout.STEP]), life_key, window)
+    record_truth(arrays.measured, condition.breaker_open)
+    observe_metrics(lane, arrays.measured.truth)
+    score_window(lane, condition, arrays.measured)
+    # Last, as in `orchestrator.environment`: a killed process is back before the next window.
+    restart_killed(lane, arrays.measured)

@@ -1,7 +1,7 @@
-"""The arrays that a window of the simulator is made of: parameters, condition, scratch, results.
+"""The arrays that one window of the simulator is made of: parameters, condition, work, results.
 
-Names and shapes only. Each field is indexed by service, replica or edge first, and then holds a
-number (one lane) or a row (many lanes): see `reading`.
+Names and shapes only. The first index is a service, replica or edge; each such row holds one number
+per lane. Nothing is computed here.
 """
 
 from collections.abc import Callable
@@ -13,38 +13,40 @@ from orchestrator.noise import METRICS_PER_SERVICE
 from sre_autopilot.world.topology import LIMITS, MAX_REPLICAS, Service
 from sre_autopilot.world.vocabulary import MAX_STEPS
 
-SERVICES = len(Service)
-REPLICAS = SERVICES * MAX_REPLICAS
-GATEWAY, AUTH, PRODUCT, ORDER, USER_DB, INVENTORY_DB, PAYMENT = range(SERVICES)
+SERVICE_COUNT = len(Service)
+REPLICA_COUNT = SERVICE_COUNT * MAX_REPLICAS
+GATEWAY, AUTH, PRODUCT, ORDER, USER_DB, INVENTORY_DB, PAYMENT = range(SERVICE_COUNT)
 """Services by their place in `Service`; replica i of service s is at s * MAX_REPLICAS + i."""
-ORDER_TO_INVENTORY = SERVICES
-EDGES = SERVICES + 1
-"""Edges by their callee; inventory_db has a second caller."""
-METRICS = SERVICES * METRICS_PER_SERVICE
+ORDER_TO_INVENTORY = SERVICE_COUNT
+EDGE_COUNT = SERVICE_COUNT + 1
+"""Edges by their callee; the second caller of inventory_db has an edge of its own at the end."""
+METRIC_COUNT = SERVICE_COUNT * METRICS_PER_SERVICE
 BINS = 64
-"""Quantiles in a table, at the middle of so many equal shares."""
+"""Quantiles in a table, each at the middle of its share of 1 / BINS."""
 AGES = MAX_STEPS + 1
-"""Windows that a process may have lived when it is measured, in a table."""
+"""Ages in windows that a process can have when it is measured, in a table."""
 LIMIT_MB = np.array([LIMITS[service].memory_limit_mb for service in Service], np.float64)
 
 
 class Parameters(NamedTuple):
-    """Fitted to one real backend. Tables have BINS quantiles a service.
+    """Fitted to one real backend by `calibration.fit`. Tables have BINS quantiles a service.
 
-    arrivals: mean calls a window of browse, login and checkout.
+    arrivals: (3,) mean calls a window of browse, login and checkout.
     deferred: share of the calls that hang which is counted in the next window.
-    latency_ms, cpu_pct, memory_pct: quantiles at rest; CPU's are around its regression.
-    cpu_idle_pct, cpu_call_pct, cpu_lost_pct: at no calls, a call worked on, a call that was lost.
-    cpu_started_pct: in the window that a process started in, of one that nobody called.
-    memory_young_pct: what it has not yet taken of its memory, by its age in windows; AGES.
+    latency_ms, cpu_pct, memory_pct: (services, BINS) quantiles at rest; CPU's are residuals of
+        its regression.
+    cpu_idle_pct, cpu_call_pct, cpu_lost_pct: (services,) coefficients of that regression: with no
+        calls, per call worked on, per call lost.
+    cpu_started_pct: CPU in the window in which a process started, if nobody called it.
+    memory_young_pct: (AGES,) memory that a process has not taken yet, by its age in windows.
     early: share of a window's calls that are made before a breaker opens in it.
-    contention_ms, last_connection_ms: p99 that each held connection adds, and that the last free
-        one adds.
-    died_early: share of a window that a killed process is gone at least.
-    rejoins_late: mean share of a window that a service is still refused which nobody served in the
-        last one.
-    slow_checkout: share of failed checkouts that outlast SLOW_MS; by how many there are.
-    normal: quantiles of the standard normal.
+    contention_ms, last_connection_ms: p99 added by each held connection, and by holding all but
+        the last one.
+    died_early: least share of a window during which a killed process is gone.
+    rejoins_late: mean share of a window that calls are still refused by a service that had no
+        replica in the last one.
+    slow_checkout: (BINS,) share of failed checkouts that outlast SLOW_MS, by their number.
+    normal: (1, BINS) quantiles of the standard normal; not fitted.
     """
 
     arrivals: Any
@@ -67,10 +69,12 @@ class Parameters(NamedTuple):
 
 
 class Condition(NamedTuple):
-    """What holds in a window: by replica but for the breakers, which are by service.
+    """What is so during a window: by replica, the two breaker fields by service.
+
+    The fault fields are those of `chaos.fault.Impairments`, added up over faults.
 
     age: windows that the process has lived before this one.
-    rest_pct: of its limit, memory that the process takes once it is grown.
+    rest_pct: memory that the process takes once it is warm, in percent of its limit.
     breaker_new: whether it is the first window of an open breaker.
     """
 
@@ -90,10 +94,12 @@ class Condition(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What was measured: by service, but for `killed`, which is by replica.
+    """What was measured in a window: by service, but `killed` by replica.
 
-    Latencies are nan where no call took time, CPU and memory where no process lived.
-    truth: what telemetry is to tell, METRICS; see `seen`.
+    Latencies (ms) are nan where no call took time, CPU and memory (percent of the limit) where no
+    process ran.
+
+    truth: METRIC_COUNT values as telemetry reports them, before noise; see `observation`.
     """
 
     calls: Any
@@ -107,7 +113,17 @@ class Measured(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Scratch of one window: by service, the last five by edge."""
+    """Intermediate results of one window: by service, the last five by edge.
+
+    refused, hangs, silent: share of the calls at a service that its replicas refuse, leave
+        without an answer, or do not even work on.
+    slow_ms: p99 added by what is wrong at the service and below it.
+    serving: replicas in rotation; share: 1 / serving, 0 where none is.
+    open: whether the breaker is open.
+    sent, turned_away, late, lost, shifted: calls of an edge that were made, that failed at once,
+        that timed out, that failed either way, and how many more are counted in this window than
+        were made in it.
+    """
 
     refused: Any
     hangs: Any
@@ -126,15 +142,15 @@ class Work(NamedTuple):
 class Carried(NamedTuple):
     """What a window leaves to the next.
 
-    hanging: by edge, calls that are counted there.
-    away: by service, whether nobody served.
+    hanging: by edge, calls that time out there.
+    unserved: by service, whether no replica was in rotation.
     """
 
     hanging: Any
-    away: Any
+    unserved: Any
 
 
-class Scene(NamedTuple):
+class WindowArrays(NamedTuple):
     """All that a window needs."""
 
     parameters: Parameters
@@ -144,13 +160,13 @@ class Scene(NamedTuple):
     carried: Carried
 
 
-def scene_of(parameters: Parameters, rows: Callable[[int], Any]) -> Scene:
-    """A scene whose arrays `rows` makes: `rows(n)` is n reals a lane, all 0."""
-    by_replica = {name: rows(REPLICAS) for name in Condition._fields[:-2]}
-    breakers = {name: rows(SERVICES) for name in Condition._fields[-2:]}
+def make_window_arrays(parameters: Parameters, rows: Callable[[int], Any]) -> WindowArrays:
+    """Arrays made by `rows`: `rows(n)` is n rows of zeros."""
+    by_replica = {name: rows(REPLICA_COUNT) for name in Condition._fields[:-2]}
+    breakers = {name: rows(SERVICE_COUNT) for name in Condition._fields[-2:]}
     condition = Condition(**by_replica, **breakers)
-    work = Work(**{name: rows(EDGES) for name in Work._fields})
-    by_service = {name: rows(SERVICES) for name in Measured._fields[:-2]}
-    measured = Measured(**by_service, killed=rows(REPLICAS), truth=rows(METRICS))
-    carried = Carried(hanging=rows(EDGES), away=rows(SERVICES))
-    return Scene(parameters, condition, work, measured, carried)
+    work = Work(**{name: rows(EDGE_COUNT) for name in Work._fields})
+    by_service = {name: rows(SERVICE_COUNT) for name in Measured._fields[:-2]}
+    measured = Measured(**by_service, killed=rows(REPLICA_COUNT), truth=rows(METRIC_COUNT))
+    carried = Carried(hanging=rows(EDGE_COUNT), unserved=rows(SERVICE_COUNT))
+    return WindowArrays(parameters, condition, work, measured, carried)

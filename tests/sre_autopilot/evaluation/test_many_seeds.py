@@ -9,7 +9,7 @@ from sre_autopilot.models import SREAction
 from sre_autopilot.policies import POLICY_NAMES, load_policy
 from sre_autopilot.policies.play import play
 from sre_autopilot.simulator.backend import SimulatorBackend
-from sre_autopilot.simulator.gym.vector_env import NUMPY
+from sre_autopilot.simulator.engines import NUMPY
 from sre_autopilot.world.vocabulary import ActionName, Tier
 
 SEEDS = range(200_000, 200_003)
@@ -68,7 +68,7 @@ def test_every_shipped_policy_plays(seeds, name):
     assert ((scores > 0.0) & (scores < 1.0)).all()
 
 
-@pytest.mark.parametrize(("reading", "simulator_of"), [("x", "process"), (NUMPY, "x")])
-def test_what_is_not_known_is_named(reading, simulator_of):
+@pytest.mark.parametrize(("engine", "simulator_of"), [("x", "process"), (NUMPY, "x")])
+def test_what_is_not_known_is_named(engine, simulator_of):
     with pytest.raises(UnknownName, match="x"):
-        Seeds(SEEDS, reading, simulator_of)
+        Seeds(SEEDS, engine, simulator_of)

@@ -11,7 +11,7 @@ from sre_autopilot.models import SREObservation
 from sre_autopilot.policies import load_policy
 from sre_autopilot.policies.play import play
 from sre_autopilot.simulator.backend import SimulatorBackend
-from sre_autopilot.simulator.gym.vector_env import NUMPY, lanes_of
+from sre_autopilot.simulator.engines import NUMPY, make_engine
 from sre_autopilot.world.vocabulary import Tier
 
 SEEDS = range(200_000, 200_003)
@@ -26,7 +26,7 @@ def environment():
 
 @pytest.fixture(scope="module")
 def lanes():
-    return lanes_of(NUMPY, "process", len(SEEDS))
+    return make_engine(NUMPY, "process", len(SEEDS))
 
 
 class Watched:

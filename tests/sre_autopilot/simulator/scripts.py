@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from sre_autopilot.simulator.rules import state_layout as at
-from sre_autopilot.simulator.rules.window_arrays import PAYMENT, SERVICES
+from sre_autopilot.simulator.rules import state_layout as layout
+from sre_autopilot.simulator.rules.window_arrays import PAYMENT, SERVICE_COUNT
 from sre_autopilot.world.draws import Stream, uniform
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName
@@ -20,9 +20,9 @@ def script(seed: int) -> Any:
     """(MAX_STEPS, 2), int64: an action and a service a step, those on payment more often."""
     rows = []
     for step in range(MAX_STEPS):
-        acts, action, where, service = (
+        acts, action, place, service = (
             uniform(seed, Stream.POLICY, step, index) for index in range(4)
         )
-        chosen = int(action * len(ACTIONS)) if acts < ACTS else at.WAIT
-        rows.append((chosen, PAYMENT if where < ON_PAYMENT else int(service * SERVICES)))
+        chosen = int(action * len(ACTIONS)) if acts < ACTS else layout.WAIT
+        rows.append((chosen, PAYMENT if place < ON_PAYMENT else int(service * SERVICE_COUNT)))
     return np.array(rows, np.int64)

@@ -8,7 +8,7 @@ import pytest
 from sre_autopilot.errors import UnknownName
 from sre_autopilot.simulator import parameters
 from sre_autopilot.simulator.backend import SimulatorBackend
-from sre_autopilot.simulator.rules.window_arrays import BINS, SERVICES, Parameters
+from sre_autopilot.simulator.rules.window_arrays import BINS, SERVICE_COUNT, Parameters
 
 FITTED = sorted(path.stem for path in parameters.FOLDER.glob("*.json"))
 
@@ -59,10 +59,10 @@ def test_what_is_shipped_has_the_shapes_that_laws_index(backend):
     fitted = parameters.load(backend)
     for name in ("latency_ms", "cpu_pct", "memory_pct"):
         table = getattr(fitted, name)
-        assert table.shape == (SERVICES, BINS)
+        assert table.shape == (SERVICE_COUNT, BINS)
         assert (np.diff(table) >= 0.0).all(), "quantiles climb"
     for name in ("cpu_idle_pct", "cpu_call_pct", "cpu_lost_pct"):
-        assert getattr(fitted, name).shape == (SERVICES,)
+        assert getattr(fitted, name).shape == (SERVICE_COUNT,)
     assert fitted.arrivals.shape == (3,) and (fitted.arrivals > 0.0).all()
     assert fitted.slow_checkout.shape == (BINS,)
     for name in ("deferred", "died_early"):

@@ -23,7 +23,7 @@ from sre_autopilot.evaluation.score_checks.checks import (
 )
 from sre_autopilot.policies import POLICY_NAMES
 from sre_autopilot.policies.scripts import TIER_SCRIPTS
-from sre_autopilot.simulator.gym.vector_env import NUMPY
+from sre_autopilot.simulator.engines import NUMPY
 from sre_autopilot.world.vocabulary import FAULTY_TIERS, Tier
 
 ANYBODY = Subject("anybody", Tier.EASY)
@@ -116,7 +116,7 @@ def run():
     app.command()(bounds.main)
 
     def invoke(*options):
-        return CliRunner(env={"COLUMNS": "200"}).invoke(app, ["--reading", NUMPY, *options])
+        return CliRunner(env={"COLUMNS": "200"}).invoke(app, ["--engine", NUMPY, *options])
 
     return invoke
 
@@ -147,7 +147,7 @@ def test_what_cannot_be_told_does_not_fail(run, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "options", [("--policies", "x"), ("--tiers", "x"), ("--reading", "x"), ("--simulator-of", "x")]
+    "options", [("--policies", "x"), ("--tiers", "x"), ("--engine", "x"), ("--simulator-of", "x")]
 )
 def test_what_is_not_known_is_named(run, options):
     done = run(*options)

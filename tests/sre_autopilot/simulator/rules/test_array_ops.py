@@ -1,4 +1,4 @@
-"""The laws that all others are written in, against Python's own."""
+"""The operations that rules are written in, against Python's own code."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sre_autopilot.simulator.rules.actions import folded as fold
-from sre_autopilot.simulator.rules.actions import stream_key
-from sre_autopilot.simulator.rules.array_ops import high, low, mixed, normal_of, uniform_of
+from sre_autopilot.simulator.rules.array_ops import (
+    fold_key,
+    lower_uniform,
+    normal_of_key,
+    seed_key,
+    stream_key,
+    uniform_of_key,
+    upper_uniform,
+)
 from sre_autopilot.simulator.rules.traffic import binomial, poisson
 from sre_autopilot.world.draws import Stream, key, uniform
 from sre_autopilot.world.quantiles import standard_normal
@@ -25,10 +31,10 @@ def arrays(*parts):
 @given(SEEDS, st.sampled_from(Stream), STEPS, INDICES)
 def test_keys_and_uniforms_are_those_of_the_mesh(seed, stream, step, index):
     seeds, streams, indices = arrays(seed, stream, index)
-    folded = mixed(stream_key(fold(seeds), streams, np.array([float(step)])), indices)
+    folded = fold_key(stream_key(seed_key(seeds), streams, np.array([float(step)])), indices)
     assert folded[0] == key(seed, stream, step, index)
-    assert uniform_of(folded)[0] == uniform(seed, stream, step, index)
-    assert 0.0 < low(folded)[0] < 1.0 and 0.0 < high(folded)[0] < 1.0
+    assert uniform_of_key(folded)[0] == uniform(seed, stream, step, index)
+    assert 0.0 < lower_uniform(folded)[0] < 1.0 and 0.0 < upper_uniform(folded)[0] < 1.0
 
 
 @given(st.integers(0, 2**64 - 1))
@@ -37,7 +43,7 @@ def test_keys_and_uniforms_are_those_of_the_mesh(seed, stream, step, index):
 @example(2**63 - 1)
 @example(2**64 - 1)
 def test_normals_are_those_of_the_mesh_to_the_bit(key):
-    assert normal_of(np.array([key], np.uint64))[0] == standard_normal(key)
+    assert normal_of_key(np.array([key], np.uint64))[0] == standard_normal(key)
 
 
 @given(st.integers(0, 100), st.floats(0.0, 1.0), st.floats(-3.0, 3.0))

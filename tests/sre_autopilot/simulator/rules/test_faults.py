@@ -11,18 +11,18 @@ from chaos.tiers import draw_faults
 from orchestrator.episode import Episode, Plan
 from sre_autopilot.models import SREAction
 from sre_autopilot.simulator import parameters
-from sre_autopilot.simulator.fault_table import story
+from sre_autopilot.simulator.fault_table import encode_faults
 from sre_autopilot.simulator.mesh import REPLICA_IDS
-from sre_autopilot.simulator.rules import state_layout as at
-from sre_autopilot.simulator.rules.actions import act
+from sre_autopilot.simulator.rules import state_layout as layout
+from sre_autopilot.simulator.rules.actions import apply_action
 from sre_autopilot.simulator.rules.array_ops import Rows
-from sre_autopilot.simulator.rules.faults import spare
+from sre_autopilot.simulator.rules.faults import clear_faults
 from sre_autopilot.simulator.rules.step import initial, observe
-from sre_autopilot.simulator.rules.window_arrays import scene_of
+from sre_autopilot.simulator.rules.window_arrays import make_window_arrays
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, Tier
 
-ONE = partial(Rows.of_zeros, lanes=1)
+ONE = partial(Rows.zeros, lanes=1)
 FITTED = parameters.load("process")
 SERVICES, ACTIONS = tuple(Service), tuple(ActionName)
 SEEDS = st.integers(0, 10**6)
@@ -40,16 +40,18 @@ class Both:
     def __init__(self, tier: Tier, seed: int) -> None:
         faults = draw_faults(tier, seed)
         self.episode = Episode(Plan("same", seed, tier, faults, "simulator"))
-        self.lane = at.Lane(ONE(at.KEYS, np.uint64), ONE(at.FIELDS, np.float64))
-        self.scene = scene_of(FITTED, ONE)
+        self.lane = layout.Lane(
+            ONE(layout.KEY_COUNT, np.uint64), ONE(layout.FIELD_COUNT, np.float64)
+        )
+        self.arrays = make_window_arrays(FITTED, ONE)
         self.leaked_mb = dict.fromkeys(REPLICA_IDS, 0.0)
-        spare(self.scene.condition)
-        initial(self.lane, np.array([seed], np.uint64), Rows(story(faults)[:, None]))
+        clear_faults(self.arrays.condition)
+        initial(self.lane, np.array([seed], np.uint64), Rows(encode_faults(faults)[:, None]))
         self._pass_window()
 
     def take(self, action: ActionName, service: Service) -> None:
         numbers = ([float(ACTIONS.index(action))], [float(SERVICES.index(service))])
-        act(self.lane, *map(np.array, numbers))
+        apply_action(self.lane, *map(np.array, numbers))
         self.episode.take(SREAction(action=action, service_id=service))
         self._pass_window()
 
@@ -58,12 +60,12 @@ class Both:
         begun = {replica.id for replica in deployment if replica.started_at == step}
         for replica in begun:
             self.leaked_mb[replica] = 0.0
-        observe(self.lane, self.scene)
+        observe(self.lane, self.arrays)
         self._compare_windows()
         killed = [
             replica
             for number, replica in enumerate(REPLICA_IDS)
-            if self.scene.measured.killed[number][0]
+            if self.arrays.measured.killed[number][0]
         ]
         self.leaked_mb |= dict.fromkeys(killed, 0.0)
         self.episode.end_window(killed)
@@ -71,7 +73,7 @@ class Both:
 
     def _compare_windows(self) -> None:
         """What held in this window."""
-        seen, wanted, step = self.scene.condition, self.episode.impairments(), self.episode.step
+        seen, wanted, step = self.arrays.condition, self.episode.impairments(), self.episode.step
         deployment = self.episode.deployment
         held = dict.fromkeys(map(str, REPLICA_IDS), 0)
         for replica, impaired in wanted.items():
@@ -94,17 +96,17 @@ class Both:
         x, step = self.lane.x, self.episode.step
         running = {replica.id for replica in self.episode.deployment}
         for number, replica in enumerate(REPLICA_IDS):
-            assert (x[at.RUNNING + number][0] > 0.0) == (replica in running), (step, replica)
+            assert (x[layout.RUNNING + number][0] > 0.0) == (replica in running), (step, replica)
             if replica in running:
-                assert x[at.LEAKED_MB + number][0] == self.leaked_mb[replica], (step, replica)
+                assert x[layout.LEAKED_MB + number][0] == self.leaked_mb[replica], (step, replica)
         for number, told in enumerate(self.episode.stories):
-            fault = at.FAULT + at.FAULT_FIELDS * number
-            cured_at = at.NEVER if told.cured_at is None else told.cured_at
-            if x[fault + at.KIND][0] != at.NO_FAULT:
-                assert x[fault + at.CURED_AT][0] == cured_at, (step, told)
+            fault = layout.FAULT + layout.FAULT_WIDTH * number
+            cured_at = layout.NEVER if told.cured_at is None else told.cured_at
+            if x[fault + layout.KIND][0] != layout.NO_FAULT:
+                assert x[fault + layout.CURED_AT][0] == cured_at, (step, told)
 
 
-@settings(max_examples=250)
+@settings(max_examples=250, deadline=None)
 @given(st.sampled_from(Tier), SEEDS, MOVES)
 def test_a_lane_suffers_what_the_fault_objects_say(tier, seed, moves):
     both = Both(tier, seed)

@@ -11,10 +11,10 @@ from orchestrator.environment import Environment
 from sre_autopilot.models import SREObservation
 from sre_autopilot.simulator import parameters
 from sre_autopilot.simulator.backend import SimulatorBackend
-from sre_autopilot.simulator.batch import BEGIN, seat
-from sre_autopilot.simulator.numpy_engine import Reference
-from sre_autopilot.simulator.rules import state_layout as at
-from sre_autopilot.simulator.rules.window_arrays import METRICS, SERVICES
+from sre_autopilot.simulator.batch import RESET, EpisodeQueue
+from sre_autopilot.simulator.numpy_engine import NumpyEngine
+from sre_autopilot.simulator.rules import state_layout as layout
+from sre_autopilot.simulator.rules.window_arrays import METRIC_COUNT, SERVICE_COUNT
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import MAX_RESTARTS, MAX_STEPS, Tier
 from tests.sre_autopilot.simulator.scripts import ACTIONS, NAMES, script
@@ -28,17 +28,16 @@ def environment():
         yield environment
 
 
-def lanes_play(tier, seeds):
-    """x of every lane after every step, (steps, lanes, FIELDS)."""
-    lanes, taken = Reference(parameters.load("process"), len(seeds)), seat(tier, seeds, len(seeds))
-    moves = np.full((len(seeds), 2), BEGIN)
-    lanes.step(moves, taken)
-    told = [lanes.x.copy()]
+def play_lanes(tier, seeds):
+    """x of every lane after every step, (steps, lanes, FIELD_COUNT)."""
+    engine, queue = NumpyEngine(parameters.load("process"), len(seeds)), EpisodeQueue(tier, seeds)
+    engine.step(np.full((len(seeds), 2), RESET), queue)
+    states = [engine.x.copy()]
     scripts = np.array([script(seed) for seed in seeds])
     for step in range(MAX_STEPS):
-        lanes.step(scripts[:, step], taken)
-        told.append(lanes.x.copy())
-    return np.array(told)
+        engine.step(scripts[:, step], queue)
+        states.append(engine.x.copy())
+    return np.array(states)
 
 
 def values(observation: SREObservation):
@@ -48,21 +47,23 @@ def values(observation: SREObservation):
 
 
 def assert_same(x, observation: SREObservation) -> None:
-    np.testing.assert_array_equal(x[at.SEEN : at.SEEN + METRICS], values(observation))
-    verdicts = x[at.VERDICT : at.VERDICT + SERVICES] > 0
+    np.testing.assert_array_equal(
+        x[layout.OBSERVED : layout.OBSERVED + METRIC_COUNT], values(observation)
+    )
+    verdicts = x[layout.VERDICT : layout.VERDICT + SERVICE_COUNT] > 0
     assert list(verdicts) == list(observation.sla_status.values())
-    assert x[at.HINT] == pytest.approx(observation.reward_hint, abs=1e-9)
-    assert x[at.COST] == observation.cost_spent
-    assert MAX_RESTARTS - x[at.RESTARTS] == observation.remaining_restarts
-    assert bool(x[at.REFUSED]) == (observation.last_action_error is not None)
-    assert bool(x[at.DONE]) == observation.done
+    assert x[layout.HINT] == pytest.approx(observation.reward_hint, abs=1e-9)
+    assert x[layout.COST] == observation.cost_spent
+    assert MAX_RESTARTS - x[layout.RESTARTS] == observation.remaining_restarts
+    assert bool(x[layout.REFUSED]) == (observation.last_action_error is not None)
+    assert bool(x[layout.DONE]) == observation.done
     if observation.done:
-        assert x[at.SCORE] == pytest.approx(observation.reward, abs=1e-9)
+        assert x[layout.SCORE] == pytest.approx(observation.reward, abs=1e-9)
 
 
 @pytest.mark.parametrize("tier", Tier)
 def test_a_lane_tells_what_an_environment_tells(environment, tier):
-    told = lanes_play(tier, SEEDS)
+    told = play_lanes(tier, SEEDS)
     for number, seed in enumerate(SEEDS):
         observation = environment.reset(seed=seed, task_tier=tier)
         assert_same(told[0, number], observation)
@@ -75,6 +76,6 @@ def test_a_lane_tells_what_an_environment_tells(environment, tier):
 
 
 def test_a_lane_does_not_depend_on_its_neighbours():
-    together, alone = lanes_play(Tier.EXPERT, SEEDS), lanes_play(Tier.EXPERT, SEEDS[2:3])
-    first_over = int(np.argmax(alone[:, 0, at.DONE] > 0)) or MAX_STEPS
+    together, alone = play_lanes(Tier.EXPERT, SEEDS), play_lanes(Tier.EXPERT, SEEDS[2:3])
+    first_over = int(np.argmax(alone[:, 0, layout.DONE] > 0)) or MAX_STEPS
     np.testing.assert_array_equal(together[: first_over + 1, 2], alone[: first_over + 1, 0])

@@ -8,14 +8,14 @@ import pytest
 from orchestrator.telemetry.window import BOUNDS_S, histogram_quantile
 from sre_autopilot.simulator import parameters
 from sre_autopilot.simulator.rules.array_ops import Rows
-from sre_autopilot.simulator.rules.faults import spare
+from sre_autopilot.simulator.rules.faults import clear_faults
 from sre_autopilot.simulator.rules.traffic import (
     LOWEST_TIMEOUT_MS,
     SLOW_MS,
     SLOWER_MS,
     TIMEOUT_MS,
-    pass_window,
     quantile,
+    run_window,
     users_p99_ms,
 )
 from sre_autopilot.simulator.rules.window_arrays import (
@@ -27,9 +27,9 @@ from sre_autopilot.simulator.rules.window_arrays import (
     ORDER_TO_INVENTORY,
     PAYMENT,
     PRODUCT,
-    SERVICES,
+    SERVICE_COUNT,
     USER_DB,
-    scene_of,
+    make_window_arrays,
 )
 from sre_autopilot.world.draws import Stream, folded
 from sre_autopilot.world.topology import MAX_REPLICAS, POOL_SIZE
@@ -52,14 +52,14 @@ def first(service):
 
 
 @pytest.fixture
-def scene():
+def arrays():
     """Seven healthy services, one replica each, in LANES lanes."""
-    scene = scene_of(FITTED, partial(Rows.of_zeros, lanes=LANES))
-    for service in range(SERVICES):
-        scene.condition.in_rotation[first(service)] = 1.0
-        scene.condition.running[first(service)] = 1.0
-    spare(scene.condition)
-    return scene
+    arrays = make_window_arrays(FITTED, partial(Rows.zeros, lanes=LANES))
+    for service in range(SERVICE_COUNT):
+        arrays.condition.in_rotation[first(service)] = 1.0
+        arrays.condition.running[first(service)] = 1.0
+    clear_faults(arrays.condition)
+    return arrays
 
 
 def keys(stream, step):
@@ -67,11 +67,11 @@ def keys(stream, step):
     return np.array([folded(lane, stream, step) for lane in range(LANES)], np.uint64)
 
 
-def play(scene, steps=(0,)):
+def play(arrays, steps=(0,)):
     """What was measured in the last of these windows."""
     for step in steps:
-        pass_window(keys(Stream.SIMULATOR, step), keys(Stream.LIFE, step), scene)
-    return type(scene.measured)(*(rows[:] for rows in scene.measured))
+        run_window(keys(Stream.SIMULATOR, step), keys(Stream.LIFE, step), arrays)
+    return type(arrays.measured)(*(rows[:] for rows in arrays.measured))
 
 
 def test_a_quantile_is_taken_from_the_table_of_the_service():
@@ -81,8 +81,8 @@ def test_a_quantile_is_taken_from_the_table_of_the_service():
     assert quantile(table, 0, 1.0 - 2.0**-33) == BINS - 1
 
 
-def test_nothing_is_lost_at_rest(scene):
-    seen = play(scene, [0, 1])
+def test_nothing_is_lost_at_rest(arrays):
+    seen = play(arrays, [0, 1])
     assert not seen.failed.any() and not seen.killed.any()
     assert (seen.calls[GATEWAY] > 0.0).all()
     assert np.nanmedian(seen.p99_ms) < TIMEOUT_MS
@@ -90,37 +90,37 @@ def test_nothing_is_lost_at_rest(scene):
     assert mean == pytest.approx(np.sum(FITTED.arrivals), rel=0.05)
 
 
-def test_calls_at_rest_follow_the_graph(scene):
-    calls = play(scene).calls
+def test_calls_at_rest_follow_the_graph(arrays):
+    calls = play(arrays).calls
     np.testing.assert_array_equal(calls[GATEWAY], calls[PRODUCT] + calls[AUTH])
     np.testing.assert_array_equal(calls[USER_DB], calls[AUTH])
     np.testing.assert_array_equal(calls[PAYMENT], calls[ORDER])
     np.testing.assert_array_equal(calls[INVENTORY_DB], calls[PRODUCT] + calls[ORDER])
 
 
-@pytest.mark.parametrize("service", range(SERVICES))
-def test_a_service_without_a_replica_refuses_every_call(scene, service):
-    scene.condition.in_rotation[first(service)] = 0.0
-    seen = play(scene)
+@pytest.mark.parametrize("service", range(SERVICE_COUNT))
+def test_a_service_without_a_replica_refuses_every_call(arrays, service):
+    arrays.condition.in_rotation[first(service)] = 0.0
+    seen = play(arrays)
     np.testing.assert_array_equal(seen.failed[service], seen.calls[service])
     assert np.isnan(seen.p99_ms[service]).all(), "a refused call takes no time"
-    for other in range(SERVICES):
+    for other in range(SERVICE_COUNT):
         assert seen.failed[other].any() == (other == service or service in BELOW[other])
 
 
-def test_who_refuses_calls_nobody_below(scene):
-    scene.condition.in_rotation[first(AUTH)] = 0.0
-    calls = play(scene).calls
+def test_who_refuses_calls_nobody_below(arrays):
+    arrays.condition.in_rotation[first(AUTH)] = 0.0
+    calls = play(arrays).calls
     assert not calls[USER_DB].any()
     assert not calls[ORDER].any(), "who cannot sign in buys nothing"
     np.testing.assert_array_equal(calls[INVENTORY_DB], calls[PRODUCT])
 
 
-@pytest.mark.parametrize("service", range(1, SERVICES))
-def test_behind_an_open_breaker_nobody_is_called_and_nothing_fails(scene, service):
-    scene.condition.breaker_open[service] = 1.0
-    scene.condition.partitioned[first(service)] = 1.0
-    seen = play(scene, [0, 1])
+@pytest.mark.parametrize("service", range(1, SERVICE_COUNT))
+def test_behind_an_open_breaker_nobody_is_called_and_nothing_fails(arrays, service):
+    arrays.condition.breaker_open[service] = 1.0
+    arrays.condition.partitioned[first(service)] = 1.0
+    seen = play(arrays, [0, 1])
     assert not seen.calls[service].any()
     assert not seen.failed.any()
     for below in {AUTH: [USER_DB], ORDER: [PAYMENT]}.get(service, []):
@@ -131,57 +131,57 @@ HANGS = {USER_DB: [USER_DB], INVENTORY_DB: [INVENTORY_DB, ORDER_TO_INVENTORY], P
 
 
 @pytest.mark.parametrize("service", HANGS)
-def test_a_hanging_call_is_counted_once_in_its_window_or_the_next(scene, service):
-    scene.condition.partitioned[first(service)] = 1.0
+def test_a_hanging_call_is_counted_once_in_its_window_or_the_next(arrays, service):
+    arrays.condition.partitioned[first(service)] = 1.0
     sent, counted = np.zeros(LANES), np.zeros(LANES)
     for step in range(4):
-        counted += play(scene, [step]).failed[service]
-        sent += scene.work.sent[service]
-    waiting = sum(scene.carried.hanging[edge] for edge in HANGS[service])
+        counted += play(arrays, [step]).failed[service]
+        sent += arrays.work.sent[service]
+    waiting = sum(arrays.carried.hanging[edge] for edge in HANGS[service])
     assert waiting.any()
     np.testing.assert_array_equal(counted + waiting, sent)
 
 
-def test_what_hangs_below_hangs_above(scene):
-    scene.condition.partitioned[first(USER_DB)] = 1.0
-    seen = play(scene)
+def test_what_hangs_below_hangs_above(arrays):
+    arrays.condition.partitioned[first(USER_DB)] = 1.0
+    seen = play(arrays)
     assert (seen.failed[AUTH] == seen.failed[USER_DB]).all()
     assert (seen.failed[GATEWAY] == seen.failed[AUTH]).all()
     assert not seen.failed[PRODUCT].any() and not seen.failed[PAYMENT].any()
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
-def test_a_share_of_the_calls_is_dropped(scene, share):
-    scene.condition.drop_ratio[first(PAYMENT)] = share
-    seen = play(scene, [0, 1])
+def test_a_share_of_the_calls_is_dropped(arrays, share):
+    arrays.condition.drop_ratio[first(PAYMENT)] = share
+    seen = play(arrays, [0, 1])
     assert seen.failed[PAYMENT].sum() / seen.calls[PAYMENT].sum() == pytest.approx(share, abs=0.05)
 
 
-def test_two_replicas_share_what_one_of_them_suffers(scene):
+def test_two_replicas_share_what_one_of_them_suffers(arrays):
     for name in ("in_rotation", "running"):
-        getattr(scene.condition, name)[first(PAYMENT) + 1] = 1.0
-    scene.condition.partitioned[first(PAYMENT)] = 1.0
-    seen = play(scene, [0, 1])
+        getattr(arrays.condition, name)[first(PAYMENT) + 1] = 1.0
+    arrays.condition.partitioned[first(PAYMENT)] = 1.0
+    seen = play(arrays, [0, 1])
     assert seen.failed[PAYMENT].sum() / seen.calls[PAYMENT].sum() == pytest.approx(0.5, abs=0.05)
 
 
-def test_held_connections_slow_a_database_and_the_last_one_stops_it(scene):
+def test_held_connections_slow_a_database_and_the_last_one_stops_it(arrays):
     p99_ms = []
     for held in (0, 4, POOL_SIZE - 1, POOL_SIZE):
-        scene.condition.held_connections[first(USER_DB)] = held
-        seen = play(scene)
+        arrays.condition.held_connections[first(USER_DB)] = held
+        seen = play(arrays)
         p99_ms.append(float(np.nanmedian(seen.p99_ms[USER_DB])))
         assert seen.failed[USER_DB].any() == (held == POOL_SIZE)
     assert p99_ms == sorted(p99_ms)
     assert p99_ms[1] - p99_ms[0] == pytest.approx(4 * FITTED.contention_ms)
 
 
-def test_the_p99_of_time_outs_is_prometheus_s(scene):
+def test_the_p99_of_time_outs_is_prometheus_s(arrays):
     """Of a histogram with the fast calls at its bottom and the late ones in a time-out's bucket."""
-    scene.condition.drop_ratio[first(PAYMENT)] = 0.5
-    seen = play(scene)
+    arrays.condition.drop_ratio[first(PAYMENT)] = 0.5
+    seen = play(arrays)
     for lane in range(LANES):
-        late, calls = scene.work.late[PAYMENT][lane], seen.calls[PAYMENT, lane]
+        late, calls = arrays.work.late[PAYMENT][lane], seen.calls[PAYMENT, lane]
         if late >= 0.01 * calls and late > 0:
             expected_ms = prometheus_ms(calls - late, TIMEOUT_MS, late)
             assert seen.p99_ms[PAYMENT, lane] == pytest.approx(expected_ms)
@@ -204,87 +204,87 @@ def prometheus_ms(fast, bound_ms, slow):
     return 1000.0 * p99_s
 
 
-def test_a_leak_kills_when_memory_is_full(scene):
-    scene.condition.leaked_mb[first(AUTH)] = 1000.0
-    seen = play(scene)
+def test_a_leak_kills_when_memory_is_full(arrays):
+    arrays.condition.leaked_mb[first(AUTH)] = 1000.0
+    seen = play(arrays)
     assert seen.killed[first(AUTH)].all() and seen.killed.sum() == LANES
     assert np.isnan(seen.memory_pct[AUTH]).all() and np.isnan(seen.cpu_pct[AUTH]).all()
     share = seen.failed[AUTH].sum() / seen.calls[AUTH].sum()
     assert FITTED.died_early <= share <= 1.0
 
 
-def test_a_neighbour_s_cpu_is_on_the_bill(scene):
-    before = play(scene).cpu_pct.copy()
-    scene.condition.neighbour_cpu_pct[first(PAYMENT)] = 10.0
-    after = play(scene).cpu_pct
+def test_a_neighbour_s_cpu_is_on_the_bill(arrays):
+    before = play(arrays).cpu_pct.copy()
+    arrays.condition.neighbour_cpu_pct[first(PAYMENT)] = 10.0
+    after = play(arrays).cpu_pct
     np.testing.assert_allclose(after[PAYMENT], np.minimum(100.0, before[PAYMENT] + 10.0))
     np.testing.assert_array_equal(after[ORDER], before[ORDER])
 
 
-def test_lanes_of_one_key_are_alike_and_others_are_not(scene):
+def test_lanes_of_one_key_are_alike_and_others_are_not(arrays):
     same = np.full(LANES, folded(7, Stream.SIMULATOR, 0), np.uint64)
-    pass_window(same, same, scene)
-    for rows in scene.measured:
+    run_window(same, same, arrays)
+    for rows in arrays.measured:
         np.testing.assert_array_equal(rows[:], np.broadcast_to(rows[:, :1], (len(rows), LANES)))
-    assert len(set(play(scene).calls[GATEWAY])) > 1
+    assert len(set(play(arrays).calls[GATEWAY])) > 1
 
 
-def test_who_is_killed_cuts_off_what_hangs_at_it(scene):
-    scene.carried.hanging[PAYMENT] = 3.0
-    scene.condition.in_rotation[first(PAYMENT)] = 0.0
-    seen = play(scene)
+def test_who_is_killed_cuts_off_what_hangs_at_it(arrays):
+    arrays.carried.hanging[PAYMENT] = 3.0
+    arrays.condition.in_rotation[first(PAYMENT)] = 0.0
+    seen = play(arrays)
     assert (seen.failed[PAYMENT] == seen.calls[PAYMENT]).all()
     assert (seen.calls[PAYMENT] >= 3.0).all()
     assert np.isnan(seen.p99_ms[PAYMENT]).all()
-    assert not scene.carried.hanging[PAYMENT].any()
+    assert not arrays.carried.hanging[PAYMENT].any()
 
 
-def test_a_breaker_opens_when_its_window_has_begun(scene):
-    usual = play(scene).calls[PRODUCT].mean()
-    scene.condition.breaker_open[PRODUCT] = scene.condition.breaker_new[PRODUCT] = 1.0
-    early = play(scene, [1]).calls[PRODUCT]
+def test_a_breaker_opens_when_its_window_has_begun(arrays):
+    usual = play(arrays).calls[PRODUCT].mean()
+    arrays.condition.breaker_open[PRODUCT] = arrays.condition.breaker_new[PRODUCT] = 1.0
+    early = play(arrays, [1]).calls[PRODUCT]
     assert early.mean() == pytest.approx(FITTED.early * usual, rel=0.25)
-    scene.condition.breaker_new[PRODUCT] = 0.0
-    assert not play(scene, [2]).calls[PRODUCT].any()
+    arrays.condition.breaker_new[PRODUCT] = 0.0
+    assert not play(arrays, [2]).calls[PRODUCT].any()
 
 
-def test_what_hangs_before_a_breaker_opens_is_counted_in_that_window(scene):
-    scene.condition.breaker_open[PAYMENT] = scene.condition.breaker_new[PAYMENT] = 1.0
-    scene.condition.partitioned[first(PAYMENT)] = 1.0
-    assert play(scene).failed[PAYMENT].any()
-    assert not scene.carried.hanging[PAYMENT].any()
+def test_what_hangs_before_a_breaker_opens_is_counted_in_that_window(arrays):
+    arrays.condition.breaker_open[PAYMENT] = arrays.condition.breaker_new[PAYMENT] = 1.0
+    arrays.condition.partitioned[first(PAYMENT)] = 1.0
+    assert play(arrays).failed[PAYMENT].any()
+    assert not arrays.carried.hanging[PAYMENT].any()
 
 
-def test_who_is_gone_tells_nothing_of_what_it_asked_for(scene):
-    scene.carried.hanging[PAYMENT] = 3.0
-    scene.condition.in_rotation[first(ORDER)] = 0.0
-    seen = play(scene)
+def test_who_is_gone_tells_nothing_of_what_it_asked_for(arrays):
+    arrays.carried.hanging[PAYMENT] = 3.0
+    arrays.condition.in_rotation[first(ORDER)] = 0.0
+    seen = play(arrays)
     assert not seen.calls[PAYMENT].any()
     assert (seen.failed[ORDER] == seen.calls[ORDER]).all()
     assert (seen.failed[GATEWAY] >= 3.0).all()
     assert np.isnan(seen.p99_ms[ORDER]).all(), "who waits for it learns so at once"
 
 
-def test_who_comes_back_is_refused_for_a_while(scene):
-    scene.condition.in_rotation[first(USER_DB)] = 0.0
-    play(scene, [0])
-    scene.condition.in_rotation[first(USER_DB)] = 1.0
-    seen = play(scene, [1])
+def test_who_comes_back_is_refused_for_a_while(arrays):
+    arrays.condition.in_rotation[first(USER_DB)] = 0.0
+    play(arrays, [0])
+    arrays.condition.in_rotation[first(USER_DB)] = 1.0
+    seen = play(arrays, [1])
     share = seen.failed[USER_DB].sum() / seen.calls[USER_DB].sum()
     assert share == pytest.approx(FITTED.rejoins_late, rel=0.25)
     assert not seen.failed[INVENTORY_DB].any()
-    assert not play(scene, [2]).failed.any()
+    assert not play(arrays, [2]).failed.any()
 
 
-def test_memory_at_rest_is_drawn_once_in_a_life(scene):
-    play(scene, [0])
-    scene.condition.age[:] = 1.0
-    drawn = scene.condition.rest_pct[:].copy()
-    play(scene, [1])
-    np.testing.assert_array_equal(scene.condition.rest_pct[:], drawn)
-    scene.condition.age[first(AUTH)] = 0.0
-    play(scene, [2])
+def test_memory_at_rest_is_drawn_once_in_a_life(arrays):
+    play(arrays, [0])
+    arrays.condition.age[:] = 1.0
+    drawn = arrays.condition.rest_pct[:].copy()
+    play(arrays, [1])
+    np.testing.assert_array_equal(arrays.condition.rest_pct[:], drawn)
+    arrays.condition.age[first(AUTH)] = 0.0
+    play(arrays, [2])
     others = np.arange(len(drawn)) != first(AUTH)
-    now = scene.condition.rest_pct[:]
+    now = arrays.condition.rest_pct[:]
     assert (now[first(AUTH)] != drawn[first(AUTH)]).any()
     np.testing.assert_array_equal(now[others], drawn[others])
