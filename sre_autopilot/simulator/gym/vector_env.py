@@ -89,11 +89,12 @@ class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
         self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Begins a new episode in every environment; see Seeding. Raises InvalidValue."""
-        super().reset(seed=seed if isinstance(seed, int) else None)
-        if seed is None:
+        seeds = None if seed is None else self._first_seeds(seed)
+        super().reset(seed=int(seed) if isinstance(seed, int | np.integer) else None)
+        if seeds is None:
             split = SEED_SPLITS["train"]
-            seed = int(self.np_random.integers(split.start, split.stop))
-        self._queue = EpisodeQueue(self.tier, self._first_seeds(seed), self.num_envs)
+            seeds = self._first_seeds(int(self.np_random.integers(split.start, split.stop)))
+        self._queue = EpisodeQueue(self.tier, seeds, self.num_envs)
         self._actions[:] = RESET
         out = self._engine.step(self._actions, self._queue)
         return out.features, _info(out)
@@ -115,8 +116,8 @@ class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _first_seeds(self, seed: int | Sequence[int]) -> list[int]:
         """One for each environment."""
-        if isinstance(seed, int):
-            seeds = [seed + number for number in range(self.num_envs)]
+        if isinstance(seed, int | np.integer):
+            seeds = [int(seed) + number for number in range(self.num_envs)]
         else:
             seeds = [int(each) for each in seed]
         if len(seeds) != self.num_envs or not all(0 <= each <= MAX_SEED for each in seeds):
