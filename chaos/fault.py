@@ -56,6 +56,16 @@ class Intervention:
     seed: int
 
 
+@dataclass(frozen=True, slots=True)
+class FaultTable:
+    """What the documents say of a shipped fault, one cell each."""
+
+    symptom: str
+    seen_in: str
+    cured_by: str
+    made_worse_by: str
+
+
 class Fault(Protocol):
     """One hidden fault. Frozen: parameters are drawn once, all else follows from the arguments."""
 

@@ -3,11 +3,12 @@
 import ast
 import inspect
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, fields, replace
 from pathlib import Path
 
-from chaos.faults import FAULTS, load_fault
+from chaos.fault import FaultTable
+from chaos.faults import fault_table
 from chaos.tiers import draw_faults
 from orchestrator import noise, reward
 from orchestrator.actions import ACTIONS, Action, Situation
@@ -20,6 +21,7 @@ from sre_autopilot.world.vocabulary import (
     DEFAULT_TIERS,
     MAX_RESTARTS,
     ActionName,
+    FaultKind,
     Tier,
 )
 from tools.markdown import code, quoted, spelt, table
@@ -32,8 +34,6 @@ TREATED = DATABASES[0]
 """The service that actions are tried on."""
 FRESH = Situation(initial_deployment(), step=1, remaining_restarts=MAX_RESTARTS)
 """The situation that they are tried in: the first step of an episode."""
-
-FAULT_ROW = re.compile(r"(?m)^(\w[\w ]+?)  +(.+(?:\n  +.+)*)$")
 
 
 def graph() -> str:
@@ -114,7 +114,7 @@ def tiers() -> str:
 def _tier(tier: Tier) -> Sequence[object]:
     drawn = [fault.kind for seed in range(TIER_SEEDS) for fault in draw_faults(tier, seed)]
     kinds = list(dict.fromkeys(drawn))
-    hidden, seen = quoted(sorted(kinds)), fault_table(kinds[0])["symptom"]
+    hidden, seen = quoted(sorted(kinds)), fault_table(FaultKind(kinds[0])).symptom
     if len(kinds) > 1:
         pairs = f"in {shapes.PAIR_SHARE:.0%} of the episodes two at once"
         hidden, seen = f"one of {hidden}; {pairs}", "any of the above, or two of them mixed"
@@ -122,15 +122,9 @@ def _tier(tier: Tier) -> Sequence[object]:
 
 
 def faults() -> str:
-    told = {name: fault_table(name) for name in FAULTS}
-    rows = ((f"`{name}`", *said.values()) for name, said in told.items())
-    return table("fault | symptom | seen in | cured by | made worse by", rows)
-
-
-def fault_table(kind: str) -> Mapping[str, str]:
-    """The table in the docstring of a shipped fault's module."""
-    rows = FAULT_ROW.findall(inspect.getdoc(inspect.getmodule(load_fault(kind))) or "")
-    return {name: re.sub(r"\s+", " ", text) for name, text in rows}
+    columns = [field.name for field in fields(FaultTable)]
+    rows = ((f"`{kind}`", *astuple(fault_table(kind))) for kind in FaultKind)
+    return table(" | ".join(["fault", *columns]).replace("_", " "), rows)
 
 
 def flaps() -> str:

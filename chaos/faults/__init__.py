@@ -2,7 +2,7 @@
 
 from typing import Protocol, cast
 
-from chaos.fault import Fault
+from chaos.fault import Fault, FaultTable
 from sre_autopilot.plugins import Registry, resolve
 from sre_autopilot.world.vocabulary import FaultKind
 
@@ -13,6 +13,12 @@ class FaultClass(Protocol):
     def draw(self, seed: int) -> Fault:
         """The fault of `seed`: equal seeds give equal faults."""
         ...
+
+
+class ShippedFault(FaultClass, Protocol):
+    """What a shipped class of faults offers beyond that."""
+
+    table: FaultTable
 
 
 FAULTS: Registry = {
@@ -27,3 +33,8 @@ FAULTS: Registry = {
 def load_fault(name: str) -> FaultClass:
     """A shipped fault by its name, or anybody's as "module:Class". Raises UnknownName."""
     return cast("FaultClass", resolve("fault", name, FAULTS, required="draw"))
+
+
+def fault_table(kind: FaultKind) -> FaultTable:
+    """What the documents say of a shipped fault."""
+    return cast("ShippedFault", load_fault(kind)).table

@@ -1,17 +1,10 @@
-"""`db_connection_leak`: a database's pool runs dry, by its own fault or by one of its callers'.
-
-symptom        latency climbs, then calls time out; a caller that holds cursors grows in memory
-seen in        the database, and in all above it
-cured by       `restart` of the holder; `rollback` of the holder
-made worse by  restarting the other of the two (the pool empties, then fills again); `scale_up`;
-               restarting the gateway; `circuit_break`
-"""
+"""`db_connection_leak`: a database's pool runs dry, by its own fault or by one of its callers'."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
-from chaos.fault import Impairments, Intervention
+from chaos.fault import FaultTable, Impairments, Intervention
 from sre_autopilot.world import shapes
 from sre_autopilot.world.deployment import Deployment, Replica, ReplicaId
 from sre_autopilot.world.draws import Stream, choice, uniform, uniform_between
@@ -29,6 +22,13 @@ class DbConnectionLeak:
 
     kind: ClassVar = FaultKind.DB_CONNECTION_LEAK
     cheap_cure: ClassVar = ActionName.RESTART
+    table: ClassVar = FaultTable(
+        symptom="latency climbs, then calls time out; a caller that holds cursors grows in memory",
+        seen_in="the database, and in all above it",
+        cured_by=f"`{ActionName.RESTART}` of the holder; `{ActionName.ROLLBACK}` of the holder",
+        made_worse_by="restarting the other of the two (the pool empties, then fills again);"
+        f" `{ActionName.SCALE_UP}`; restarting the gateway; `{ActionName.CIRCUIT_BREAK}`",
+    )
 
     def __post_init__(self) -> None:
         if self.database not in DATABASES:

@@ -1,17 +1,10 @@
-"""`flapping_network`: the payment gateway fails in bursts, for one of three hidden causes.
-
-symptom        metrics recover and regress; the fingerprints of the causes overlap
-seen in        the payment gateway, and in all above it
-cured by       `rollback`; a stale_connection by `restart` in a burst or behind `circuit_break`;
-               a noisy_neighbour by `scale_up`, once the second replica serves
-made worse by  any other `restart`: well until the next burst; a bad_rollout's rhythm begins anew
-"""
+"""`flapping_network`: the payment gateway fails in bursts, for one of three hidden causes."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
-from chaos.fault import Impairments, Intervention
+from chaos.fault import FaultTable, Impairments, Intervention
 from chaos.faults.flap import Flap
 from sre_autopilot.world import shapes
 from sre_autopilot.world.deployment import Deployment, ReplicaId
@@ -30,10 +23,18 @@ class FlappingNetwork:
 
     kind: ClassVar = FaultKind.FLAPPING_NETWORK
     root: ClassVar = Service.PAYMENT_GATEWAY
+    table: ClassVar = FaultTable(
+        "metrics recover and regress; the fingerprints of the causes overlap",
+        "the payment gateway, and in all above it",
+        f"`{ActionName.ROLLBACK}`; a {FlapCause.STALE_CONNECTION} by `{ActionName.RESTART}` in a"
+        f" burst or behind `{ActionName.CIRCUIT_BREAK}`; a {FlapCause.NOISY_NEIGHBOUR} by"
+        f" `{ActionName.SCALE_UP}`, once the second replica serves",
+        f"any other `{ActionName.RESTART}`: well for a while; a {FlapCause.BAD_ROLLOUT} begins anew",
+    )
 
     @classmethod
     def draw(cls, seed: int, index: int = 0) -> Self:
-        # In turn: the cause decides what can be scored, and ten seeds shall be a fair sample.
+        # In turn: the cause decides which score is possible; ten seeds are to be a fair sample.
         cause = choice(tuple(FlapCause), in_turn(seed, Stream.FAULT, len(FlapCause), index))
         shape, u_cpu = shapes.FLAP_SHAPES[cause], uniform(seed, Stream.FAULT, index, 1)
         return cls(cause, Flap.draw(shape, seed, index), uniform_between(*shape.cpu_factor, u_cpu))
@@ -44,8 +45,7 @@ class FlappingNetwork:
 
     def impairments(self, step: int, deployment: Deployment) -> Mapping[ReplicaId, Impairments]:
         if self.cause is FlapCause.BAD_ROLLOUT:
-            replicas = deployment.replicas[self.root]
-            dropping = (r for r in replicas if r.release is Release.CURRENT)
+            dropping = (r for r in deployment.replicas[self.root] if r.release is Release.CURRENT)
             down = [r.id for r in dropping if self.flap.down(step, since=r.started_at)]
         else:
             down = [deployment.first(self.root).id] if self.flap.down(step) else []

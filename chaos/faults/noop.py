@@ -1,17 +1,11 @@
 # ruff: noqa: ARG003 - the signature of all faults
-"""`none`: nothing is wrong, and whoever acts does harm. The control tier plays it.
-
-symptom        noise only
-seen in        nowhere
-cured by       nothing; leaving it alone is right
-made worse by  any intervention
-"""
+"""`none`: nothing is wrong, so every intervention does harm. The control tier plays it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from chaos.fault import Impairments, Intervention
+from chaos.fault import FaultTable, Impairments, Intervention
 from sre_autopilot.world.deployment import Deployment, ReplicaId
 from sre_autopilot.world.vocabulary import ActionName, FaultKind
 
@@ -23,6 +17,12 @@ class NoFault:
     kind: ClassVar = FaultKind.NONE
     root: ClassVar = None
     cheap_cure: ClassVar = ActionName.WAIT
+    table: ClassVar = FaultTable(
+        symptom="noise only",
+        seen_in="nowhere",
+        cured_by="nothing; leaving it alone is right",
+        made_worse_by="any intervention",
+    )
 
     @classmethod
     def draw(cls, seed: int, index: int = 0) -> Self:

@@ -1,16 +1,10 @@
-"""`single_oom`: the current release of one service leaks memory until the kernel kills it.
-
-symptom        memory like a saw, a spike of errors at each kill (exit code 137)
-seen in        the root, and in all above it while it is dead
-cured by       `restart` of the root, 80 % each try; `rollback` of the root
-made worse by  `scale_up` (then two replicas leak); restarting a caller
-"""
+"""`single_oom`: the current release of one service leaks memory until the kernel kills it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from chaos.fault import Impairments, Intervention
+from chaos.fault import FaultTable, Impairments, Intervention
 from sre_autopilot.world.deployment import Deployment, ReplicaId
 from sre_autopilot.world.draws import Stream, choice, uniform, uniform_between
 from sre_autopilot.world.shapes import OOM_LEAK_MB_PER_STEP, OOM_RESTART_CURES
@@ -29,6 +23,13 @@ class SingleOom:
 
     kind: ClassVar = FaultKind.SINGLE_OOM
     cheap_cure: ClassVar = ActionName.RESTART
+    table: ClassVar = FaultTable(
+        symptom="memory like a saw, a spike of errors at each kill (exit code 137)",
+        seen_in="the root, and in all above it while it is dead",
+        cured_by=f"`{ActionName.RESTART}` of the root, {OOM_RESTART_CURES * 100:.0f} % each try;"
+        f" `{ActionName.ROLLBACK}` of the root",
+        made_worse_by=f"`{ActionName.SCALE_UP}` (then two replicas leak); restarting a caller",
+    )
 
     def __post_init__(self) -> None:
         limit_mb = LIMITS[self.root].memory_limit_mb
