@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, CommandEntry] = {
         "sre_autopilot.cli.compare:command", "Compare two episodes, results or policies."
     ),
     "grade": CommandEntry("sre_autopilot.cli.grade:command", "Grade recorded episodes."),
+    "doctor": CommandEntry("sre_autopilot.cli.doctor:command", "Check this machine."),
     "bench": CommandEntry("benchmarks.command:main", "Measure the speed of a backend."),
     "dev": CommandEntry("sre_autopilot.cli.app:dev_app", "Commands for work on the project."),
 }

@@ -1,0 +1,190 @@
+"""Facts about this machine, for `sre-autopilot doctor`. Reads only: judges and changes nothing."""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sre_autopilot.distribution import DISTRIBUTION
+
+MIB = 2**20
+COMMAND_TIMEOUT_S = 10.0
+UNLIMITED = "max"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What was read. `None` stands for what could not be read.
+
+    cores: what this process may use: CPUs, its affinity, and the quota of its control group.
+    memory_mb: available now, within the limit of the control group.
+    taken_ports: those of the ports asked about that another program listens on.
+    docker, compose: versions that answered; docker_problem: why the engine did not.
+    requirements: those of the distribution, with markers; versions: of installed packages.
+    """
+
+    python: tuple[int, int]
+    system: str
+    has_proc: bool
+    has_prctl: bool
+    cores: float
+    memory_mb: float | None
+    taken_ports: frozenset[int]
+    docker: str | None
+    docker_problem: str
+    compose: str | None
+    has_numba: bool
+    cache_folder: Path
+    cache_is_writable: bool
+    cache_is_warm: bool
+    requirements: tuple[str, ...] | None
+    versions: Mapping[str, str]
+    environ: Mapping[str, str]
+    temp_folder: Path
+    temp_free_mb: float
+
+
+def read_machine(
+    environ: Mapping[str, str], ports: Iterable[int], root: Path = Path("/")
+) -> Machine:
+    """Reads everything; asks Docker, which may take COMMAND_TIMEOUT_S.
+
+    root: where /proc and /sys are found.
+    """
+    docker, docker_problem = _answer("docker", "version", "--format", "{{.Server.Version}}")
+    compose, _problem = _answer("docker", "compose", "version", "--short")
+    cache = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sre-autopilot"
+    temp = Path(tempfile.gettempdir())
+    return Machine(
+        python=sys.version_info[:2],
+        system=platform.system(),
+        has_proc=(root / "proc/self/stat").exists(),
+        has_prctl=has_prctl(),
+        cores=cores(root),
+        memory_mb=memory_mb(root),
+        taken_ports=frozenset(port for port in ports if is_taken(port)),
+        docker=docker,
+        docker_problem=docker_problem,
+        compose=compose,
+        has_numba=importlib.util.find_spec("numba") is not None,
+        cache_folder=cache,
+        cache_is_writable=is_writable(cache),
+        cache_is_warm=any(cache.glob("*/**/*.nbc")),
+        requirements=requirements(),
+        versions=versions(),
+        environ=environ,
+        temp_folder=temp,
+        temp_free_mb=shutil.disk_usage(temp).free / MIB,
+    )
+
+
+def cores(root: Path = Path("/")) -> float:
+    """CPUs that this process may keep busy."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    count = len(affinity(0)) if affinity else os.cpu_count() or 1
+    quota = _words(root / "sys/fs/cgroup/cpu.max")
+    if len(quota) == len(("quota", "period")) and quota[0] != UNLIMITED:
+        return min(float(count), int(quota[0]) / int(quota[1]))
+    quota_us = _words(root / "sys/fs/cgroup/cpu/cpu.cfs_quota_us")
+    period_us = _words(root / "sys/fs/cgroup/cpu/cpu.cfs_period_us")
+    if quota_us and period_us and int(quota_us[0]) > 0:
+        return min(float(count), int(quota_us[0]) / int(period_us[0]))
+    return float(count)
+
+
+def memory_mb(root: Path = Path("/")) -> float | None:
+    """MiB available now: of the machine, or what the control group leaves of its limit."""
+    limits = []
+    for line in _lines(root / "proc/meminfo"):
+        if line.startswith("MemAvailable:"):
+            limits.append(int(line.split()[1]) / 1024)
+    for limit_file, usage_file in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        limit = _words(root / "sys/fs/cgroup" / limit_file)
+        usage = _words(root / "sys/fs/cgroup" / usage_file)
+        if limit and usage and limit[0] != UNLIMITED:
+            limits.append((int(limit[0]) - int(usage[0])) / MIB)
+    return min(limits, default=None)
+
+
+def is_taken(port: int) -> bool:
+    """Whether another program listens on the port of all addresses of this machine."""
+    try:
+        socket.create_server(("0.0.0.0", port)).close()
+    except OSError:
+        return True
+    return False
+
+
+def has_prctl() -> bool:
+    """Whether the C library has prctl, by which services end with the program that started them."""
+    import ctypes
+
+    try:
+        return hasattr(ctypes.CDLL(None), "prctl")
+    except (OSError, TypeError):  # no C library of this kind here
+        return False
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether the folder can be written, or made in the nearest folder above that exists."""
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    return os.access(nearest, os.W_OK)
+
+
+def requirements() -> tuple[str, ...] | None:
+    """Of the installed distribution, with the markers of its extras; None where it is none."""
+    try:
+        return tuple(importlib.metadata.requires(DISTRIBUTION) or ())
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def versions() -> dict[str, str]:
+    """Of every installed package, by its normalized name."""
+    from packaging.utils import canonicalize_name
+
+    found = {}
+    for distribution in importlib.metadata.distributions():
+        with suppress(KeyError, TypeError):  # broken metadata of another package
+            found[str(canonicalize_name(distribution.metadata["Name"]))] = distribution.version
+    return found
+
+
+def _answer(*command: str) -> tuple[str | None, str]:
+    """What a program prints, or None and why it gave no answer."""
+    try:
+        ended = subprocess.run(
+            command, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, check=False
+        )
+    except FileNotFoundError:
+        return None, f"{command[0]} is not installed"
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return None, str(error)
+    text = ended.stdout.strip()
+    if ended.returncode or not text:
+        return None, (ended.stderr.strip().splitlines() or ["no answer"])[-1]
+    return text, ""
+
+
+def _lines(file: Path) -> list[str]:
+    """Of a file that need not exist."""
+    try:
+        return file.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+def _words(file: Path) -> list[str]:
+    return " ".join(_lines(file)).split()
