@@ -297,16 +297,22 @@ def _summary(side: Mapping[_Key, float]) -> str:
 
 
 def results_table(comparison: ResultsComparison) -> Table:
-    """A row a cell; bold where the interval of the difference leaves 0 out."""
-    out = Table(
-        "tier", "A", "B", "pairs", "mean A", "mean B", "B - A", "95 % interval",
-        title="paired by tier and seed",
-    )  # fmt: skip
+    """A row a cell; bold where the interval of the difference leaves 0 out.
+
+    Fits 80 columns: two policies stand in the headers, several in a column of their own.
+    """
+    pairs = {(cell.policy_a, cell.policy_b) for cell in comparison.cells}
+    names = [f"A: {a}\nB: {b}" for a, b in pairs if len(pairs) == 1]
+    out = Table(title="\n".join(("paired by tier and seed", *names)))
+    several = ("policy",) if len(pairs) > 1 else ()
+    for column in (*several, "tier"):
+        out.add_column(column)
+    for column in ("pairs", "mean A", "mean B", "B - A", "95 % interval"):
+        out.add_column(column, justify="right", no_wrap=True)
     for cell in comparison.cells:
         row = (
+            *(cell.policy_a for _ in several),
             cell.tier or POOLED,
-            cell.policy_a,
-            cell.policy_b,
             str(cell.pairs),
             f"{cell.mean_a:.3f}",
             f"{cell.mean_b:.3f}",
