@@ -44,11 +44,11 @@ DEV_COMMANDS: Mapping[str, CommandEntry] = {
         "Compare the simulator with recordings of real backends.",
     ),
     "score-checks": CommandEntry(
-        "sre_autopilot.evaluation.score_checks.command:main",
+        "sre_autopilot.cli.dev.score_checks:command",
         "Check the scores of all policies in the simulator.",
     ),
     "hard-bound": CommandEntry(
-        "sre_autopilot.evaluation.score_checks.hard_bound:main",
+        "sre_autopilot.cli.dev.hard_bound:command",
         "Estimate what no agent without the truth can exceed on hard.",
     ),
     "plot-episode": CommandEntry(

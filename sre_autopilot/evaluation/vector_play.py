@@ -1,7 +1,8 @@
-"""One policy plays many episodes at once, in the simulator's lanes; the scores are those of `play`.
+"""One policy plays many episodes at once in the vector simulator; the scores are those of `play`.
 
-Agents in lanes see what agents see but for the calls in spans, which lanes do not have: an empty
-graph would be a lie, so that reading one is an error. `play_seeds` knows what to do then.
+Policies observe what they observe anywhere else, but for the fields of MISSING_FIELDS, which the
+vector simulator does not compute. Reading one is an error: an empty graph would be a false value.
+Policies that need them say so by `needs_traces`, and are not played here (see `many_seeds`).
 """
 
 from collections import deque
@@ -28,36 +29,42 @@ from sre_autopilot.simulator.rules.window_arrays import (
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ACTION_HISTORY_LENGTH, MAX_RESTARTS, ActionName, Tier
 
-REFUSED = "the world refused it"
-"""In place of the world's reasons."""
+REFUSED = "refused"
+"""In place of the reason, which the vector simulator does not spell out."""
 _SERVICES, _ACTIONS = tuple(Service), tuple(ActionName)
 _NUMBERS = (layout.STEP, layout.RESTARTS, layout.COST, layout.REFUSED)
 
-LACKING = ("trace_edges", "dependency_graph", "reward_breakdown")
-"""Fields of an observation that lanes do not have."""
+MISSING_FIELDS = ("trace_edges", "dependency_graph", "reward_breakdown")
+"""Fields of an observation that the vector simulator does not compute."""
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
-class NotInLanes(AttributeError):
-    """A policy asked for what lanes do not have."""
+class MissingField(AttributeError):
+    """A policy that says it needs no traces has read one of MISSING_FIELDS."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"an observation in lanes has no {name}", name=name)
+        super().__init__(
+            f"an observation of the vector simulator has no {name}; a policy that reads it sets "
+            "needs_traces = True",
+            name=name,
+        )
 
 
-class LaneObservation(SREObservation):
-    """What is seen in a lane. Reading a field of LACKING raises NotInLanes."""
+class VectorObservation(SREObservation):
+    """An observation without MISSING_FIELDS; reading one of them raises MissingField."""
 
     def __getattr__(self, name: str) -> Any:
-        """Called for what is not there."""
-        raise NotInLanes(name) if name in LACKING else AttributeError(name)
+        """Python calls it for attributes that are not set."""
+        raise MissingField(name) if name in MISSING_FIELDS else AttributeError(name)
 
 
 @dataclass(slots=True)
 class Player:
-    """A policy in one lane. `truth` is followed for privileged policies alone: its plan, cures and
-    deployment are true, its windows are not kept.
+    """A policy in one lane.
+
+    truth: kept for privileged policies alone, None for others. Its plan, cures and deployment are
+        those of the lane; it has no windows.
     """
 
     lane: int
@@ -66,7 +73,7 @@ class Player:
     history: deque[SREAction] = field(default_factory=lambda: deque(maxlen=ACTION_HISTORY_LENGTH))
 
     def act(self, observation: SREObservation) -> tuple[int, int]:
-        """Action and service by number."""
+        """The action and service after `observation`, by number."""
         action = self.policy.act(observation)
         self.history.append(action)
         if self.truth is not None:
@@ -74,8 +81,8 @@ class Player:
         service = _SERVICES[0] if action.service_id is None else action.service_id
         return _ACTIONS.index(action.action), _SERVICES.index(service)
 
-    def window_ended(self, x: Floats) -> None:
-        """Brings the truth up to date with `x` (FIELDS), the lane after its window."""
+    def end_window(self, x: Floats) -> None:
+        """Brings the truth up to date with `x` (FIELDS), the lane's state after its window."""
         if self.truth is None:
             return
         # Only a replica that was killed in a window has a start that lies after it.
@@ -84,30 +91,30 @@ class Player:
         self.truth.end_window([REPLICA_IDS[replica] for replica in killed])
 
 
-def play_lanes(
+def play_batch(
     engine: Engine, new_policy: Callable[[], Policy], tier: Tier, seeds: Sequence[int]
 ) -> Floats:
-    """Score of each seed; `engine` has as many lanes. Each lane has a policy of its own.
+    """The score of each seed; there is a lane, and a policy, for each.
 
-    Raises NotInLanes.
+    Raises MissingField.
     """
     queue, actions = EpisodeQueue(tier, seeds), np.full((len(seeds), 2), RESET, np.int64)
     scores = np.full(len(seeds), np.nan)
-    playing = [_begun(lane, new_policy(), tier, seed) for lane, seed in enumerate(seeds)]
+    playing = [_begin(lane, new_policy(), tier, seed) for lane, seed in enumerate(seeds)]
     engine.step(actions, queue)
     x = engine.x
     for player in playing:
-        player.window_ended(x[player.lane])
-    # Lanes that are done play on, to no end: nobody looks at them any more.
+        player.end_window(x[player.lane])
+    # Lanes whose episode is over begin another one, which waits to its end and is not read.
     actions[:] = layout.WAIT, 0
     while playing:
         here = [player.lane for player in playing]
-        seen = observations(x[here], [player.history for player in playing])
-        actions[here] = [player.act(each) for player, each in zip(playing, seen, strict=True)]
+        observed = observations(x[here], [player.history for player in playing])
+        actions[here] = [player.act(each) for player, each in zip(playing, observed, strict=True)]
         engine.step(actions, queue)
         x = engine.x
         for player in playing:
-            player.window_ended(x[player.lane])
+            player.end_window(x[player.lane])
         done = x[:, layout.DONE] > 0.0
         scores[here] = x[here, layout.SCORE]
         playing = [player for player in playing if not done[player.lane]]
@@ -115,7 +122,7 @@ def play_lanes(
 
 
 def observations(x: Floats, histories: Iterable[Iterable[SREAction]]) -> Iterator[SREObservation]:
-    """What is seen in each lane: `x` (lanes, FIELDS), and the last actions there."""
+    """An observation a lane, of `x` (lanes, FIELDS) and the lane's last actions, oldest first."""
     observed = x[:, layout.OBSERVED : layout.OBSERVED + METRIC_COUNT]
     values = observed.reshape(-1, METRICS_PER_SERVICE, SERVICE_COUNT)
     arrived = values.astype(object)
@@ -125,7 +132,7 @@ def observations(x: Floats, histories: Iterable[Iterable[SREAction]]) -> Iterato
     by_service = arrived.swapaxes(1, 2).tolist()
     rows = zip(by_service, verdicts, numbers, hints, histories, strict=True)
     for metrics, met, (step, restarts, cost, refused), hint, history in rows:
-        told: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "metrics": dict(zip(_SERVICES, map(_metrics, metrics), strict=True)),
             "action_history": list(history),
             "step": step,
@@ -135,10 +142,11 @@ def observations(x: Floats, histories: Iterable[Iterable[SREAction]]) -> Iterato
             "reward_hint": hint,
             "last_action_error": REFUSED if refused else None,
         }
-        yield LaneObservation.model_construct(**told)
+        # Values are of the right kinds already: validation would cost more than the simulator.
+        yield VectorObservation.model_construct(**fields)
 
 
-def _begun(lane: int, policy: Policy, tier: Tier, seed: int) -> Player:
+def _begin(lane: int, policy: Policy, tier: Tier, seed: int) -> Player:
     truth = None
     if policy.privileged:
         truth = Episode(Plan(f"{tier}-{seed}", seed, tier, draw_faults(tier, seed), NAME))

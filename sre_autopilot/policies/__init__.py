@@ -1,51 +1,49 @@
-"""Who plays: one file each. Others' policies plug in as module:Class."""
+"""The registry of policies: the shipped ones by name, others' as "module:Class"."""
 
-from copy import copy
-from importlib import import_module
+from collections.abc import Callable
+from typing import cast
 
 from sre_autopilot.errors import UnknownName
-from sre_autopilot.policies.belief import Belief
-from sre_autopilot.policies.heuristic import Heuristic
-from sre_autopilot.policies.oracle import Oracle
+from sre_autopilot.plugins import Registry, resolve, valid_names
 from sre_autopilot.policies.policy import Briefing, Policy
-from sre_autopilot.policies.random import Random
-from sre_autopilot.policies.runbook import Runbook
-from sre_autopilot.policies.scripts import SWEEPS, TIER_SCRIPTS, WAIT_ONLY
+from sre_autopilot.world.vocabulary import ActionName
 
-_POLICIES: tuple[Policy, ...] = (
-    Oracle(),
-    Runbook(),
-    Belief(),
-    Heuristic(),
-    Random(),
-    WAIT_ONLY,
-    *SWEEPS,
-    *TIER_SCRIPTS,
-)
-POLICY_NAMES = tuple(policy.name for policy in _POLICIES)
-_SEPARATOR = ":"
+POLICIES: Registry = {
+    "oracle": "sre_autopilot.policies.oracle:Oracle",
+    "runbook": "sre_autopilot.policies.runbook:Runbook",
+    "belief": "sre_autopilot.policies.belief:Belief",
+    "heuristic": "sre_autopilot.policies.heuristic:Heuristic",
+    "random": "sre_autopilot.policies.random:Random",
+    ActionName.WAIT: "sre_autopilot.policies.scripts:WaitOnly",
+    "sweep_restart": "sre_autopilot.policies.scripts:SweepRestart",
+    "sweep_circuit_break": "sre_autopilot.policies.scripts:SweepCircuitBreak",
+    "sweep_rollback": "sre_autopilot.policies.scripts:SweepRollback",
+    "sweep_scale_up": "sre_autopilot.policies.scripts:SweepScaleUp",
+    "both_databases_restarted": "sre_autopilot.policies.scripts:BothDatabasesRestarted",
+    "payment_everything_tried": "sre_autopilot.policies.scripts:PaymentEverythingTried",
+    "payment_rolled_back": "sre_autopilot.policies.scripts:PaymentRolledBack",
+}
+"""A policy that is not listed here is not shipped."""
+POLICY_NAMES = tuple(str(name) for name in POLICIES)
+_REQUIRED = ("name", "privileged", "needs_traces", "begin")
 
 
 def load_policy(name: str) -> Policy:
-    """A shipped policy by name, or a new one of a class given as "module:Class".
+    """A new policy of a shipped class by its name, or of anybody's as "module:Class".
 
-    Raises UnknownName, which lists what exists.
+    Raises UnknownName, which lists the shipped names, and says which attribute a class lacks.
     """
-    if _SEPARATOR in name:
-        return _plugged_in(name)
-    for policy in _POLICIES:
-        if policy.name == name:
-            return copy(policy)
-    raise UnknownName("policy", name, (*POLICY_NAMES, "module:Class"))
-
-
-def _plugged_in(name: str) -> Policy:
-    module, _, class_name = name.partition(_SEPARATOR)
+    make = cast("Callable[[], Policy]", resolve("policy", name, POLICIES, required="act"))
     try:
-        policy: Policy = getattr(import_module(module), class_name)()
-    except (ImportError, AttributeError) as error:
-        raise UnknownName("policy", f"{name} ({error})", (*POLICY_NAMES, "module:Class")) from error
+        policy = make()
+    except TypeError as error:
+        reason = f"it is made without arguments: {error}"
+        raise UnknownName("policy", name, valid_names(POLICIES), reason) from error
+    missing = [attribute for attribute in _REQUIRED if not hasattr(policy, attribute)]
+    if missing:
+        reason = f"it has no {', '.join(missing)}"
+        raise UnknownName("policy", name, valid_names(POLICIES), reason)
     return policy
 
 
-__all__ = ["POLICY_NAMES", "Briefing", "Policy", "load_policy"]
+__all__ = ["POLICIES", "POLICY_NAMES", "Briefing", "Policy", "load_policy"]

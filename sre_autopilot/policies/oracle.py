@@ -1,20 +1,21 @@
-"""The one that knows: cures each fault by its cheap cure as soon as that takes. An upper bound."""
+"""Reads the hidden truth, and applies each cheap cure as early as it works: an upper bound."""
 
 from chaos.fault import Intervention
 from orchestrator.episode import Episode
 from sre_autopilot.models import SREAction, SREObservation
-from sre_autopilot.policies.policy import Briefing
-from sre_autopilot.world.vocabulary import ActionName
+from sre_autopilot.policies.policy import WAIT, Briefing
 
 
 class Oracle:
-    """Asks each fault whether its cheap cure would take at the next step; else waits."""
+    """Asks each fault whether its cheap cure would work at the next step; otherwise waits."""
 
     name = "oracle"
     privileged = True
+    needs_traces = False
     _truth: Episode
 
     def begin(self, briefing: Briefing) -> None:
+        """Raises ValueError for a briefing without the truth."""
         if briefing.truth is None:
             raise ValueError("the oracle needs the episode's truth in its briefing")
         self._truth = briefing.truth
@@ -26,4 +27,4 @@ class Oracle:
                 cure = Intervention(fault.cheap_cure, fault.root, step, plan.seed)
                 if fault.on_action(cure, self._truth.deployment) is not None:
                     return SREAction(action=fault.cheap_cure, service_id=fault.root)
-        return SREAction(action=ActionName.WAIT)
+        return WAIT

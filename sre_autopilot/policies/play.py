@@ -12,20 +12,23 @@ Watch = Callable[[SREAction | None, SREObservation], None]
 
 
 def _unwatched(_action: SREAction | None, _observation: SREObservation) -> None:
-    """Nobody looks on."""
+    """For callers that look at the record alone."""
 
 
 def play(
     environment: Environment, policy: Policy, tier: Tier, seed: int, *, watch: Watch = _unwatched
 ) -> tuple[EpisodeRecord, Score]:
-    """As `play_async`, on the loop of the environment."""
+    """As `play_async`, on the event loop of the environment."""
     return environment.run(lambda: play_async(environment, policy, tier, seed, watch=watch))
 
 
 async def play_async(
     environment: Environment, policy: Policy, tier: Tier, seed: int, *, watch: Watch = _unwatched
 ) -> tuple[EpisodeRecord, Score]:
-    """Plays until done; `watch` sees every action (None at first) and observation as it comes."""
+    """Plays until done; returns the record and its score.
+
+    watch: called with every action (None at reset) and the observation after it.
+    """
     observation = await environment.reset_async(seed=seed, task_tier=tier, policy=policy.name)
     policy.begin(Briefing(seed, tier, environment.episode if policy.privileged else None))
     watch(None, observation)

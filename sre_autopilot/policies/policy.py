@@ -5,12 +5,14 @@ from typing import Protocol
 
 from orchestrator.episode import Episode
 from sre_autopilot.models import SREAction, SREObservation
-from sre_autopilot.world.vocabulary import Tier
+from sre_autopilot.world.vocabulary import ActionName, Tier
+
+WAIT = SREAction(action=ActionName.WAIT)
 
 
 @dataclass(frozen=True, slots=True)
 class Briefing:
-    """What a policy is told when an episode begins; `truth` is for privileged policies only."""
+    """What a policy gets when an episode begins; `truth` is None but for privileged policies."""
 
     seed: int
     tier: Tier
@@ -22,7 +24,11 @@ class Policy(Protocol):
 
     name: str
     privileged: bool
-    """Whether it is shown the hidden truth; its scores are bounds, not results."""
+    """Whether it reads the hidden truth; its scores are bounds, not results."""
+    needs_traces: bool
+    """Whether it reads `trace_edges`, `dependency_graph` or `reward_breakdown`. The vector
+    simulator has none of them: such a policy is played episode by episode, slower, with the same
+    scores."""
 
     def begin(self, briefing: Briefing) -> None:
         """Forgets the last episode."""

@@ -1,4 +1,4 @@
-"""Any action on any service, uniformly: the floor."""
+"""Any action on any service, uniformly: the floor that other policies are measured from."""
 
 from sre_autopilot.models import SREAction, SREObservation
 from sre_autopilot.policies.policy import Briefing
@@ -8,10 +8,11 @@ from sre_autopilot.world.vocabulary import ActionName
 
 
 class Random:
-    """Draws are keyed by the episode's seed and the step."""
+    """Draws are keyed by the episode's seed and the step, so that an episode can be repeated."""
 
     name = "random"
     privileged = False
+    needs_traces = False
 
     def begin(self, briefing: Briefing) -> None:
         self._seed = briefing.seed

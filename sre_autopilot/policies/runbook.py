@@ -1,6 +1,6 @@
-"""A careful engineer's rules: history, the call graph, drain before restart. Sees what agents see.
+"""Rules of a careful engineer: history, call graph, drain before restart. Reads observations only.
 
-| seen | done, one stage a time, the next when it comes back |
+| observed | done, one stage at a time, the next when the symptom comes back |
 |---|---|
 | memory near its limit | restart the service |
 | a database slow or failing | restart it; then its caller whose memory grew most; then the other |
@@ -8,16 +8,15 @@
 | payment losing few calls | scale it up; roll it back |
 | payment losing some calls | roll it back |
 
-Payment is judged by two bad windows, or by one where the burst was no longer.
-
-After each stage the rule looks away until the telemetry can have caught up.
+Payment is judged by two bad windows, or by one where the burst was no longer. After each stage a
+rule is paused until the telemetry can have caught up.
 """
 
 from collections import defaultdict
 from statistics import fmean
 
 from sre_autopilot.models import SREAction, SREObservation
-from sre_autopilot.policies.policy import Briefing
+from sre_autopilot.policies.policy import WAIT, Briefing
 from sre_autopilot.world.topology import DATABASES, Service, callers_of
 from sre_autopilot.world.vocabulary import SCALE_UP_STEPS, ActionName
 
@@ -25,25 +24,25 @@ MEMORY_PCT_HIGH = 60.0
 DATABASE_P99_HIGH_MS = 120.0
 ERROR_RATE_HIGH = 0.25
 SETTLE_STEPS = 4
-"""Steps from a restart until late telemetry shows what came of it."""
+"""Steps from a restart until late telemetry shows its effect."""
 DRAIN_SETTLE_STEPS = 7
 """The same from a circuit break, which shows as failure while it is open."""
 PAYMENT_ERROR_RATE_HIGH = 0.1
 """Half a dozen calls a window: one that failed is worth a second look."""
 LINK_DOWN_ERROR_RATE, IDLE_ERROR_RATE, IDLE_CPU_PCT = 0.9, 0.45, 9.5
-"""Calls that never arrive cost no CPU: who loses all of them, or half and is idle, is cut off."""
+"""Lost calls cost no CPU: a link is down where all of them fail, or half while CPU is idle."""
 STARVED_ERROR_RATE = 0.3
-"""Who loses fewer calls than this has a neighbour that takes its CPU."""
+"""A service that loses fewer calls than this has a neighbour that takes its CPU."""
 SCALE_UP_SETTLE_STEPS = SCALE_UP_STEPS + SETTLE_STEPS
 BURST_WINDOWS = 2
-WAIT = SREAction(action=ActionName.WAIT)
 
 
 class Runbook:
-    """Keeps, for each service, the stage of its rule and the step until which it looks away."""
+    """Keeps, for each service, the stage of its rule and the step until which it is paused."""
 
     name = "runbook"
     privileged = False
+    needs_traces = False
 
     def begin(self, briefing: Briefing) -> None:
         self._quiet_until: dict[Service, int] = defaultdict(int)
@@ -69,21 +68,21 @@ class Runbook:
 
     def _memory_rule(self, observation: SREObservation) -> SREAction | None:
         for service in observation.metrics:
-            known = self._memory[service]
-            if known and known[-1] >= MEMORY_PCT_HIGH and self._looks_at(service, observation):
-                known.clear()
+            readings = self._memory[service]
+            high = bool(readings) and readings[-1] >= MEMORY_PCT_HIGH
+            if high and self._watches(service, observation):
+                readings.clear()
                 return self._take(ActionName.RESTART, service, observation, SETTLE_STEPS)
         return None
 
     def _database_rule(self, observation: SREObservation) -> SREAction | None:
         for database in DATABASES:
-            seen = observation.metrics[database]
-            bad = (seen.latency_p99 or 0.0) >= DATABASE_P99_HIGH_MS or (
-                seen.error_rate or 0.0
-            ) >= ERROR_RATE_HIGH
+            metrics = observation.metrics[database]
+            slow = (metrics.latency_p99 or 0.0) >= DATABASE_P99_HIGH_MS
+            bad = slow or (metrics.error_rate or 0.0) >= ERROR_RATE_HIGH
             twice = bad and self._bad_before[database]
             self._bad_before[database] = bad
-            if twice and self._looks_at(database, observation):
+            if twice and self._watches(database, observation):
                 suspects = (database, *sorted(callers_of(database), key=self._growth, reverse=True))
                 suspect = suspects[self._stage[database] % len(suspects)]
                 self._stage[database] += 1
@@ -93,7 +92,7 @@ class Runbook:
 
     def _payment_rule(self, observation: SREObservation) -> SREAction | None:
         payment = Service.PAYMENT_GATEWAY
-        if not self._looks_at(payment, observation) or not self._burst_is_seen(observation):
+        if not self._watches(payment, observation) or not self._burst_observed(observation):
             return None
         stage, lost, cpu_pct = self._stage[payment], fmean(self._burst), self._burst_cpu_pct
         idle = bool(cpu_pct) and fmean(cpu_pct) < IDLE_CPU_PCT
@@ -106,24 +105,24 @@ class Runbook:
             return self._take(ActionName.SCALE_UP, payment, observation, SCALE_UP_SETTLE_STEPS)
         return self._take(ActionName.ROLLBACK, payment, observation, SETTLE_STEPS)
 
-    def _burst_is_seen(self, observation: SREObservation) -> bool:
-        """Notes a bad window of the payment gateway; true once there is enough to judge by."""
-        seen = observation.metrics[Service.PAYMENT_GATEWAY]
-        if seen.error_rate is None:
+    def _burst_observed(self, observation: SREObservation) -> bool:
+        """Notes a bad window of the payment gateway; true once the burst can be judged."""
+        metrics = observation.metrics[Service.PAYMENT_GATEWAY]
+        if metrics.error_rate is None:
             return False
-        if seen.error_rate < PAYMENT_ERROR_RATE_HIGH:
+        if metrics.error_rate < PAYMENT_ERROR_RATE_HIGH:
             return bool(self._burst)
-        self._burst.append(seen.error_rate)
-        if seen.cpu_pct is not None:
-            self._burst_cpu_pct.append(seen.cpu_pct)
+        self._burst.append(metrics.error_rate)
+        if metrics.cpu_pct is not None:
+            self._burst_cpu_pct.append(metrics.cpu_pct)
         return len(self._burst) >= BURST_WINDOWS
 
     def _growth(self, service: Service) -> float:
-        """Points of memory gained since the episode began; the mean of three tames the noise."""
-        known = self._memory[service]
-        return sum(known[-3:]) / len(known[-3:]) - known[0] if known else 0.0
+        """Points of memory gained since the episode began; the mean of three averages the noise."""
+        readings = self._memory[service]
+        return sum(readings[-3:]) / len(readings[-3:]) - readings[0] if readings else 0.0
 
-    def _looks_at(self, service: Service, observation: SREObservation) -> bool:
+    def _watches(self, service: Service, observation: SREObservation) -> bool:
         return observation.step >= self._quiet_until[service]
 
     def _take(

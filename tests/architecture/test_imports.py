@@ -36,7 +36,11 @@ MAY_IMPORT = {
     "sre_autopilot.openenv_client": [],
     "sre_autopilot.grading": [WORLD],
     "sre_autopilot.simulator": ["sre_autopilot.simulator", *LIVE],
-    "sre_autopilot.policies": ["sre_autopilot.policies", *LIVE],
+    "sre_autopilot.policies": [
+        "sre_autopilot.policies",
+        "sre_autopilot.simulator.parameters",
+        *LIVE,
+    ],
     "sre_autopilot.evaluation": [SRE, "server", "deploy", *LIVE],
     "sre_autopilot.cli": [SRE, "server", "deploy", *LIVE],
     "benchmarks": ["benchmarks", SRE, "server", "deploy", *LIVE],

@@ -1,7 +1,7 @@
-"""What the rules let one score on a known flap, by when and how one begins. Vectorised; pure.
+"""What the rules let an agent score on a known flap, by when and how it begins. Pure; vectorised.
 
 Costs, cures, recovery and grading are exact. SLA is charged by the chance that two calls or more
-fail in a window, calls being Poisson and none counted late; a stall that fails none is free.
+fail in a window, with Poisson calls and none counted late; a stall that fails none is free.
 """
 
 from dataclasses import dataclass, field
@@ -21,8 +21,7 @@ from sre_autopilot.policies.belief_filter.flapping import (
     lost_share,
 )
 from sre_autopilot.simulator import parameters
-from sre_autopilot.simulator.rules.window_arrays import PAYMENT
-from sre_autopilot.world.topology import Service
+from sre_autopilot.world.topology import JOURNEY_SHARES, Journey, Service
 from sre_autopilot.world.vocabulary import (
     ACTION_COSTS,
     BREAKER_STEPS,
@@ -33,29 +32,39 @@ from sre_autopilot.world.vocabulary import (
 
 LOSSES, BURNS = 12, 8
 """Points of the grid over the share lost, and over what a neighbour burns."""
-CHECKOUTS = 2
-"""Of the three journeys, the one that pays."""
+PAYMENT = list(Service).index(Service.PAYMENT_GATEWAY)
+CHECKOUT = list(JOURNEY_SHARES).index(Journey.CHECKOUT)
+"""The one journey that calls the payment gateway, by its place in `Parameters.arrivals`."""
 ACTIONS = (ActionName.RESTART, ActionName.CIRCUIT_BREAK, ActionName.SCALE_UP, ActionName.ROLLBACK)
 RESTART, BREAK, SCALE_UP, ROLLBACK = (ACTION_COSTS[action] for action in ACTIONS)
+"""Costs in units of budget."""
 ONCE_WRONG = 1.0 - grading.INEFFECTIVE_PENALTY
+"""What is left of the root-cause term after one action that did not help."""
 T = np.arange(1, MAX_STEPS + 1)
 """Steps that the first action can be taken at."""
 STEPS = np.arange(2 * MAX_STEPS)
-"""As far as a cure may lie ahead."""
-PER_WINDOW = grading.SPAN * grading.WEIGHTS["sla"] / MAX_STEPS / (len(Service) + 1)
-"""Points of one service out of SLA in one window; the gateway counts twice."""
+"""As far ahead as a cure may lie."""
+# As the grader counts: every service in every window, the entry ENTRY_COUNTS times.
+_COUNTED = len(Service) - 1 + grading.ENTRY_COUNTS
+PER_WINDOW = grading.SPAN * grading.WEIGHTS["sla"] / MAX_STEPS / _COUNTED
+"""Points of one service out of SLA in one window."""
 FAILED_CALLS = (1 + 1 + grading.ENTRY_COUNTS) * PER_WINDOW
-"""Points that failing payments cost a window: theirs, the orders' above, the gateway's."""
+"""Points that failing payments cost a window: payment, the order service above it, the entry."""
 DRAINED = BREAKER_STEPS * PER_WINDOW
-"""Points that an open breaker costs: callers have a fallback."""
+"""Points that an open breaker costs: payment alone, for its callers have a fallback."""
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Flaps:
-    """Faults as arrays: `lost` is the share of calls, `chance` what each is a priori;
-    `down` whether a fault (row) is in a burst at a step (column).
+    """Faults as arrays, one element (of `down`: one row) a fault.
+
+    lost: share of calls lost in a burst.
+    period, burst, phase: in steps.
+    burnt_pct: CPU that a neighbour burns, percent of the limit.
+    chance: prior probability.
+    down: (faults, STEPS): whether the fault is in a burst.
     """
 
     cause: NDArray[np.int_]
@@ -73,12 +82,13 @@ class Flaps:
 
     @classmethod
     def possible(cls) -> "Flaps":
+        """The grid of all faults of the hard tier; their chances add up to 1."""
         cause, lost, period, burst, phase, burnt, chance = flap_grid(LOSSES, BURNS).T
         return cls(cause.astype(int), lost, period, burst, phase, burnt, chance)
 
     @classmethod
     def drawn(cls, seed: int) -> "Flaps":
-        """The one of the hard tier."""
+        """The fault of the hard tier with that seed."""
         fault = FlappingNetwork.draw(seed)
         cause, flap = CAUSES.index(fault.cause), fault.flap
         lost, burnt = lost_share(cause, flap.loss_share), burnt_pct(fault.cpu_factor)
@@ -98,83 +108,93 @@ class Traffic:
     cpu_spread: float
 
     @classmethod
-    def fitted(cls, backend: str = "process") -> "Traffic":
+    def fitted(cls, backend: str) -> "Traffic":
+        """Raises UnknownName where the simulator is not fitted to the backend."""
         p = parameters.load(backend)
         return cls(
-            calls=float(p.arrivals[CHECKOUTS]),
+            calls=float(p.arrivals[CHECKOUT]),
             cpu_idle=float(p.cpu_idle_pct[PAYMENT]),
             cpu_call=float(p.cpu_call_pct[PAYMENT]),
             cpu_lost=float(p.cpu_lost_pct[PAYMENT]),
             cpu_spread=float(p.cpu_pct[PAYMENT].std()),
         )
 
-    def broken(self, share: Array | float) -> Array:
-        """Chance that a window that loses `share` misses its SLA: that two calls fail."""
+    def out_of_sla(self, share: Array | float) -> Array:
+        """Chance that a window that loses `share` of its calls misses its SLA.
+
+        That is P(two or more fail); failures are Poisson with mean m = calls * share, so that it is
+        1 - exp(-m) (1 + m).
+        """
         failed = self.calls * np.asarray(share)
-        found: Array = 1.0 - np.exp(-failed) * (1.0 + failed)
-        return found
+        chance: Array = 1.0 - np.exp(-failed) * (1.0 + failed)
+        return chance
 
 
 def scores_after(flaps: Flaps, traffic: Traffic) -> Array:
-    """Best score of each fault (rows) by step of the first action (columns, from 1) and ACTIONS.
+    """Best score of each fault, (faults, steps of the first action from 1, ACTIONS).
 
-    Everything is known after that action, and the rest is played as well as the rules let it.
+    Everything is known after that action, and the rest is played as well as the rules allow.
     """
-    found = np.zeros((len(flaps.cause), len(T), len(ACTIONS)))
+    scores_by_fault = np.zeros((len(flaps.cause), len(T), len(ACTIONS)))
     down = flaps.down
-    broken = FAILED_CALLS * traffic.broken(flaps.lost)[:, None]
-    spoilt = np.cumsum(np.where(down & (STEPS > 0), broken, 0.0), axis=1)
-    out = FAILED_CALLS * float(traffic.broken(1.0))
+    cost = FAILED_CALLS * traffic.out_of_sla(flaps.lost)[:, None]
+    # Points that bursts have cost by each step; the window of reset is not graded.
+    spoilt = np.cumsum(np.where(down & (STEPS > 0), cost, 0.0), axis=1)
+    restarted = FAILED_CALLS * float(traffic.out_of_sla(1.0))
     for cause, rule in ((STALE, _stale), (ROLLOUT, _rollout), (NOISY, _noisy)):
         rows = flaps.cause == cause
         if not rows.any():
             continue
-        for action, scores in enumerate(rule(down[rows], spoilt[rows], out)):
-            found[rows, :, action] = scores
-    return found
+        for action, scores in enumerate(rule(down[rows], spoilt[rows], restarted)):
+            scores_by_fault[rows, :, action] = scores
+    return scores_by_fault
 
 
-def _stale(down: NDArray[np.bool_], spoilt: Array, out: float) -> tuple[Array, ...]:
-    """A stale connection. `spoilt` are the points that bursts have cost by each step, `out` those
-    of a window held out for a restart. As below, scores are in the order of ACTIONS.
+def _stale(down: NDArray[np.bool_], spoilt: Array, restarted: float) -> tuple[Array, ...]:
+    """A stale connection. As in the next two, scores are in the order of ACTIONS.
+
+    spoilt: points that bursts have cost by each step.
+    restarted: points of a window without traffic, of a restart.
     """
     before = spoilt[:, T - 1]
     hit = np.array([_next(row) for row in down])[:, T]
 
     def again(cost: int, lost: Array) -> Array:
         """After a failure: a restart in the next burst, or behind a breaker."""
-        in_burst = _score(ONCE_WRONG, cost + RESTART, hit + 1, lost + out)
+        in_burst = _score(ONCE_WRONG, cost + RESTART, hit + 1, lost + restarted)
         drained = _score(ONCE_WRONG, cost + BREAK + RESTART, T + 1 + BREAKER_STEPS, lost + DRAINED)
         return np.maximum(in_burst, drained)
 
-    at_once = _score(1.0, RESTART, T + 1, before + out)
+    at_once = _score(1.0, RESTART, T + 1, before + restarted)
     return (
-        np.where(down[:, T], at_once, again(RESTART, before + out)),
+        # A restart cures in a burst, or behind a breaker (`FlappingNetwork.on_action`).
+        np.where(down[:, T], at_once, again(RESTART, before + restarted)),
         _score(1.0, BREAK + RESTART, T + BREAKER_STEPS, before + DRAINED),
         again(SCALE_UP, before),
         _score(grading.ROLLBACK_VALUE, ROLLBACK, T, before),
     )
 
 
-def _rollout(_down: NDArray[np.bool_], spoilt: Array, out: float) -> tuple[Array, ...]:
+def _rollout(_down: NDArray[np.bool_], spoilt: Array, restarted: float) -> tuple[Array, ...]:
     """A bad rollout; while a standby starts for a scale-up, a rollback is refused."""
     before, grown = spoilt[:, T - 1], spoilt[:, T + SCALE_UP_STEPS - 1]
     return (
-        _score(ONCE_WRONG, RESTART + ROLLBACK, T + 1, before + out),
+        _score(ONCE_WRONG, RESTART + ROLLBACK, T + 1, before + restarted),
         _score(ONCE_WRONG, BREAK + ROLLBACK, T + BREAKER_STEPS, before + DRAINED),
         _score(ONCE_WRONG, SCALE_UP + ROLLBACK, T + SCALE_UP_STEPS, grown),
         _score(1.0, ROLLBACK, T, before),
     )
 
 
-def _noisy(_down: NDArray[np.bool_], spoilt: Array, out: float) -> tuple[Array, ...]:
+def _noisy(_down: NDArray[np.bool_], spoilt: Array, restarted: float) -> tuple[Array, ...]:
     """A noisy neighbour: a scale-up cures once the second replica serves."""
     before, grown = spoilt[:, T - 1], spoilt[:, T + SCALE_UP_STEPS - 1]
     later = T + 1 + SCALE_UP_STEPS
+    # The window of the restart itself is charged as `restarted`, that of the breaker as DRAINED.
     grown_later = before + spoilt[:, later - 1] - spoilt[:, T]
     behind = before + spoilt[:, later - 1] - spoilt[:, later - 2]
     return (
-        _score(ONCE_WRONG, RESTART + SCALE_UP, later, grown_later + out),
+        _score(ONCE_WRONG, RESTART + SCALE_UP, later, grown_later + restarted),
         _score(ONCE_WRONG, BREAK + SCALE_UP, later, behind + DRAINED),
         _score(1.0, SCALE_UP, T + SCALE_UP_STEPS, grown),
         _score(grading.ROLLBACK_VALUE, ROLLBACK, T, before),
@@ -185,17 +205,18 @@ def _next(down: NDArray[np.bool_]) -> NDArray[np.int_]:
     """First step after each that lies in a burst; the last one where none is left."""
     bursts = np.flatnonzero(down)
     following = np.searchsorted(bursts, STEPS, side="right")
-    found: NDArray[np.int_] = np.append(bursts, STEPS[-1])[following]
-    return found
+    steps: NDArray[np.int_] = np.append(bursts, STEPS[-1])[following]
+    return steps
 
 
 def _score(root_cause: float, cost: int, recovered: NDArray[np.int_], lost: Array) -> Array:
-    """As the grader does; `lost` are points of SLA. Cures after the last step count, which
-    can only raise what it says.
+    """As the grader does; `lost` are points of SLA.
+
+    Cures after the last step count too, which can only raise what it says: it stays a bound.
     """
     speed = np.maximum(0.0, 1.0 - recovered / grading.SPEED_STEPS)
     budget = max(0.0, 1.0 - cost / grading.BUDGET_UNITS)
     terms = grading.WEIGHTS["sla"] + grading.WEIGHTS["speed"] * speed
     terms = terms + grading.WEIGHTS["budget"] * budget + grading.WEIGHTS["root_cause"] * root_cause
-    found: Array = grading.LOWEST + grading.SPAN * terms - lost
-    return found
+    score: Array = grading.LOWEST + grading.SPAN * terms - lost
+    return score

@@ -1,17 +1,69 @@
 """An upper bound on what an agent without the truth can score on the hard tier.
 
-`python -m sre_autopilot.evaluation.score_checks.hard_bound --seeds N` tells it beside
-policies played in the simulator.
+`METHOD` has the argument, and what is exact and what is approximate. Draws windows by the laws
+named there; plays policies in the simulator only to stand beside the bound.
+"""
 
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import Progress
+from rich.table import Table
+from scipy.special import xlog1py, xlogy
+from scipy.stats import norm
+
+from orchestrator import noise
+from orchestrator.backends.process.backend import ProcessBackend
+from sre_autopilot.evaluation.intervals import Estimate
+from sre_autopilot.evaluation.many_seeds import Advance, VectorEvaluator
+from sre_autopilot.evaluation.markdown import table
+from sre_autopilot.evaluation.score_checks.flap_scores import (
+    PAYMENT,
+    Array,
+    Flaps,
+    Traffic,
+    scores_after,
+)
+from sre_autopilot.policies.belief_filter.flapping import NOISY, STALE
+from sre_autopilot.simulator.engines import NUMPY
+from sre_autopilot.world import shapes
+from sre_autopilot.world.draws import Stream
+from sre_autopilot.world.vocabulary import MAX_STEPS, WORLD_VERSION, Tier
+
+STALLED_MS, REST_SPREAD_MS = 1000.0 * shapes.STALL_FORGIVEN_S, 12.0
+"""p99 above rest is uniform up to the first in a stall, and spread by the second at rest."""
+HIDES_P99 = 1
+"""More lost calls than this hide how slow the others were."""
+TINY = 1e-12
+BOUND = "bound"
+ROWS = ("oracle", BOUND, "belief", "runbook")
+"""The bound among the policies that are played beside it."""
+COLUMNS = (Tier.HARD, "mean", "95 % interval")
+DOCUMENT = """# What no agent can pass
+
+An upper bound on what an agent without the truth can score on the hard tier, by filtering; beside
+it policies on the same seeds ({seeds} from {first_seed}), in the simulator of the {backend}
+backend, world version {version}. Written by `make hard-bound`.
+
+{table}
+## Why
+
+{method}
+"""
+METHOD = """\
 The argument is an information relaxation. Whatever an agent does, it waits until some step t and
-then takes a first action a. Let it see more than it does. Until t: how many calls of the payment
-gateway were made and lost in each window, and their p99 where at most one was lost (lost calls
-hide it), at once and exactly; its CPU as noisy, as late and as often lost as it is, but how late is
-told. From then on: the fault itself, which it cures in the best way left. What it scores is at most
-E[V(h, t, a)], with V the best score of fault h once a was done at t. With B(h) = max V over t and
-a, and the posterior given what was seen before t,
+then takes a first action a. Let it observe more than it does. Until t: how many calls of the
+payment gateway were made and lost in each window, and their p99 where at most one was lost (lost
+calls hide it), at once and exactly; its CPU as noisy, as late and as often lost as it is, but with
+the lag known. From then on: the fault itself, which it cures in the best way left. What it scores
+is at most E[V(h, t, a)], with V the best score of fault h once a was done at t. With B(h) = max V
+over t and a, and the posterior given what was observed before t,
 
-    E[V(h, t, a)] = E[B(h)] - E[regret(t, a)],  regret(t, a) = E[B(h) - V(h, t, a) | seen]
+    E[V(h, t, a)] = E[B(h)] - E[regret(t, a)],  regret(t, a) = E[B(h) - V(h, t, a) | observed]
                  <= E[B(h)] - E[min over t and a of regret(t, a)],
 
 for no rule of when to act beats picking the best t in hindsight. The last line is the bound: the
@@ -25,68 +77,21 @@ the payment gateway, which costs more than to be wrong there.
 Exact: the rules of cures, costs, recovery and grading; the posterior over cause and rhythm.
 Approximate: loss share and CPU burnt lie on a grid for the filter; CPU at rest and p99 have normal
 residuals, the first of the fitted spread; calls are Poisson, and none is counted late; SLA as in
-`flap_scores`. Windows are drawn by these laws, and not by the simulator.
-"""
-
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import Annotated
-
-import numpy as np
-import typer
-from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
-from scipy.special import xlog1py, xlogy
-from scipy.stats import norm
-
-from orchestrator import noise
-from orchestrator.backends.process.backend import ProcessBackend
-from sre_autopilot.evaluation.intervals import Estimate
-from sre_autopilot.evaluation.many_seeds import Seeds
-from sre_autopilot.evaluation.markdown import table
-from sre_autopilot.evaluation.progress import progress_bar
-from sre_autopilot.evaluation.run import TEST_SEEDS_FROM
-from sre_autopilot.evaluation.score_checks.flap_scores import Array, Flaps, Traffic, scores_after
-from sre_autopilot.policies.belief_filter.flapping import NOISY, STALE
-from sre_autopilot.simulator.engines import NUMPY
-from sre_autopilot.simulator.rules.window_arrays import PAYMENT
-from sre_autopilot.world import shapes
-from sre_autopilot.world.draws import Stream
-from sre_autopilot.world.vocabulary import MAX_STEPS, WORLD_VERSION, Tier
-
-STALLED_MS, REST_SPREAD_MS = 1000.0 * shapes.STALL_FORGIVEN_S, 12.0
-"""p99 beyond rest is uniform up to the first in a stall, and spread by the second at rest."""
-HIDES_P99 = 1
-"""More lost calls than this hide how slow the others were."""
-TINY = 1e-12
-BOUND = "bound"
-SHOWN = ("oracle", BOUND, "belief", "runbook")
-COLUMNS = (Tier.HARD, "mean", "95 % interval")
-HEAD = f"""# What no agent can pass
-
-An upper bound on what an agent without the truth can score on the hard tier, by filtering; beside
-it policies on the same seeds ({{}} from {{}}), in the simulator of the {ProcessBackend.name}
-backend, world version {WORLD_VERSION}. Written by `make hard-bound`.
-
-"""
-WHY = "\n## Why\n\n" + (__doc__ or "").split("\n\n", 2)[-1]
+`flap_scores`. Windows are drawn by these laws, and not by the simulator."""
 
 
 def least_regret(seed: int, possible: Flaps, regrets: Array, traffic: Traffic) -> float:
-    """The least regret of a first action along windows drawn for the fault of `seed`.
+    """The least expected regret (points) of a first action along windows drawn for `seed`'s fault.
 
-    regrets: of each possible fault, by step and action.
+    regrets: (possible faults, steps, actions).
     """
     rng, late = np.random.default_rng((Stream.SIMULATOR, seed)), noise.lag_steps(seed, PAYMENT)
     fault, log, least = Flaps.drawn(seed), np.log(possible.chance), math.inf
     windows = [_drawn(fault, step, traffic, rng) for step in range(MAX_STEPS)]
     for step in range(MAX_STEPS):
         log += _work_chances(possible, windows[step])
-        # Until the first late window arrives, that of reset is told again and again.
+        # Until the first late window arrives, each step repeats that of reset with new noise: all
+        # these readings are weighed at once, at step 0.
         if step == 0 or step > late:
             readings = 1 + late * (step == 0)
             window = windows[max(0, step - late)]
@@ -99,7 +104,7 @@ def least_regret(seed: int, possible: Flaps, regrets: Array, traffic: Traffic) -
 
 @dataclass(frozen=True, slots=True)
 class TrueWindow:
-    """What happened. `slow_ms` is p99 beyond rest, None where lost calls hide it."""
+    """A window without noise. `slow_ms` is p99 above rest, None where lost calls hide it."""
 
     step: int
     calls: int
@@ -119,16 +124,18 @@ def _drawn(fault: Flaps, step: int, traffic: Traffic, rng: np.random.Generator) 
     return TrueWindow(step, calls, failed, cpu_pct, slow_ms if failed <= HIDES_P99 else None)
 
 
-def _work_chances(flaps: Flaps, seen: TrueWindow) -> Array:
-    """Log-likelihood of calls, failures and p99, by fault."""
-    down = flaps.down[:, seen.step]
-    share, passed = np.where(down, flaps.lost, 0.0), seen.calls - seen.failed
-    found: Array = xlogy(seen.failed, share) + xlog1py(passed, -share)
-    if seen.slow_ms is not None:
-        z, to = seen.slow_ms / REST_SPREAD_MS, STALLED_MS / REST_SPREAD_MS
-        rest, stalled = norm.pdf(z), (norm.cdf(z) - norm.cdf(z - to)) / to
-        found += np.log(np.where(down & (flaps.cause == NOISY), stalled, rest) + TINY)
-    return found
+def _work_chances(flaps: Flaps, window: TrueWindow) -> Array:
+    """Log-likelihood of calls, failures and p99, by fault: binomial failures, and p99 normal at
+    rest, or in a stall uniform on [0, STALLED_MS] blurred by the same normal.
+    """
+    down = flaps.down[:, window.step]
+    share, passed = np.where(down, flaps.lost, 0.0), window.calls - window.failed
+    log: Array = xlogy(window.failed, share) + xlog1py(passed, -share)
+    if window.slow_ms is not None:
+        z, width = window.slow_ms / REST_SPREAD_MS, STALLED_MS / REST_SPREAD_MS
+        rest, stalled = norm.pdf(z), (norm.cdf(z) - norm.cdf(z - width)) / width
+        log += np.log(np.where(down & (flaps.cause == NOISY), stalled, rest) + TINY)
+    return log
 
 
 def _cpu_chances(
@@ -142,11 +149,12 @@ def _cpu_chances(
     arrived = rng.binomial(readings, 1.0 - noise.METRIC_LOSS_RATIO)
     if not arrived:
         return np.zeros_like(flaps.lost)
+    # The mean of the readings is all that they tell of the window.
     spread = noise.PERCENT_NOISE / math.sqrt(arrived)
-    seen_pct = rng.normal(window.cpu_pct, spread)
+    reading_pct = rng.normal(window.cpu_pct, spread)
     work = window.calls, window.failed
     expected = _cpu_pct(flaps, flaps.down[:, window.step], work, traffic)
-    return -0.5 * (seen_pct - expected) ** 2 / (traffic.cpu_spread**2 + spread**2)
+    return -0.5 * (reading_pct - expected) ** 2 / (traffic.cpu_spread**2 + spread**2)
 
 
 def _cpu_pct(
@@ -157,63 +165,63 @@ def _cpu_pct(
     silent = np.where(down & (flaps.cause == STALE), flaps.lost, 0.0)
     burnt = np.where(down, flaps.burnt_pct, 0.0)
     used = traffic.cpu_idle + traffic.cpu_call * calls * (1.0 - silent)
-    found: Array = used + traffic.cpu_lost * failed + burnt
-    return found
+    expected: Array = used + traffic.cpu_lost * failed + burnt
+    return expected
 
 
-def bounds(seeds: range, advance: Callable[[int], None] = lambda _ended: None) -> list[float]:
+def bounds(seeds: range, advance: Advance = lambda _ended: None) -> list[float]:
     """The bound's share of each seed: what its fault is worth, less the least regret.
 
-    advance: is told of each seed.
+    advance: called with 1 after each seed.
     """
-    possible, traffic = Flaps.possible(), Traffic.fitted()
+    possible, traffic = Flaps.possible(), Traffic.fitted(ProcessBackend.name)
     scores = scores_after(possible, traffic)
     regrets = scores.max(axis=(1, 2), keepdims=True) - scores
-    found = []
+    shares = []
     for seed in seeds:
         worth = float(scores_after(Flaps.drawn(seed), traffic).max())
-        found.append(worth - least_regret(seed, possible, regrets, traffic))
+        shares.append(worth - least_regret(seed, possible, regrets, traffic))
         advance(1)
-    return found
+    return shares
 
 
-def played(
-    policy: str, seeds: range, advance: Callable[[int], None] = lambda _ended: None
-) -> list[float]:
+def played(policy: str, seeds: range, advance: Advance = lambda _ended: None) -> list[float]:
     """Scores of a policy on the hard tier of the simulator."""
-    with Seeds(seeds, NUMPY, ProcessBackend.name) as playground:
-        scores: list[float] = playground.play(policy, Tier.HARD, advance).tolist()
+    with VectorEvaluator(seeds, NUMPY, ProcessBackend.name) as evaluator:
+        scores: list[float] = evaluator.scores(policy, Tier.HARD, advance).tolist()
     return scores
 
 
-def main(
-    *,
-    seeds: Annotated[int, typer.Option(min=2, help="how many")] = 100,
-    first_seed: Annotated[int, typer.Option(help="the first seed")] = TEST_SEEDS_FROM,
-    out: Annotated[Path | None, typer.Option(help="report to write, Markdown")] = None,
-) -> None:
-    """Prints the bound beside policies on the same seeds."""
-    chosen = range(first_seed, first_seed + seeds)
-    found = {}
-    with progress_bar(Console(stderr=True)) as progress:
-        bar = progress.add_task("", total=len(SHOWN) * seeds)
-        for name in SHOWN:
-            progress.update(bar, description=name)
-            advance = partial(progress.advance, bar)
-            what = bounds if name == BOUND else partial(played, name)
-            found[name] = what(chosen, advance)
-    told = {name: Estimate.of(scores) for name, scores in found.items()}
-    rows = [(name, f"{score.mean:.3f}", score.interval) for name, score in told.items()]
-    shown = Table(*COLUMNS, title=f"{seeds} seeds from {first_seed}")
-    for row in rows:
-        shown.add_row(*row)
-    Console().print(shown)
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(
-            HEAD.format(seeds, first_seed) + table(COLUMNS, rows) + WHY, encoding="ascii"
-        )
+def estimates(seeds: range, progress: Progress) -> dict[str, Estimate]:
+    """The bound and the policies of ROWS on the same seeds."""
+    by_name = {}
+    bar = progress.add_task("", total=len(ROWS) * len(seeds))
+    for name in ROWS:
+        progress.update(bar, description=name)
+        scores_of = bounds if name == BOUND else partial(played, name)
+        by_name[name] = Estimate.of(scores_of(seeds, partial(progress.advance, bar)))
+    return by_name
 
 
-if __name__ == "__main__":
-    typer.run(main)
+def _rows(by_name: Mapping[str, Estimate]) -> list[tuple[str, str, str]]:
+    return [(name, f"{e.mean:.3f}", e.interval) for name, e in by_name.items()]
+
+
+def terminal_table(by_name: Mapping[str, Estimate], seeds: range) -> Table:
+    """For a terminal: a row a name."""
+    out = Table(*COLUMNS, title=f"{len(seeds)} seeds from {seeds.start}")
+    for row in _rows(by_name):
+        out.add_row(*row)
+    return out
+
+
+def document(by_name: Mapping[str, Estimate], seeds: range) -> str:
+    """The whole report in Markdown: the table, and METHOD."""
+    return DOCUMENT.format(
+        seeds=len(seeds),
+        first_seed=seeds.start,
+        backend=ProcessBackend.name,
+        version=WORLD_VERSION,
+        table=table(COLUMNS, _rows(by_name)),
+        method=METHOD,
+    )

@@ -1,1 +1,1 @@
-"""What the policy `belief` weighs: leaks of memory and of connections, and flaps."""
+"""The Bayesian filter of the policy `belief`: leaks of memory and of connections, and flaps."""

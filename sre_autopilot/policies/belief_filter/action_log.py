@@ -1,4 +1,4 @@
-"""What an agent has done to the mesh, as far as it can know; read from its own observations."""
+"""What an agent has done to the mesh, read from its own observations. Imports no NumPy."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -8,11 +8,12 @@ from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import BREAKER_STEPS, SCALE_UP_STEPS, ActionName
 
 NEVER = 1_000
+"""A step beyond every episode: comparisons need no case for what did not happen."""
 
 
 @dataclass
-class Deeds:
-    """Steps at which each service was acted on. A refused action is none.
+class ActionLog:
+    """Steps at which each service was acted on. A refused action is left out.
 
     latest: the action that began the newest window, and its service; None where it was a wait.
     """
@@ -24,8 +25,8 @@ class Deeds:
     scaled_up_at: dict[Service, int] = field(default_factory=lambda: defaultdict(lambda: NEVER))
     rolled_back_at: dict[Service, int] = field(default_factory=lambda: defaultdict(lambda: NEVER))
 
-    def note(self, observation: SREObservation) -> None:
-        """Takes in what was done at the step of `observation`."""
+    def record(self, observation: SREObservation) -> None:
+        """Notes the action that led to `observation`."""
         self.step, self.latest = observation.step, None
         if not observation.step or observation.last_action_error is not None:
             return
@@ -48,17 +49,18 @@ class Deeds:
         """Whether that was done at the newest step."""
         return self.latest == (action, service)
 
-    def held_out(self, service: Service, step: int) -> bool:
+    def out_of_rotation(self, service: Service, step: int) -> bool:
+        """Whether it got no traffic in the window of `step`, because it was restarted in it."""
         return step in self.restarted_at[service]
 
     def breaker_open(self, service: Service, step: int) -> bool:
         return any(at <= step < at + BREAKER_STEPS for at in self.broken_at[service])
 
     def unreachable(self, service: Service, step: int) -> bool:
-        """Whether nobody could call it in the window of `step`, by what was done."""
-        return self.held_out(service, step) or self.breaker_open(service, step)
+        """Whether no call could reach it in the window of `step`, because of what was done."""
+        return self.out_of_rotation(service, step) or self.breaker_open(service, step)
 
     def serving(self, service: Service, step: int) -> int:
-        """Replicas in rotation in the window of `step`."""
+        """Replicas in rotation in the window of `step`: a rollback also undoes a scale-up."""
         scaled = self.scaled_up_at[service] + SCALE_UP_STEPS <= step
         return 2 if scaled and self.rolled_back_at[service] > step else 1

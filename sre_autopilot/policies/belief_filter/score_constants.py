@@ -1,19 +1,22 @@
-"""What the grader takes for blame, a unit of budget, and a cure that is not cheap: in points.
+"""The grader's constants in points of score, for policies that weigh one loss against another.
 
-Imports no NumPy: forked processes may load it.
+Read from `sre_autopilot.grading`, never copied. Imports no NumPy: processes that fork load it.
 """
 
-from sre_autopilot.grading import (
-    BUDGET_UNITS,
-    INEFFECTIVE_PENALTY,
-    ROLLBACK_VALUE,
-    SPAN,
-    WEIGHTS,
-    WRONG_SERVICE_PENALTY,
-)
+from sre_autopilot import grading
 
-UNIT = SPAN * WEIGHTS["budget"] / BUDGET_UNITS
+# A term's weight is its share of SPAN, the distance between the lowest and the highest score.
+UNIT = grading.SPAN * grading.WEIGHTS["budget"] / grading.BUDGET_UNITS
+"""Points that one unit of an action's cost takes from the budget term."""
+SPEED_DELAY = grading.SPAN * grading.WEIGHTS["speed"] / grading.SPEED_STEPS
+"""Points that recovering one step later takes from the speed term, until SPEED_STEPS."""
 INEFFECTIVE, WRONG, NOT_CHEAP = (
-    SPAN * WEIGHTS["root_cause"] * share
-    for share in (INEFFECTIVE_PENALTY, WRONG_SERVICE_PENALTY, 1.0 - ROLLBACK_VALUE)
+    grading.SPAN * grading.WEIGHTS["root_cause"] * share
+    for share in (
+        grading.INEFFECTIVE_PENALTY,
+        grading.WRONG_SERVICE_PENALTY,
+        1.0 - grading.ROLLBACK_VALUE,
+    )
 )
+"""Points lost by an action that does not help, by one on a service that is not the cause, and by a
+rollback in place of the cheap cure. All three are of the root-cause term."""

@@ -1,10 +1,10 @@
-"""Every policy plays its seeds, in lanes or out of them, and the bar hears of all of them."""
+"""Every policy plays its seeds, at once or one by one, with the same scores."""
 
 import pytest
 
 from orchestrator.environment import Environment
 from sre_autopilot.errors import UnknownName
-from sre_autopilot.evaluation.many_seeds import Seeds
+from sre_autopilot.evaluation.many_seeds import VectorEvaluator
 from sre_autopilot.models import SREAction
 from sre_autopilot.policies import POLICY_NAMES, load_policy
 from sre_autopilot.policies.play import play
@@ -16,10 +16,11 @@ SEEDS = range(200_000, 200_003)
 
 
 class Tracer:
-    """Rolls back whom it sees called most, once; waits then."""
+    """Rolls back the service with the most calls in its spans, once; waits then."""
 
     name = "tracer"
     privileged = False
+    needs_traces = True
 
     def begin(self, briefing):
         self._acted = False
@@ -35,10 +36,10 @@ class Tracer:
 TRACER = f"{__name__}:Tracer"
 
 
-@pytest.fixture
-def seeds():
-    with Seeds(SEEDS, NUMPY, "process") as seeds:
-        yield seeds
+@pytest.fixture(scope="module")
+def evaluator():
+    with VectorEvaluator(SEEDS, NUMPY, "process") as evaluator:
+        yield evaluator
 
 
 def alone(name, tier):
@@ -47,28 +48,37 @@ def alone(name, tier):
 
 
 @pytest.mark.parametrize("name", ["runbook", TRACER])
-def test_scores_are_those_of_the_environment(seeds, name):
-    heard: list[int] = []
-    assert seeds.play(name, Tier.MEDIUM, heard.append) == pytest.approx(alone(name, Tier.MEDIUM))
-    assert sum(heard) == len(SEEDS)
+def test_scores_are_those_of_the_environment(evaluator, name):
+    ended: list[int] = []
+    scores = evaluator.scores(name, Tier.MEDIUM, ended.append)
+    assert scores == pytest.approx(alone(name, Tier.MEDIUM))
+    assert sum(ended) == len(SEEDS)
 
 
-def test_who_reads_edges_is_not_asked_into_lanes_again(seeds, monkeypatch):
-    first = seeds.play(TRACER, Tier.EASY, lambda _: None)
+def test_policies_that_need_traces_are_not_played_in_the_vector_simulator(evaluator, monkeypatch):
     monkeypatch.setattr(
-        "sre_autopilot.evaluation.many_seeds.play_lanes", lambda *_: pytest.fail("asked")
+        "sre_autopilot.evaluation.many_seeds.play_batch", lambda *_: pytest.fail("played")
     )
-    assert list(seeds.play(TRACER, Tier.EASY, lambda _: None)) == list(first)
+    assert len(evaluator.scores(TRACER, Tier.EASY, lambda _: None)) == len(SEEDS)
+
+
+def test_episodes_name_policy_tier_and_seed_of_each_score(evaluator):
+    episodes = evaluator.episodes("wait", Tier.HARD, lambda _: None)
+    assert [(e.policy, e.tier, e.seed) for e in episodes] == [
+        ("wait", Tier.HARD, seed) for seed in SEEDS
+    ]
+    scores = evaluator.scores("wait", Tier.HARD, lambda _: None)
+    assert [e.score for e in episodes] == scores.tolist()
 
 
 @pytest.mark.parametrize("name", POLICY_NAMES)
-def test_every_shipped_policy_plays(seeds, name):
-    scores = seeds.play(name, Tier.EXPERT, lambda _: None)
+def test_shipped_policy_scores_between_the_lowest_and_the_highest(evaluator, name):
+    scores = evaluator.scores(name, Tier.EXPERT, lambda _: None)
     assert len(scores) == len(SEEDS)
     assert ((scores > 0.0) & (scores < 1.0)).all()
 
 
 @pytest.mark.parametrize(("engine", "simulator_of"), [("x", "process"), (NUMPY, "x")])
-def test_what_is_not_known_is_named(engine, simulator_of):
+def test_unknown_engine_or_backend_is_named(engine, simulator_of):
     with pytest.raises(UnknownName, match="x"):
-        Seeds(SEEDS, engine, simulator_of)
+        VectorEvaluator(SEEDS, engine, simulator_of)

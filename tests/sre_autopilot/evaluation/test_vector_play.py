@@ -1,4 +1,4 @@
-"""Lanes against the environment: the same policies see, do and score the same in both."""
+"""The vector simulator against the environment: policies observe, act and score alike in both."""
 
 from functools import partial
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from orchestrator.environment import Environment
-from sre_autopilot.evaluation.vector_play import LACKING, NotInLanes, play_lanes
+from sre_autopilot.evaluation.vector_play import MISSING_FIELDS, MissingField, play_batch
 from sre_autopilot.models import SREObservation
 from sre_autopilot.policies import load_policy
 from sre_autopilot.policies.play import play
@@ -30,12 +30,14 @@ def lanes():
 
 
 class Watched:
-    """Plays as another, and keeps what it was shown."""
+    """Plays as another policy, and keeps what it observes."""
+
+    needs_traces = False
 
     def __init__(self, name, *, privileged=False):
         self._policy = load_policy(name)
         self.name, self.privileged = name, privileged
-        self.seen: list[SREObservation] = []
+        self.observed: list[SREObservation] = []
         self.truths = []
 
     def begin(self, briefing):
@@ -43,7 +45,7 @@ class Watched:
         self._policy.begin(briefing)
 
     def act(self, observation):
-        self.seen.append(observation)
+        self.observed.append(observation)
         if self._truth is not None:
             story = [(story.cured_at, story.cured_by) for story in self._truth.stories]
             self.truths.append((self._truth.step, story, self._truth.deployment))
@@ -61,7 +63,7 @@ def both(environment, lanes, tier, **of):
         together.append(Watched(**of))
         return together[-1]
 
-    play_lanes(lanes, new, tier, SEEDS)
+    play_batch(lanes, new, tier, SEEDS)
     return zip(alone, together, strict=True)
 
 
@@ -69,17 +71,19 @@ def both(environment, lanes, tier, **of):
 def test_scores_are_those_of_the_environment(environment, lanes, tier):
     for name in PLAYED:
         alone = [play(environment, load_policy(name), tier, seed)[1].total for seed in SEEDS]
-        together = play_lanes(lanes, partial(load_policy, name), tier, SEEDS)
+        together = play_batch(lanes, partial(load_policy, name), tier, SEEDS)
         assert together == pytest.approx(alone, abs=1e-9), name
 
 
 @pytest.mark.parametrize("tier", [Tier.EASY, Tier.EXPERT])
-def test_agents_see_what_they_see_in_the_environment_but_for_edges(environment, lanes, tier):
-    shown = set(SREObservation.model_fields) - {*LACKING} - {"last_action_error", "reward_hint"}
+def test_policies_observe_the_same_as_in_the_environment_but_for_traces(environment, lanes, tier):
+    fields = (
+        set(SREObservation.model_fields) - {*MISSING_FIELDS} - {"last_action_error", "reward_hint"}
+    )
     refusals = 0
     for alone, here in both(environment, lanes, tier, name="random"):
-        for one, other in zip(alone.seen, here.seen, strict=True):
-            assert {f: getattr(one, f) for f in shown} == {f: getattr(other, f) for f in shown}
+        for one, other in zip(alone.observed, here.observed, strict=True):
+            assert {f: getattr(one, f) for f in fields} == {f: getattr(other, f) for f in fields}
             assert one.reward_hint == pytest.approx(other.reward_hint, abs=1e-9)
             assert (one.last_action_error is None) == (other.last_action_error is None)
             refusals += one.last_action_error is not None
@@ -87,39 +91,39 @@ def test_agents_see_what_they_see_in_the_environment_but_for_edges(environment, 
 
 
 @pytest.mark.parametrize("tier", Tier)
-def test_the_truth_in_a_briefing_is_kept_true(environment, lanes, tier):
+def test_truth_in_a_briefing_follows_the_episode(environment, lanes, tier):
     for alone, here in both(environment, lanes, tier, name="random", privileged=True):
         assert alone.truths == here.truths
         assert len(alone.truths) > 1
 
 
-def test_nobody_else_is_told_the_truth(environment, lanes):
+def test_unprivileged_policies_get_no_truth(environment, lanes):
     for alone, here in both(environment, lanes, Tier.EASY, name="wait"):
         assert alone.truths == here.truths == []
 
 
-@pytest.mark.parametrize("field", LACKING)
-def test_what_lanes_do_not_have_is_an_error_and_not_empty(lanes, field):
+@pytest.mark.parametrize("field", MISSING_FIELDS)
+def test_missing_field_is_an_error_that_names_the_remedy(lanes, field):
     class Reads(Watched):
         def act(self, observation):
             return getattr(observation, field)
 
-    with pytest.raises(NotInLanes, match=field):
-        play_lanes(lanes, lambda: Reads("wait"), Tier.EASY, SEEDS)
+    with pytest.raises(MissingField, match=f"no {field}; .* needs_traces = True"):
+        play_batch(lanes, lambda: Reads("wait"), Tier.EASY, SEEDS)
 
 
-def test_other_names_are_unknown_as_ever(lanes):
+def test_other_attributes_are_unknown_as_usual(lanes):
     class Reads(Watched):
         def act(self, observation):
             return observation.weather
 
     with pytest.raises(AttributeError, match="weather") as raised:
-        play_lanes(lanes, lambda: Reads("wait"), Tier.EASY, SEEDS)
-    assert not isinstance(raised.value, NotInLanes)
+        play_batch(lanes, lambda: Reads("wait"), Tier.EASY, SEEDS)
+    assert not isinstance(raised.value, MissingField)
 
 
-def test_a_policy_may_be_played_again_in_the_same_lanes(lanes):
+def test_playing_a_policy_again_in_the_same_lanes_gives_the_same_scores(lanes):
     once, again = (
-        play_lanes(lanes, partial(load_policy, "runbook"), Tier.HARD, SEEDS) for _ in range(2)
+        play_batch(lanes, partial(load_policy, "runbook"), Tier.HARD, SEEDS) for _ in range(2)
     )
     np.testing.assert_array_equal(once, again)

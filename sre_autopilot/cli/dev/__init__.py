@@ -1,0 +1,1 @@
+"""The subcommands of `sre-autopilot dev`: one file each."""
