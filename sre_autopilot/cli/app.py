@@ -1,5 +1,6 @@
 """The command `sre-autopilot`: its groups, and the function that starts it."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -64,5 +65,10 @@ def dev() -> None:
 
 
 def main() -> None:
-    """Runs the command line; exits with its status."""
+    """Runs the command line; exits with its status.
+
+    A user's own `module:Class` may stand in the current folder, which an installed command does not
+    search. It is searched last: nothing in it hides a module of ours.
+    """
+    sys.path.append("")
     app(prog_name=NAME)

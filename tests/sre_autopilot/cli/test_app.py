@@ -137,3 +137,10 @@ def test_an_interrupt_says_what_was_kept(capsys):
         raise KeyboardInterrupt
     assert ended.value.exit_code == errors.INTERRUPTED
     assert capsys.readouterr().err == "kept: 3 episodes\n"
+
+
+def test_command_searches_the_current_folder_last(monkeypatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(app, "app", lambda prog_name: None)
+    app.main()
+    assert sys.path[-1] == ""
