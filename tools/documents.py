@@ -35,6 +35,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
         world_tables.numbers,
         project_tables.commands,
         project_tables.dev_commands,
+        project_tables.targets,
         project_tables.settings,
         project_tables.decisions,
         excerpts.screen,

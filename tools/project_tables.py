@@ -1,5 +1,6 @@
-"""Tables of the project itself: its commands, settings and decision records."""
+"""Tables of the project itself: its commands, targets, settings and decision records."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -7,7 +8,9 @@ from orchestrator.settings import PREFIX, Settings
 from sre_autopilot.cli.commands import COMMANDS, DEV_COMMANDS, CommandEntry
 from tools.markdown import table
 
-DECISIONS = Path(__file__).parents[1] / "docs" / "decisions"
+ROOT = Path(__file__).parents[1]
+DECISIONS = ROOT / "docs" / "decisions"
+TARGET = re.compile(r"(?m)^([a-z-]+):.*## (.+)$")
 
 
 def commands() -> str:
@@ -23,6 +26,12 @@ def dev_commands() -> str:
 def _commands(entries: Mapping[str, CommandEntry]) -> str:
     rows = ((f"`sre-autopilot {name}`", entry.summary) for name, entry in entries.items())
     return table("command | what it does", rows)
+
+
+def targets() -> str:
+    """The targets of the Makefile, by the help text that stands beside each."""
+    found = TARGET.findall((ROOT / "Makefile").read_text(encoding="utf-8"))
+    return table("target | what it does", ((f"`make {name}`", about) for name, about in found))
 
 
 def settings() -> str:
