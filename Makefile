@@ -13,8 +13,6 @@ CLI := $(BIN)/python -m sre_autopilot.cli
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
 LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
-# Modules that write committed files from the vocabulary: `python -m MODULE`, run at the root.
-GENERATORS := deploy.compose deploy.prometheus_config tools.documents
 
 define PYTHON_IS_FIT
 import pkgutil, sys
@@ -153,7 +151,7 @@ validate: $(READY) ## Ask OpenEnv's validators about this checkout
 
 .PHONY: generate
 generate: $(READY) ## Write the generated files anew
-	@for module in $(GENERATORS); do echo "python -m $$module"; $(BIN)/python -m "$$module"; done
+	$(CLI) dev generate
 
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS)

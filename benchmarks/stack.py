@@ -11,8 +11,8 @@ import docker
 import httpx
 import psutil
 
+from benchmarks.episodes import Bounds, Part, episode_figures, lifecycle_figures
 from benchmarks.figures import MIB, Figure, sla_met_pct
-from benchmarks.world import Bounds, Part, episode_figures, lifecycle_figures
 from deploy.local_stack import Stack, build, stack
 from orchestrator.backends import make_backend, prepare
 from orchestrator.environment import Environment

@@ -272,5 +272,10 @@ def _inference() -> dict[str, Any]:
     }
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Writes docker-compose.yml."""
     FILE.write_text(text(), encoding="ascii")
+
+
+if __name__ == "__main__":
+    main()

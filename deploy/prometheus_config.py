@@ -103,6 +103,11 @@ def texts() -> dict[str, str]:
     }
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Writes the files of `texts` into the folder of Prometheus' configuration."""
     for name, text in texts().items():
         (FOLDER / name).write_text(text, encoding="ascii")
+
+
+if __name__ == "__main__":
+    main()

@@ -27,11 +27,18 @@ COMMANDS: Mapping[str, CommandEntry] = {
     ),
     "grade": CommandEntry("sre_autopilot.cli.grade:command", "Grade recorded episodes."),
     "doctor": CommandEntry("sre_autopilot.cli.doctor:command", "Check this machine."),
-    "bench": CommandEntry("benchmarks.command:main", "Measure the speed of a backend."),
+    "bench": CommandEntry("sre_autopilot.cli.bench:command", "Measure the speed of a backend."),
     "dev": CommandEntry("sre_autopilot.cli.app:dev_app", "Commands for work on the project."),
 }
 
 DEV_COMMANDS: Mapping[str, CommandEntry] = {
+    "generate": CommandEntry(
+        "sre_autopilot.cli.dev.generate:command", "Write the generated files anew."
+    ),
+    "golden-episodes": CommandEntry(
+        "tests.sre_autopilot.simulator.golden_episodes:main",
+        "Play the simulator's golden episodes anew (after a change of the world).",
+    ),
     "calibrate": CommandEntry(
         "sre_autopilot.simulator.calibration.fit:main", "Fit the simulator to recordings."
     ),

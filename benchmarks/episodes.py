@@ -1,4 +1,4 @@
-"""Figures of any world: launches, restarts, healthy episodes, and what they take."""
+"""Figures of any backend: launches, restarts, healthy episodes, and what they cost."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ WAIT = SREAction(action=ActionName.WAIT)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a benchmark that is announced while it runs."""
+    """A part of a benchmark, whose name is shown while it is measured."""
 
     name: str
     measure: Callable[[], list[Figure]]
@@ -33,7 +33,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a world may take."""
+    """What a backend may take: seconds, and MiB of memory of one mesh."""
 
     restart_s: float
     reset_s: float
@@ -42,17 +42,17 @@ class Bounds:
 
 
 class Usage(Protocol):
-    """What a world takes now."""
+    """What the mesh of a backend uses."""
 
     def memory_mb(self) -> float: ...
 
     def cpu_s(self) -> float:
-        """CPU seconds since some moment."""
+        """CPU seconds since a moment that does not change."""
         ...
 
 
 async def lifecycle_figures(backend: Backend, runs: int, bounds: Bounds) -> list[Figure]:
-    """Launches of a mesh that has been there before, and restarts of each service."""
+    """Seconds to launch a mesh, the first launch left out, and to restart each service."""
     launches, restarts = [], []
     await backend.launch(0)
     for run in range(runs):
@@ -74,7 +74,7 @@ async def lifecycle_figures(backend: Backend, runs: int, bounds: Bounds) -> list
 def episode_figures(
     make: Callable[[], Backend], runs: int, bounds: Bounds, usage: Usage
 ) -> list[Figure]:
-    """Healthy episodes on one mesh: reset, steps, memory, CPU, and how well it is at rest."""
+    """Healthy episodes on one mesh: reset, steps, memory, CPU, and its SLA without a fault."""
     resets, whole, over, memory, cores = [], [], [], [], []
     records = []
     with Environment(make) as environment:
@@ -82,7 +82,10 @@ def episode_figures(
             began = time.perf_counter()
             environment.reset(seed=run, task_tier=Tier.CONTROL)
             resets.append(time.perf_counter() - began)
-            busy, began = usage.cpu_s(), time.perf_counter()  # asking takes an engine seconds
+            busy, began = (
+                usage.cpu_s(),
+                time.perf_counter(),
+            )  # a Docker engine takes seconds to answer
             while not environment.step(WAIT).done:
                 pass
             steps_s = time.perf_counter() - began
@@ -135,11 +138,11 @@ def rest_latency(records: Sequence[EpisodeRecord]) -> list[Figure]:
     ]
 
 
-class Tree:
-    """Of this process and all that it started and that still runs; its own memory apart."""
+class ProcessTree:
+    """The current process and its descendants; memory_mb leaves the process itself out."""
 
     def memory_mb(self) -> float:
-        """Shared pages are counted once."""
+        """Proportional set size: a page that n processes share counts 1/n in each."""
         children = psutil.Process().children(recursive=True)
         return float(sum(child.memory_full_info().pss for child in children)) / MIB
 

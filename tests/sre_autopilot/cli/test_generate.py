@@ -1,0 +1,26 @@
+"""`dev generate` runs every generator, in the checkout's order."""
+
+import pytest
+
+from deploy import compose, prometheus_config
+from tests.sre_autopilot.cli.terminal import invoke
+from tools import documents
+
+
+@pytest.fixture
+def written(monkeypatch):
+    names: list[str] = []
+    for module in (compose, prometheus_config, documents):
+        monkeypatch.setattr(module, "main", lambda name=module.__name__: names.append(name))
+    return names
+
+
+def test_every_generator_runs_once(written):
+    result = invoke("dev", "generate")
+    assert result.exit_code == 0, result.output
+    assert written == ["deploy.compose", "deploy.prometheus_config", "tools.documents"]
+
+
+def test_what_was_written_is_said_on_standard_error(written):
+    result = invoke("dev", "generate")
+    assert "wrote docker-compose.yml" in result.stderr and result.stdout == ""
