@@ -119,3 +119,16 @@ def test_every_route_of_the_server_is_documented_and_no_other() -> None:
 def test_the_glossary_has_twenty_words_in_order() -> None:
     words = [row[0] for row in GLOSSARY.table("word")]
     assert len(words) == GLOSSARY_WORDS and words == sorted(words)
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/quickstart.md"])
+def test_first_pages_name_no_cause(name: str) -> None:
+    """They are read before one has played."""
+    causes = {*FaultKind, *FlapCause} - {FaultKind.NONE}
+    assert [cause for cause in causes if cause in document(name).text] == []
+
+
+def test_pages_that_give_causes_away_warn_at_their_head() -> None:
+    assert "gives away" in WORLD.text[:200]
+    before, warning, _ = RECORDS.text.partition("with its cause and its cure.**")
+    assert warning and not [cause for cause in FlapCause if cause in before]
