@@ -1,4 +1,4 @@
-"""The environment's HTTP contract over a mesh of paper: reset, step and the end of a session."""
+"""The environment's HTTP contract over the simulator: reset, step and the end of a session."""
 
 import json
 import threading
@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.environment import Environment
 from sre_autopilot.errors import SREError
-from tests.paper_mesh import PaperMesh
+from tests.watched_simulator import WatchedSimulator
 
 Answered = tuple[int, Mapping[str, object], Mapping[str, str]]
 """Status, JSON body, headers."""
@@ -47,7 +47,7 @@ class PaperServer(ThreadingHTTPServer):
         session = body.pop("session_id")
         try:
             if path == "/reset":
-                environment = self.environments.setdefault(session, Environment(PaperMesh))
+                environment = self.environments.setdefault(session, Environment(WatchedSimulator))
                 seen = environment.reset(**body)
             else:
                 seen = self.environments[session].step(body)

@@ -1,4 +1,4 @@
-"""The loop, on a mesh made of paper: what is hidden stays hidden, bad input costs nothing."""
+"""The loop, in the simulator: what is hidden stays hidden, bad input costs nothing."""
 
 import json
 from dataclasses import replace
@@ -23,7 +23,7 @@ from sre_autopilot.policies import load_policy
 from sre_autopilot.policies.play import play
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, FaultKind, FlapCause, Tier
-from tests.paper_mesh import PaperMesh
+from tests.watched_simulator import WatchedSimulator
 
 WAIT = SREAction(action=ActionName.WAIT)
 
@@ -36,7 +36,7 @@ def meshes():
 @pytest.fixture
 def environment(meshes, tmp_path):
     def make():
-        meshes.append(PaperMesh())
+        meshes.append(WatchedSimulator())
         return meshes[-1]
 
     with Environment(make, record_dir=tmp_path) as made:
@@ -72,14 +72,15 @@ def test_an_episode_ends_when_it_has_recovered(environment):
     assert score.recovered_at is not None and score.total > 0.85
 
 
-class Dated(PaperMesh):
-    """A mesh whose windows last a second, one after the other."""
+class Dated(WatchedSimulator):
+    """A mesh whose windows last a second, one after the other, and whose calls have a trace."""
 
     step_seconds = 1.0
 
     async def observe(self, step, open_breakers=()):
         window = await super().observe(step, open_breakers)
-        return replace(window, began_at=1e9 + step, ended_at=1e9 + step + 1)
+        calls = tuple(replace(call, trace_id=f"{i:032x}") for i, call in enumerate(window.edge_calls))
+        return replace(window, edge_calls=calls, began_at=1e9 + step, ended_at=1e9 + step + 1)
 
 
 def test_the_record_tells_when_each_window_was_and_of_a_trace_on_each_edge():
@@ -234,7 +235,7 @@ def test_the_action_history_holds_the_last_five(environment):
     assert observation.action_history == [WAIT] * 5
 
 
-class Failing(PaperMesh):
+class Failing(WatchedSimulator):
     """A mesh whose world fails at the given verb."""
 
     def __init__(self, verb="observe"):
@@ -290,7 +291,7 @@ def test_every_error_is_of_one_tree():
 
 def test_async_callers_get_the_same_loop():
     async def scenario():
-        environment = Environment(PaperMesh)
+        environment = Environment(WatchedSimulator)
         await environment.reset_async(seed=1, task_tier=Tier.CONTROL)
         observation = await environment.step_async(WAIT)
         await environment.aclose()

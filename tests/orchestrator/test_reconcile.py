@@ -7,13 +7,13 @@ from orchestrator.reconcile import roll_out, routing_of
 from sre_autopilot.world.deployment import ReplicaId, initial_deployment
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ActionName, Release
-from tests.paper_mesh import PaperMesh
+from tests.watched_simulator import WatchedSimulator
 
 SERVICE = Service.PRODUCT_SERVICE
 FIRST, STANDBY = ReplicaId(SERVICE, 0), ReplicaId(SERVICE, 1)
 
 
-class LoggedMesh(PaperMesh):
+class LoggedMesh(WatchedSimulator):
     """Remembers what was asked, in order; of a route, the replicas that serve SERVICE."""
 
     def __init__(self):
@@ -30,7 +30,6 @@ class LoggedMesh(PaperMesh):
 
     async def restart(self, replica):
         self.log.append(("restart", replica))
-        self.leaked_mb[replica] = 0.0
 
     async def route(self, routing):
         self.log.append(("route", *routing.endpoints[SERVICE]))

@@ -1,4 +1,4 @@
-"""A server over paper meshes, by default with its usual settings."""
+"""A server over simulated meshes, by default with its usual settings."""
 
 from collections.abc import Iterator
 

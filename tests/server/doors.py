@@ -1,4 +1,4 @@
-"""The server over meshes made of paper: in this process, or on a port of its own."""
+"""The server over simulated meshes: in this process, or on a port of its own."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from orchestrator.settings import Settings
 from server.app import create_app
 from sre_autopilot.world.vocabulary import ActionName
-from tests.paper_mesh import PaperMesh
+from tests.watched_simulator import WatchedSimulator
 
 POLL_S = 0.01
 PATIENCE_S = 10.0
@@ -26,19 +26,19 @@ WAIT = {"action": ActionName.WAIT}
 class Workshop:
     """Makes meshes of a kind and remembers them; `make` is what the server gets."""
 
-    def __init__(self, kind: type[PaperMesh] = PaperMesh) -> None:
+    def __init__(self, kind: type[WatchedSimulator] = WatchedSimulator) -> None:
         self.kind = kind
-        self.made: list[PaperMesh] = []
+        self.made: list[WatchedSimulator] = []
 
-    def make(self, _settings: Settings) -> Callable[[], PaperMesh]:
+    def make(self, _settings: Settings) -> Callable[[], WatchedSimulator]:
         return self._one
 
-    def _one(self) -> PaperMesh:
+    def _one(self) -> WatchedSimulator:
         self.made.append(self.kind())
         return self.made[-1]
 
     @property
-    def running(self) -> list[PaperMesh]:
+    def running(self) -> list[WatchedSimulator]:
         return [mesh for mesh in self.made if not mesh.closed]
 
 

@@ -9,14 +9,14 @@ from sre_autopilot import grading
 from sre_autopilot.policies.heuristic import Heuristic
 from sre_autopilot.policies.play import play_async
 from sre_autopilot.world.vocabulary import DEFAULT_TIERS, Tier
-from tests.paper_mesh import PaperMesh
 from tests.server.doors import WAIT, in_process, sessions_in_use
+from tests.watched_simulator import WatchedSimulator
 
 pytestmark = pytest.mark.anyio
 
 
 async def score_of(tier, seed):
-    environment = Environment(PaperMesh)
+    environment = Environment(WatchedSimulator)
     try:
         _record, score = await play_async(environment, Heuristic(), tier, seed)
     finally:
@@ -32,7 +32,7 @@ async def test_the_heuristic_is_played_and_graded(app, workshop, tier):
         told, score = answer.json(), await score_of(tier, 3)
         assert told["score"] == pytest.approx(score.total, abs=1e-4)
         assert 0.0 < told["score"] < 1.0
-        assert (told["tier"], told["seed"], told["backend"]) == (tier, 3, "paper")
+        assert (told["tier"], told["seed"], told["backend"]) == (tier, 3, WatchedSimulator.name)
         assert told["policy"] == Heuristic.name
         assert told["terms"].keys() == grading.WEIGHTS.keys()
         assert (told["resolved"], told["recovered_at"]) == (score.resolved, score.recovered_at)

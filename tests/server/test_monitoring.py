@@ -15,8 +15,8 @@ from server.app import create_app
 from sre_autopilot.world import signals
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import MAX_RESTARTS, MAX_STEPS, ActionName, FaultKind, Tier
-from tests.paper_mesh import PaperMesh
 from tests.server.doors import WAIT, Workshop, make_app, until
+from tests.watched_simulator import WatchedSimulator
 
 Sample = tuple[str, frozenset[tuple[str, str]]]
 RESTART = {"action": ActionName.RESTART, "service_id": Service.USER_DB}
@@ -147,7 +147,7 @@ def test_gauges_of_a_session_go_with_it(everything_logged, client, metrics_url):
 
 
 def test_failures_of_the_world_are_counted(caplog):
-    class Broken(PaperMesh):
+    class Broken(WatchedSimulator):
         async def launch(self, seed):
             raise FaultNotInstalled("it", "gone")
 

@@ -13,8 +13,8 @@ from chaos.tiers import draw_faults
 from orchestrator.errors import FaultNotInstalled
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ActionName, FaultKind, FlapCause, Release, Tier
-from tests.paper_mesh import PaperMesh
 from tests.server.doors import WAIT, Workshop, make_app
+from tests.watched_simulator import WatchedSimulator
 
 TOKEN = "open-sesame"
 SEEDS = range(3)
@@ -207,7 +207,7 @@ def test_in_development_the_state_shows_the_truth(client):
     assert hidden["true"].keys() == set(Service)
 
 
-class TellTaleMesh(PaperMesh):
+class TellTaleMesh(WatchedSimulator):
     """Fails in all sorts of ways, each of which names everything."""
 
     error: type[Exception] = FaultNotInstalled

@@ -13,7 +13,6 @@ from orchestrator.errors import FaultNotInstalled
 from sre_autopilot import grading
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ActionName, FaultKind, Tier
-from tests.paper_mesh import PaperMesh
 from tests.server.doors import (
     POLL_S,
     WAIT,
@@ -25,12 +24,13 @@ from tests.server.doors import (
     until,
     until_async,
 )
+from tests.watched_simulator import WatchedSimulator
 
 pytestmark = pytest.mark.anyio
 LEASE_S = 1.0
 
 
-class HeldMesh(PaperMesh):
+class HeldMesh(WatchedSimulator):
     """Lets a window pass only while `open` is set."""
 
     open: asyncio.Event
@@ -40,7 +40,7 @@ class HeldMesh(PaperMesh):
         return await super().observe(step, open_breakers)
 
 
-class BrokenMesh(PaperMesh):
+class BrokenMesh(WatchedSimulator):
     """Fails in the window of step 2."""
 
     async def observe(self, step, open_breakers=()):

@@ -21,8 +21,8 @@ from sre_autopilot.policies.play import play_async
 from sre_autopilot.simulator.backend import SimulatorBackend
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import DEFAULT_TIERS, ActionName, Tier
-from tests.paper_mesh import PaperMesh
 from tests.server.doors import Workshop, on_a_port
+from tests.watched_simulator import WatchedSimulator
 
 PLAYERS = 6
 STEPS = 10
@@ -91,7 +91,9 @@ def test_another_world_is_played_where_it_is_named(path):
     with TestClient(app) as client:
         told = client.get(f"{path}&backend={ProcessBackend.name}").json()
         assert asked[-1] == ProcessBackend.name
-        assert told["backend"] == PaperMesh.name, "what was played says its name, not the caller"
+        assert told["backend"] == WatchedSimulator.name, (
+            "what was played says its name, not the caller"
+        )
         client.get(path)
         assert asked[-1] == SimulatorBackend.name
     assert not workshop.running

@@ -21,8 +21,8 @@ from server.mcp_tools import make_tools
 from sre_autopilot.models import SREAction
 from sre_autopilot.world.vocabulary import MAX_STEPS, SEED_SPLITS, ActionName
 from tests.architecture.source import ROOT
-from tests.paper_mesh import PaperMesh
 from tests.validation.local_provider import LocalProvider, Server
+from tests.watched_simulator import WatchedSimulator
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -128,7 +128,7 @@ def test_the_plan_shows_every_action_and_mends_nothing(plan: RuntimePlan) -> Non
     assert len(actions) == MAX_STEPS
     assert {action.action for action in actions} == set(ActionName)
     assert plan.reset.seed in SEED_SPLITS["train"]
-    with Environment(PaperMesh) as environment:
+    with Environment(WatchedSimulator) as environment:
         environment.reset(seed=plan.reset.seed, **plan.reset.options)
         seen = [environment.step(action) for action in actions]
         faults = environment.hidden_state().faults
@@ -162,6 +162,6 @@ def test_the_manifest_says_what_the_project_says(manifest: NormalizedManifestV2)
 
 @pytest.mark.anyio
 async def test_the_declared_tools_are_the_tools(manifest: NormalizedManifestV2) -> None:
-    with Environment(PaperMesh) as environment:
+    with Environment(WatchedSimulator) as environment:
         tools = await make_tools(environment).list_tools()  # type: ignore[arg-type]
     assert sorted(tool.name for tool in tools) == sorted(manifest.capabilities.declared_tools)

@@ -14,7 +14,7 @@ from sre_autopilot.evaluation.results import (
 from sre_autopilot.policies import load_policy
 from sre_autopilot.policies.play import play
 from sre_autopilot.world.vocabulary import WORLD_VERSION, Tier
-from tests.paper_mesh import PaperMesh
+from tests.watched_simulator import WatchedSimulator
 
 
 def result(score=0.5, **changes):
@@ -34,7 +34,7 @@ def result(score=0.5, **changes):
 
 
 def test_the_result_of_an_episode_is_what_the_record_says():
-    with Environment(PaperMesh) as environment:
+    with Environment(WatchedSimulator) as environment:
         record, score = play(environment, load_policy("wait"), Tier.MEDIUM, 4)
     told = Result.of(record, "wait")
     assert told.score == pytest.approx(score.total, abs=1e-6)

@@ -6,7 +6,7 @@ from orchestrator.errors import BackendError
 from sre_autopilot.evaluation.results import read_results
 from sre_autopilot.evaluation.run import Job, Meshes, missing, play_all
 from sre_autopilot.world.vocabulary import Tier
-from tests.paper_mesh import PaperMesh
+from tests.watched_simulator import WatchedSimulator
 
 JOBS = [Job(policy, Tier.EASY, seed) for seed in (1, 2, 3) for policy in ("oracle", "random")]
 
@@ -19,7 +19,7 @@ def made():
 @pytest.fixture
 def backend(made):
     def make():
-        made.append(PaperMesh())
+        made.append(WatchedSimulator())
         return made[-1]
 
     return make
@@ -28,7 +28,7 @@ def backend(made):
 def test_every_job_has_a_result_and_a_record(backend, tmp_path):
     out = tmp_path / "results.jsonl"
     assert play_all(JOBS, Meshes(backend, tmp_path / "episodes"), out, width=2) == 0
-    results = read_results(out, PaperMesh.name)
+    results = read_results(out, WatchedSimulator.name)
     assert {Job(r.policy, r.tier, r.seed) for r in results} == set(JOBS)
     assert len(list((tmp_path / "episodes").glob("*.jsonl"))) == len(JOBS)
 
@@ -38,7 +38,9 @@ def test_results_do_not_depend_on_how_many_play_at_once(backend, tmp_path):
     for width in (1, 3):
         out = tmp_path / f"{width}.jsonl"
         play_all(JOBS, Meshes(backend, tmp_path / "episodes"), out, width=width)
-        scores.append({(r.policy, r.seed): r.score for r in read_results(out, PaperMesh.name)})
+        scores.append(
+            {(r.policy, r.seed): r.score for r in read_results(out, WatchedSimulator.name)}
+        )
     assert scores[0] == scores[1]
 
 
@@ -51,12 +53,12 @@ def test_as_many_meshes_as_asked_for_and_all_are_closed(backend, made, tmp_path)
 def test_what_is_there_is_not_played_again(backend, tmp_path):
     out = tmp_path / "results.jsonl"
     play_all(JOBS[:2], Meshes(backend, tmp_path / "episodes"), out, width=1)
-    assert missing(JOBS, read_results(out, PaperMesh.name)) == JOBS[2:]
+    assert missing(JOBS, read_results(out, WatchedSimulator.name)) == JOBS[2:]
     assert missing(JOBS, read_results(out, "another")) == JOBS
 
 
 def test_a_failed_episode_is_counted_and_the_rest_goes_on(tmp_path):
-    class Failing(PaperMesh):
+    class Failing(WatchedSimulator):
         async def launch(self, seed):
             if seed == 2:
                 raise BackendError("no mesh today")
@@ -65,4 +67,4 @@ def test_a_failed_episode_is_counted_and_the_rest_goes_on(tmp_path):
     out = tmp_path / "results.jsonl"
     meshes = Meshes(Failing, tmp_path / "episodes")
     assert play_all(JOBS, meshes, out, width=1) == 2
-    assert {r.seed for r in read_results(out, PaperMesh.name)} == {1, 3}
+    assert {r.seed for r in read_results(out, WatchedSimulator.name)} == {1, 3}

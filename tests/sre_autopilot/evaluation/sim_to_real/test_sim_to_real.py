@@ -30,8 +30,8 @@ from sre_autopilot.evaluation.sim_to_real.windows import (
 from sre_autopilot.simulator.calibration.recordings import COLUMNS, Key, Recording, write
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import WORLD_VERSION, ActionName, FaultKind, FlapCause, Tier
-from tests.paper_mesh import PaperMesh
 from tests.sre_autopilot.evaluation.test_results import result
+from tests.watched_simulator import WatchedSimulator
 
 REAL, SIM = "process", "simulator"
 STEPS = 12
@@ -225,10 +225,10 @@ def test_agreement_is_over_the_means():
 
 def test_the_simulator_is_asked_for_each_key():
     keys = [Key("wait", Tier.EASY, 3), Key("oracle", Tier.MEDIUM, 4)]
-    with Environment(PaperMesh) as environment:
+    with Environment(WatchedSimulator) as environment:
         found = list(simulate(keys, environment))
     assert [recording.key for recording in found] == keys
-    assert {recording.backend for recording in found} == {PaperMesh.name}
+    assert {recording.backend for recording in found} == {WatchedSimulator.name}
 
 
 def test_every_key_is_played_once(real):
@@ -287,8 +287,8 @@ def test_every_policy_is_named_in_the_scatter(real, sim):
 @pytest.fixture
 def run(monkeypatch, tmp_path):
     """Runs the command on what lies in `tmp_path`, on paper instead of in the simulator."""
-    monkeypatch.setattr(sim_to_real, "make_backend", lambda _settings: PaperMesh)
-    others = {UNFITTED: [lambda: Environment(PaperMesh)]}
+    monkeypatch.setattr(sim_to_real, "make_backend", lambda _settings: WatchedSimulator)
+    others = {UNFITTED: [lambda: Environment(WatchedSimulator)]}
     monkeypatch.setattr(sim_to_real, "others_than", lambda _backend: others)
     app = typer.Typer()
     app.command()(sim_to_real.main)
