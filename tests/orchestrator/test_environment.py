@@ -79,8 +79,9 @@ class Dated(WatchedSimulator):
 
     async def observe(self, step, open_breakers=()):
         window = await super().observe(step, open_breakers)
-        calls = tuple(replace(call, trace_id=f"{i:032x}") for i, call in enumerate(window.edge_calls))
-        return replace(window, edge_calls=calls, began_at=1e9 + step, ended_at=1e9 + step + 1)
+        calls = enumerate(window.edge_calls)
+        traced = tuple(replace(call, trace_id=f"{i:032x}") for i, call in calls)
+        return replace(window, edge_calls=traced, began_at=1e9 + step, ended_at=1e9 + step + 1)
 
 
 def test_the_record_tells_when_each_window_was_and_of_a_trace_on_each_edge():
