@@ -139,7 +139,7 @@ def test_the_excerpts_are_of_one_episode() -> None:
     assert all(service in excerpts.screen() for service in Service)
 
 
-def test_what_the_records_page_says_of_the_example_is_true() -> None:
+def test_the_records_page_describes_the_example() -> None:
     """The first restart, of the database, helped for a while; its caller held the connections."""
     record = excerpts.example()
     (wrong, first), (cure, second) = record.interventions
