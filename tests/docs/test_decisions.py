@@ -4,12 +4,13 @@ import re
 
 import pytest
 
-from tests.architecture.source import ROOT
+from tests.architecture.source import ROOT, committed_files
 from tests.docs.documents import Document, document, documents
 
 FOLDER = "docs/decisions/"
 RECORDS = [d for d in documents() if re.match(rf"{FOLDER}\d", d.name)]
 EACH = [pytest.param(d, id=d.path.stem) for d in RECORDS]
+CONSTANT = re.compile(r"[A-Z][A-Z\d]+_[A-Z\d_]+")
 SECTIONS = ("Context", "Decision", "Consequences", "When this stops holding")
 
 
@@ -36,12 +37,9 @@ def test_a_record_is_short(record: Document) -> None:
     assert len(record.text.split()) < 400
 
 
-@pytest.mark.parametrize("record", EACH)
-def test_constants_that_are_named_exist(record: Document) -> None:
-    named = [text for text in record.quoted if re.fullmatch(r"[A-Z][A-Z\d]+_[A-Z\d_]+", text)]
-    code = "".join(
-        path.read_text()
-        for part in ("services", "orchestrator")
-        for path in (ROOT / part).rglob("*.py")
-    )
-    assert [name for name in named if name not in code] == []
+def test_constants_that_are_named_exist() -> None:
+    modules = [path for path in committed_files() if path.suffix == ".py"]
+    code = "".join(p.read_text() for p in modules if "tests" not in p.relative_to(ROOT).parts)
+    named = {text for record in RECORDS for text in record.quoted if CONSTANT.fullmatch(text)}
+    assert named
+    assert [name for name in sorted(named) if name not in code] == []
