@@ -77,10 +77,10 @@ class Stack:
         """What the engine says of a container, running or not. Raises StackUnavailable."""
         labels = {LABEL_PROJECT: self.project, LABEL_CONTAINER: name}
         filters = [f"--filter=label={key}={value}" for key, value in labels.items()]
-        found = docker("ps", "--all", "--quiet", *filters).split()
-        if not found:
+        ids = docker("ps", "--all", "--quiet", *filters).split()
+        if not ids:
             raise StackUnavailable(f"{self.project} has no container {name}")
-        (container,) = json.loads(docker("inspect", found[0]))
+        (container,) = json.loads(docker("inspect", ids[0]))
         return dict(container)
 
     def statuses(self) -> list[str]:
@@ -190,8 +190,8 @@ def host_gateway() -> str:
 
     The first of its subnet where the engine does not tell, as one that was never restarted (20.10).
     """
-    told = json.loads(docker("network", "inspect", "bridge", "--format", BRIDGE_ADDRESSES))
-    return told.get("Gateway") or str(next(ipaddress.ip_network(told["Subnet"]).hosts()))
+    bridge = json.loads(docker("network", "inspect", "bridge", "--format", BRIDGE_ADDRESSES))
+    return bridge.get("Gateway") or str(next(ipaddress.ip_network(bridge["Subnet"]).hosts()))
 
 
 def _free_port(host: str) -> int:

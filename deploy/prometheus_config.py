@@ -70,9 +70,9 @@ def config() -> dict[str, Any]:
 def _targets(
     *where: tuple[str, int], service: str | None = None, network: Network = Network.TELEMETRY
 ) -> dict[str, Any]:
-    found = [f"{network_alias(name, network)}:{port}" for name, port in where]
+    addresses = [f"{network_alias(name, network)}:{port}" for name, port in where]
     labels = {} if service is None else {"labels": {signals.LABEL_SERVICE: service}}
-    return {"targets": found} | labels
+    return {"targets": addresses} | labels
 
 
 def _job(name: str, *groups: dict[str, Any]) -> dict[str, Any]:

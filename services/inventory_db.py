@@ -39,9 +39,9 @@ def install(app: FastAPI, runtime: Runtime) -> None:
         return CursorResponse(pool, page, follow=follow)
 
     @app.post("/items/{item}/reservations")
-    async def reserve(item: int, wanted: Reservation) -> Reservation:
-        enough = (ITEMS.c.id == item) & (ITEMS.c.stock >= wanted.quantity)
-        taken = update(ITEMS).where(enough).values(stock=ITEMS.c.stock - wanted.quantity)
+    async def reserve(item: int, reservation: Reservation) -> Reservation:
+        enough = (ITEMS.c.id == item) & (ITEMS.c.stock >= reservation.quantity)
+        taken = update(ITEMS).where(enough).values(stock=ITEMS.c.stock - reservation.quantity)
         if not (await pool.execute(taken)).rowcount:
             raise HTTPException(409, f"item {item} is out of stock")
-        return wanted
+        return reservation

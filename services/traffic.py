@@ -80,7 +80,7 @@ class Traffic:
 
     async def run(self) -> None:
         """Waits for the first routing, then never ends; another seed's arrivals begin at once."""
-        await self._runtime.routing.known()
+        await self._runtime.routing.wait_for_table()
         async with asyncio.TaskGroup() as visits:
             while True:
                 await self._episode(self._runtime.spec, visits)

@@ -43,8 +43,8 @@ def install(app: FastAPI, runtime: Runtime) -> None:
 
     @app.get("/users/{name}")
     async def find(name: str) -> Response:
-        found = await pool.execute(users.where(USERS.c.name == name))
-        user = found.mappings().first()
+        result = await pool.execute(users.where(USERS.c.name == name))
+        user = result.mappings().first()
         if user is None:
             raise HTTPException(404, f"no user {name!r}")
         return JSONResponse(dict(user))

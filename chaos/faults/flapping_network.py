@@ -29,7 +29,7 @@ class FlappingNetwork:
         f"`{ActionName.ROLLBACK}`; a {FlapCause.STALE_CONNECTION} by `{ActionName.RESTART}` in a"
         f" burst or behind `{ActionName.CIRCUIT_BREAK}`; a {FlapCause.NOISY_NEIGHBOUR} by"
         f" `{ActionName.SCALE_UP}`, once the second replica serves",
-        f"any other `{ActionName.RESTART}`: calm for a while, and a {FlapCause.BAD_ROLLOUT} anew",
+        f"any other `{ActionName.RESTART}`, which only delays the next burst",
     )
 
     @classmethod

@@ -95,8 +95,8 @@ class MeshTransport(httpx.AsyncBaseTransport):
     def _wire(self, callee: Service, endpoint: Endpoint) -> AiohttpTransport:
         """Connections to one life of a replica; those to lives that are over are given up."""
         if (callee, endpoint) not in self._wires:
-            for known in [k for k in self._wires if k[1] not in self._routing.endpoints(k[0])]:
-                closing = asyncio.create_task(self._close_idle(self._wires.pop(known)))
+            for stale in [k for k in self._wires if k[1] not in self._routing.endpoints(k[0])]:
+                closing = asyncio.create_task(self._close_idle(self._wires.pop(stale)))
                 self._closing.add(closing)
                 closing.add_done_callback(self._closing.discard)
             # Half the CPU of a call over httpx's own transport.

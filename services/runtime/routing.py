@@ -41,19 +41,19 @@ class Routing:
         self._table = RoutingTable(endpoints={})
         self._lives: Counter[str] = Counter()
         self._turns = {service: itertools.count() for service in Service}
-        self._known: Future[None] = Future()
+        self._first_table: Future[None] = Future()
 
     def replace(self, table: RoutingTable) -> None:
         served = {r for replicas in self._table.endpoints.values() for r in replicas}
         serving = {r for replicas in table.endpoints.values() for r in replicas}
         self._lives.update(serving - served)
         self._table = table
-        if not self._known.done():
-            self._known.set_result(None)
+        if not self._first_table.done():
+            self._first_table.set_result(None)
 
-    async def known(self) -> None:
+    async def wait_for_table(self) -> None:
         """Returns once the first table has come."""
-        await asyncio.shield(asyncio.wrap_future(self._known))
+        await asyncio.shield(asyncio.wrap_future(self._first_table))
 
     def next_endpoint(self, callee: Service) -> Endpoint | None:
         """The replica whose turn it is: round-robin per call, nothing ejected."""

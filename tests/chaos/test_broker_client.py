@@ -151,7 +151,7 @@ async def test_an_answer_that_means_nothing_is_no_answer(ask: Ask, body: object)
         await ask(Brokers(200, body).broker)
 
 
-async def test_nobody_at_the_port_and_no_url_at_all() -> None:
+async def test_a_closed_port_and_an_empty_list_of_urls_are_unavailable() -> None:
     for urls in ([], ["http://127.0.0.1:1"], ["nonsense"]):
         broker = BrokerClient(urls)
         with pytest.raises(BrokerUnavailable) as caught:

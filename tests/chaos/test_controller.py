@@ -53,7 +53,7 @@ async def test_exactly_what_is_desired_holds() -> None:
     await controller.aclose()
 
 
-async def test_what_was_healed_is_not_touched_again() -> None:
+async def test_a_healed_target_is_not_touched_again() -> None:
     surface = Surface()
     controller = Controller(surface, LONG_S)
     await controller.apply({ONE: LEAK}, step=1)
@@ -64,13 +64,13 @@ async def test_what_was_healed_is_not_touched_again() -> None:
     assert len(surface.applied) == applied
 
 
-async def test_it_reports_what_holds_and_what_is_dead() -> None:
+async def test_apply_returns_what_is_in_force_and_none_for_the_dead() -> None:
     controller = Controller(Surface(dead=frozenset({OTHER})), LONG_S)
     assert await controller.apply({ONE: LEAK, OTHER: LEAK}, step=1) == {ONE: LEAK, OTHER: None}
     await controller.aclose()
 
 
-async def test_it_renews_at_the_same_step_while_nobody_acts() -> None:
+async def test_impairments_are_renewed_at_the_same_step_while_no_step_comes() -> None:
     surface = Surface()
     controller = Controller(surface, SHORT_S)
     await controller.apply({ONE: DROP}, step=4)

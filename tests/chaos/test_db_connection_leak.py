@@ -44,7 +44,7 @@ def test_a_callers_leak_holds_cursors_there_and_grows() -> None:
 
 
 @pytest.mark.parametrize("fault", [OWN, HELD], ids=["own", "held"])
-def test_it_never_ends_by_itself(fault: DbConnectionLeak) -> None:
+def test_a_leak_never_ends_by_itself(fault: DbConnectionLeak) -> None:
     assert {_level(fault, step, START, DB_0) for step in range(7, MAX_STEPS + 1)} == {POOL_SIZE}
 
 
@@ -63,7 +63,7 @@ def test_restarting_the_database_of_a_callers_leak_empties_the_pool_for_a_while(
     assert [_level(HELD, step, trap, DB_0) for step in range(9, 17)] == FILLING
 
 
-def test_a_database_held_out_is_held_on_to_all_the_same() -> None:
+def test_a_database_out_of_rotation_keeps_its_held_connections() -> None:
     assert START.restarted(DB, 9).serving(DB, 9) == ()
     assert _level(HELD, 9, START.restarted(DB, 9), DB_0) == FILLING[0]
 
@@ -159,14 +159,14 @@ def test_fill_times_are_spread_over_their_range() -> None:
         (DB, DB, float("nan"), "fill_steps"),
     ],
 )
-def test_what_cannot_be_is_refused(
+def test_impossible_parameters_are_refused(
     database: Service, holder: Service, fill_steps: float, about: str
 ) -> None:
     with pytest.raises(ValueError, match=about):
         DbConnectionLeak(database, holder, fill_steps)
 
 
-def test_its_identity_for_the_record() -> None:
+def test_parameters_for_the_record() -> None:
     assert (HELD.root, HELD.cheap_cure) == (CALLER, ActionName.RESTART)
     assert DB in CALLS[HELD.root]
     assert HELD.parameters() == {"database": DB, "holder": CALLER, "fill_steps": 8.0}

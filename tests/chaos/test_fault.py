@@ -27,7 +27,7 @@ def test_nonsense_is_refused(wrong: dict[str, Any]) -> None:
         Impairments(**wrong)
 
 
-def test_nothing_wrong_is_one_value() -> None:
+def test_no_impairments_is_the_default_value() -> None:
     assert Impairments() == NO_IMPAIRMENTS
     assert Impairments(held_connections={}) == NO_IMPAIRMENTS
     assert Impairments(held_connections={"user_db-0": 1}) != NO_IMPAIRMENTS

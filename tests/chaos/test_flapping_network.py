@@ -44,7 +44,7 @@ def _down(fault: FlappingNetwork, deployment: Deployment, replica: ReplicaId) ->
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_it_comes_in_bursts_and_never_ends(fault: FlappingNetwork) -> None:
+def test_bursts_recur_and_never_end(fault: FlappingNetwork) -> None:
     assert _down(fault, START, FIRST) == [2, 3, 7, 8, 12, 13]
     assert any(fault.impairments(step, START) for step in range(MAX_STEPS - 5, MAX_STEPS + 1))
 
@@ -70,7 +70,7 @@ def test_a_loss_beyond_reach_leaves_a_little_cpu() -> None:
 
 
 @pytest.mark.parametrize("fault", [STALE, NEIGHBOUR])
-def test_what_sits_in_one_place_hits_the_replica_that_was_there_first(
+def test_causes_of_one_place_hit_the_replica_that_was_there_first(
     fault: FlappingNetwork,
 ) -> None:
     scaled = START.scaled_up(ROOT, 1)
@@ -152,7 +152,7 @@ def test_scale_up_cures_a_noisy_neighbour_once_the_second_serves(
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("step", [DOWN, UP])
-def test_nothing_else_cures(fault: FlappingNetwork, step: int, cured_from: Ask) -> None:
+def test_other_actions_do_not_cure(fault: FlappingNetwork, step: int, cured_from: Ask) -> None:
     elsewhere = product(ActionName, [s for s in Service if s is not ROOT])
     idle = product((ActionName.CIRCUIT_BREAK, ActionName.WAIT), [ROOT])
     asked = [*elsewhere, *idle]
@@ -171,7 +171,7 @@ def test_the_cheap_cure_goes_by_cause(cause: FlapCause, cheap_cure: ActionName) 
     assert FlappingNetwork(cause, FLAP).cheap_cure is cheap_cure
 
 
-def test_its_identity_for_the_record() -> None:
+def test_parameters_for_the_record() -> None:
     assert NEIGHBOUR.root is ROOT
     assert NEIGHBOUR.parameters() == {
         "cause": FlapCause.NOISY_NEIGHBOUR,
@@ -246,7 +246,7 @@ def test_only_a_neighbour_has_a_cpu_of_its_own(drawn: list[FlappingNetwork]) -> 
         assert low <= fault.cpu_factor < high if noisy else fault.cpu_factor == 1.0
 
 
-def test_one_fingerprint_fits_every_cause(drawn: list[FlappingNetwork]) -> None:
+def test_some_fingerprint_fits_every_cause(drawn: list[FlappingNetwork]) -> None:
     """Overlap is more than nominal: the same loss, period and burst occur under all three."""
     fits = Counter(
         fault.cause
@@ -258,7 +258,9 @@ def test_one_fingerprint_fits_every_cause(drawn: list[FlappingNetwork]) -> None:
     assert all(fits[cause] >= 5 for cause in FlapCause)
 
 
-def test_it_starts_up_or_down_and_shows_soon(drawn: list[FlappingNetwork]) -> None:
+def test_episodes_start_in_and_out_of_bursts_and_show_one_soon(
+    drawn: list[FlappingNetwork],
+) -> None:
     first = [next(s for s in range(100) if fault.impairments(s, START)) for fault in drawn]
     assert 0 in first
     assert max(first) <= FIRST_BURST_BY

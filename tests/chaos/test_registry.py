@@ -74,9 +74,9 @@ def test_impairments_are_pure_and_only_of_replicas_that_run(
     for deployment in (START, busy, START.rolled_back(Service.INVENTORY_DB, 4)):
         running = {replica.id for replica in deployment}
         for step in range(4, MAX_STEPS + 1):
-            wanted = fault.impairments(step, deployment)
-            assert wanted.keys() <= running
-            assert wanted == fault.impairments(step, deployment)
+            impairments = fault.impairments(step, deployment)
+            assert impairments.keys() <= running
+            assert impairments == fault.impairments(step, deployment)
 
 
 @SHIPPED
@@ -93,14 +93,14 @@ def test_the_cheap_cure_of_the_root_can_cure(name: FaultKind, fault_class: Fault
 
 @pytest.mark.parametrize("action", ActionName)
 @pytest.mark.parametrize("service", Service)
-def test_nothing_is_wrong_and_nothing_cures_it(action: ActionName, service: Service) -> None:
+def test_no_fault_impairs_nothing_and_is_never_cured(action: ActionName, service: Service) -> None:
     fault: Fault = NoFault.draw(7)
     assert (fault.root, fault.cheap_cure, fault.parameters()) == (None, ActionName.WAIT, {})
     assert fault.impairments(5, START) == {}
     assert fault.on_action(Intervention(action, service, 5, 7), START) is None
 
 
-def test_anybodys_fault_is_loaded_from_its_module() -> None:
+def test_a_fault_from_elsewhere_is_loaded_from_its_module() -> None:
     assert load_fault("chaos.faults.single_oom:SingleOom") is SingleOom
 
 
@@ -116,6 +116,6 @@ def test_anybodys_fault_is_loaded_from_its_module() -> None:
         "os.path:join",
     ],
 )
-def test_an_unknown_name_is_told_the_valid_ones(name: str) -> None:
+def test_an_unknown_name_raises_with_the_valid_ones(name: str) -> None:
     with pytest.raises(ValueError, match=r"valid values: none, single_oom, .*, module:Class"):
         load_fault(name)

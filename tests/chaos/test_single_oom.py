@@ -24,7 +24,7 @@ SEEDS = range(2_000)
 
 
 @pytest.mark.parametrize("step", [0, 1, 17, 30])
-def test_it_leaks_at_every_step_and_nowhere_else(step: int) -> None:
+def test_the_root_leaks_at_every_step_and_others_do_not(step: int) -> None:
     assert FAULT.impairments(step, START) == {FIRST: LEAKING}
 
 
@@ -52,7 +52,7 @@ def test_rollback_cures_the_root_alone(service: Service, cured_from: Ask) -> Non
 
 @pytest.mark.parametrize("action", [ActionName.SCALE_UP, ActionName.CIRCUIT_BREAK, ActionName.WAIT])
 @pytest.mark.parametrize("service", Service)
-def test_nothing_else_cures(action: ActionName, service: Service, cured_from: Ask) -> None:
+def test_other_actions_do_not_cure(action: ActionName, service: Service, cured_from: Ask) -> None:
     assert all(cured_from(FAULT, action, service, seed=seed) is None for seed in range(50))
 
 
@@ -109,6 +109,6 @@ def test_a_leak_that_cannot_be_is_refused(leak_mb: float) -> None:
         SingleOom(ROOT, leak_mb)
 
 
-def test_its_identity_for_the_record() -> None:
+def test_parameters_for_the_record() -> None:
     assert FAULT.cheap_cure is ActionName.RESTART
     assert FAULT.parameters() == {"memory_leak_mb_per_step": 30.0}

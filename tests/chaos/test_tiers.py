@@ -117,7 +117,7 @@ def test_an_expert_story_is_golden() -> None:
 
 
 @pytest.mark.parametrize("tier", Tier)
-def test_one_fault_may_take_the_place_of_the_tiers_own(tier: Tier) -> None:
+def test_a_named_fault_replaces_the_tiers_own(tier: Tier) -> None:
     named = drawing(FaultKind.SINGLE_OOM)(tier, 3)
     assert named == drawing("chaos.faults.single_oom:SingleOom")(tier, 3) == (SingleOom.draw(3),)
     assert drawing(None)(tier, 3) == draw_faults(tier, 3)

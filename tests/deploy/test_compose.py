@@ -93,7 +93,7 @@ def test_the_stack_fits_its_memory() -> None:
     assert total <= MEMORY_OF_THE_STACK_MB
 
 
-def test_nobody_but_the_broker_has_the_socket_or_any_volume() -> None:
+def test_only_the_brokers_have_the_socket_or_any_volume() -> None:
     assert {name for name, service in SERVICES.items() if "volumes" in service} == BROKERS
     assert {n for n, service in SERVICES.items() if "docker.sock" in str(service)} == BROKERS
     for broker in BROKERS:
@@ -160,7 +160,7 @@ def test_every_address_of_the_mesh_is_fixed_and_has_one_owner() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(MESH))
-def test_what_is_of_the_mesh_is_process_1_and_not_restarted_by_the_engine(name) -> None:
+def test_processes_of_the_mesh_are_process_1_and_not_restarted_by_the_engine(name) -> None:
     service = SERVICES[name]
     assert (service["init"], service["restart"]) == (False, "no")
     assert service["image"] == compose.MESH_IMAGE
@@ -178,7 +178,7 @@ def test_the_other_parts_come_back_and_are_asked_for_an_answer(part) -> None:
     assert not re.search(r"(?<!\$)\$(?!\$)", script), "Compose would put a variable there"
 
 
-def test_the_users_are_the_users() -> None:
+def test_the_traffic_container_runs_the_users() -> None:
     assert SERVICES[Part.TRAFFIC]["command"] == [USERS]
 
 
@@ -190,7 +190,7 @@ def test_an_image_is_built_by_one_service_and_never_pulled(image) -> None:
     assert {service["pull_policy"] for service in using} == {"never"}
 
 
-def test_all_start_one_after_the_other_the_brokers_first_and_who_orders_last() -> None:
+def test_containers_start_one_after_the_other_brokers_first_orchestrator_last() -> None:
     order = [name for name in SERVICES if name != compose.INFERENCE]
     assert order[:2] == [*compose.BROKERS] and order[-1] == Part.ORCHESTRATOR
     assert [SERVICES[name].get("depends_on", []) for name in order] == [
@@ -199,14 +199,14 @@ def test_all_start_one_after_the_other_the_brokers_first_and_who_orders_last() -
     ]
 
 
-def test_clients_of_the_broker_are_told_of_both_on_the_network_of_orders() -> None:
-    told = {
+def test_clients_of_the_broker_have_both_urls_on_the_control_network() -> None:
+    urls = {
         SERVICES[name]["environment"]["SRE_BROKER_URLS"] for name in (Part.CHAOS, Part.ORCHESTRATOR)
     }
-    assert told == {"http://broker.control:8200,http://broker-standby.control:8200"}
+    assert urls == {"http://broker.control:8200,http://broker-standby.control:8200"}
 
 
-def test_the_broker_is_told_whose_containers_are_its_own() -> None:
+def test_a_broker_has_the_name_of_its_project() -> None:
     for broker in BROKERS:
         assert SERVICES[broker]["environment"] == {"SRE_PROJECT": "${COMPOSE_PROJECT_NAME}"}
 

@@ -64,14 +64,14 @@ class Docker:
             {
                 "network inspect": json.dumps({"Gateway": LOOPBACK}),
                 "ps --all --quiet": "c0ffee",
-                "inspect": _seen(),
+                "inspect": _inspected(),
             }
         )
 
     def answer(self, answers: dict[str, str], status: int = 0) -> None:
         path = self._folder / "answers"
-        known = json.loads(path.read_text()) if path.exists() else {}
-        path.write_text(json.dumps({**known, **{k: (status, v) for k, v in answers.items()}}))
+        earlier = json.loads(path.read_text()) if path.exists() else {}
+        path.write_text(json.dumps({**earlier, **{k: (status, v) for k, v in answers.items()}}))
 
     def asked(self, *words: str) -> list[tuple[list[str], dict[str, str]]]:
         """Arguments and SRE_ variables of the commands that have these words."""
@@ -81,7 +81,7 @@ class Docker:
         return [command for command in commands if {*words} <= {*command[0]}]
 
 
-def _seen(**ports: Any) -> str:
+def _inspected(**ports: Any) -> str:
     networks = {f"{OURS}_{network}": {"IPAddress": ADDRESS} for network in Network}
     return json.dumps([{"NetworkSettings": {"Networks": networks, "Ports": ports}}])
 
@@ -111,7 +111,7 @@ def test_a_container_is_found_by_its_labels(engine: Docker) -> None:
     assert engine.asked("inspect")[0][0][-1] == "c0ffee"
 
 
-def test_one_that_is_not_there_is_named(engine: Docker) -> None:
+def test_a_missing_container_is_named(engine: Docker) -> None:
     engine.answer({"ps --all --quiet": ""})
     with pytest.raises(StackUnavailable, match=f"{OURS} has no container {DB}"):
         Stack(OURS, {}).inspect(DB)
@@ -122,7 +122,7 @@ def test_a_published_port_has_an_url_and_another_says_so(engine: Docker) -> None
     with pytest.raises(StackUnavailable, match=f"does not publish {Part.PROMETHEUS}"):
         up.url(Part.PROMETHEUS)
     published = {f"{PROMETHEUS_PORT}/tcp": [{"HostIp": LOOPBACK, "HostPort": "49153"}]}
-    engine.answer({"inspect": _seen(**published)})
+    engine.answer({"inspect": _inspected(**published)})
     assert up.url(Part.PROMETHEUS) == f"http://{LOOPBACK}:49153"
 
 
@@ -134,7 +134,7 @@ def test_containers_and_networks_are_counted(engine: Docker) -> None:
     assert up.statuses() == ["Up 5 seconds (healthy)", "Up 1 second"]
 
 
-def test_what_docker_complains_of_is_told(engine: Docker) -> None:
+def test_the_error_holds_the_message_of_docker(engine: Docker) -> None:
     engine.answer({"version": "Cannot connect to the Docker daemon"}, status=1)
     with pytest.raises(StackUnavailable, match="docker version: Cannot connect to the Docker"):
         docker("version")
@@ -185,7 +185,7 @@ def has_no_brokers(engine: Docker) -> None:
 
 
 @pytest.mark.parametrize("fails", [fails_to_come_up, has_no_brokers])
-def test_what_came_up_in_part_is_taken_down(
+def test_a_stack_that_came_up_in_part_is_taken_down(
     engine: Docker, fails: Callable[[Docker], None]
 ) -> None:
     fails(engine)

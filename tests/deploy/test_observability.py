@@ -57,12 +57,12 @@ def test_every_series_is_exported_by_somebody_or_recorded_before() -> None:
         if name.isupper() and isinstance(value, str) and not name.startswith(("LABEL", "SPAN"))
         for suffix in SUFFIXES
     }
-    known = exported | OF_PROMETHEUS
+    series_names = exported | OF_PROMETHEUS
     for rule in chain(RECORDED, ALERTED):
         used = series_in(rule["expr"])
         assert used or rule["expr"].startswith("vector")
-        assert set(used) <= known, rule["expr"]
-        known.add(rule.get("record", ""))
+        assert set(used) <= series_names, rule["expr"]
+        series_names.add(rule.get("record", ""))
 
 
 def test_every_label_is_one_that_exists() -> None:
@@ -117,10 +117,10 @@ def test_every_process_with_metrics_is_scraped_once_by_a_name_of_its_network() -
         for job in prometheus.config()["scrape_configs"]
         for group in job["static_configs"]
     ]
-    found = [target for _, group in groups for target in group["targets"]]
-    names = [target.partition(".")[0] for target in found]
+    targets = [target for _, group in groups for target in group["targets"]]
+    names = [target.partition(".")[0] for target in targets]
     assert sorted(names) == sorted([*map(str, stack.REPLICAS), *Part])
-    for target, name in zip(found, names, strict=True):
+    for target, name in zip(targets, names, strict=True):
         network = Network.CONTROL if name in prometheus.PORTS else Network.TELEMETRY
         assert target.partition(":")[0] == network_alias(name, network)
     labelled = {

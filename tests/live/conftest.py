@@ -99,12 +99,12 @@ def start(engine: docker.DockerClient, image: Image) -> Iterator[Start]:
 def collector() -> Iterator[Collector]:
     """A receiver of OTLP on this machine; its address stands in the environment."""
     gateway = host_gateway()
-    seen = Collector()
-    receiver = SpanReceiver(seen, gateway)
+    collector = Collector()
+    receiver = SpanReceiver(collector, gateway)
     with start_blocking_portal() as portal, pytest.MonkeyPatch.context() as environ:
         url = portal.call(receiver.start).removesuffix(TRACES_PATH)
         environ.setenv(COLLECTOR_VARIABLE, url.replace(gateway, HOST_ALIAS))
-        yield seen
+        yield collector
         portal.call(receiver.aclose)
 
 

@@ -170,7 +170,7 @@ def test_a_restart_is_one(client: TestClient, db: Container) -> None:
 
 
 @pytest.mark.parametrize("grace_s", [0.0, 0.3])
-def test_it_stops_and_starts(client: TestClient, db: Container, grace_s: float) -> None:
+def test_a_replica_stops_and_starts(client: TestClient, db: Container, grace_s: float) -> None:
     began_s = time.monotonic()
     stopped = order(client, "stop", grace_s=grace_s)
     assert grace_s <= time.monotonic() - began_s < grace_s + DEATH_S
@@ -245,7 +245,7 @@ def test_killed_parts_come_back_and_stopped_ones_do_not(client: TestClient, stac
     wait_until(lambda: revived in client.get("/metrics").text)
 
 
-def test_what_is_not_of_the_stack_cannot_be_reached(
+def test_containers_of_others_cannot_be_reached(
     client: TestClient, stack: Stack, db: Container
 ) -> None:
     other = stack.container(DB, DEAF, **{LABEL_PROJECT: f"{stack.project}-2"})
@@ -266,7 +266,7 @@ def test_what_is_not_of_the_stack_cannot_be_reached(
     assert client.get("/containers").status_code == 503
 
 
-def test_as_a_program_it_serves_until_it_is_told_to_end(stack: Stack, db: Container) -> None:
+def test_the_program_serves_until_sigterm(stack: Stack, db: Container) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "orchestrator.broker.app", "--host", "127.0.0.1", "--port", "0"],
         cwd=ROOT,
@@ -276,8 +276,8 @@ def test_as_a_program_it_serves_until_it_is_told_to_end(stack: Stack, db: Contai
     ) as broker:
         try:
             assert broker.stderr is not None
-            found = next(filter(None, (re.search(r"http://\S+", s) for s in broker.stderr)))
-            with httpx.Client(base_url=found[0], trust_env=False) as http:
+            address = next(filter(None, (re.search(r"http://\S+", s) for s in broker.stderr)))
+            with httpx.Client(base_url=address[0], trust_env=False) as http:
                 assert http.get("/healthz").json() == {"status": "healthy"}
                 assert http.get(f"/containers/{DB}").json()["running"]
             began_s = time.monotonic()

@@ -77,8 +77,8 @@ def test_the_broker_is_told_the_project_whatever_its_name() -> None:
 
 def test_secrets_are_passed_on_where_they_are_set_and_to_nobody_else() -> None:
     unset = config()["services"]
-    given = config(**dict.fromkeys(SECRETS, "a-secret"))["services"]
-    holders = {name for name, service in given.items() if "a-secret" in str(service)}
+    configured = config(**dict.fromkeys(SECRETS, "a-secret"))["services"]
+    holders = {name for name, service in configured.items() if "a-secret" in str(service)}
     assert holders == {INFERENCE, Part.ORCHESTRATOR}
     assert unset[INFERENCE]["environment"]["HF_TOKEN"] is None
     assert unset[Part.ORCHESTRATOR]["environment"]["SRE_STATE_TOKEN"] is None
@@ -109,7 +109,7 @@ def run(engine: docker.DockerClient, *command: str) -> str:
     return bytes(output).decode()
 
 
-def test_it_holds_the_services_and_nothing_else(
+def test_the_mesh_image_holds_the_services_and_nothing_else(
     engine: docker.DockerClient, mesh_image: Image
 ) -> None:
     assert run(engine, "ls", "-A", "/app").split() == ["services"]
@@ -117,7 +117,7 @@ def test_it_holds_the_services_and_nothing_else(
     assert listing and all(path.endswith(".pyc") for path in listing)
 
 
-def test_it_has_no_pip_and_all_that_a_replica_imports(
+def test_the_mesh_image_has_no_pip_and_all_that_a_replica_imports(
     engine: docker.DockerClient, mesh_image: Image
 ) -> None:
     said = run(engine, "sh", "-c", "command -v pip gcc; python -m services.container --help")

@@ -34,7 +34,7 @@ def idle(start: Start, *command: str) -> tuple[int, str]:
     return code, container.logs().decode()
 
 
-def test_it_runs_as_nobody_in_particular_and_keeps_no_data(image: Image) -> None:
+def test_the_image_runs_without_root_and_keeps_no_data(image: Image) -> None:
     config = image.attrs["Config"]
     assert config["User"] == "65532:65532"
     assert not config["Volumes"]
@@ -42,13 +42,13 @@ def test_it_runs_as_nobody_in_particular_and_keeps_no_data(image: Image) -> None
     assert config["Cmd"] == ["uvicorn", "server.app:app", "--host", "0.0.0.0", "--port", "8000"]
 
 
-def test_its_size(image: Image, report: Report) -> None:
+def test_the_image_is_small(image: Image, report: Report) -> None:
     megabytes = image.attrs["Size"] / 1e6
     report("size of the image", f"{megabytes:.0f} MB")
     assert megabytes < MOST_MB
 
 
-def test_it_holds_what_runs_and_nothing_else(start: Start) -> None:
+def test_the_image_holds_what_runs_and_nothing_else(start: Start) -> None:
     code, listing = idle(start, "ls", "-A", "/app")
     assert code == 0
     assert set(listing.split()) - {"__pycache__"} == SHIPPED
@@ -72,9 +72,9 @@ def test_everything_of_ours_is_compiled(start: Start) -> None:
 
 def test_packages_start_from_bytecode(start: Start) -> None:
     """What is stale would be compiled at each start, and cost many seconds."""
-    code, told = idle(start, "python", "-v", "-c", "import server.app")
-    assert code == 0, told
-    loaded = re.findall(r"^# code object from '?(\S+?)'?$", told, re.M)
+    code, output = idle(start, "python", "-v", "-c", "import server.app")
+    assert code == 0, output
+    loaded = re.findall(r"^# code object from '?(\S+?)'?$", output, re.M)
     compiled = [path for path in loaded if not path.endswith(".pyc")]
     # A few packages compile their own modules by an import hook (beartype's).
     assert len(compiled) < len(loaded) / 20, compiled

@@ -105,10 +105,10 @@ def asked(container: Container) -> Prometheus:
         container.reload()
         assert container.status == "running", container.logs().decode()
         for port in container.ports.get(f"{PROMETHEUS_PORT}/tcp") or ():
-            found = Prometheus(f"http://127.0.0.1:{port['HostPort']}")
+            values = Prometheus(f"http://127.0.0.1:{port['HostPort']}")
             with suppress(QueryFailed):
-                found.instant("vector(1)")
-                return found
+                values.instant("vector(1)")
+                return values
         return None
 
     return until(client)
@@ -119,8 +119,8 @@ def of_services(client: Prometheus, expr: str) -> dict[str, float]:
 
     def values() -> dict[str, float] | None:
         samples = client.instant(expr)
-        found = {s.metric.get(signals.LABEL_SERVICE, ""): s.value[1] for s in samples}
-        return found if found.keys() == {*Service} else None
+        values = {s.metric.get(signals.LABEL_SERVICE, ""): s.value[1] for s in samples}
+        return values if values.keys() == {*Service} else None
 
     return until(values)
 
@@ -154,7 +154,9 @@ def test_the_image_runs_as_nobody_and_keeps_no_data(observer: Image) -> None:
     assert not observer.attrs["Config"]["Volumes"]
 
 
-def test_it_serves_locked_down_and_records_rules(prometheus: Container, report: Report) -> None:
+def test_a_restricted_prometheus_serves_and_records_rules(
+    prometheus: Container, report: Report
+) -> None:
     with asked(prometheus) as client:
         cores = of_services(client, rules.CPU_LIMIT)
         assert cores == {service: LIMITS[service].cpu_limit_cores for service in Service}

@@ -32,15 +32,15 @@ def episode(game: Game) -> tuple[dict[Service, Truth], Span]:
     """A healthy episode in which callers stop calling one service, and when its windows were."""
     game.reset(Tier.CONTROL)
     began_s = time.time()
-    told: dict[Service, Truth] = {service: [] for service in Service}
+    truths: dict[Service, Truth] = {service: [] for service in Service}
     actions = [ActionName.WAIT] * STEPS_BEFORE + [ActionName.CIRCUIT_BREAK]
     for action in actions + [ActionName.WAIT] * (STEPS_AFTER + BREAKER_STEPS):
         game.step(action, BROKEN if action is ActionName.CIRCUIT_BREAK else None)
         url = f"{game.up.url(Part.ORCHESTRATOR)}/state"
         hidden = game.http.get(url).json()["hidden"]
         for service in Service:
-            told[service].append(hidden["true"][service])
-    return told, Span(began_s + SMEARED_S, time.time())
+            truths[service].append(hidden["true"][service])
+    return truths, Span(began_s + SMEARED_S, time.time())
 
 
 @pytest.fixture(scope="module")
@@ -59,38 +59,38 @@ def recorded(game: Game, episode: Any) -> Callable[[str], dict[Service, list[flo
     return values
 
 
-def averages(told: dict[Service, Truth], name: str) -> dict[Service, float]:
-    return {s: mean(w[name] for w in seen if w[name] is not None) for s, seen in told.items()}
+def averages(truths: dict[Service, Truth], name: str) -> dict[Service, float]:
+    return {s: mean(w[name] for w in series if w[name] is not None) for s, series in truths.items()}
 
 
 @pytest.mark.parametrize(
     "case", [(rules.MEMORY_PCT, "memory_pct", 3.0), (rules.CPU_PCT, "cpu_pct", 5.0)]
 )
 def test_memory_and_cpu_are_those_of_the_windows(episode, recorded, case) -> None:
-    (told, _), (rule, name, points) = episode, case
-    seen = {service: mean(values) for service, values in recorded(rule).items()}
-    assert seen == pytest.approx(averages(told, name), abs=points)
+    (truths, _), (rule, name, points) = episode, case
+    series = {service: mean(values) for service, values in recorded(rule).items()}
+    assert series == pytest.approx(averages(truths, name), abs=points)
 
 
 def test_so_are_the_calls(episode, recorded) -> None:
-    told, _ = episode
-    seen = recorded(rules.calls())
+    truths, _ = episode
+    series = recorded(rules.calls())
     for service in set(Service) - {BROKEN}:
-        a_second = mean(window["calls"] for window in told[service]) / STEP_SECONDS
-        assert mean(seen[service]) / SMEARED_S == pytest.approx(a_second, rel=0.3), service
+        a_second = mean(window["calls"] for window in truths[service]) / STEP_SECONDS
+        assert mean(series[service]) / SMEARED_S == pytest.approx(a_second, rel=0.3), service
 
 
 def test_latency_is_that_of_the_windows_but_for_their_length(episode, recorded) -> None:
-    told, _ = episode
-    truth, seen = averages(told, "latency_p99"), recorded(rules.P99_MS)
+    truths, _ = episode
+    truth, series = averages(truths, "latency_p99"), recorded(rules.P99_MS)
     for service in set(Service) - {BROKEN}:
         # The worst of five seconds is seldom better, and seldom much worse, than that of a window.
-        assert 0.6 < mean(seen[service]) / truth[service] < 2.5, service
+        assert 0.6 < mean(series[service]) / truth[service] < 2.5, service
 
 
 def test_a_service_that_nobody_calls_fails_in_both(episode, recorded) -> None:
-    told, _ = episode
-    assert [w["error_rate"] for w in told[BROKEN]].count(1.0) == BREAKER_STEPS
+    truths, _ = episode
+    assert [w["error_rate"] for w in truths[BROKEN]].count(1.0) == BREAKER_STEPS
     errors, kept = recorded(rules.error_ratio()), recorded(rules.SLA)
     assert max(errors[BROKEN]) > 0.9
     broken_s = sum(value == 0.0 for value in kept[BROKEN])

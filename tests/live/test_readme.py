@@ -38,7 +38,7 @@ def test_the_image_is_built_as_told(image: Image) -> None:
 
 
 @pytest.mark.parametrize("words", RUNS, ids=shlex.join)
-def test_it_gets_healthy(image: Image, words: list[str]) -> None:
+def test_a_container_of_the_readme_gets_healthy(image: Image, words: list[str]) -> None:
     assert len(RUNS) >= 2
     with running(words) as container:
 

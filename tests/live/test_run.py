@@ -108,11 +108,11 @@ def commands(container: Container) -> list[str]:
 
 def on_this_machine(container: Container) -> list[psutil.Process]:
     """Its processes as the host sees them; none where the engine is in a virtual machine."""
-    found = []
+    processes = []
     for row in container.top(ps_args="-eo pid,args")["Processes"]:
         with contextlib.suppress(psutil.NoSuchProcess):
-            found.append(psutil.Process(int(row[0])))
-    return found
+            processes.append(psutil.Process(int(row[0])))
+    return processes
 
 
 def test_healthy_within_ten_seconds(start: Start, report: Report) -> None:
@@ -125,7 +125,7 @@ def test_healthy_within_ten_seconds(start: Start, report: Report) -> None:
     assert took_s < HEALTHY_WITHIN_S
 
 
-def test_its_own_health_check_tells_the_sick_from_the_well(start: Start) -> None:
+def test_the_health_check_fails_where_the_server_hangs(start: Start) -> None:
     container = healthy(start(**ALONE))
     check = container.image.attrs["Config"]["Healthcheck"]["Test"][1:]
     assert container.exec_run(check).exit_code == 0
@@ -178,7 +178,7 @@ def test_a_session_that_ends_leaves_no_process(start: Start) -> None:
     assert container.exec_run(["ls", "/tmp"]).output == b""
 
 
-def test_it_stops_at_once_in_the_middle_of_an_episode(start: Start, report: Report) -> None:
+def test_a_container_stops_at_once_in_mid_episode(start: Start, report: Report) -> None:
     container = healthy(start(**ALONE))
 
     def play() -> None:

@@ -85,8 +85,10 @@ def test_a_policy_plays_the_tiers_and_prometheus_sees_it(
         assert len(lasted) == len(DEFAULT_TIERS), "each tier is a session of its own"
         assert all(1 <= steps <= MAX_STEPS for steps in lasted)
         for rule in (P99_MS, SLA, CPU_PCT, MEMORY_PCT):
-            told = {series.metric[signals.LABEL_SERVICE] for series in prometheus.range(rule, span)}
-            assert told == {*Service}, rule
+            services = {
+                series.metric[signals.LABEL_SERVICE] for series in prometheus.range(rule, span)
+            }
+            assert services == {*Service}, rule
 
 
 def test_a_restart_is_that_of_one_container(game: Game) -> None:

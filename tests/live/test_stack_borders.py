@@ -73,8 +73,8 @@ def doors(project: str, containers: Containers) -> Iterator[tuple[str, int]]:
 
 def knock(game: Game, targets: Iterable[tuple[str, int]], *where: str) -> set[tuple[str, int]]:
     """Which of them open for a container."""
-    told = game.up.compose(*where, "python", "-c", KNOCK, json.dumps(list(targets)))
-    return {(host, port) for host, port in json.loads(told.splitlines()[-1])}
+    output = game.up.compose(*where, "python", "-c", KNOCK, json.dumps(list(targets)))
+    return {(host, port) for host, port in json.loads(output.splitlines()[-1])}
 
 
 def test_only_the_broker_holds_the_socket(game: Game) -> None:
@@ -117,10 +117,10 @@ def test_the_broker_refuses_what_it_does_not_offer(game: Game) -> None:
         ["POST", "/containers/create", {}],
         ["GET", "/metrics", None],
     ]
-    told = game.up.compose(
+    output = game.up.compose(
         "exec", "-T", Part.ORCHESTRATOR, "python", "-c", ORDER, json.dumps([base, asked])
     )
-    (_, first), *refusals, (_, last) = json.loads(told)
+    (_, first), *refusals, (_, last) = json.loads(output)
     assert [status for status, _ in refusals] == [404, 404, 404, 404, 422, 405, 405]
     assert all(verb in refusals[0][1] for verb in BrokerVerb)
     assert DATABASE in refusals[2][1]

@@ -65,7 +65,7 @@ def serves(game: Game) -> bool:
     ],
     ids=lambda case: getattr(case, "__name__", str(case)),
 )
-def test_it_recovers(game: Game, report: Report, blow: Blow, name: str) -> None:
+def test_the_stack_recovers(game: Game, report: Report, blow: Blow, name: str) -> None:
     game.reset(Tier.HARD, CUT_OFF_SEED)
     address = game.up.inspect(PAYMENT)["Config"]["Labels"][LABEL_MESH_ADDRESS]
     before = game.started()[name]

@@ -38,8 +38,8 @@ def test_a_record_names_traces_that_the_collector_has(game: Game, report: Report
     record = recorded(game)
     services = game.collector.services
     last = record.steps[-1]
-    seen = {(edge.caller, edge.callee) for edge in last.edges}
-    assert seen >= EDGES, "the windows of the orchestrator have their spans"
+    edges = {(edge.caller, edge.callee) for edge in last.edges}
+    assert edges >= EDGES, "the windows of the orchestrator have their spans"
     traces = {edge.trace_id for edge in last.edges if edge.caller != USERS}
     waited_s = wait_until(
         lambda: all(len(services.get(str(trace), ())) >= BEHIND_THE_GATEWAY for trace in traces),

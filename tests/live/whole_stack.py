@@ -83,12 +83,12 @@ class Game:
             return None
 
     def reset(self, tier: Tier, seed: int = 0) -> dict[str, Any]:
-        return _seen(self.ask("/reset", task_tier=tier, seed=seed))
+        return _observation(self.ask("/reset", task_tier=tier, seed=seed))
 
     def step(
         self, action: ActionName = ActionName.WAIT, service: Service | None = None
     ) -> dict[str, Any]:
-        return _seen(self.ask("/step", action=action, service_id=service))
+        return _observation(self.ask("/step", action=action, service_id=service))
 
     def end(self) -> None:
         """Makes room for another session."""
@@ -109,10 +109,10 @@ class Game:
 
     def events(self, since_s: float, *filters: str) -> list[dict[str, Any]]:
         """The engine's, from then to now. It keeps 256 in all, and health checks make many."""
-        wanted = [f"--filter={each}" for each in filters]
+        filter_options = [f"--filter={each}" for each in filters]
         times = f"--since={since_s:.6f}", f"--until={time.time():.6f}"
-        told = docker("events", *times, *wanted, "--format={{json .}}")
-        return [json.loads(line) for line in told.splitlines()]
+        lines = docker("events", *times, *filter_options, "--format={{json .}}")
+        return [json.loads(line) for line in lines.splitlines()]
 
     def mesh_address(self, name: str) -> str | None:
         """Where it is on the mesh; None while it is cut off."""
@@ -132,7 +132,7 @@ class Game:
                 assert raw["HostConfig"]["CpuQuota"] == full_quota_us(replica.service)
 
 
-def _seen(answer: httpx.Response | None) -> dict[str, Any]:
+def _observation(answer: httpx.Response | None) -> dict[str, Any]:
     assert answer is not None, "the server does not answer"
     assert answer.status_code == httpx.codes.OK, answer.text
     observation: dict[str, Any] = answer.json()["observation"]

@@ -20,7 +20,7 @@ def test_every_container_is_what_its_name_says(name: str) -> None:
     assert spec.service_name == (name if name == USERS else name.rpartition("-")[0])
 
 
-def test_it_listens_where_the_stack_says_and_belongs_to_no_episode() -> None:
+def test_a_container_listens_on_the_ports_of_the_stack_without_an_episode() -> None:
     spec = spec_of([DATABASE], {})
     assert (spec.data_port, spec.control_port) == (DATA_PORT, CONTROL_PORT)
     assert spec.host != LOOPBACK
@@ -28,7 +28,7 @@ def test_it_listens_where_the_stack_says_and_belongs_to_no_episode() -> None:
     assert spec.runtime_memory_mb == RUNTIME_MEMORY_MB
 
 
-def test_its_files_go_where_the_system_keeps_such(
+def test_files_of_a_container_go_to_the_temporary_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -56,5 +56,5 @@ def test_a_name_of_nobody_ends_it_with_the_names_there_are(
 def test_the_names_there_are_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         spec_of(["--help"], {})
-    told = capsys.readouterr().out
-    assert all(name in told for name in (DATABASE, USERS))
+    output = capsys.readouterr().out
+    assert all(name in output for name in (DATABASE, USERS))

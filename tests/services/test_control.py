@@ -118,7 +118,7 @@ async def test_routing_opens_and_closes_breakers(
 
 
 async def test_routing_makes_itself_known(control: httpx.AsyncClient, runtime: Runtime) -> None:
-    waiting = asyncio.create_task(runtime.routing.known())
+    waiting = asyncio.create_task(runtime.routing.wait_for_table())
     await asyncio.sleep(0)
     assert not waiting.done()
     await control.put(ControlRoute.ROUTING, json={"endpoints": {}})

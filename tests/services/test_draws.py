@@ -23,7 +23,7 @@ def test_reseeding_begins_anew() -> None:
     assert delays(used) == delays(Draws(5))
 
 
-def test_one_purpose_does_not_disturb_another() -> None:
+def test_purposes_draw_independently() -> None:
     alone, mixed = Draws(5), Draws(5)
     for _ in range(10):
         mixed.happens(Purpose.DROP, 0.5)

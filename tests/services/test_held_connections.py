@@ -37,10 +37,10 @@ def holder(request: pytest.FixtureRequest, database: Database, caller: Runtime) 
 
 
 async def test_as_many_as_wanted_are_held(holder: Runtime, database: Database) -> None:
-    for wanted in (1, 7, POOL_SIZE, 3):
-        await holder.held_connections.converge({REPLICA: wanted})
-        assert holder.held_connections.open([REPLICA]) == {REPLICA: wanted}
-        await eventually(lambda wanted=wanted: database.pool.checked_out() == wanted)  # type: ignore[misc]
+    for count in (1, 7, POOL_SIZE, 3):
+        await holder.held_connections.converge({REPLICA: count})
+        assert holder.held_connections.open([REPLICA]) == {REPLICA: count}
+        await eventually(lambda count=count: database.pool.checked_out() == count)  # type: ignore[misc]
     await holder.held_connections.converge({})
     assert holder.held_connections.idle
     await eventually(lambda: database.pool.checked_out() == 0)
@@ -52,7 +52,9 @@ async def test_asking_again_opens_no_more(holder: Runtime, database: Database) -
     assert database.pool.checked_out() == 4
 
 
-async def test_what_cannot_be_opened_is_not_counted(holder: Runtime, database: Database) -> None:
+async def test_connections_that_cannot_be_opened_are_not_counted(
+    holder: Runtime, database: Database
+) -> None:
     loop = asyncio.get_running_loop()
     started = loop.time()
     await holder.held_connections.converge({REPLICA: POOL_SIZE + 2})

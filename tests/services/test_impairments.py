@@ -36,7 +36,7 @@ EVERYTHING: dict[str, Any] = {
 }
 
 
-def wanted(step: int = 1, ttl_s: float = 60.0, **what: Any) -> Impairments:
+def impairments(step: int = 1, ttl_s: float = 60.0, **what: Any) -> Impairments:
     return Impairments(step=step, ttl_s=ttl_s, **what)
 
 
@@ -61,13 +61,13 @@ async def impaired(database: Database, governor: Governor) -> AsyncIterator[Impa
         runtime.link, governor, runtime.held_connections, asyncio.get_running_loop()
     )
     yield impaired
-    await impaired.apply(wanted(ttl_s=0.001))
+    await impaired.apply(impairments(ttl_s=0.001))
 
 
 async def test_everything_holds_and_is_told(
     impaired: ImpairmentControl, database: Database, governor: Governor
 ) -> None:
-    asked = wanted(**EVERYTHING)
+    asked = impairments(**EVERYTHING)
     assert await impaired.apply(asked) == asked
     link = database.runtime.link
     assert (link.partitioned, link.drop_ratio) == (0.25, 0.5)
@@ -78,8 +78,8 @@ async def test_everything_holds_and_is_told(
 async def test_no_impairments_heal(
     impaired: ImpairmentControl, database: Database, governor: Governor
 ) -> None:
-    await impaired.apply(wanted(**EVERYTHING))
-    assert await impaired.apply(wanted(step=2)) == wanted(step=2)
+    await impaired.apply(impairments(**EVERYTHING))
+    assert await impaired.apply(impairments(step=2)) == impairments(step=2)
     assert (database.runtime.link.partitioned, database.runtime.link.drop_ratio) == (0.0, 0.0)
     assert governor.cpu_fraction == 1.0
     await eventually(lambda: database.pool.checked_out() == 0)
@@ -88,7 +88,7 @@ async def test_no_impairments_heal(
 async def test_impairments_end_by_themselves(
     impaired: ImpairmentControl, database: Database, governor: Governor
 ) -> None:
-    await impaired.apply(wanted(ttl_s=0.1, **EVERYTHING))
+    await impaired.apply(impairments(ttl_s=0.1, **EVERYTHING))
     assert database.runtime.link.partitioned == 0.25
     await eventually(lambda: database.runtime.link.partitioned == 0.0)
     await eventually(lambda: database.pool.checked_out() == 0)
@@ -97,9 +97,9 @@ async def test_impairments_end_by_themselves(
 
 async def test_renewing_puts_the_end_off(impaired: ImpairmentControl, database: Database) -> None:
     link, loop = database.runtime.link, asyncio.get_running_loop()
-    await impaired.apply(wanted(ttl_s=0.15, partitioned=1.0))
+    await impaired.apply(impairments(ttl_s=0.15, partitioned=1.0))
     first_end = loop.time() + 0.15
-    await impaired.apply(wanted(ttl_s=0.6, partitioned=1.0))
+    await impaired.apply(impairments(ttl_s=0.6, partitioned=1.0))
     await eventually(lambda: loop.time() > first_end + 0.05)
     assert link.partitioned == 1.0
     await eventually(lambda: link.partitioned == 0.0)
@@ -108,12 +108,12 @@ async def test_renewing_puts_the_end_off(impaired: ImpairmentControl, database: 
 async def test_held_connections_beyond_the_pool_are_reported_as_held(
     impaired: ImpairmentControl,
 ) -> None:
-    applied = await impaired.apply(wanted(held_connections={REPLICA: 12}))
+    applied = await impaired.apply(impairments(held_connections={REPLICA: 12}))
     assert applied.held_connections == {REPLICA: 10}
 
 
 async def test_a_neighbour_burns_without_a_stall(impaired: ImpairmentControl) -> None:
-    asked = wanted(neighbour_cpu_pct=90.0)
+    asked = impairments(neighbour_cpu_pct=90.0)
     assert await impaired.apply(asked) == asked
 
 
@@ -144,7 +144,7 @@ async def test_a_stalled_data_loop_holds_nobody_up(
     link, holds = Link(Draws(1)), HeldConnections(REPLICA, Routing())
     impaired = ImpairmentControl(link, governor, holds, stalled_loop)
     async with asyncio.timeout(2.0):
-        applied = await impaired.apply(wanted(held_connections={REPLICA: 3}, drop_ratio=1.0))
+        applied = await impaired.apply(impairments(held_connections={REPLICA: 3}, drop_ratio=1.0))
     assert applied.held_connections == {REPLICA: 0}
     assert link.drop_ratio == 1.0
 
@@ -162,8 +162,8 @@ for step in (1, 1, 2):
 def test_a_leak_is_lost_once_a_step_and_for_good() -> None:
     """In a process of its own: what else this one gives back would count against the leak."""
     command = [sys.executable, "-c", LOSES]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    lost_mb, grown = zip(*(map(float, line.split()) for line in told.splitlines()), strict=True)
+    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    lost_mb, grown = zip(*(map(float, line.split()) for line in output.splitlines()), strict=True)
     assert lost_mb == (30.0, 30.0, 30.0)
     assert grown == pytest.approx([30 * MIB, 30 * MIB, 60 * MIB], rel=0.1)
 
@@ -192,6 +192,6 @@ def test_a_step_tells_what_it_lost_not_what_it_is_asked_for() -> None:
         ("unheard_of", 1),
     ],
 )
-def test_what_cannot_be_is_refused_by_name(field: str, value: object) -> None:
+def test_impossible_impairments_are_refused_by_name(field: str, value: object) -> None:
     with pytest.raises(ValidationError, match=field):
         Impairments.model_validate({"step": 1, "ttl_s": 5.0, field: value})

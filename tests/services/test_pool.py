@@ -46,15 +46,15 @@ async def test_rows_are_read_and_changed(pool: Pool) -> None:
     assert changed.rowcount == 1
     missed = await pool.execute(update(NUMBERS).where(NUMBERS.c.id == 9).values(n=11))
     assert missed.rowcount == 0
-    found = await pool.execute(select(NUMBERS.c.n).order_by(NUMBERS.c.id))
-    assert found.scalars().all() == [11, 20]
+    result = await pool.execute(select(NUMBERS.c.n).order_by(NUMBERS.c.id))
+    assert result.scalars().all() == [11, 20]
 
 
 async def test_a_change_is_there_for_every_connection(pool: Pool) -> None:
     async with pool.connection() as other:
         await pool.execute(update(NUMBERS).where(NUMBERS.c.id == 2).values(n=21))
-        found = await other.execute(select(NUMBERS.c.n).where(NUMBERS.c.id == 2))
-        assert found.scalar_one() == 21
+        result = await other.execute(select(NUMBERS.c.n).where(NUMBERS.c.id == 2))
+        assert result.scalar_one() == 21
 
 
 async def test_the_file_is_made_anew_at_every_start(
@@ -78,7 +78,7 @@ async def test_a_statement_holds_its_connection_for_the_storage_delay(
     assert pool.checked_out() == 0
 
 
-async def test_what_is_checked_out_slows_every_statement(
+async def test_each_checked_out_connection_slows_every_statement(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     medians_ms: list[float] = []

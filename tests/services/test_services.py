@@ -111,7 +111,7 @@ async def test_a_checkout_reserves_charges_and_records(mesh: Mesh, call: Direct)
     assert json.loads(stream.text)["stock"] == STOCK - 3
 
 
-async def test_what_is_out_of_stock_cannot_be_bought(mesh: Mesh) -> None:
+async def test_an_item_out_of_stock_cannot_be_bought(mesh: Mesh) -> None:
     greedy = KNOWN | {"item": 5, "quantity": STOCK + 1}
     assert (await journey(mesh, "/checkout", greedy)).status_code == 409
     assert called(mesh, Service.ORDER_SERVICE, Service.PAYMENT_GATEWAY) == 0
@@ -142,7 +142,7 @@ async def test_calls_go_along_the_graph_and_nowhere_else(mesh: Mesh) -> None:
     assert made == {caller: set(callees) for caller, callees in CALLS.items()}
 
 
-async def test_one_trace_runs_through_every_hop(mesh: Mesh, spans: InMemorySpanExporter) -> None:
+async def test_a_trace_runs_through_every_hop(mesh: Mesh, spans: InMemorySpanExporter) -> None:
     with mesh.users.tracing.tracer.start_as_current_span("visit") as root:
         await journey(mesh, "/checkout", KNOWN | {"item": 1})
     done = spans.get_finished_spans

@@ -92,7 +92,7 @@ def test_every_request_is_for_the_entry(journey: Journey) -> None:
         assert set(json.loads(request.content)) == {"name", "password", "item"}
 
 
-async def test_nobody_comes_before_the_first_routing(
+async def test_traffic_waits_for_the_first_routing(
     users: Runtime, traffic: asyncio.Task[None]
 ) -> None:
     async with Callee().listening() as entry:

@@ -95,7 +95,7 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0)
 
 
-async def test_what_is_asked_for_holds_and_is_answered(api: Api, broker: FakeBroker) -> None:
+async def test_an_ordered_outage_is_applied_and_answered(api: Api, broker: FakeBroker) -> None:
     answer = await api.impair(NAME, CUT | NO_END)
     assert (answer.status_code, answer.json()) == (200, CUT)
     assert not broker.states[NAME].on_mesh
@@ -121,7 +121,7 @@ async def test_delete_heals_everything(api: Api, broker: FakeBroker) -> None:
     assert broker.states[OTHER].cpu_share == 1.0
 
 
-async def test_it_counts_what_is_impaired_and_why_it_healed(api: Api) -> None:
+async def test_metrics_count_outages_and_the_reasons_of_healing(api: Api) -> None:
     await api.impair(NAME, CUT | NO_END)
     reasons = dict.fromkeys(map(str, HealReason), 0.0)
     assert await api.counted() == {OUTAGES: 1.0, **reasons}
@@ -137,7 +137,9 @@ async def test_an_outage_ends_after_its_time(api: Api, broker: FakeBroker) -> No
 
 
 @pytest.mark.parametrize("name", ["nobody", f"{Service.USER_DB}", f"{Service.USER_DB}-2", "broker"])
-async def test_who_is_no_replica_is_told_who_is(api: Api, broker: FakeBroker, name: str) -> None:
+async def test_an_unknown_replica_is_answered_with_the_valid_ones(
+    api: Api, broker: FakeBroker, name: str
+) -> None:
     asked = broker.asked
     answer = await api.impair(name, CUT | NO_END)
     assert answer.status_code == 404
@@ -208,7 +210,7 @@ async def test_impair_without_a_broker_is_503_and_desires_nothing(
     broker.down = False
 
 
-async def test_it_starts_without_a_broker_and_is_healthy_when_all_is_healed(
+async def test_the_daemon_starts_without_a_broker_and_is_healthy_once_all_is_healed(
     broker: FakeBroker,
 ) -> None:
     broker.left(NAME, on_mesh=False)
@@ -223,7 +225,7 @@ async def test_it_starts_without_a_broker_and_is_healthy_when_all_is_healed(
         assert (await api.counted())[HealReason.FOUND] == 1.0
 
 
-async def test_it_heals_when_it_ends(broker: FakeBroker) -> None:
+async def test_outages_are_healed_at_shutdown(broker: FakeBroker) -> None:
     async with serving(broker) as api:
         await until(api.healthy)
         await api.impair(NAME, CUT | NO_END)
@@ -278,9 +280,9 @@ async def process(broker_url: str) -> AsyncIterator[tuple[asyncio.subprocess.Pro
     assert chaos.stderr is not None
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            while not (found := re.search(rb"running on (\S+)", await chaos.stderr.readline())):
+            while not (address := re.search(rb"running on (\S+)", await chaos.stderr.readline())):
                 assert not chaos.stderr.at_eof()
-        async with httpx.AsyncClient(base_url=found[1].decode(), trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=address[1].decode(), trust_env=False) as http:
             await until(Api(http).healthy)
             yield chaos, Api(http)
     finally:
@@ -299,7 +301,7 @@ async def test_the_process_heals_when_it_is_told_to_end(broker: FakeBroker) -> N
         assert broker.states[NAME].on_mesh
 
 
-async def test_what_a_killed_process_left_the_next_one_heals(broker: FakeBroker) -> None:
+async def test_outages_of_a_killed_daemon_are_healed_by_the_next(broker: FakeBroker) -> None:
     async with over_http(broker) as url:
         async with process(url) as (chaos, api):
             await api.impair(NAME, CUT | NO_END)

@@ -157,7 +157,7 @@ async def test_two_replicas_have_nothing_to_do_with_each_other(world: World) -> 
 
 
 @pytest.mark.parametrize("outage", [CUT, HALF, STALL, Outage(0.5, 0.5)])
-async def test_it_ends_by_itself_when_its_time_is_up(world: World, outage: Outage) -> None:
+async def test_an_outage_ends_by_itself_when_its_time_is_up(world: World, outage: Outage) -> None:
     await world.outages.apply(ONE, outage, TTL_S)
     await passes(TTL_S + 4 * CALL_S)
     assert not world.ill
@@ -274,7 +274,7 @@ async def test_a_healing_goes_on_after_who_asked_for_it_has_given_up(world: Worl
     await world.outages.apply(ONE, CUT, LONG_S)
     world.broker.down = True
     begun_s = now_s()
-    with pytest.raises(BrokerUnavailable, match=f"{NAME}.*goes on"):
+    with pytest.raises(BrokerUnavailable, match=f"{NAME}.*it continues"):
         await world.outages.apply(ONE, NO_OUTAGE, LONG_S)
     assert now_s() - begun_s == pytest.approx(ANSWER_S)
     await passes(LONG_S)
@@ -378,7 +378,7 @@ async def test_another_life_heals_what_it_finds_and_nothing_else(world: World) -
     world.broker.left(standby, cpu_share=1.0)
 
 
-async def test_it_looks_until_the_broker_answers(world: World) -> None:
+async def test_reaping_repeats_until_the_broker_answers(world: World) -> None:
     world.broker.left(NAME, on_mesh=False)
     world.broker.down = True
     world.outages.reap()

@@ -62,7 +62,7 @@ class Mesh(ProcessLifecycle):
         assert process is not None and process.target is not None
         return process.target.control_url
 
-    async def told(self, replica: ReplicaId) -> dict[str, object]:
+    async def state(self, replica: ReplicaId) -> dict[str, object]:
         """What a stand-in says it was told."""
         answer: dict[str, object] = (await self._http.get(await self.url(replica))).json()
         return answer

@@ -59,7 +59,7 @@ class PaperEngine:
     def now(self, name: str, **changes: Any) -> None:
         self.containers[name] = replace(self.containers[name], **changes)
 
-    def told(self) -> list[object]:
+    def verbs(self) -> list[object]:
         """What it was told to do, without the arguments."""
         return [call[0] for call in self.calls]
 

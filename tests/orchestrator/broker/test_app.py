@@ -53,16 +53,18 @@ def counted(client: TestClient) -> dict[str, float]:
     }
 
 
-def test_it_is_healthy(client: TestClient) -> None:
+def test_the_broker_is_healthy(client: TestClient) -> None:
     assert client.get("/healthz").json() == {"status": "healthy"}
 
 
-def test_it_lists_the_replicas_and_the_users(client: TestClient, engine: PaperEngine) -> None:
+def test_the_list_holds_the_replicas_and_the_traffic(
+    client: TestClient, engine: PaperEngine
+) -> None:
     engine.end(DB, 0)
     engine.containers[Part.CHAOS] = engine.containers[USERS]
     listed = client.get("/containers").json()["containers"]
     assert listed.keys() == VERBS.keys()
-    assert [name for name, told in listed.items() if not told["running"]] == [DB]
+    assert [name for name, container in listed.items() if not container["running"]] == [DB]
 
 
 def test_a_state_says_what_the_engine_knows(client: TestClient, engine: PaperEngine) -> None:
@@ -84,7 +86,7 @@ def test_a_state_says_what_the_engine_knows(client: TestClient, engine: PaperEng
     assert (state["on_mesh"], state["control_address"]) == (False, None)
 
 
-def test_nobody_limits_the_users(client: TestClient) -> None:
+def test_the_traffic_has_no_cpu_share(client: TestClient) -> None:
     assert client.get(f"/containers/{USERS}").json()["cpu_share"] == 1.0
 
 
@@ -95,7 +97,7 @@ def test_start_gives_cpu_first(client: TestClient, engine: PaperEngine) -> None:
     assert (state["running"], state["cpu_share"]) == (True, 1.0 / LIMIT_CORES)
 
 
-def test_what_runs_is_not_started(client: TestClient, engine: PaperEngine) -> None:
+def test_a_running_container_is_not_started(client: TestClient, engine: PaperEngine) -> None:
     assert order(client, "start")["cpu_share"] == 1.0
     assert engine.calls == []
 
@@ -134,7 +136,7 @@ def test_the_users_start_and_stop_with_the_cpu_they_have(
 ) -> None:
     for verb, body in (("restart", {}), ("stop", {"grace_s": 0}), ("start", {})):
         assert client.post(f"/containers/{USERS}/{verb}", json=body).status_code == 200
-    assert engine.told() == ["restart", "stop", "start"]
+    assert engine.verbs() == ["restart", "stop", "start"]
 
 
 def test_a_verb_is_one_line_of_the_log(
@@ -183,7 +185,7 @@ def test_an_unknown_name_is_told_the_known_ones(client: TestClient) -> None:
 def test_any_other_verb_is_refused(client: TestClient, engine: PaperEngine, verb: str) -> None:
     answer = client.post(f"/containers/{DB}/{verb}")
     assert answer.status_code == 404
-    assert all(known in answer.json()["detail"] for known in BrokerVerb)
+    assert all(verb in answer.json()["detail"] for verb in BrokerVerb)
     assert counted(client) == {Refusal.UNKNOWN_VERB: 1}
     assert engine.calls == []
 
@@ -279,7 +281,7 @@ def test_a_refusal_is_logged_on_one_line(
     ],
 )
 @pytest.mark.parametrize("verb", ["restart", "disconnect"])
-def test_what_the_engine_does_not_do_is_told(
+def test_failures_of_the_engine_are_answered(
     client: TestClient, engine: PaperEngine, verb: str, failure: tuple[EngineFailed, int]
 ) -> None:
     error, status = failure
@@ -302,7 +304,7 @@ def test_a_stack_that_is_not_up_is_told(client: TestClient, engine: PaperEngine)
         assert DB in answer.json()["detail"]
 
 
-def test_its_keeper_runs_while_it_does_and_is_counted(engine: PaperEngine) -> None:
+def test_the_restart_controller_runs_with_the_app_and_counts_restarts(engine: PaperEngine) -> None:
     engine.containers[Part.CHAOS] = replace(engine.inspect(USERS), id="id of chaos")
     engine.end(Part.CHAOS, 137)
     with TestClient(create_app(engine)) as client:

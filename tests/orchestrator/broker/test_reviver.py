@@ -45,7 +45,7 @@ def watched() -> Watched:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_killed_part_is_back_at_the_second_look(watched: Watched, part: Part) -> None:
+def test_a_killed_part_is_restarted_at_the_second_check(watched: Watched, part: Part) -> None:
     watched.engine.end(part, KILLED)
     watched.run_for(2)
     assert watched.revived == [part]
@@ -53,7 +53,7 @@ def test_a_killed_part_is_back_at_the_second_look(watched: Watched, part: Part) 
 
 
 @pytest.mark.parametrize("name", [DB, Part.TRAFFIC])
-def test_whom_the_orchestrator_brings_back_is_left_to_it_first(watched: Watched, name: str) -> None:
+def test_replicas_are_left_to_the_orchestrator_first(watched: Watched, name: str) -> None:
     watched.engine.end(name, KILLED)
     watched.run_for(REPLICA_GRACE_S)
     assert watched.revived == []
@@ -69,7 +69,7 @@ def test_a_replica_comes_back_with_its_own_share_of_cpu(watched: Watched) -> Non
     assert watched.engine.calls == [("give_cpu", DB, limit_cores), ("start", DB)]
 
 
-def test_another_death_in_the_meantime_begins_the_grace_again(watched: Watched) -> None:
+def test_another_exit_starts_the_grace_again(watched: Watched) -> None:
     watched.engine.end(DB, KILLED)
     watched.run_for(10)
     watched.engine.start(watched.engine.inspect(DB))
@@ -80,21 +80,23 @@ def test_another_death_in_the_meantime_begins_the_grace_again(watched: Watched) 
 
 @pytest.mark.parametrize("exit_code", [0, 1, 143])
 @pytest.mark.parametrize("name", [DB, *PARTS])
-def test_what_ended_otherwise_stays_ended(watched: Watched, name: str, exit_code: int) -> None:
+def test_a_container_that_exited_by_itself_is_not_restarted(
+    watched: Watched, name: str, exit_code: int
+) -> None:
     watched.engine.end(name, exit_code)
     watched.run_for(40)
     assert watched.engine.calls == []
 
 
 @pytest.mark.parametrize("name", [DB, Part.TRAFFIC, Part.CHAOS])
-def test_what_was_killed_because_it_did_not_stop_stays_stopped(watched: Watched, name: str) -> None:
+def test_a_container_killed_by_its_stop_is_not_restarted(watched: Watched, name: str) -> None:
     watched.engine.end(name, KILLED, stopped=True)
     watched.run_for(40)
     assert watched.engine.calls == []
     assert watched.engine.asked == 1
 
 
-def test_a_stop_that_is_written_down_late_counts(watched: Watched) -> None:
+def test_a_stop_that_is_recorded_late_counts(watched: Watched) -> None:
     watched.engine.end(Part.CHAOS, KILLED)
     watched.run_for(1)
     watched.engine.stopped.add(Part.CHAOS)
@@ -102,7 +104,7 @@ def test_a_stop_that_is_written_down_late_counts(watched: Watched) -> None:
     assert watched.revived == []
 
 
-def test_what_was_stopped_and_then_killed_in_another_life_is_back(watched: Watched) -> None:
+def test_a_container_stopped_once_and_killed_in_its_next_run_is_restarted(watched: Watched) -> None:
     watched.engine.end(Part.CHAOS, KILLED, stopped=True)
     watched.run_for(5)
     watched.engine.start(watched.engine.inspect(Part.CHAOS))
@@ -120,7 +122,7 @@ def test_standbys_are_never_touched(watched: Watched) -> None:
     assert STANDBY in watched.engine.containers
 
 
-def test_what_lives_is_never_touched(watched: Watched) -> None:
+def test_running_containers_are_never_touched(watched: Watched) -> None:
     watched.run_for(60)
     assert watched.engine.calls == []
     assert watched.engine.asked == 0
@@ -138,7 +140,7 @@ def revival_times(watched: Watched, seconds: int) -> list[float]:
     return times
 
 
-def test_what_dies_at_once_is_brought_back_ever_later(watched: Watched) -> None:
+def test_a_container_that_exits_at_once_is_restarted_with_growing_pauses(watched: Watched) -> None:
     watched.engine.end(Part.CHAOS, KILLED)
     times = revival_times(watched, 200)
     pauses = [later - earlier for earlier, later in pairwise(times)]
@@ -146,7 +148,7 @@ def test_what_dies_at_once_is_brought_back_ever_later(watched: Watched) -> None:
     assert set(pauses[5:]) == {LONGEST_PAUSE_S + 1.0}
 
 
-def test_what_lived_for_a_while_is_forgiven(watched: Watched) -> None:
+def test_a_steady_run_resets_the_pause(watched: Watched) -> None:
     watched.engine.end(Part.CHAOS, KILLED)
     revival_times(watched, 12)
     watched.engine.start(watched.engine.inspect(Part.CHAOS))
@@ -157,7 +159,7 @@ def test_what_lived_for_a_while_is_forgiven(watched: Watched) -> None:
     assert len(watched.revived) == before + 1
 
 
-def test_a_start_that_fails_is_tried_again_ever_later(
+def test_a_failed_start_is_repeated_with_growing_pauses(
     watched: Watched, caplog: pytest.LogCaptureFixture
 ) -> None:
     watched.engine.end(Part.CHAOS, KILLED)
@@ -171,7 +173,7 @@ def test_a_start_that_fails_is_tried_again_ever_later(
     assert watched.revived == [Part.CHAOS]
 
 
-def test_one_that_fails_does_not_keep_others_dead(watched: Watched) -> None:
+def test_a_failed_restart_does_not_delay_the_others(watched: Watched) -> None:
     watched.engine.end(DB, KILLED)
     watched.engine.end(Part.PROMETHEUS, KILLED)
     watched.engine.broken["give_cpu"] = EngineFailed("no cgroup")
@@ -180,7 +182,9 @@ def test_one_that_fails_does_not_keep_others_dead(watched: Watched) -> None:
 
 
 @pytest.mark.parametrize("error", [EngineSilent("no socket"), ContainerMissing("paper", ["x"])])
-def test_an_engine_that_is_away_is_asked_again(watched: Watched, error: EngineFailed) -> None:
+def test_an_engine_that_does_not_answer_is_asked_again(
+    watched: Watched, error: EngineFailed
+) -> None:
     watched.engine.end(Part.CHAOS, KILLED)
     watched.engine.broken["listed"] = error
     watched.run_for(5)
@@ -190,7 +194,7 @@ def test_an_engine_that_is_away_is_asked_again(watched: Watched, error: EngineFa
 
 
 @pytest.mark.anyio
-async def test_it_goes_on_whatever_happens_until_it_is_cancelled(
+async def test_the_controller_survives_errors_until_it_is_cancelled(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     engine = PaperEngine.of(Part)

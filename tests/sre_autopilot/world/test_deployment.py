@@ -26,7 +26,7 @@ def test_at_first_one_replica_of_each_serves_on_the_current_release() -> None:
     assert str(SECOND) == "user_db-1"
 
 
-def test_restarted_is_held_out_until_the_window_ends() -> None:
+def test_a_restarted_service_is_out_of_rotation_until_the_window_ends() -> None:
     restarted = START.restarted(DB, 4)
     assert restarted.serving(DB, 4) == ()
     assert restarted.first(DB).started_at == 4
@@ -112,7 +112,7 @@ TRANSITIONS: tuple[Transition, ...] = (
 
 
 @given(st.lists(st.tuples(st.sampled_from(TRANSITIONS), st.sampled_from(Service)), max_size=30))
-def test_what_always_holds(changes: list[tuple[Transition, Service]]) -> None:
+def test_invariants_of_a_deployment(changes: list[tuple[Transition, Service]]) -> None:
     deployment = START
     for step, (change, service) in enumerate(changes, start=1):
         before = {s: deployment.replicas[s] for s in Service if s is not service}

@@ -123,7 +123,7 @@ def test_seeds_in_a_row_take_each_option_once(block: int, turns: int) -> None:
     assert sorted(drawn) == list(range(turns))
 
 
-def test_what_is_drawn_in_turn_is_uniform_and_begins_anywhere() -> None:
+def test_draws_in_turn_are_uniform_and_begin_anywhere() -> None:
     drawn = [in_turn(seed, Stream.FAULT, 3) for seed in SEEDS]
     assert all(0.0 <= u < 1.0 for u in drawn)
     assert stats.kstest(drawn, "uniform").pvalue > 1e-3

@@ -36,7 +36,7 @@ def test_error_rate_of_no_calls_is_unknown() -> None:
 
 
 @given(st.integers(1, 500), st.data())
-def test_one_more_failure_never_mends_a_window(total: int, data: st.DataObject) -> None:
+def test_another_failure_never_mends_a_window(total: int, data: st.DataObject) -> None:
     failed = data.draw(st.integers(0, total - 1))
     p99_ms = data.draw(st.floats(1.0, 500.0))
     before = Calls(total, failed, p99_ms, p99_ms)

@@ -33,7 +33,7 @@ ROUTING = routing_of(initial_deployment(), 0, frozenset())
 Make = Callable[..., DockerBackend]
 
 
-def settings(**given: object) -> Settings:
+def settings(**changes: object) -> Settings:
     return Settings.model_validate(
         {
             "backend": DockerBackend.name,
@@ -41,7 +41,7 @@ def settings(**given: object) -> Settings:
             "broker_urls": ",".join(BROKERS),
             "chaos_url": CHAOS,
             "spans_address": f"{LOOPBACK}:0",
-            **given,
+            **changes,
         }
     )
 
@@ -58,8 +58,8 @@ async def make(stack: FakeStack, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
         monkeypatch.setattr(f"{DockerBackend.__module__}.{name}", client)
     made: list[DockerBackend] = []
 
-    def make(**given: object) -> DockerBackend:
-        made.append(DockerBackend(settings(**given)))
+    def make(**changes: object) -> DockerBackend:
+        made.append(DockerBackend(settings(**changes)))
         return made[-1]
 
     yield make
@@ -86,7 +86,7 @@ def test_the_settings_name_it_and_it_costs_nothing_yet() -> None:
 async def test_a_window_is_of_all_that_serve(backend: DockerBackend, stack: FakeStack) -> None:
     window = await backend.observe(3)
     assert window.step == 3
-    assert all(seen.memory_pct for seen in window.services.values())
+    assert all(measured.memory_pct for measured in window.services.values())
     assert window.began_at is not None and window.ended_at is not None
     assert WINDOW_S <= window.ended_at - window.began_at < WINDOW_S + 1.0
     assert backend.dead() == {}
@@ -112,7 +112,7 @@ async def test_an_oom_kill_in_the_window_is_seen_in_it(
 
 
 @pytest.mark.parametrize("refuses", [0, 1000], ids=["serves", "starts"])
-async def test_what_others_restart_in_the_window_is_dead_at_its_end(
+async def test_a_replica_restarted_externally_in_the_window_is_dead_at_its_end(
     backend: DockerBackend, stack: FakeStack, refuses: int
 ) -> None:
     await backend.observe(0)

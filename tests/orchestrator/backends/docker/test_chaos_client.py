@@ -46,8 +46,8 @@ async def test_impairments_are_put_with_their_time() -> None:
     await app.client.impair(DB, 0.5, 0.2, 5.0)
     (request,) = app.requests
     assert (request.method, str(request.url)) == ("PUT", f"{CHAOS}/impairments/{DB}")
-    wanted = {"partitioned": 0.5, "cpu_fraction": 0.2, "ttl_s": 5.0}
-    assert json.loads(request.content) == wanted
+    body = {"partitioned": 0.5, "cpu_fraction": 0.2, "ttl_s": 5.0}
+    assert json.loads(request.content) == body
 
 
 async def test_healing_is_of_everything() -> None:
@@ -80,7 +80,7 @@ async def test_an_app_that_stays_away_is_unreachable(ask: Ask, answer: int | Exc
 
 @every_ask
 @pytest.mark.parametrize("status", [404, 405, 422])
-async def test_what_is_refused_is_not_repeated(ask: Ask, status: int) -> None:
+async def test_a_refused_order_is_not_repeated(ask: Ask, status: int) -> None:
     app = App(status)
     with pytest.raises(ReplicaUnreachable, match=str(status)):
         await ask(app.client)

@@ -39,13 +39,11 @@ async def surface(stack: FakeStack, mesh: Mesh) -> Surface:
 
 
 @pytest.mark.parametrize("impairments", [NO_IMPAIRMENTS, INSIDE, OUTSIDE, BOTH])
-async def test_what_holds_is_returned_as_it_was_asked_for(
-    surface: Surface, impairments: Impairments
-) -> None:
+async def test_applied_impairments_are_returned(surface: Surface, impairments: Impairments) -> None:
     assert await surface.hold(impairments) == impairments
 
 
-async def test_what_a_process_can_do_to_itself_is_told_to_it_alone(
+async def test_impairments_inside_a_process_are_sent_to_it_alone(
     stack: FakeStack, surface: Surface
 ) -> None:
     await surface.hold(INSIDE)
@@ -54,9 +52,7 @@ async def test_what_a_process_can_do_to_itself_is_told_to_it_alone(
     assert stack[DB].impaired == asdict(INSIDE) | {"step": 3, "ttl_s": IMPAIRMENT_TTL_S}
 
 
-async def test_what_outlives_a_process_is_told_to_chaos_alone(
-    stack: FakeStack, surface: Surface
-) -> None:
+async def test_outages_are_sent_to_chaos_alone(stack: FakeStack, surface: Surface) -> None:
     await surface.hold(OUTSIDE)
     assert stack.outside == {
         str(DB): {"partitioned": OUTSIDE.partitioned, "cpu_fraction": OUTSIDE.cpu_fraction}
@@ -65,7 +61,7 @@ async def test_what_outlives_a_process_is_told_to_chaos_alone(
     assert stack[DB].impaired["cpu_fraction"] == 1.0
 
 
-async def test_it_is_impaired_before_it_is_cut_off_and_healed_after(
+async def test_a_replica_is_impaired_before_its_outage_and_healed_after_it(
     stack: FakeStack, surface: Surface
 ) -> None:
     await surface.hold(BOTH)
@@ -132,7 +128,7 @@ async def test_a_leak_above_the_limit_kills(stack: FakeStack, mesh: Mesh, surfac
     assert mesh.dead() == {DB: OOM_EXIT_CODE}
 
 
-async def test_what_leaked_is_started_anew_at_the_next_launch_and_nothing_else(
+async def test_only_a_replica_that_leaked_is_restarted_at_the_next_launch(
     stack: FakeStack, mesh: Mesh, surface: Surface
 ) -> None:
     await surface.hold(OUTSIDE)
@@ -144,7 +140,7 @@ async def test_what_leaked_is_started_anew_at_the_next_launch_and_nothing_else(
     assert stack[DB].starts == 2
 
 
-async def test_one_that_others_restarted_holds_nothing(
+async def test_a_replica_restarted_externally_has_no_impairments(
     stack: FakeStack, mesh: Mesh, surface: Surface
 ) -> None:
     stack[DB].start()
@@ -152,7 +148,7 @@ async def test_one_that_others_restarted_holds_nothing(
     assert mesh.dead() == {DB: KILLED}
 
 
-async def test_one_that_lives_but_does_not_answer_is_an_error(
+async def test_a_running_replica_that_does_not_answer_raises(
     stack: FakeStack, surface: Surface
 ) -> None:
     stack.lose(f"http://{stack[DB].address}")

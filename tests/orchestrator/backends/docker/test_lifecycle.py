@@ -41,7 +41,7 @@ async def test_a_launch_takes_over_what_compose_started(stack: FakeStack, mesh: 
     assert mesh.dead() == {}
 
 
-async def test_another_launch_keeps_what_is_clean(stack: FakeStack, mesh: Mesh) -> None:
+async def test_another_launch_keeps_clean_containers(stack: FakeStack, mesh: Mesh) -> None:
     await mesh.launch(SEED)
     handles = mesh.handles()
     await mesh.launch(SEED + 1)
@@ -50,14 +50,14 @@ async def test_another_launch_keeps_what_is_clean(stack: FakeStack, mesh: Mesh) 
     assert starts(stack) == {}
 
 
-async def test_a_launch_heals_before_it_asks_anybody(stack: FakeStack, mesh: Mesh) -> None:
+async def test_a_launch_heals_before_anything_else(stack: FakeStack, mesh: Mesh) -> None:
     stack.outside[str(DB)] = {"partitioned": 1.0}
     await mesh.launch(SEED)
     assert stack.outside == {}
     assert stack.done[0][:2] == (Part.CHAOS, "DELETE")
 
 
-async def test_a_launch_starts_anew_what_leaked(stack: FakeStack, mesh: Mesh) -> None:
+async def test_a_launch_restarts_a_replica_that_leaked(stack: FakeStack, mesh: Mesh) -> None:
     await mesh.launch(SEED)
     mesh.mark_dirty(DB)
     await mesh.launch(SEED + 1)
@@ -66,7 +66,7 @@ async def test_a_launch_starts_anew_what_leaked(stack: FakeStack, mesh: Mesh) ->
     assert starts(stack) == {str(DB): 2}
 
 
-async def test_a_launch_starts_what_died(stack: FakeStack, mesh: Mesh) -> None:
+async def test_a_launch_restarts_exited_containers(stack: FakeStack, mesh: Mesh) -> None:
     await mesh.launch(SEED)
     (before,) = mesh.handles(DB.service)
     stack[DB].die(OOM_EXIT_CODE)
@@ -79,7 +79,7 @@ async def test_a_launch_starts_what_died(stack: FakeStack, mesh: Mesh) -> None:
 
 
 @pytest.mark.parametrize("refuses", [0, 2], ids=["serves", "starts"])
-async def test_a_launch_copes_with_what_others_restarted(
+async def test_a_launch_assigns_a_replica_restarted_externally(
     stack: FakeStack, mesh: Mesh, refuses: int
 ) -> None:
     await mesh.launch(SEED)
@@ -214,7 +214,9 @@ async def test_an_oom_kill_is_found_with_its_code(stack: FakeStack, mesh: Mesh) 
     assert serving(mesh) >= {str(DB)}
 
 
-async def test_what_others_started_anew_in_an_episode_is_dead(stack: FakeStack, mesh: Mesh) -> None:
+async def test_a_replica_restarted_externally_in_an_episode_is_dead(
+    stack: FakeStack, mesh: Mesh
+) -> None:
     await mesh.launch(SEED)
     await mesh.mark_restarted_externally()
     assert mesh.dead() == {}
@@ -240,7 +242,7 @@ async def test_launch_without_a_broker_raises(stack: FakeStack, mesh: Mesh) -> N
         await mesh.launch(SEED)
 
 
-async def test_one_broker_is_enough(stack: FakeStack, mesh: Mesh) -> None:
+async def test_a_launch_needs_one_broker_of_two(stack: FakeStack, mesh: Mesh) -> None:
     stack.lose(BROKERS[0])
     await mesh.launch(SEED)
     assert len(serving(mesh)) == len(Service) + 1

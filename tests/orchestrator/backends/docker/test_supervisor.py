@@ -51,7 +51,9 @@ async def test_a_start_returns_before_it_serves_and_is_told_what_it_is(
     assert handle.target.control_url == f"http://{stack[DB].address}:{CONTROL_PORT}"
 
 
-async def test_its_cpu_is_limited_before_it_counts_as_serving(stack: FakeStack, mesh: Mesh) -> None:
+async def test_the_cpu_of_a_start_is_taken_back_before_the_replica_serves(
+    stack: FakeStack, mesh: Mesh
+) -> None:
     handle = await mesh.supervisor.spawn(DB, Release.CURRENT, SEED)
     await settled(handle)
     assert stack[DB].cpu_share == 1.0
@@ -71,7 +73,7 @@ async def test_the_users_have_no_address_for_calls_and_no_limit(
     assert (Part.BROKER, BrokerVerb.LIMIT, Part.TRAFFIC) not in stack.done
 
 
-async def test_one_that_dies_while_it_starts_is_settled_with_its_code(
+async def test_a_replica_that_exits_while_starting_is_settled_with_its_code(
     stack: FakeStack, mesh: Mesh
 ) -> None:
     handle = await mesh.supervisor.spawn(DB, Release.CURRENT, SEED)
@@ -118,7 +120,7 @@ async def test_a_container_that_no_episode_has_had_is_taken_over(
     assert (stack[DB].release, stack[DB].seed, stack[DB].starts) == (Release.LAST_GOOD, SEED, 1)
 
 
-async def test_its_cpu_is_set_to_its_limit_whatever_it_was(stack: FakeStack, mesh: Mesh) -> None:
+async def test_adopting_sets_the_cpu_to_the_limit(stack: FakeStack, mesh: Mesh) -> None:
     stack[DB].cpu_share = 0.1
     await mesh.supervisor.adopt_unused(DB, Release.CURRENT, SEED)
     assert stack[DB].cpu_share == 1.0
@@ -135,7 +137,7 @@ async def test_none_that_is_used_stopped_or_not_ready_is_taken_over(
     assert not stack.asked(ControlRoute.RELEASE)
 
 
-async def test_a_look_finds_the_dead_with_their_codes(stack: FakeStack, mesh: Mesh) -> None:
+async def test_refresh_marks_the_exited_with_their_codes(stack: FakeStack, mesh: Mesh) -> None:
     handles = [
         await mesh.supervisor.adopt_unused(name, Release.CURRENT, SEED) for name in (DB, USERS)
     ]
@@ -155,7 +157,7 @@ async def test_a_life_is_over_when_others_start_its_container_anew(
     assert handle.exit_code == KILLED
 
 
-async def test_a_stranger_is_disowned_and_nobody_else(stack: FakeStack, mesh: Mesh) -> None:
+async def test_only_a_replica_restarted_externally_is_marked(stack: FakeStack, mesh: Mesh) -> None:
     handles = [
         await mesh.supervisor.adopt_unused(name, Release.CURRENT, SEED) for name in (DB, USERS)
     ]
@@ -164,7 +166,9 @@ async def test_a_stranger_is_disowned_and_nobody_else(stack: FakeStack, mesh: Me
     assert [handle and handle.exit_code for handle in handles] == [KILLED, None]
 
 
-async def test_one_that_does_not_say_is_not_disowned(stack: FakeStack, mesh: Mesh) -> None:
+async def test_a_replica_whose_seed_cannot_be_read_is_not_marked(
+    stack: FakeStack, mesh: Mesh
+) -> None:
     handle = await mesh.supervisor.adopt_unused(DB, Release.CURRENT, SEED)
     assert handle is not None
     stack.lose(f"http://{stack[DB].address}")

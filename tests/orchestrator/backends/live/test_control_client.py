@@ -194,7 +194,7 @@ async def test_forgetting_one_leaves_the_others_connected() -> None:
         await control.aclose()
 
 
-async def test_nobody_at_the_port_is_unreachable() -> None:
+async def test_a_closed_port_is_unreachable() -> None:
     control = ControlClient()
     with pytest.raises(ReplicaUnreachable, match=NAME):
         await control.flush(TARGET)

@@ -21,7 +21,7 @@ AUTH = ReplicaId(Service.AUTH_SERVICE, 0)
 
 
 def totals(window: Window) -> dict[Service, int]:
-    return {service: seen.calls.total for service, seen in window.services.items()}
+    return {service: measured.calls.total for service, measured in window.services.items()}
 
 
 def expected(callers: dict[Service, int]) -> dict[Service, int]:
@@ -51,20 +51,20 @@ async def test_a_window_counts_what_happened_in_it(launched: ProcessBackend) -> 
         window = await launched.observe(step)
         assert window.step == step
         assert totals(window) == expected(CALLERS)
-        for seen in window.services.values():
-            assert seen.sla_met
-            assert seen.cpu_pct is not None and 0.0 <= seen.cpu_pct < 100.0
-            assert seen.memory_pct is not None and 0.0 < seen.memory_pct < 50.0
+        for measured in window.services.values():
+            assert measured.sla_met
+            assert measured.cpu_pct is not None and 0.0 <= measured.cpu_pct < 100.0
+            assert measured.memory_pct is not None and 0.0 < measured.memory_pct < 50.0
 
 
-async def test_it_lasts_a_step_and_little_longer(launched: ProcessBackend) -> None:
+async def test_a_window_lasts_a_step_and_little_longer(launched: ProcessBackend) -> None:
     await launched.observe(0)
     started_s = time.monotonic()
     await launched.observe(1)
     assert launched.step_seconds <= time.monotonic() - started_s < launched.step_seconds + 0.5
 
 
-async def test_it_tells_when_it_was(launched: ProcessBackend) -> None:
+async def test_a_window_has_its_begin_and_end(launched: ProcessBackend) -> None:
     before_s = time.time()
     first = await launched.observe(0)
     second = await launched.observe(1)
@@ -75,7 +75,7 @@ async def test_it_tells_when_it_was(launched: ProcessBackend) -> None:
     assert ends[1] - ends[0] >= launched.step_seconds
 
 
-async def test_its_spans_are_flushed_and_placed(launched: ProcessBackend) -> None:
+async def test_spans_of_a_window_are_flushed_and_placed(launched: ProcessBackend) -> None:
     window = await launched.observe(0)
     edges = {(call.caller, call.callee) for call in window.edge_calls}
     assert edges == {(USERS, ENTRY), *((a, b) for a, called in CALLS.items() for b in called)}
@@ -99,7 +99,7 @@ async def test_a_dead_service_has_no_processor_and_no_memory(launched: ProcessBa
     assert launched.dead() == {AUTH: 137}
 
 
-async def test_one_that_dies_in_the_window_is_left_out(launched: ProcessBackend) -> None:
+async def test_a_replica_that_exits_in_the_window_is_left_out(launched: ProcessBackend) -> None:
     observing = asyncio.create_task(launched.observe(0))
     (process,) = launched.handles(AUTH.service)
     await launched._supervisor.kill([process])
@@ -108,7 +108,7 @@ async def test_one_that_dies_in_the_window_is_left_out(launched: ProcessBackend)
     assert window.services[ENTRY].memory_pct is not None
 
 
-async def test_one_that_began_in_the_window_counts_from_zero(launched: ProcessBackend) -> None:
+async def test_a_replica_started_in_the_window_counts_from_zero(launched: ProcessBackend) -> None:
     await launched.observe(0)
     observing = asyncio.create_task(launched.observe(1))
     await launched.restart(AUTH)
@@ -126,7 +126,7 @@ async def test_both_replicas_of_a_caller_count(launched: ProcessBackend) -> None
     assert totals(window) == expected({**CALLERS, Service.USER_DB: 2})
 
 
-async def test_a_window_without_users_is_no_window(launched: ProcessBackend) -> None:
+async def test_a_window_without_traffic_raises(launched: ProcessBackend) -> None:
     (users,) = launched.handles(USERS)
     await launched._supervisor.kill([users])
     await until_async(lambda: users.exit_code is not None)

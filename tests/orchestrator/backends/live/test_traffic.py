@@ -37,16 +37,14 @@ def with_breakers(*services: Service) -> Routing:
 
 
 async def pushes(mesh: Mesh, replicas: Iterable[ReplicaId] = CALLERS) -> list[object]:
-    return [(await mesh.told(replica))["pushes"] for replica in replicas]
+    return [(await mesh.state(replica))["pushes"] for replica in replicas]
 
 
 async def endpoints(mesh: Mesh, caller: ReplicaId) -> object:
-    return (await mesh.told(caller))["endpoints"]
+    return (await mesh.state(caller))["endpoints"]
 
 
-async def test_each_replica_is_told_its_callees_and_no_others(
-    mesh: Mesh, traffic: MeshTraffic
-) -> None:
+async def test_each_replica_gets_its_own_callees(mesh: Mesh, traffic: MeshTraffic) -> None:
     await traffic.route(ALL)
     for caller in CALLERS:
         callees = [ReplicaId(callee, 0) for callee in CALLS[caller.service]]
@@ -55,21 +53,23 @@ async def test_each_replica_is_told_its_callees_and_no_others(
     assert await pushes(mesh, [DB]) == [0]
 
 
-async def test_the_users_are_told_where_the_gateway_is(mesh: Mesh, traffic: MeshTraffic) -> None:
+async def test_the_users_get_the_address_of_the_gateway(mesh: Mesh, traffic: MeshTraffic) -> None:
     await traffic.route(ALL)
     (users,) = mesh.handles(USERS)
     assert users.target is not None
-    told = (await mesh._http.get(users.target.control_url)).json()
-    assert told["endpoints"] == {Service.API_GATEWAY: {str(GATEWAY): await mesh.url(GATEWAY)}}
+    states = (await mesh._http.get(users.target.control_url)).json()
+    assert states["endpoints"] == {Service.API_GATEWAY: {str(GATEWAY): await mesh.url(GATEWAY)}}
 
 
-async def test_nothing_is_said_twice(mesh: Mesh, traffic: MeshTraffic) -> None:
+async def test_unchanged_routing_is_not_pushed_again(mesh: Mesh, traffic: MeshTraffic) -> None:
     await traffic.route(ALL)
     await traffic.route(ALL)
     assert await pushes(mesh) == [1] * len(CALLERS)
 
 
-async def test_a_new_address_is_told_to_its_callers_alone(mesh: Mesh, traffic: MeshTraffic) -> None:
+async def test_a_new_address_is_pushed_to_its_callers_alone(
+    mesh: Mesh, traffic: MeshTraffic
+) -> None:
     await traffic.route(ALL)
     await mesh.restart(DB)
     await traffic.route(ALL)
@@ -77,9 +77,7 @@ async def test_a_new_address_is_told_to_its_callers_alone(mesh: Mesh, traffic: M
     assert await pushes(mesh) == [1 + (caller == AUTH) for caller in CALLERS]
 
 
-async def test_a_fresh_process_is_told_what_the_one_before_knew(
-    mesh: Mesh, traffic: MeshTraffic
-) -> None:
+async def test_a_restarted_caller_gets_the_same_routing(mesh: Mesh, traffic: MeshTraffic) -> None:
     await traffic.route(ALL)
     before = await endpoints(mesh, AUTH)
     await mesh.restart(AUTH)
@@ -87,14 +85,14 @@ async def test_a_fresh_process_is_told_what_the_one_before_knew(
     assert await endpoints(mesh, AUTH) == before
 
 
-async def test_what_is_named_is_waited_for(mesh: Mesh, traffic: MeshTraffic) -> None:
+async def test_route_waits_for_a_starting_replica(mesh: Mesh, traffic: MeshTraffic) -> None:
     await mesh.start(STANDBY, Release.CURRENT)
     await traffic.route(with_endpoints(Service.USER_DB, DB, STANDBY))
     expected = {str(r): await mesh.url(r) for r in (DB, STANDBY)}
     assert await endpoints(mesh, AUTH) == {Service.USER_DB: expected}
 
 
-async def test_both_replicas_of_a_caller_are_told(mesh: Mesh, traffic: MeshTraffic) -> None:
+async def test_both_replicas_of_a_caller_get_routing(mesh: Mesh, traffic: MeshTraffic) -> None:
     second = ReplicaId(Service.AUTH_SERVICE, 1)
     await mesh.start(second, Release.CURRENT)
     await mesh.ready(frozenset({second}))
@@ -108,28 +106,26 @@ async def test_the_dead_and_the_stopped_have_no_address(mesh: Mesh, traffic: Mes
     assert await endpoints(mesh, AUTH) == {Service.USER_DB: {}}
 
 
-async def test_a_service_held_out_has_no_address(mesh: Mesh, traffic: MeshTraffic) -> None:
+async def test_a_service_out_of_rotation_has_no_address(mesh: Mesh, traffic: MeshTraffic) -> None:
     await traffic.route(with_endpoints(Service.USER_DB))
     assert await endpoints(mesh, AUTH) == {Service.USER_DB: {}}
 
 
-async def test_breakers_are_told_to_callers_alone(mesh: Mesh, traffic: MeshTraffic) -> None:
+async def test_breakers_are_pushed_to_callers_alone(mesh: Mesh, traffic: MeshTraffic) -> None:
     await traffic.route(ALL)
     await traffic.route(with_breakers(Service.USER_DB, Service.PAYMENT_GATEWAY))
-    told = {caller.service: (await mesh.told(caller))["open_breakers"] for caller in CALLERS}
-    assert told == {
+    states = {caller.service: (await mesh.state(caller))["open_breakers"] for caller in CALLERS}
+    assert states == {
         Service.API_GATEWAY: [],
         Service.AUTH_SERVICE: [Service.USER_DB],
         Service.PRODUCT_SERVICE: [],
         Service.ORDER_SERVICE: [Service.PAYMENT_GATEWAY],
     }
     await traffic.route(ALL)
-    assert (await mesh.told(AUTH))["open_breakers"] == []
+    assert (await mesh.state(AUTH))["open_breakers"] == []
 
 
-async def test_a_caller_that_died_hears_nothing_and_stops_nobody(
-    mesh: Mesh, traffic: MeshTraffic
-) -> None:
+async def test_an_exited_caller_is_skipped(mesh: Mesh, traffic: MeshTraffic) -> None:
     await mesh.die(AUTH, 137)
     await traffic.route(ALL)
     assert await pushes(mesh, [GATEWAY]) == [1]

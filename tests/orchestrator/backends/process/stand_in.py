@@ -66,11 +66,11 @@ class StandIn:
             ]
         return "\n".join(lines) + "\n"
 
-    def impair(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        self.leaked.append(b"\1" * int(wanted["memory_leak_mb"] * 1024 * 1024))
-        if wanted["drop_ratio"] == 1.0:
+    def impair(self, impairments: dict[str, Any]) -> dict[str, Any]:
+        self.leaked.append(b"\1" * int(impairments["memory_leak_mb"] * 1024 * 1024))
+        if impairments["drop_ratio"] == 1.0:
             os._exit(137)
-        return wanted if wanted["partitioned"] < 1.0 else {"partitioned": "what?"}
+        return impairments if impairments["partitioned"] < 1.0 else {"partitioned": "what?"}
 
     def flush(self) -> None:
         export = ExportTraceServiceRequest()
@@ -116,8 +116,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == ControlRoute.METRICS:
             self._answer(self.state.page().encode())
         else:
-            seen = {"pushes": self.state.pushes, "release": self.state.spec.release}
-            self._answer(json.dumps({**self.state.routing, **seen}).encode())
+            own = {"pushes": self.state.pushes, "release": self.state.spec.release}
+            self._answer(json.dumps({**self.state.routing, **own}).encode())
 
     def do_PUT(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))

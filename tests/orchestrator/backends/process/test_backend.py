@@ -37,7 +37,7 @@ def zygotes() -> set[int]:
     return set(children(os.getpid()))
 
 
-def test_it_is_a_backend_and_costs_nothing_yet(tmp_path: Path) -> None:
+def test_a_new_backend_has_started_nothing(tmp_path: Path) -> None:
     before = zygotes()
     backend: Backend = ProcessBackend(temp_root=tmp_path)
     assert backend.name == "process"
@@ -60,7 +60,7 @@ async def test_closing_leaves_neither_process_nor_file(
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_one_that_was_never_used_can_be_closed(backend: ProcessBackend) -> None:
+async def test_an_unused_backend_can_be_closed(backend: ProcessBackend) -> None:
     await backend.aclose()
 
 
@@ -97,8 +97,8 @@ async def test_two_meshes_live_side_by_side(tmp_path: Path) -> None:
     one, other = backends
     await asyncio.gather(*(backend.launch(seed) for seed, backend in enumerate(backends)))
     await asyncio.gather(*(backend.route(ALL) for backend in backends))
-    seen = await asyncio.gather(*(backend.observe(0) for backend in backends))
-    assert [len(window.edge_calls) for window in seen] == [8, 8]
+    windows = await asyncio.gather(*(backend.observe(0) for backend in backends))
+    assert [len(window.edge_calls) for window in windows] == [8, 8]
     await one.aclose()
     window = await other.observe(1)
     assert all(service.memory_pct for service in window.services.values())
@@ -139,7 +139,7 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, "raise"])
-def test_nothing_outlives_its_owner_however_that_ends(
+def test_processes_end_with_their_owner_however_that_ends(
     tmp_path: Path, end: signal.Signals | str
 ) -> None:
     argv = [sys.executable, "-c", OWNER, str(tmp_path), str(end)]

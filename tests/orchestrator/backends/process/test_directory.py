@@ -17,12 +17,12 @@ def dead_pid() -> int:
     return process.pid
 
 
-def test_nothing_is_made_before_it_is_needed(tmp_path: Path) -> None:
+def test_the_folder_is_made_on_first_use(tmp_path: Path) -> None:
     MeshDirectory(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_is_named_after_its_owner_and_made_once(tmp_path: Path) -> None:
+def test_the_folder_is_named_after_its_owner_and_made_once(tmp_path: Path) -> None:
     directory = MeshDirectory(tmp_path)
     assert f"-{os.getpid()}-" in directory.path.name
     assert [directory.path] == list(tmp_path.iterdir())

@@ -29,9 +29,7 @@ async def surface(mesh: Mesh, control: ControlClient) -> Surface:
 
 
 @pytest.mark.parametrize("impairments", [NO_IMPAIRMENTS, SOME])
-async def test_what_holds_is_returned_as_it_was_asked_for(
-    surface: Surface, impairments: Impairments
-) -> None:
+async def test_applied_impairments_are_returned(surface: Surface, impairments: Impairments) -> None:
     assert await surface.hold(impairments) == impairments
 
 

@@ -71,15 +71,15 @@ async def test_a_replica_keeps_its_release_over_a_restart(mesh: Mesh) -> None:
     await mesh.launch(SEED)
     await mesh.start(STANDBY, Release.LAST_GOOD)
     await mesh.restart(STANDBY)
-    assert (await mesh.told(STANDBY))["release"] == Release.LAST_GOOD
-    assert (await mesh.told(DB))["release"] == Release.CURRENT
+    assert (await mesh.state(STANDBY))["release"] == Release.LAST_GOOD
+    assert (await mesh.state(DB))["release"] == Release.CURRENT
 
 
 async def test_starting_what_runs_starts_it_anew_on_the_release(mesh: Mesh) -> None:
     await mesh.launch(SEED)
     count = len(pids(mesh))
     await mesh.start(DB, Release.LAST_GOOD)
-    assert (await mesh.told(DB))["release"] == Release.LAST_GOOD
+    assert (await mesh.state(DB))["release"] == Release.LAST_GOOD
     assert len(pids(mesh)) == count
 
 
@@ -100,7 +100,7 @@ async def test_a_stopped_replica_is_gone_before_it_starts_again(mesh: Mesh) -> N
     before = pids(mesh)
     await mesh.stop(DB)
     await mesh.start(DB, Release.LAST_GOOD)
-    assert (await mesh.told(DB))["release"] == Release.LAST_GOOD
+    assert (await mesh.state(DB))["release"] == Release.LAST_GOOD
     assert len(pids(mesh)) == len(before)
     assert len(pids(mesh) - before) == 1
 
@@ -113,7 +113,7 @@ async def test_a_mesh_is_launched_anew_while_a_replica_is_leaving(mesh: Mesh) ->
     assert not any(map(alive, before))
 
 
-async def test_what_ends_by_itself_is_dead_until_it_is_started_again(mesh: Mesh) -> None:
+async def test_an_exited_replica_is_dead_until_it_is_started_again(mesh: Mesh) -> None:
     await mesh.launch(SEED)
     await mesh.die(DB, 7)
     assert mesh.dead() == {DB: 7}
@@ -132,7 +132,7 @@ async def test_a_dead_replica_may_be_stopped_and_is_dead_no_more(mesh: Mesh) -> 
     assert mesh.dead() == {}
 
 
-async def test_a_crash_at_launch_is_told_with_its_last_words(mesh: Mesh) -> None:
+async def test_a_crash_at_launch_is_reported_with_the_end_of_its_log(mesh: Mesh) -> None:
     with pytest.raises(MeshNotReady, match=r"exit code 1(.|\n)*the disk is on fire") as caught:
         await mesh.launch(stand_in.CRASHES)
     assert str(DB) in caught.value.what
@@ -157,7 +157,9 @@ async def test_waiting_for_readiness_is_bounded(tmp_path: Path) -> None:
     assert not any(map(alive, before))
 
 
-async def test_a_zygote_that_cannot_begin_is_told_with_its_last_words(tmp_path: Path) -> None:
+async def test_a_zygote_that_cannot_start_is_reported_with_the_end_of_its_log(
+    tmp_path: Path,
+) -> None:
     mesh = Mesh(MeshDirectory(tmp_path))
     hopeless = (sys.executable, "-c", "raise SystemExit('there are no services')")
     mesh._supervisor = mesh.supervisor = Supervisor(mesh._directory, hopeless)

@@ -43,14 +43,14 @@ def edges(window: Window) -> set[tuple[str, str]]:
 
 
 def flows(window: Window) -> bool:
-    rates = [seen.error_rate for seen in window.services.values()]
+    rates = [measured.error_rate for measured in window.services.values()]
     low = (rate is not None and rate <= FLOWING_ERROR_RATE for rate in rates)
     return edges(window) == EDGES and all(low)
 
 
 def agrees(window: Window) -> bool:
     """Histograms and spans tell of the same calls, but for those under way at the window's ends."""
-    counted = sum(seen.calls.total for seen in window.services.values())
+    counted = sum(measured.calls.total for measured in window.services.values())
     return len(window.edge_calls) == pytest.approx(counted, rel=0.2, abs=8)
 
 
@@ -70,10 +70,10 @@ async def apply(mesh: ProcessBackend, impairments: Impairments) -> Impairments |
 
 async def test_a_healthy_mesh_is_seen_whole(mesh: ProcessBackend) -> None:
     window = await window_that_flows(mesh, agrees)
-    for service, seen in window.services.items():
-        assert seen.calls.total > 0, service
-        assert seen.cpu_pct is not None and seen.cpu_pct > 0.0
-        assert seen.memory_pct is not None and 5.0 < seen.memory_pct < 50.0
+    for service, measured in window.services.items():
+        assert measured.calls.total > 0, service
+        assert measured.cpu_pct is not None and measured.cpu_pct > 0.0
+        assert measured.memory_pct is not None and 5.0 < measured.memory_pct < 50.0
     served = [call.served_span for call in window.edge_calls]
     assert sum(served) >= 0.9 * len(served)
 
@@ -82,19 +82,19 @@ async def test_a_leak_ends_in_an_oom_kill_that_callers_see(mesh: ProcessBackend)
     await apply(mesh, Impairments(memory_leak_mb=LIMITS[DB.service].memory_limit_mb))
     await until_async(lambda: mesh.dead() == {DB: OOM_EXIT_CODE})
     window = await mesh.observe(1)
-    seen = window.services[DB.service]
-    assert seen.calls.total == seen.calls.failed > 0
-    assert (seen.cpu_pct, seen.memory_pct) == (None, None)
+    measured = window.services[DB.service]
+    assert measured.calls.total == measured.calls.failed > 0
+    assert (measured.cpu_pct, measured.memory_pct) == (None, None)
     await mesh.start(DB, Release.CURRENT)
     await mesh.route(ALL)
     assert await window_that_flows(mesh)
 
 
 async def test_impairments_take_hold_and_are_healed(mesh: ProcessBackend) -> None:
-    wanted = Impairments(held_connections={str(DB): 4}, partitioned=0.6, cpu_fraction=0.9)
-    assert await apply(mesh, wanted) == wanted
-    seen = (await mesh.observe(1)).services[DB.service]
-    assert seen.calls.failed > 0 or seen.calls.total < 3
+    impairments = Impairments(held_connections={str(DB): 4}, partitioned=0.6, cpu_fraction=0.9)
+    assert await apply(mesh, impairments) == impairments
+    measured = (await mesh.observe(1)).services[DB.service]
+    assert measured.calls.failed > 0 or measured.calls.total < 3
     assert await apply(mesh, NO_IMPAIRMENTS) == NO_IMPAIRMENTS
     assert await window_that_flows(mesh)
 

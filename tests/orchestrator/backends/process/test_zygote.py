@@ -162,7 +162,7 @@ def test_a_child_below_its_limit_or_without_one_is_left_alone(shell: Shell) -> N
     assert children(shell.process.pid) == [limited["pid"], free["pid"]]
 
 
-def test_what_a_child_says_last_is_in_its_log(shell: Shell) -> None:
+def test_the_last_output_of_a_child_is_in_its_log(shell: Shell) -> None:
     shell.send("spawn", **shell.spawn_command(NAME, stand_in.CRASHES, LIMIT_MB))
     assert shell.event()["exit_code"] == 1
     assert "the disk is on fire" in shell.log(NAME).read_text()
