@@ -84,7 +84,7 @@ evaluate: $(READY) ## Score policies over seeds (ARGS=--help)
 
 .PHONY: evaluate-stack
 evaluate-stack: $(READY) base-image ## The same on a stack of containers of its own (ARGS=--help)
-	$(BIN)/python -m deploy.local_stack $(CLI) evaluate --meshes 1 $(ARGS)
+	$(CLI) dev on-stack -- $(CLI) evaluate --meshes 1 $(ARGS)
 
 .PHONY: calibrate
 calibrate: $(READY) ## Fit the simulator to the recordings (ARGS=docker)
@@ -108,7 +108,7 @@ bench: $(READY) ## Measure speed (ARGS=--help)
 
 .PHONY: serve
 serve: $(READY) ## Serve the environment on port 8000 (ARGS=--help)
-	$(BIN)/python -m server.app $(ARGS)
+	$(CLI) serve $(ARGS)
 
 # What the tests themselves leave open is told with where it was opened; what is judged are containers.
 LIVE = $(BIN)/python -X tracemalloc=20 -m pytest -m live -W default::pytest.PytestUnraisableExceptionWarning

@@ -35,6 +35,9 @@ DEV_COMMANDS: Mapping[str, CommandEntry] = {
     "generate": CommandEntry(
         "sre_autopilot.cli.dev.generate:command", "Write the generated files anew."
     ),
+    "on-stack": CommandEntry(
+        "sre_autopilot.cli.dev.on_stack:command", "Run a command on a fresh stack of containers."
+    ),
     "golden-episodes": CommandEntry(
         "tests.sre_autopilot.simulator.golden_episodes:main",
         "Play the simulator's golden episodes anew (after a change of the world).",

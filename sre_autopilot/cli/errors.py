@@ -4,6 +4,7 @@ Status 2: the command was asked for something that does not exist or cannot be r
 world failed while it ran. Status 130: interrupted. Anything else is a bug and keeps its traceback.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -72,5 +73,9 @@ def missing_module(error: ModuleNotFoundError) -> str | None:
 
 def fail(message: str, status: int) -> typer.Exit:
     """Prints `message` on standard error; returns the exception that ends the command."""
-    typer.echo(f"error: {message}" if status != INTERRUPTED else message, err=True)
+    if status == INTERRUPTED:
+        start = "\n" if sys.stderr.isatty() else ""  # the terminal has echoed ^C
+        typer.echo(f"{start}{message}", err=True)
+    else:
+        typer.echo(f"error: {message}", err=True)
     return typer.Exit(status)
