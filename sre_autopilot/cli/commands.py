@@ -43,14 +43,14 @@ DEV_COMMANDS: Mapping[str, CommandEntry] = {
         "Play the simulator's golden episodes anew (after a change of the world).",
     ),
     "calibrate": CommandEntry(
-        "sre_autopilot.simulator.calibration.fit:main", "Fit the simulator to recordings."
+        "sre_autopilot.cli.dev.calibrate:command", "Fit the simulator to recordings."
     ),
     "pack-recordings": CommandEntry(
-        "sre_autopilot.simulator.calibration.recordings:main",
+        "sre_autopilot.cli.dev.pack_recordings:command",
         "Pack records of episodes into one file of recordings.",
     ),
     "sim-to-real": CommandEntry(
-        "sre_autopilot.evaluation.sim_to_real.command:main",
+        "sre_autopilot.cli.dev.sim_to_real:command",
         "Compare the simulator with recordings of real backends.",
     ),
     "score-checks": CommandEntry(
@@ -62,9 +62,9 @@ DEV_COMMANDS: Mapping[str, CommandEntry] = {
         "Estimate what no agent without the truth can exceed on hard.",
     ),
     "plot-episode": CommandEntry(
-        "sre_autopilot.evaluation.plots.episode:main", "Draw a recorded episode."
+        "sre_autopilot.cli.dev.plot_episode:command", "Draw a recorded episode."
     ),
     "plot-prometheus": CommandEntry(
-        "sre_autopilot.evaluation.plots.prometheus:main", "Draw the last minutes of a stack."
+        "sre_autopilot.cli.dev.plot_prometheus:command", "Draw the last minutes of a stack."
     ),
 }

@@ -1,14 +1,10 @@
 """Draws a recorded episode: the truth of each service over the steps, and what was done when.
 
-`python -m sre_autopilot.evaluation.plots.episode RUN.jsonl --out episode.png`.
 Reads the record, never the live mesh.
 """
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated
 
-import typer
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -70,20 +66,3 @@ def _actions(panel: Axes, record: EpisodeRecord, *, named: bool) -> None:
                 fontsize="x-small",
                 va="top",
             )
-
-
-def main(
-    run: Annotated[Path, typer.Argument(help="record of an episode, JSON lines")],
-    out: Annotated[Path, typer.Option(help="picture to write")] = Path("episode.png"),
-) -> None:
-    """Draws the last episode of RUN into OUT."""
-    try:
-        *_, record = grading.read_episodes(run.read_text(encoding="ascii").splitlines())
-    except (OSError, ValueError) as error:
-        raise typer.BadParameter(f"{run}: {error or 'holds no episode'}") from error
-    draw(record).savefig(out, dpi=DPI)
-    typer.echo(f"{out}: {len(record.steps)} windows")
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -1,24 +1,19 @@
-"""Draws what Prometheus saw of the last minutes: the mesh, the episode's steps, actions and alerts.
+"""Draws what Prometheus recorded: the mesh, the episode's steps, actions and alerts.
 
-`python -m sre_autopilot.evaluation.plots.prometheus --minutes 2 --out prometheus.png`.
 Reads series only.
 """
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Annotated
 
-import typer
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from deploy import recording_rules as rules
-from sre_autopilot.evaluation.prometheus_client import Prometheus, QueryFailed, Series, Span
+from sre_autopilot.evaluation.prometheus_client import Prometheus, Series, Span
 from sre_autopilot.world import signals
 from sre_autopilot.world.sla import P99_LIMIT_MS
-from sre_autopilot.world.stack import PROMETHEUS_PORT
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ActionName
 
@@ -28,17 +23,17 @@ PANELS = (
     ("CPU (% of limit)", rules.CPU_PCT),
     ("memory (% of limit)", rules.MEMORY_PCT),
 )
-"""One line a service in each."""
+"""Label and PromQL; a line a service in each."""
 OUT_OF_SLA = f"{rules.SLA} == 0"
 FIRING = "max by (alertname, service, instance, severity) (ALERTS{alertstate='firing'})"
 STEP = f"max({signals.EPISODE_STEP})"
-ORDERS = (
+ACTIONS = (
     f"{signals.ACTIONS_TAKEN}{{{signals.LABEL_ACCEPTED}='true'"
     f",{signals.LABEL_ACTION}!='{ActionName.WAIT}'}}"
 )
 ROWS, WIDTH_IN, HEIGHT_IN, DPI = (2, 2, 2, 2, 1.5, 2.5, 1), 10.0, 15.0, 110
 
-Found = tuple[Series, ...]
+SeriesSet = tuple[Series, ...]
 
 
 def draw(prometheus: Prometheus, span: Span) -> Figure:
@@ -49,7 +44,7 @@ def draw(prometheus: Prometheus, span: Span) -> Figure:
         len(ROWS), sharex=True, gridspec_kw={"height_ratios": ROWS}
     )
     *lines, sla, alerts, steps = axes
-    orders = list(_orders(prometheus.range(ORDERS, span)))
+    actions = list(_actions(prometheus.range(ACTIONS, span)))
     for panel, (label, expr) in zip(lines, PANELS, strict=True):
         _lines(panel, prometheus.range(expr, span), span)
         panel.set_ylabel(label)
@@ -65,38 +60,38 @@ def draw(prometheus: Prometheus, span: Span) -> Figure:
     steps.yaxis.set_major_locator(MaxNLocator(integer=True))
     for panel in axes:
         panel.grid(alpha=0.3)
-        for at_s, _ in orders:
+        for at_s, _ in actions:
             panel.axvline(at_s - span.start_s, color="black", linestyle="--", linewidth=0.8)
-    for at_s, order in orders:
-        _note(lines[0], at_s - span.start_s, order)
+    for at_s, action in actions:
+        _note(lines[0], at_s - span.start_s, action)
     lines[0].set_xlim(0.0, span.end_s - span.start_s)
     return figure
 
 
-def _lines(panel: Axes, found: Found, span: Span) -> None:
-    """A service keeps its colour, whether or not it has a line everywhere."""
+def _lines(panel: Axes, series_set: SeriesSet, span: Span) -> None:
+    """A line a series; a service has the same colour in every panel."""
     colours = {str(service): f"C{index}" for index, service in enumerate(Service)}
-    for series in sorted(found, key=_name):
+    for series in sorted(series_set, key=_name):
         seconds, values = _points(series, span)
         name = _name(series)
         panel.plot(seconds, values, label=name, color=colours.get(name, "black"))
 
 
-def _rows(panel: Axes, found: Found, span: Span) -> None:
-    """One row a series, drawn where it is there."""
-    found = tuple(sorted(found, key=_name, reverse=True))
-    for row, series in enumerate(found):
+def _rows(panel: Axes, series_set: SeriesSet, span: Span) -> None:
+    """A row a series, a bar where it has a value."""
+    rows = tuple(sorted(series_set, key=_name, reverse=True))
+    for row, series in enumerate(rows):
         seconds, _ = _points(series, span)
         panel.broken_barh([(at_s, span.step_s) for at_s in seconds], (row - 0.4, 0.8), color="C3")
-    panel.set_yticks(range(len(found)), [_name(series) for series in found], fontsize="x-small")
+    panel.set_yticks(range(len(rows)), [_name(series) for series in rows], fontsize="x-small")
 
 
 def _name(series: Series) -> str:
-    """Its labels' values, what tells most first."""
+    """The values of its labels, the most specific first."""
     labels = series.metric
     subject = labels.get(rules.INSTANCE) or labels.get(signals.LABEL_SERVICE)
-    told = (labels.get("alertname"), subject, labels.get("severity"))
-    return " ".join(value for value in told if value)
+    parts = (labels.get("alertname"), subject, labels.get("severity"))
+    return " ".join(part for part in parts if part)
 
 
 def _points(series: Series, span: Span) -> tuple[list[float], list[float]]:
@@ -112,9 +107,9 @@ def _points(series: Series, span: Span) -> tuple[list[float], list[float]]:
     return seconds, values
 
 
-def _orders(found: Found) -> Iterator[tuple[float, str]]:
-    """When each count rose, and what was counted."""
-    for series in found:
+def _actions(series_set: SeriesSet) -> Iterator[tuple[float, str]]:
+    """When each counter rose, and the action and service that it counts."""
+    for series in series_set:
         labels = series.metric
         name = f"{labels[signals.LABEL_ACTION]} {labels[signals.LABEL_SERVICE]}"
         for (_, before), (at_s, after) in zip(series.values, series.values[1:], strict=False):
@@ -132,25 +127,3 @@ def _note(panel: Axes, at_s: float, text: str) -> None:
         fontsize="x-small",
         va="top",
     )
-
-
-def main(
-    url: Annotated[str, typer.Option(help="Prometheus")] = f"http://127.0.0.1:{PROMETHEUS_PORT}",
-    minutes: Annotated[float, typer.Option(min=0.1, help="how far to look back")] = 2.0,
-    out: Annotated[Path, typer.Option(help="picture to write")] = Path("prometheus.png"),
-) -> None:
-    """Draws the last MINUTES of what the Prometheus at URL saw into OUT."""
-    try:
-        with Prometheus(url) as prometheus:
-            # Its own clock, not ours: it may run elsewhere.
-            (now,) = prometheus.instant("vector(time())")
-            end_s = now.value[1]
-            figure = draw(prometheus, Span(end_s - 60.0 * minutes, end_s))
-    except QueryFailed as error:
-        raise typer.BadParameter(str(error)) from error
-    figure.savefig(out, dpi=DPI)
-    typer.echo(f"{out}: {minutes:g} minutes")
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -1,6 +1,6 @@
 """Draws a comparison of the simulator with a real world: distributions, responses, policies.
 
-Computes nothing that the report does not tell.
+Computes nothing that the report does not have.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from sre_autopilot.evaluation.sim_to_real.policies import PolicyGap
 from sre_autopilot.evaluation.sim_to_real.report import POLICIES, RESPONSES, WINDOWS, Comparison
 from sre_autopilot.evaluation.sim_to_real.responses import OFFSETS, RESPONDING
-from sre_autopilot.evaluation.sim_to_real.windows import CAUSES, Metric, by_cause, known, pooled
+from sre_autopilot.evaluation.sim_to_real.windows import CAUSES, Metric, by_cause, pooled, present
 from sre_autopilot.world.vocabulary import ActionName
 
 LABELS: Mapping[Metric, str] = {
@@ -35,15 +35,17 @@ Panels = np.ndarray[Any, np.dtype[Any]]
 """Axes, (rows, columns)."""
 
 
-def draw_windows(told: Comparison) -> Figure:
+def draw_windows(comparison: Comparison) -> Figure:
     """Empirical distribution functions, a row a metric, a column a cause; failing cells tinted."""
     figure, panels = _grid(len(Metric), len(CAUSES))
-    failed = {(distance.metric, distance.cause) for distance in told.distances if distance.fails}
-    for style, recordings in ((REAL, told.real), (SIM, told.sim)):
-        found = by_cause(recordings)
+    failed = {
+        (distance.metric, distance.cause) for distance in comparison.distances if distance.fails
+    }
+    for style, recordings in ((REAL, comparison.real), (SIM, comparison.sim)):
+        grouped = by_cause(recordings)
         for row, metric in zip(panels, Metric, strict=True):
             for panel, cause in zip(row, CAUSES, strict=True):
-                values = known(pooled(found[cause], metric))
+                values = present(pooled(grouped[cause], metric))
                 if values.size:
                     panel.ecdf(values, linewidth=1.0, **style)
                 if (metric, cause) in failed:
@@ -52,19 +54,21 @@ def draw_windows(told: Comparison) -> Figure:
     for panel, cause in zip(panels[0], CAUSES, strict=True):
         panel.set_title(cause)
     _legend(figure, panels)
-    figure.suptitle(f"{told.backend} and its simulator: windows of held-out seeds")
+    figure.suptitle(f"{comparison.backend} and its simulator: windows of held-out seeds")
     return figure
 
 
-def draw_responses(told: Comparison) -> Figure:
+def draw_responses(comparison: Comparison) -> Figure:
     """Means around each action, a row a metric, a column an action; 0 is the action's window."""
-    actions = [a for a in ActionName if a in told.responses_real or a in told.responses_sim]
+    actions = [
+        a for a in ActionName if a in comparison.responses_real or a in comparison.responses_sim
+    ]
     figure, panels = _grid(len(RESPONDING), max(1, len(actions)))
-    for style, found in ((REAL, told.responses_real), (SIM, told.responses_sim)):
+    for style, responses in ((REAL, comparison.responses_real), (SIM, comparison.responses_sim)):
         for row, metric in zip(panels, RESPONDING, strict=True):
             for panel, action in zip(row, actions, strict=False):
-                if action in found:
-                    panel.plot(OFFSETS, found[action].means[metric], marker=".", **style)
+                if action in responses:
+                    panel.plot(OFFSETS, responses[action].means[metric], marker=".", **style)
                 panel.axvline(0, color="grey", linestyle="--", linewidth=0.8)
                 panel.set_ylabel(LABELS[metric])
     for panel, action in zip(panels[0], actions, strict=False):
@@ -73,22 +77,22 @@ def draw_responses(told: Comparison) -> Figure:
         panel.set_xlabel("steps from the action")
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     _legend(figure, panels)
-    figure.suptitle(f"{told.backend} and its simulator: the service acted on")
+    figure.suptitle(f"{comparison.backend} and its simulator: the service acted on")
     return figure
 
 
-def draw_policies(told: Comparison) -> Figure:
+def draw_policies(comparison: Comparison) -> Figure:
     """Mean scores with intervals, of all tiers and of each; on the line both worlds agree."""
     figure, panels = _grid(1, 2, panel_in=2 * PANEL_IN)
     pooled, by_tier = panels[0]
-    _scatter(pooled, told.policies)
+    _scatter(pooled, comparison.policies)
     pooled.set_title("all tiers")
-    _scatter(by_tier, told.policies_by_tier, named=False)
+    _scatter(by_tier, comparison.policies_by_tier, named=False)
     by_tier.set_title("tier by tier")
     for panel in panels[0]:
         panel.set_xlabel("mean score, real")
         panel.set_ylabel("mean score, sim")
-    figure.suptitle(f"{told.backend} and its simulator: policies")
+    figure.suptitle(f"{comparison.backend} and its simulator: policies")
     return figure
 
 
@@ -97,7 +101,7 @@ DRAWINGS: Mapping[str, Callable[[Comparison], Figure]] = {
     RESPONSES: draw_responses,
     POLICIES: draw_policies,
 }
-"""By what they show, as the report calls it."""
+"""By the names of the pictures in the report."""
 
 
 def _scatter(panel: Axes, gaps: Sequence[PolicyGap], *, named: bool = True) -> None:
@@ -127,7 +131,7 @@ def _grid(rows: int, columns: int, panel_in: float = PANEL_IN) -> tuple[Figure, 
 
 
 def _legend(figure: Figure, panels: Panels) -> None:
-    """One entry a world, whichever panel shows it."""
+    """One entry a world, whichever panel has it."""
     shown = [panel.get_legend_handles_labels() for panel in panels.flat]
     handles = {
         label: line for lines, labels in shown for line, label in zip(lines, labels, strict=True)

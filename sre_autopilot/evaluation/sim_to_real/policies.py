@@ -43,7 +43,7 @@ class PolicyGap:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How alike two worlds rank `ranked` means; correlations are nan where nothing can be told."""
+    """How alike two worlds rank `ranked` means; correlations are nan where means do not vary."""
 
     ranked: int
     pearson: float
@@ -53,10 +53,10 @@ class Agreement:
 
 def scores_of(played: Iterable[Recording | Result]) -> dict[Key, float]:
     """Scores by key; of a key that was played more than once, the mean."""
-    found: dict[Key, list[float]] = defaultdict(list)
+    grouped: dict[Key, list[float]] = defaultdict(list)
     for episode in played:
-        found[Key(episode.policy, episode.tier, episode.seed)].append(episode.score)
-    return {key: float(np.mean(scores)) for key, scores in found.items()}
+        grouped[Key(episode.policy, episode.tier, episode.seed)].append(episode.score)
+    return {key: float(np.mean(scores)) for key, scores in grouped.items()}
 
 
 def policy_gaps(real: Scores, sim: Scores, *, by_tier: bool = False) -> list[PolicyGap]:
@@ -68,7 +68,7 @@ def policy_gaps(real: Scores, sim: Scores, *, by_tier: bool = False) -> list[Pol
         _gap(policy, tier, [(real[key], sim[key]) for key in both])
         for (policy, tier), both in keys.items()
     ]
-    return sorted(gaps, key=lambda found: -found.real.mean)
+    return sorted(gaps, key=lambda gap: -gap.real.mean)
 
 
 def _gap(policy: str, tier: Tier | None, pairs: Sequence[tuple[float, float]]) -> PolicyGap:

@@ -1,4 +1,4 @@
-"""Tells in Markdown how far the simulator is from a real world, and where it fails.
+"""How far the simulator is from a real world, and where it fails, in Markdown.
 
 Pure: a comparison in, text out. Measures and draws nothing.
 """
@@ -10,7 +10,7 @@ from math import isnan
 import numpy as np
 
 from sre_autopilot.evaluation.markdown import table
-from sre_autopilot.evaluation.sim_to_real.ablation import ABOUT, Setting, said
+from sre_autopilot.evaluation.sim_to_real.ablation import DESCRIPTION, Setting, conclusion
 from sre_autopilot.evaluation.sim_to_real.policies import HIGHEST_SCORE_GAP, PolicyGap, agreement
 from sre_autopilot.evaluation.sim_to_real.responses import OFFSETS, RESPONDING, Response
 from sre_autopilot.evaluation.sim_to_real.windows import (
@@ -36,8 +36,7 @@ ABLATION_COLUMNS = (
 HEAD = f"""# From the simulator to the real mesh
 
 How far the simulator's episodes are from recorded real ones of the same policy, tier and seed.
-Written by `python -m sre_autopilot.evaluation.sim_to_real.command`; the
-seeds compared were held out from the fit.
+Written by `sre-autopilot dev sim-to-real`; the seeds compared were held out from the fit.
 
 How to read it:
 
@@ -56,7 +55,7 @@ How to read it:
   count for responses and policies only. Intervals are bootstraps of the mean.
 """
 WINDOWS, RESPONSES, POLICIES = "windows", "responses", "policies"
-"""What the pictures show."""
+"""The pictures of a comparison, by what they show."""
 DIGITS = 3
 
 
@@ -95,58 +94,62 @@ def report(comparisons: Iterable[Comparison], pictures: Mapping[tuple[str, str],
     return "\n".join(parts)
 
 
-def _section(told: Comparison, links: Mapping[str, str]) -> Iterator[str]:
-    policies = sorted({recording.policy for recording in told.real})
-    seeds = {recording.seed for recording in told.real}
-    yield f"## Against the {told.backend} backend\n"
+def _section(comparison: Comparison, links: Mapping[str, str]) -> Iterator[str]:
+    policies = sorted({recording.policy for recording in comparison.real})
+    seeds = {recording.seed for recording in comparison.real}
+    yield f"## Against the {comparison.backend} backend\n"
     yield (
-        f"{len(told.real)} held-out episodes of {', '.join(policies)}; "
+        f"{len(comparison.real)} held-out episodes of {', '.join(policies)}; "
         f"seeds {min(seeds)} to {max(seeds)}, {len(seeds)} in all.\n"
     )
     yield "### What fails\n"
-    yield "\n".join(f"- {line}" for line in failures(told)) + "\n"
+    yield "\n".join(f"- {line}" for line in failures(comparison)) + "\n"
     yield "### Windows\n"
-    yield table(DISTANCE_COLUMNS, map(_distance_row, told.distances))
+    yield table(DISTANCE_COLUMNS, map(_distance_row, comparison.distances))
     yield _picture(links, WINDOWS, "Distribution functions of each metric under each fault")
     yield "### Autocorrelation at lag 1\n"
     yield table(
-        ("metric", "fault", "real", "sim"), map(_autocorrelation_row, told.autocorrelations)
+        ("metric", "fault", "real", "sim"), map(_autocorrelation_row, comparison.autocorrelations)
     )
     yield "### Responses to actions\n"
     yield "Means of the service acted on, by step from the action, whose own window is 0.\n"
     columns = ("action", "metric", "world", "times", *(f"{offset:+d}" for offset in OFFSETS))
-    yield table(columns, _response_rows(told))
+    yield table(columns, _response_rows(comparison))
     yield _picture(links, RESPONSES, "Mean response of the service acted on")
-    yield from _policies(told)
+    yield from _policies(comparison)
     yield _picture(links, POLICIES, "Mean scores of policies in both worlds")
-    yield from _ablation(told.ablation)
+    yield from _ablation(comparison.ablation)
 
 
-def failures(told: Comparison) -> list[str]:
-    """Everything that fails, a line each, the shares of it first."""
-    lines = [_share("cells of held-out seeds", told.distances)]
-    if told.fitted:
-        lines.append(_share("cells of the seeds that were fitted to", told.fitted))
+def failures(comparison: Comparison) -> list[str]:
+    """A line for everything that fails, after the shares of cells that do."""
+    lines = [_share("cells of held-out seeds", comparison.distances)]
+    if comparison.fitted:
+        lines.append(_share("cells of the seeds that were fitted to", comparison.fitted))
     lines += [
         f"`{d.metric}`, {d.cause}: KS ratio {_number(d.ks_ratio)}, W ratio "
         f"{_number(d.wasserstein_ratio)}"
-        for d in told.distances
+        for d in comparison.distances
         if d.fails
     ]
     lines += [
-        f"`{a.metric}`, {a.cause}: autocorrelation {_number(a.sim)}, really {_number(a.real)}"
-        for a in told.autocorrelations
+        f"`{a.metric}`, {a.cause}: autocorrelation {_number(a.sim)}, real {_number(a.real)}"
+        for a in comparison.autocorrelations
         if a.fails
     ]
-    lines += [f"{gap.policy}: scores {_signed(gap.gap.mean)}" for gap in told.policies if gap.fails]
+    lines += [
+        f"{gap.policy}: scores {_signed(gap.gap.mean)}" for gap in comparison.policies if gap.fails
+    ]
     return lines
 
 
-def _share(what: str, distances: Sequence[Distance]) -> str:
+def _share(cells: str, distances: Sequence[Distance]) -> str:
     failed = sum(distance.fails for distance in distances)
-    untold = sum(not distance.told for distance in distances)
-    without = f"; {untold} cannot be told, for want of real episodes" if untold else ""
-    return f"{failed} of {len(distances)} {what} are too far from the real ones{without}"
+    inconclusive = sum(not distance.conclusive for distance in distances)
+    without = (
+        f"; {inconclusive} are inconclusive, for too few real episodes" if inconclusive else ""
+    )
+    return f"{failed} of {len(distances)} {cells} are too far from the real ones{without}"
 
 
 def _distance_row(d: Distance) -> tuple[str, ...]:
@@ -160,20 +163,25 @@ def _autocorrelation_row(a: Autocorrelation) -> tuple[str, ...]:
     return f"`{a.metric}`", a.cause, _number(a.real), _number(a.sim)
 
 
-def _response_rows(told: Comparison) -> Iterator[tuple[str, ...]]:
-    for action in sorted({*told.responses_real, *told.responses_sim}, key=list(ActionName).index):
+def _response_rows(comparison: Comparison) -> Iterator[tuple[str, ...]]:
+    for action in sorted(
+        {*comparison.responses_real, *comparison.responses_sim}, key=list(ActionName).index
+    ):
         for metric in RESPONDING:
-            for world, found in (("real", told.responses_real), ("sim", told.responses_sim)):
-                if action in found:
-                    means = map(_number, found[action].means[metric])
-                    yield action, f"`{metric}`", world, str(found[action].times), *means
+            for world, responses in (
+                ("real", comparison.responses_real),
+                ("sim", comparison.responses_sim),
+            ):
+                if action in responses:
+                    means = map(_number, responses[action].means[metric])
+                    yield action, f"`{metric}`", world, str(responses[action].times), *means
 
 
-def _policies(told: Comparison) -> Iterator[str]:
+def _policies(comparison: Comparison) -> Iterator[str]:
     yield "### Policies\n"
     yield "All episodes of held-out seeds, recorded or only graded, all tiers pooled.\n"
-    yield table(POLICY_COLUMNS, map(_policy_row, told.policies))
-    ranked = {"policies": told.policies, "policies on a tier": told.policies_by_tier}
+    yield table(POLICY_COLUMNS, map(_policy_row, comparison.policies))
+    ranked = {"policies": comparison.policies, "policies on a tier": comparison.policies_by_tier}
     yield table(AGREEMENT_COLUMNS, (_agreement_row(*item) for item in ranked.items()))
 
 
@@ -181,38 +189,39 @@ def _ablation(settings: Sequence[Setting]) -> Iterator[str]:
     if not settings:
         return
     yield "### What fitting is worth\n"
-    yield ABOUT
+    yield DESCRIPTION
     yield table(ABLATION_COLUMNS, map(_setting_row, settings))
-    yield f"{said(settings)}\n"
+    yield f"{conclusion(settings)}\n"
 
 
-def _setting_row(found: Setting) -> tuple[str, ...]:
-    low, high = _signed(found.gap.low), _signed(found.gap.high)
+def _setting_row(setting: Setting) -> tuple[str, ...]:
     ranks = (
         _number(value)
-        for ranked in (found.ranks, found.ranks_by_tier)
+        for ranked in (setting.ranks, setting.ranks_by_tier)
         for value in (ranked.spearman, ranked.mmrv)
     )
-    gap = _signed(found.gap.mean), f"{low} .. {high}", f"{found.policy_gap:.3f}"
-    return found.name, str(found.episodes), *gap, *ranks, f"{found.failed} of {found.told}"
+    gap = _signed(setting.gap.mean), setting.gap.signed_interval, f"{setting.policy_gap:.3f}"
+    cells = f"{setting.failed} of {setting.conclusive}"
+    return setting.name, str(setting.episodes), *gap, *ranks, cells
 
 
 def _policy_row(gap: PolicyGap) -> tuple[str, ...]:
     worlds = (
         text for world in (gap.real, gap.sim) for text in (f"{world.mean:.3f}", world.interval)
     )
-    low, high = _signed(gap.gap.low), _signed(gap.gap.high)
-    return gap.policy, str(gap.episodes), *worlds, _signed(gap.gap.mean), f"{low} .. {high}"
+    return (
+        *(gap.policy, str(gap.episodes), *worlds),
+        *(_signed(gap.gap.mean), gap.gap.signed_interval),
+    )
 
 
-def _agreement_row(what: str, gaps: Sequence[PolicyGap]) -> tuple[str, ...]:
-    found = agreement(gaps)
-    numbers = (found.pearson, found.spearman, found.mmrv)
-    return what, str(found.ranked), *map(_number, numbers)
+def _agreement_row(ranked: str, gaps: Sequence[PolicyGap]) -> tuple[str, ...]:
+    ranks = agreement(gaps)
+    return ranked, str(ranks.ranked), *map(_number, (ranks.pearson, ranks.spearman, ranks.mmrv))
 
 
-def _picture(links: Mapping[str, str], what: str, caption: str) -> str:
-    return f"![{caption}]({links[what]})\n" if what in links else ""
+def _picture(links: Mapping[str, str], name: str, caption: str) -> str:
+    return f"![{caption}]({links[name]})\n" if name in links else ""
 
 
 def _signed(points: float) -> str:
@@ -220,7 +229,7 @@ def _signed(points: float) -> str:
 
 
 def _number(value: float) -> str:
-    """Three digits; a dash for what cannot be told."""
+    """Three digits; a dash for what cannot be comparison."""
     if isnan(value):
         return "-"
     return np.format_float_positional(value, precision=DIGITS, fractional=False, trim="-")

@@ -1,4 +1,4 @@
-"""What follows on an action: the mean course of the services that it was taken on.
+"""Responses to actions: the mean series of the services that they were taken on.
 
 Pure: recordings in, numbers out.
 """
@@ -8,22 +8,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sre_autopilot.evaluation.sim_to_real.windows import Floats, Metric, mean_known, series
+from sre_autopilot.evaluation.sim_to_real.windows import Floats, Metric, mean_present, series
 from sre_autopilot.simulator.calibration.recordings import Recording
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ACTION_COSTS, ActionName
 
 STEPS_BEFORE, STEPS_AFTER = 2, 6
 OFFSETS = range(-STEPS_BEFORE, STEPS_AFTER + 1)
-"""Steps seen around an action; 0 is the window right after it."""
+"""Steps around an action; 0 is the window right after it."""
 SERVICE_INDEX = {service: index for index, service in enumerate(Service)}
 RESPONDING = (Metric.ERROR_RATE, Metric.LATENCY_P99)
-"""What responses to actions are told in."""
+"""The metrics that responses are compared in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What became of the services that an action was taken on.
+    """The services that an action was taken on, around it.
 
     times: how often it was accepted.
     means: the mean over those times at each of OFFSETS, nan where no episode reaches.
@@ -34,20 +34,22 @@ class Response:
 
 
 def responses(recordings: Sequence[Recording]) -> dict[ActionName, Response]:
-    """By every action that costs anything, and was accepted in any episode."""
-    found: dict[ActionName, dict[Metric, list[Floats]]] = {}
+    """By action, those that cost anything and were accepted in any episode."""
+    rows_of: dict[ActionName, dict[Metric, list[Floats]]] = {}
     for recording in recordings:
         of_metric = {metric: series(recording, metric) for metric in RESPONDING}
         for action, service, step in _accepted(recording):
-            seen = found.setdefault(action, {metric: [] for metric in RESPONDING})
+            rows = rows_of.setdefault(action, {metric: [] for metric in RESPONDING})
             for metric, values in of_metric.items():
-                seen[metric].append(_around(values[:, SERVICE_INDEX[service]], step))
+                rows[metric].append(_around(values[:, SERVICE_INDEX[service]], step))
     return {
         action: Response(
-            times=len(seen[RESPONDING[0]]),
-            means={metric: _means(np.array(rows)) for metric, rows in seen.items()},
+            times=len(by_metric[RESPONDING[0]]),
+            means={metric: _means(np.array(rows)) for metric, rows in by_metric.items()},
         )
-        for action, seen in sorted(found.items(), key=lambda item: list(ActionName).index(item[0]))
+        for action, by_metric in sorted(
+            rows_of.items(), key=lambda item: list(ActionName).index(item[0])
+        )
     }
 
 
@@ -65,4 +67,4 @@ def _around(values: Floats, step: int) -> Floats:
 
 
 def _means(rows: Floats) -> Floats:
-    return np.array([mean_known(column) for column in rows.T])
+    return np.array([mean_present(column) for column in rows.T])

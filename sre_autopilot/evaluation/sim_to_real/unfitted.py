@@ -1,8 +1,8 @@
-"""Simulators that are not fitted, to show what fitting is worth: guessed, or bent at random.
+"""Simulators that are not fitted, to show what fitting is worth: guessed, or randomised.
 
-A guess reads the vocabulary, as one would who never saw the mesh run. Bent parameters are fitted
-ones, each times a log-normal factor of its own, drawn anew for every seed: what a learner is given
-who trains on many worlds for want of the right one.
+Guesses are read from the vocabulary alone, without a recording. Randomised parameters are fitted
+ones, each times a log-normal factor of its own, drawn for every seed: domain randomisation, as
+learners use it that have no fitted simulator.
 """
 
 from collections.abc import Callable
@@ -28,24 +28,24 @@ STEP_SECONDS = {
     DockerBackend.name: STACK_STEP_SECONDS,
 }
 GUESSED_P99_MS = P99_LIMIT_MS / 4
-"""Of every service: well within the SLA."""
+"""p99 of every service: well within the SLA."""
 GUESSED_MEMORY_PCT = 25.0
 SIGMA = 0.5
-"""Of the log-normal factors: nineteen of twenty lie between 0.38 and 2.7."""
+"""Standard deviation of log factors: nineteen of twenty factors lie between 0.38 and 2.7."""
 MOST = {
     **dict.fromkeys(("deferred", "died_early", "early", "rejoins_late", "slow_checkout"), 1.0),
     "memory_pct": 90.0,
 }
-"""Shares end at 1; nothing is killed at rest for want of memory."""
+"""Shares end at 1, and no process is killed for its memory at rest."""
 NOT_FITTED = "normal"
 _FACTORS = 1 << 32
-"""Takes the place of a step in the keys of factors, so that no window draws the same."""
+"""In place of a step in the keys of factors, so that no window draws the same numbers."""
 
 
 def guessed(shapes: Parameters, window_s: float) -> Parameters:
-    """Traffic as it is meant to be, services all alike, and what else there is adds nothing.
+    """Traffic as the vocabulary has it, services all alike, and 0 for everything else.
 
-    shapes: any parameters, of which the values are not read.
+    shapes: any parameters; their values are not read.
     """
     shares = np.array(list(JOURNEY_SHARES.values()))
     nothing = {name: np.zeros_like(value) for name, value in shapes._asdict().items()}
@@ -61,14 +61,14 @@ def guessed(shapes: Parameters, window_s: float) -> Parameters:
     return Parameters(**nothing | guesses)
 
 
-def bent(fitted: Parameters, draw: int, seed: int) -> Parameters:
-    """The `draw`-th of the worlds that a seed may be played in; equal keys give equal worlds."""
+def scaled(fitted: Parameters, draw: int, seed: int) -> Parameters:
+    """The parameters of the `draw`-th world of a seed; equal draws and seeds give equal ones."""
     values = fitted._asdict()
     for number, name in enumerate(Parameters._fields):
         if name == NOT_FITTED:
             continue
         value = np.asarray(values[name], np.float64)
-        # A row is a service or a journey, with a factor of its own; what is longer is one curve.
+        # Each row is a service or a journey, with a factor of its own; a longer array is one curve.
         rows = len(value) if value.ndim and len(value) <= SERVICE_COUNT else 1
         z = [
             normal(seed, Stream.SIMULATOR, _FACTORS + draw, number * SERVICE_COUNT + row)
@@ -80,8 +80,8 @@ def bent(fitted: Parameters, draw: int, seed: int) -> Parameters:
     return Parameters(**values)
 
 
-class BentSimulator(SimulatorBackend):
-    """The simulator, with parameters by seed."""
+class SimulatorBySeed(SimulatorBackend):
+    """The simulator with other parameters for each seed."""
 
     def __init__(self, parameters_of: Callable[[int], Parameters]) -> None:
         super().__init__()
@@ -92,13 +92,13 @@ class BentSimulator(SimulatorBackend):
         await super().launch(seed)
 
 
-def unfitted(backend: str) -> Environment:
-    """Guesses for a real backend, of which only the length of a window is known."""
+def guessed_world(backend: str) -> Environment:
+    """Guesses for a real backend; only the length of its window is read."""
     guess = guessed(parameters.load(backend), STEP_SECONDS[backend])
-    return Environment(lambda: BentSimulator(lambda _seed: guess))
+    return Environment(lambda: SimulatorBySeed(lambda _seed: guess))
 
 
-def randomised(backend: str, draw: int) -> Environment:
+def randomised_world(backend: str, draw: int) -> Environment:
     """Raises UnknownName where nothing is fitted to the backend."""
-    worlds = partial(bent, parameters.load(backend), draw)
-    return Environment(lambda: BentSimulator(worlds))
+    worlds = partial(scaled, parameters.load(backend), draw)
+    return Environment(lambda: SimulatorBySeed(worlds))

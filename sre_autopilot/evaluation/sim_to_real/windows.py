@@ -1,6 +1,7 @@
-"""What two worlds make of the same episodes: the windows of each fault, and how they follow on.
+"""How far apart the windows of the same episodes are in two worlds, fault by fault.
 
-Pure: recordings in, numbers out. Plays, writes and draws nothing.
+Distances of their distributions, and autocorrelations of their series. Pure: recordings in,
+numbers out. Plays, writes and draws nothing.
 """
 
 from collections import defaultdict
@@ -14,19 +15,19 @@ import numpy as np
 
 from chaos.faults.flapping_network import FlappingNetwork
 from chaos.tiers import draw_faults
-from sre_autopilot.evaluation import stats as distances
+from sre_autopilot.evaluation import stats
 from sre_autopilot.simulator.calibration.recordings import COLUMNS, Key, Recording
 from sre_autopilot.world.vocabulary import FaultKind, FlapCause
 
 HIGHEST_RATIO = 2.0
-"""A cell fails where the worlds are further apart than so many times the real one from itself."""
+"""A cell fails where the worlds are further apart than this many times the real one from itself."""
 LEAST_DISTANCE = 0.01
 """A distance below it (a hundredth of the windows, or of the spread) counts as this."""
 HIGHEST_AUTOCORRELATION_GAP = 0.2
 CALLS, FAILED = COLUMNS.index("calls"), COLUMNS.index("failed")
 
 Cause = FaultKind | FlapCause
-"""What is wrong in an episode; a flap is told by its cause."""
+"""The fault of an episode; a flap is split by its cause."""
 CAUSES: tuple[Cause, ...] = (
     *(kind for kind in FaultKind if kind is not FaultKind.FLAPPING_NETWORK),
     *FlapCause,
@@ -71,13 +72,13 @@ class Distance:
         return _ratio(self.wasserstein, self.wasserstein_floor)
 
     @property
-    def told(self) -> bool:
+    def conclusive(self) -> bool:
         """Whether there is a floor to compare with."""
         return not np.isnan([self.ks_ratio, self.wasserstein_ratio]).any()
 
     @property
     def fails(self) -> bool:
-        """Whether either ratio is too high; one that cannot be told is not."""
+        """Whether either ratio is too high; one without a floor is not."""
         return self.ks_ratio > HIGHEST_RATIO or self.wasserstein_ratio > HIGHEST_RATIO
 
 
@@ -96,7 +97,7 @@ class Autocorrelation:
 
 
 def cause_of(recording: Recording) -> Cause | None:
-    """What was wrong; None where two faults were."""
+    """The cause of the episode's fault; None where it has two faults."""
     faults = draw_faults(recording.tier, recording.seed)
     if len(faults) != 1:
         return None
@@ -106,12 +107,12 @@ def cause_of(recording: Recording) -> Cause | None:
 
 def by_cause(recordings: Iterable[Recording]) -> dict[Cause, list[Recording]]:
     """Recordings of each cause; those with two faults are in none."""
-    found: dict[Cause, list[Recording]] = {cause: [] for cause in CAUSES}
+    grouped: dict[Cause, list[Recording]] = {cause: [] for cause in CAUSES}
     for recording in recordings:
         cause = cause_of(recording)
         if cause is not None:
-            found[cause].append(recording)
-    return found
+            grouped[cause].append(recording)
+    return grouped
 
 
 def series(recording: Recording, metric: Metric) -> Floats:
@@ -125,17 +126,17 @@ def series(recording: Recording, metric: Metric) -> Floats:
 
 def pooled(recordings: Iterable[Recording], metric: Metric) -> Floats:
     """The metric in every window but those of reset, all services in a row; nan where none."""
-    found = [series(recording, metric)[1:].ravel() for recording in recordings]
-    return np.concatenate(found) if found else np.empty(0)
+    values = [series(recording, metric)[1:].ravel() for recording in recordings]
+    return np.concatenate(values) if values else np.empty(0)
 
 
-def known(values: Floats) -> Floats:
-    """The values that there are."""
+def present(values: Floats) -> Floats:
+    """The values without nan."""
     return values[~np.isnan(values)]
 
 
 def halves(recordings: Sequence[Recording]) -> tuple[list[Recording], list[Recording]]:
-    """One world in two: the runs of a key in turn, of keys that were played more than once; where
+    """Splits one world in two: keys that were played more than once by their runs, in turn; where
     there are none, every other seed.
     """
     runs: dict[Key, list[Recording]] = defaultdict(list)
@@ -166,10 +167,10 @@ def _distance(
     metric: Metric, cause: Cause, real: Sequence[Recording], sim: Sequence[Recording]
 ) -> Distance:
     recorded, simulated = pooled(real, metric), pooled(sim, metric)
-    here, there = known(recorded), known(simulated)
-    first, second = (known(pooled(half, metric)) for half in halves(real))
-    ks, wasserstein = _apart(there, here, here)
-    ks_floor, wasserstein_floor = _apart(first, second, here)
+    real_values, sim_values = present(recorded), present(simulated)
+    first, second = (present(pooled(half, metric)) for half in halves(real))
+    ks, wasserstein = _apart(sim_values, real_values, real_values)
+    ks_floor, wasserstein_floor = _apart(first, second, real_values)
     return Distance(
         metric=metric,
         cause=cause,
@@ -187,8 +188,8 @@ def _apart(a: Floats, b: Floats, reference: Floats) -> tuple[float, float]:
     """Kolmogorov-Smirnov and Wasserstein distance; nan where a sample is empty."""
     if not (a.size and b.size):
         return float("nan"), float("nan")
-    ks = distances.kolmogorov_smirnov(a, b)
-    return ks, distances.wasserstein(a, b, reference=reference)
+    ks = stats.kolmogorov_smirnov(a, b)
+    return ks, stats.wasserstein(a, b, reference=reference)
 
 
 def _ratio(distance: float, floor: float) -> float:
@@ -200,22 +201,24 @@ def autocorrelations(real: Sequence[Recording], sim: Sequence[Recording]) -> lis
     """One for each metric and cause that both worlds show."""
     recorded, simulated = by_cause(real), by_cause(sim)
     return [
-        Autocorrelation(metric, cause, *(_memory(w[cause], metric) for w in (recorded, simulated)))
+        Autocorrelation(
+            metric, cause, *(_mean_autocorrelation(w[cause], metric) for w in (recorded, simulated))
+        )
         for metric, cause in product(Metric, CAUSES)
         if recorded[cause] and simulated[cause]
     ]
 
 
-def _memory(recordings: Iterable[Recording], metric: Metric) -> float:
-    found = [
-        distances.autocorrelation(of_service)
+def _mean_autocorrelation(recordings: Iterable[Recording], metric: Metric) -> float:
+    values = [
+        stats.autocorrelation(of_service)
         for recording in recordings
         for of_service in series(recording, metric)[1:].T
     ]
-    return mean_known(np.array(found, np.float64))
+    return mean_present(np.array(values, np.float64))
 
 
-def mean_known(values: Floats) -> float:
-    """Mean of the values that there are; nan for none."""
-    there = known(values)
-    return float(there.mean()) if there.size else float("nan")
+def mean_present(values: Floats) -> float:
+    """Mean of the values without nan; nan where there are none."""
+    kept = present(values)
+    return float(kept.mean()) if kept.size else float("nan")

@@ -1,21 +1,18 @@
 """Fits the simulator to recorded real episodes, and writes its parameters with their provenance.
 
-    python -m sre_autopilot.simulator.calibration.fit process
-
-What is at rest is taken as it is, quantile by quantile; what faults add is a line or a share,
-fitted by least squares or likelihood. Reads recordings only; plays nothing.
+Levels at rest are taken as they are, quantile by quantile; what faults add is a line or a share,
+fitted by least squares or likelihood. Reads recordings only; plays nothing. The command is
+`sre-autopilot dev calibrate`.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
-import typer
-from rich.console import Console
 from rich.table import Table
 from scipy import optimize
 
@@ -24,7 +21,7 @@ from chaos.tiers import draw_faults
 from orchestrator.episode import Episode, Plan
 from sre_autopilot.models import SREAction
 from sre_autopilot.simulator import parameters
-from sre_autopilot.simulator.calibration.recordings import COLUMNS, Recording, read
+from sre_autopilot.simulator.calibration.recordings import COLUMNS, Recording
 from sre_autopilot.simulator.rules.traffic import SLOW_MS
 from sre_autopilot.simulator.rules.window_arrays import AGES, BINS
 from sre_autopilot.world.deployment import Deployment, ReplicaId
@@ -42,16 +39,17 @@ DATA = Path("docs/calibration")
 SERVICES = tuple(Service)
 CALLS, FAILED, P99_MS, CPU_PCT, MEMORY_PCT = range(len(COLUMNS))
 SETTLED_STEPS = 2
-"""A process that began so long ago is at rest."""
+"""Windows after which a process that was started is at rest."""
 SETTLED_AGE = 20
-"""A process that is so many windows old takes no more memory."""
+"""Windows after which a process takes no more memory."""
 MANY_LOST = 3
+"""Lost calls in a window from which their CPU can be told from noise."""
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """One window: what held in it, and what was measured (services x COLUMNS)."""
+class RecordedWindow:
+    """One window: its deployment and impairments, and what was measured (services x COLUMNS)."""
 
     step: int
     deployment: Deployment
@@ -66,20 +64,20 @@ class Seen:
     @property
     def at_rest(self) -> bool:
         """Nothing is wrong, nor was in the window before."""
-        well = self.before is not None and not np.nansum(self.before[:, FAILED])
+        healthy = self.before is not None and not np.nansum(self.before[:, FAILED])
         steady = self.settled and not self.deployment.open_breakers(self.step)
-        return well and steady and not self.impairments and not np.nansum(self.true[:, FAILED])
+        return healthy and steady and not self.impairments and not np.nansum(self.true[:, FAILED])
 
     def held(self, service: Service) -> int:
-        """Connections kept from everybody else in the pool of its only replica; -1 with two."""
+        """Connections kept open by a leak in the pool of its only replica; -1 with two."""
         if len(self.deployment.replicas[service]) != 1:
             return -1
         pool = str(self.deployment.first(service).id)
         return sum(i.held_connections.get(pool, 0) for i in self.impairments.values())
 
 
-def windows(recording: Recording) -> Iterator[Seen]:
-    """Tells a recorded episode again, from its seed and its actions."""
+def windows(recording: Recording) -> Iterator[RecordedWindow]:
+    """The windows of a recorded episode, repeated from its seed and its actions."""
     faults = draw_faults(recording.tier, recording.seed)
     plan = Plan("again", recording.seed, recording.tier, faults, recording.backend)
     episode, before = Episode(plan), None
@@ -88,7 +86,7 @@ def windows(recording: Recording) -> Iterator[Seen]:
             action, service, _accepted = recording.actions[step - 1]
             episode.take(SREAction(action=action, service_id=service))
         now = true.astype(np.float64)
-        yield Seen(step, episode.deployment, episode.impairments(), now, before)
+        yield RecordedWindow(step, episode.deployment, episode.impairments(), now, before)
         unmeasured = np.isnan(now[:, MEMORY_PCT])
         episode.end_window(
             [r.id for r in episode.deployment if unmeasured[SERVICES.index(r.id.service)]]
@@ -97,22 +95,22 @@ def windows(recording: Recording) -> Iterator[Seen]:
 
 
 class Evidence(NamedTuple):
-    """What recordings show: all windows, and what was measured in those at rest (windows x services
-    x COLUMNS).
+    """All windows of recordings; and what was measured in those at rest (windows x services x
+    COLUMNS).
     """
 
-    windows: Sequence[Seen]
+    windows: Sequence[RecordedWindow]
     rest: Floats
 
     @classmethod
-    def by(cls, recordings: Iterable[Recording]) -> Self:
-        seen = [window for recording in recordings for window in windows(recording)]
-        return cls(seen, np.array([window.true for window in seen if window.at_rest]))
+    def of(cls, recordings: Iterable[Recording]) -> Self:
+        every = [window for recording in recordings for window in windows(recording)]
+        return cls(every, np.array([window.true for window in every if window.at_rest]))
 
 
 def fit(evidence: Evidence) -> dict[str, Any]:
-    """All parameters. Raises ValueError where nothing shows what is to be fitted."""
-    seen, rest = evidence
+    """All parameters. Raises ValueError where fewer than BINS windows are at rest."""
+    recorded, rest = evidence
     if len(rest) < BINS:
         raise ValueError(f"{len(rest)} windows at rest, {BINS} are needed; record more episodes")
     calls = rest[:, :, CALLS].mean(axis=0)
@@ -124,14 +122,14 @@ def fit(evidence: Evidence) -> dict[str, Any]:
         "arrivals": [by_service[Service.PRODUCT_SERVICE], logins, checkouts],
         "deferred": min(1.0, CALL_TIMEOUT_S / window_s),
         "latency_ms": [_quantiles(rest[:, s, P99_MS]) for s in range(len(SERVICES))],
-        **_memory(seen),
-        **_cpu(seen),
-        "cpu_started_pct": _start(seen),
-        **_pools(*_held_connections(seen, rest)),
-        "early": _early(seen, calls),
-        "died_early": _death(seen),
-        "rejoins_late": _rejoining(seen),
-        "slow_checkout": _slow_checkouts(*_failed_checkouts(seen)),
+        **_memory(recorded),
+        **_cpu(recorded),
+        "cpu_started_pct": _start(recorded),
+        **_pools(*_held_connections(recorded, rest)),
+        "early": _early(recorded, calls),
+        "died_early": _death(recorded),
+        "rejoins_late": _rejoining(recorded),
+        "slow_checkout": _slow_checkouts(*_failed_checkouts(recorded)),
     }
 
 
@@ -139,60 +137,61 @@ def _quantiles(values: Floats) -> list[float]:
     return parameters.middle_quantiles(values[~np.isnan(values)])
 
 
-def _cpu(seen: Sequence[Seen]) -> dict[str, Any]:
-    """A line over the calls worked on, what is left of it, and what a lost call takes on top."""
-    found: dict[str, list[Any]] = {
+def _cpu(recorded: Sequence[RecordedWindow]) -> dict[str, Any]:
+    """CPU is a line over the calls worked on, with its residuals, and more for each lost call."""
+    by_service: dict[str, list[Any]] = {
         name: [] for name in ("cpu_idle_pct", "cpu_call_pct", "cpu_pct", "cpu_lost_pct")
     }
     steady = [
         window
-        for window in seen
+        for window in recorded
         if window.settled and not window.deployment.open_breakers(window.step)
     ]
     for s in range(len(SERVICES)):
         true = np.array([window.true[s] for window in steady if not _starved(window)])
         true = true[~np.isnan(true[:, CPU_PCT])]
-        # Where others fail it has few calls: a line over the usual numbers alone would be too flat.
-        well = true[true[:, FAILED] == 0]
-        per_call, idle = np.polyfit(well[:, CALLS], well[:, CPU_PCT], 1)
+        # Windows in which other services fail are kept: they have few calls, and without them the
+        # line would be too flat.
+        healthy = true[true[:, FAILED] == 0]
+        per_call, idle = np.polyfit(healthy[:, CALLS], healthy[:, CPU_PCT], 1)
         left = true[:, CPU_PCT] - idle - per_call * true[:, CALLS]
         lost = true[:, FAILED] >= MANY_LOST
-        found["cpu_idle_pct"].append(idle)
-        found["cpu_call_pct"].append(per_call)
-        found["cpu_pct"].append(_quantiles(left[true[:, FAILED] == 0]))
+        by_service["cpu_idle_pct"].append(idle)
+        by_service["cpu_call_pct"].append(per_call)
+        by_service["cpu_pct"].append(_quantiles(left[true[:, FAILED] == 0]))
         a_lost_one = np.nanmedian(left[lost] / true[lost, FAILED]) if lost.any() else 0.0
-        found["cpu_lost_pct"].append(float(a_lost_one))
-    return found
+        by_service["cpu_lost_pct"].append(float(a_lost_one))
+    return by_service
 
 
-def _starved(window: Seen) -> bool:
+def _starved(window: RecordedWindow) -> bool:
     return any(i.cpu_fraction < 1.0 or i.partitioned > 0.0 for i in window.impairments.values())
 
 
-def _start(seen: Sequence[Seen]) -> float:
-    """CPU of a process that began in the window and served nobody."""
+def _start(recorded: Sequence[RecordedWindow]) -> float:
+    """CPU of a process that started in the window and got no traffic."""
     cpu = [
         window.true[SERVICES.index(service), CPU_PCT]
-        for window in seen
+        for window in recorded
         for service in window.deployment.out_of_rotation
         if not window.impairments
     ]
     return float(np.nanmedian(cpu))
 
 
-def _memory(seen: Sequence[Seen]) -> dict[str, Any]:
-    """What processes settle at, and how far below it they are at each age before."""
-    found = np.array(
+def _memory(recorded: Sequence[RecordedWindow]) -> dict[str, Any]:
+    """The level that processes settle at, and how far below it they are at each age before."""
+    samples = np.array(
         [
             (s, window.step - window.deployment.first(service).started_at, memory)
-            for window in seen
+            for window in recorded
             if not any(i.memory_leak_mb for i in window.impairments.values())
             for s, service in enumerate(SERVICES)
             if len(window.deployment.replicas[service]) == 1
             and not np.isnan(memory := window.true[s, MEMORY_PCT])
         ]
     )
-    service, age, memory_pct = found[:, 0].astype(int), found[:, 1], found[:, 2]
+    service, age, memory_pct = samples[:, 0].astype(int), samples[:, 1], samples[:, 2]
     settled = [
         np.median(memory_pct[(service == s) & (age >= SETTLED_AGE)]) for s in range(len(SERVICES))
     ]
@@ -207,11 +206,11 @@ def _memory(seen: Sequence[Seen]) -> dict[str, Any]:
     }
 
 
-def _early(seen: Sequence[Seen], calls: Floats) -> float:
+def _early(recorded: Sequence[RecordedWindow], calls: Floats) -> float:
     """Share of the usual calls that a service still has in the window that its breaker opens in."""
     shares = [
         window.true[s, CALLS] / calls[s]
-        for last, window in pairwise(seen)
+        for last, window in pairwise(recorded)
         for s, service in enumerate(SERVICES)
         if service in window.deployment.open_breakers(window.step)
         and window.step
@@ -221,10 +220,10 @@ def _early(seen: Sequence[Seen], calls: Floats) -> float:
     return float(np.mean(shares)) if shares else 0.0
 
 
-def _held_connections(seen: Sequence[Seen], rest: Floats) -> tuple[Floats, Floats]:
-    """How many were held in a window, and by how much p99 was above its median at rest."""
+def _held_connections(recorded: Sequence[RecordedWindow], rest: Floats) -> tuple[Floats, Floats]:
+    """Connections kept open in a window, and by how much p99 was above its median at rest."""
     held, added_ms = [], []
-    for window in seen:
+    for window in recorded:
         for database in DATABASES:
             s, count = SERVICES.index(database), window.held(database)
             if 0 < count < POOL_SIZE and window.settled and not window.true[s, FAILED]:
@@ -243,22 +242,28 @@ def _pools(held: Floats, added_ms: Floats) -> dict[str, float]:
     return {"contention_ms": slope, "last_connection_ms": max(0.0, at_last)}
 
 
-def _death(seen: Sequence[Seen]) -> float:
-    """Least share of a window that a killed process is gone, of mean errors (1 + least) / 2."""
+def _death(recorded: Sequence[RecordedWindow]) -> float:
+    """Least share of a window that a killed process is gone.
+
+    It is killed at a time that is uniform over the rest, so that the mean share of errors is
+    (1 + least) / 2.
+    """
     shares = [
         window.true[s, FAILED] / window.true[s, CALLS]
-        for window in seen
+        for window in recorded
         for s in range(len(SERVICES))
         if np.isnan(window.true[s, MEMORY_PCT]) and window.true[s, CALLS] > 0
     ]
     return float(np.clip(2.0 * np.mean(shares) - 1.0, 0.0, 1.0)) if shares else 1.0
 
 
-def _rejoining(seen: Sequence[Seen]) -> float:
-    """Share of calls that a service loses in the window after it was held out, all else well."""
+def _rejoining(recorded: Sequence[RecordedWindow]) -> float:
+    """Share of calls that a service loses in the window after it was out of rotation, where nothing
+    else is wrong.
+    """
     counts = [
         (window.true[s, FAILED], window.true[s, CALLS])
-        for last, window in pairwise(seen)
+        for last, window in pairwise(recorded)
         for s, service in enumerate(SERVICES)
         if service in last.deployment.out_of_rotation
         and window.step
@@ -270,12 +275,12 @@ def _rejoining(seen: Sequence[Seen]) -> float:
     return float(failed / max(1.0, calls))
 
 
-def _failed_checkouts(seen: Sequence[Seen]) -> tuple[Floats, Floats]:
-    """How many failed in a window, and whether any outlasted SLOW_MS at the users."""
+def _failed_checkouts(recorded: Sequence[RecordedWindow]) -> tuple[Floats, Floats]:
+    """Failed checkouts in a window, and whether the users' p99 was above SLOW_MS."""
     gateway, order = SERVICES.index(ENTRY), SERVICES.index(Service.ORDER_SERVICE)
     pairs = [
         (window.true[order, FAILED], window.true[gateway, P99_MS] > SLOW_MS)
-        for window in seen
+        for window in recorded
         if window.true[order, FAILED] > 0 and window.settled and window.impairments
     ]
     failed, slow = (np.asarray(column, np.float64) for column in zip(*pairs, strict=True))
@@ -283,7 +288,7 @@ def _failed_checkouts(seen: Sequence[Seen]) -> tuple[Floats, Floats]:
 
 
 def _slow_checkouts(failed: Floats, slow: Floats) -> list[float]:
-    """1 - (1 - q)^k for k failed checkouts, q by maximum likelihood."""
+    """P(at least one of k failed checkouts is slow) = 1 - (1 - q)^k, q by maximum likelihood."""
 
     def unlikely(q: float) -> float:
         chance = np.clip(1.0 - (1.0 - q) ** failed, 1e-9, 1.0 - 1e-9)
@@ -294,11 +299,11 @@ def _slow_checkouts(failed: Floats, slow: Floats) -> list[float]:
 
 
 def residuals(evidence: Evidence, fitted: Mapping[str, Any]) -> dict[str, Any]:
-    """What the fitted lines and curves leave unsaid, as root mean squares; by service where so."""
-    seen, rest = evidence
-    held, added_ms = _held_connections(seen, rest)
+    """What the fitted lines and curves leave unexplained, as root mean squares; some by service."""
+    recorded, rest = evidence
+    held, added_ms = _held_connections(recorded, rest)
     on_last = fitted["last_connection_ms"] * (held == POOL_SIZE - 1)
-    failed, slow = _failed_checkouts(seen)
+    failed, slow = _failed_checkouts(recorded)
     expected = np.asarray(fitted["slow_checkout"])[np.minimum(failed, BINS - 1).astype(int)]
     return {
         "cpu_pct": [_root_mean_square(np.asarray(left)) for left in fitted["cpu_pct"]],
@@ -314,20 +319,19 @@ def _root_mean_square(left: Floats) -> float:
     return round(float(np.sqrt(np.mean(left**2))), 3) if left.size else 0.0
 
 
-def main(
-    backend: Annotated[str, typer.Argument(help="the real backend to fit to")],
-    data: Annotated[Path, typer.Option(help="folder of the recordings")] = DATA,
-) -> None:
-    """Reads DATA/BACKEND-fit.npz, writes the simulator's parameters, prints the few numbers."""
-    source = data / f"{backend}-fit.npz"
-    if not source.exists():
-        raise typer.BadParameter(
-            f"{source} does not exist; see docs/simulator.md for how to record"
-        )
-    recordings = read(source)
-    evidence = Evidence.by(recordings)
+class Calibration(NamedTuple):
+    """Fitted parameters by name, what they leave unexplained, and where they came from."""
+
+    fitted: Mapping[str, Any]
+    residuals: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+
+
+def calibrate(backend: str, source: Path, recordings: Sequence[Recording]) -> Calibration:
+    """Fits to the recordings of the file `source`. Raises ValueError where they are too few."""
+    evidence = Evidence.of(recordings)
     fitted = fit(evidence)
-    left = residuals(evidence, fitted)
+    unexplained = residuals(evidence, fitted)
     provenance = {
         "backend": backend,
         "recordings": source.name,
@@ -335,19 +339,26 @@ def main(
         "episodes": len(recordings),
         "windows": len(evidence.windows),
         "world_version": recordings[0].world_version,
-        "residuals": left,
+        "residuals": unexplained,
     }
-    path = parameters.FOLDER / f"{backend}.json"
-    parameters.save(path, fitted, provenance)
-    table = Table("parameter", "value", title=f"{path.name}: {provenance['episodes']} episodes")
-    show: Callable[[Any], str] = lambda value: np.array2string(np.asarray(value), precision=3)  # noqa: E731
-    for name, value in fitted.items():
+    return Calibration(fitted, unexplained, provenance)
+
+
+def save(calibration: Calibration) -> Path:
+    """Writes the simulator's parameters of the backend; returns the file."""
+    path = parameters.FOLDER / f"{calibration.provenance['backend']}.json"
+    parameters.save(path, calibration.fitted, calibration.provenance)
+    return path
+
+
+def table(calibration: Calibration, title: str) -> Table:
+    """The parameters of a few numbers each, and the residuals, for a terminal."""
+    out = Table(
+        "parameter", "value", title=f"{title}: {calibration.provenance['episodes']} episodes"
+    )
+    for name, value in calibration.fitted.items():
         if np.ndim(value) < MAX_REPLICAS and name != "slow_checkout":
-            table.add_row(name, show(value))
-    for name, value in left.items():
-        table.add_row(f"residual of {name}", show(value))
-    Console().print(table)
-
-
-if __name__ == "__main__":
-    typer.run(main)
+            out.add_row(name, np.array2string(np.asarray(value), precision=3))
+    for name, value in calibration.residuals.items():
+        out.add_row(f"residual of {name}", np.array2string(np.asarray(value), precision=3))
+    return out

@@ -1,31 +1,27 @@
-"""Finished episodes without what nobody compares: one small file of arrays, kept with the code.
+"""Finished episodes as one small file of arrays, kept with the code.
 
-`python -m sre_autopilot.simulator.calibration.recordings SOURCE... --out FILE`
-gathers what the recorder wrote. Holds the
-truth before noise, the actions and the score; never observations, spans or hidden parameters,
-which follow from tier and seed.
+Holds the truth before noise, the actions and the score; never observations, spans or hidden
+parameters, which follow from tier and seed. Written by `sre-autopilot dev pack-recordings`.
 """
 
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
-import typer
-from rich.console import Console
 
 from sre_autopilot import grading
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ActionName, Tier
 
 COLUMNS = ("calls", "failed", "latency_p99", "cpu_pct", "memory_pct")
-"""Of `Recording.true`; as the fields of `grading.TrueService`, in their units."""
+"""Of `Recording.true`: fields of `grading.TrueService`, in their units."""
 END = '{"type": "end"'
 """How the last line of a record begins, once the episode is over."""
-NOBODY = -1
+NO_SERVICE = -1
 _TEXTS = ("backend", "policy", "tier", "world_version")
 
 Taken = tuple[ActionName, Service | None, bool]
@@ -38,7 +34,7 @@ class RecordingsError(ValueError):
 
 
 class Key(NamedTuple):
-    """What an episode can be played again by."""
+    """What an episode can be repeated from."""
 
     policy: str
     tier: Tier
@@ -49,7 +45,7 @@ class Key(NamedTuple):
 class Recording:
     """One finished episode.
 
-    policy: its name, empty where nobody said who played.
+    policy: its name, empty where the record has none.
     actions: those of steps 1..n.
     true: (n + 1 steps, services in the order of `Service`, COLUMNS), step 0 being that of reset;
         nan where there was nothing to measure.
@@ -67,7 +63,7 @@ class Recording:
 
     @classmethod
     def of(cls, record: grading.EpisodeRecord) -> Self:
-        """What is kept of a record. Raises ValueError where the episode is not finished."""
+        """What is kept of a record. Raises ValueError for an episode that is not finished."""
         if not record.finished:
             raise ValueError(f"episode {record.episode_id} is not finished")
         taken = [step.action for step in record.steps if step.action is not None]
@@ -110,7 +106,7 @@ def write(path: Path, recordings: Sequence[Recording]) -> None:
         "steps": np.array([len(r.actions) for r in recordings], np.int64),
         "action": np.array([names.index(name) for name, _, _ in taken], np.int8),
         "service": np.array(
-            [NOBODY if s is None else services.index(s) for _, s, _ in taken], np.int8
+            [NO_SERVICE if s is None else services.index(s) for _, s, _ in taken], np.int8
         ),
         "accepted": np.array([accepted for _, _, accepted in taken], np.bool_),
         "true": np.concatenate([r.true for r in recordings]),
@@ -132,9 +128,11 @@ def read(path: Path) -> list[Recording]:
 
 
 def _recordings(arrays: Mapping[str, np.ndarray[Any, Any]]) -> Iterator[Recording]:
-    for name, wanted in (("columns", COLUMNS), ("services", tuple(Service))):
-        if tuple(arrays[name].tolist()) != wanted:
-            raise ValueError(f"its {name} are {', '.join(arrays[name].tolist())}")
+    for name, expected in (("columns", COLUMNS), ("services", tuple(Service))):
+        if tuple(arrays[name].tolist()) != expected:
+            raise ValueError(
+                f"its {name} are {', '.join(arrays[name].tolist())}, not {', '.join(expected)}"
+            )
     steps = arrays["steps"]
     if (len(arrays["action"]), len(arrays["true"])) != (steps.sum(), (steps + 1).sum()):
         raise ValueError("its episodes are not as long as it says")
@@ -159,15 +157,15 @@ def _taken(arrays: Mapping[str, np.ndarray[Any, Any]]) -> Iterator[Taken]:
     names, services = [ActionName(name) for name in arrays["action_names"].tolist()], list(Service)
     columns = (arrays[name].tolist() for name in ("action", "service", "accepted"))
     for name, service, accepted in zip(*columns, strict=True):
-        yield names[name], None if service == NOBODY else services[service], accepted
+        yield names[name], None if service == NO_SERVICE else services[service], accepted
 
 
 def collect(folder: Path) -> tuple[list[Recording], int]:
-    """Finished episodes of a folder, and how many files hold one that runs or was given up.
+    """Finished episodes of a folder, and how many unfinished ones it holds.
 
     Raises RecordingsError.
     """
-    found, left_out = [], 0
+    recordings, left_out = [], 0
     for path in sorted(folder.glob("*.jsonl")):
         lines = path.read_text(encoding="ascii").splitlines()
         if lines and not lines[-1].startswith(END) and lines[0].startswith('{"type": "episode"'):
@@ -179,41 +177,29 @@ def collect(folder: Path) -> tuple[list[Recording], int]:
             raise RecordingsError(f"{path}: {error}") from error
         finished = [Recording.of(record) for record in records if record.finished]
         left_out += len(records) - len(finished)
-        found += finished
-    return found, left_out
+        recordings += finished
+    return recordings, left_out
 
 
 def one_world(recordings: Sequence[Recording]) -> tuple[str, str]:
     """Backend and world version of all of them. Raises ValueError where they are of several."""
     worlds = {(recording.backend, recording.world_version) for recording in recordings}
     if len(worlds) != 1:
-        told = ", ".join(f"{backend} {version}" for backend, version in sorted(worlds))
-        raise ValueError(f"episodes of one world are wanted, these are of: {told or 'none'}")
+        names = ", ".join(f"{backend} {version}" for backend, version in sorted(worlds))
+        raise ValueError(
+            f"episodes of one backend and world version are needed, these are of: {names or 'none'}"
+        )
     (world,) = worlds
     return world
 
 
-def main(
-    sources: Annotated[
-        list[Path], typer.Argument(help="folders of records, JSON lines, or earlier recordings")
-    ],
-    out: Annotated[Path, typer.Option(help="recordings to write, .npz")],
-) -> None:
-    """Keeps what can be compared of all finished episodes in SOURCES, of one world, in OUT."""
-    try:
-        collected = [
-            collect(source) if source.is_dir() else (read(source), 0) for source in sources
-        ]
-        recordings = sorted((r for found, _ in collected for r in found), key=lambda r: r.key)
-        backend, version = one_world(recordings)
-    except (OSError, ValueError) as error:
-        raise typer.BadParameter(str(error)) from error
-    write(out, recordings)
-    left_out = sum(count for _, count in collected)
-    size_kb = out.stat().st_size / 1000
-    told = f"{len(recordings)} episodes of {backend}, world {version}, {size_kb:.0f} kB"
-    Console().print(f"{out}: {told}; {left_out} unfinished left out", soft_wrap=True)
-
-
-if __name__ == "__main__":
-    typer.run(main)
+def gather(sources: Iterable[Path]) -> tuple[list[Recording], int]:
+    """Episodes of folders of records and of earlier recordings, sorted by key; and how many
+    unfinished ones were left out. Raises OSError, RecordingsError.
+    """
+    recordings, left_out = [], 0
+    for source in sources:
+        finished, unfinished = collect(source) if source.is_dir() else (read(source), 0)
+        recordings += finished
+        left_out += unfinished
+    return sorted(recordings, key=lambda recording: recording.key), left_out

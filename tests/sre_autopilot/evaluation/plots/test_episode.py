@@ -1,10 +1,11 @@
-"""A recorded episode becomes a picture that shows what was done."""
+"""The picture of a recorded episode has its truth and its actions."""
 
 import numpy as np
 import pytest
-import typer
 
 from sre_autopilot import grading
+from sre_autopilot.cli.dev.plot_episode import command
+from sre_autopilot.cli.errors import BadInput
 from sre_autopilot.evaluation.plots import episode as picture
 from sre_autopilot.world.sla import P99_LIMIT_MS
 from sre_autopilot.world.topology import Service
@@ -15,8 +16,8 @@ PNG = b"\x89PNG"
 
 @pytest.fixture
 def record():
-    (found,) = grading.read_episodes(EXAMPLE.read_text(encoding="ascii").splitlines())
-    return found
+    (record,) = grading.read_episodes(EXAMPLE.read_text(encoding="ascii").splitlines())
+    return record
 
 
 def test_every_service_has_a_line_in_every_panel(record):
@@ -25,11 +26,11 @@ def test_every_service_has_a_line_in_every_panel(record):
         assert set(Service) <= labels
 
 
-def test_the_lines_are_the_truth(record):
+def test_lines_are_the_truth(record):
     panel = picture.draw(record).axes[0]
     (line,) = (li for li in panel.get_lines() if li.get_label() == Service.API_GATEWAY)
-    told = [step.true[Service.API_GATEWAY].latency_p99 for step in record.steps]
-    assert np.asarray(line.get_ydata()).tolist() == told
+    latencies_ms = [step.true[Service.API_GATEWAY].latency_p99 for step in record.steps]
+    assert np.asarray(line.get_ydata()).tolist() == latencies_ms
     assert any(
         np.asarray(li.get_ydata()).tolist() == [P99_LIMIT_MS] * 2 for li in panel.get_lines()
     )
@@ -43,15 +44,15 @@ def test_interventions_are_named_and_the_cure_is_marked(record):
     ]
 
 
-def test_it_writes_a_png(tmp_path):
+def test_command_writes_a_png(tmp_path):
     out = tmp_path / "episode.png"
-    picture.main(EXAMPLE, out)
+    command(EXAMPLE, out)
     assert out.read_bytes().startswith(PNG)
 
 
 @pytest.mark.parametrize("text", ["", "no record"])
-def test_a_file_that_holds_no_episode_is_named(tmp_path, text):
+def test_file_that_holds_no_episode_is_named(tmp_path, text):
     bad = tmp_path / "bad.jsonl"
     bad.write_text(text)
-    with pytest.raises(typer.BadParameter, match=r"bad\.jsonl"):
-        picture.main(bad, tmp_path / "out.png")
+    with pytest.raises(BadInput, match=r"bad\.jsonl"):
+        command(bad, tmp_path / "out.png")

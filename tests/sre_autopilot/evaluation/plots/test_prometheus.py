@@ -1,17 +1,17 @@
-"""The picture of what Prometheus saw: every service a line, every alert and action told."""
+"""The picture of what Prometheus recorded has every service, alert and action."""
 
 import json
 
 import httpx
 import numpy as np
 import pytest
-import typer
 from matplotlib.axes import Axes
 
 from deploy import recording_rules as rules
 from deploy.alerts import Alert
+from sre_autopilot.cli.dev import plot_prometheus
 from sre_autopilot.evaluation.plots import prometheus as picture
-from sre_autopilot.evaluation.prometheus_client import Prometheus, Span
+from sre_autopilot.evaluation.prometheus_client import Prometheus, QueryFailed, Span
 from sre_autopilot.world import signals
 from sre_autopilot.world.deployment import ReplicaId
 from sre_autopilot.world.topology import Service
@@ -28,7 +28,7 @@ def series(values: list[float | None], **labels: str) -> dict[str, object]:
     return {"metric": labels, "values": points}
 
 
-SEEN = {
+RECORDED = {
     rules.P99_MS: [series([10, 20, None, None, 50, 60], service=service) for service in Service],
     picture.OUT_OF_SLA: [series([None, 0, 0, None, None, None], service=DB)],
     picture.FIRING: [
@@ -41,7 +41,7 @@ SEEN = {
         )
     ],
     picture.STEP: [series([1, 1, 2, 3, 3, 4])],
-    picture.ORDERS: [
+    picture.ACTIONS: [
         series([0, 0, 0, 1, 1, 1], action=ActionName.RESTART, service=DB),
         series([2, 2, 2, 2, 2, 2], action=ActionName.ROLLBACK, service=DB),
     ],
@@ -53,7 +53,7 @@ def answer(request: httpx.Request) -> httpx.Response:
     if request.url.path.endswith("/query"):
         found: list[dict[str, object]] = [{"metric": {}, "value": [END_S, str(END_S)]}]
     else:
-        found = SEEN.get(query, [])
+        found = RECORDED.get(query, [])
     return httpx.Response(200, text=json.dumps({"data": {"result": found}}))
 
 
@@ -81,7 +81,7 @@ def test_every_service_has_a_line_that_bridges_no_gap(panels) -> None:
 
 def test_a_service_has_one_colour_in_every_panel(panels, monkeypatch) -> None:
     alone = [series([1, 2, 3, 4, 5, 6], service=Service.PAYMENT_GATEWAY)]
-    monkeypatch.setitem(SEEN, rules.CPU_PCT, alone)
+    monkeypatch.setitem(RECORDED, rules.CPU_PCT, alone)
     prometheus = Prometheus("http://prometheus", httpx.MockTransport(answer))
     latency, _, cpu, *_ = picture.draw(prometheus, Span(START_S, END_S)).axes
     (here,) = cpu.get_lines()[:1]
@@ -98,7 +98,7 @@ def test_broken_slas_and_alerts_have_rows(panels) -> None:
     assert [(span.min(), span.max()) for span in spans] == [(2, 3), (3, 4)]
 
 
-def test_steps_are_drawn_and_what_was_done_is_named_when_it_was(panels) -> None:
+def test_steps_and_actions_are_drawn_at_their_time(panels) -> None:
     assert np.asarray(panels[-1].get_lines()[0].get_ydata()).tolist() == [1, 1, 2, 3, 3, 4]
     (note,) = panels[0].texts
     assert note.get_text() == f"{ActionName.RESTART} {DB}"
@@ -108,11 +108,11 @@ def test_steps_are_drawn_and_what_was_done_is_named_when_it_was(panels) -> None:
 
 
 def test_waiting_and_refused_actions_are_not_asked_for() -> None:
-    assert f"{signals.LABEL_ACCEPTED}='true'" in picture.ORDERS
-    assert f"{signals.LABEL_ACTION}!='{ActionName.WAIT}'" in picture.ORDERS
+    assert f"{signals.LABEL_ACCEPTED}='true'" in picture.ACTIONS
+    assert f"{signals.LABEL_ACTION}!='{ActionName.WAIT}'" in picture.ACTIONS
 
 
-def test_it_writes_a_png_of_the_last_minutes(tmp_path, monkeypatch, capsys) -> None:
+def test_command_writes_a_png_of_the_last_minutes(tmp_path, monkeypatch, capsys) -> None:
     asked: list[httpx.Request] = []
 
     def remembered(request: httpx.Request) -> httpx.Response:
@@ -120,15 +120,15 @@ def test_it_writes_a_png_of_the_last_minutes(tmp_path, monkeypatch, capsys) -> N
         return answer(request)
 
     monkeypatch.setattr(
-        picture, "Prometheus", lambda url: Prometheus(url, httpx.MockTransport(remembered))
+        plot_prometheus, "Prometheus", lambda url: Prometheus(url, httpx.MockTransport(remembered))
     )
     out = tmp_path / "seen.png"
-    picture.main("http://prometheus", 0.5, out)
+    plot_prometheus.command("http://prometheus", 0.5, out)
     assert out.read_bytes().startswith(PNG)
     assert {request.url.params.get("start") for request in asked[1:]} == {str(END_S - 30.0)}
-    assert "0.5 minutes" in capsys.readouterr().out
+    assert "0.5 minutes" in capsys.readouterr().err
 
 
-def test_where_no_prometheus_answers_is_told(tmp_path) -> None:
-    with pytest.raises(typer.BadParameter, match="Prometheus cannot tell"):
-        picture.main("http://127.0.0.1:1", 2.0, tmp_path / "seen.png")
+def test_silent_prometheus_is_an_error(tmp_path) -> None:
+    with pytest.raises(QueryFailed):
+        plot_prometheus.command("http://127.0.0.1:1", 2.0, tmp_path / "seen.png")

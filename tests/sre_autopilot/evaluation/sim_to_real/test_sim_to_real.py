@@ -1,4 +1,4 @@
-"""Worlds that are alike pass, a bent one fails where it was bent, and the report says so."""
+"""Equal worlds pass; a changed one fails where it was changed, and the report says so."""
 
 import re
 from dataclasses import replace
@@ -10,13 +10,15 @@ from typer.testing import CliRunner
 
 from orchestrator.environment import Environment
 from orchestrator.settings import Settings
+from sre_autopilot.cli.dev.sim_to_real import command
+from sre_autopilot.cli.errors import BadInput
 from sre_autopilot.evaluation.plots.sim_to_real import DRAWINGS, draw_policies, draw_windows
-from sre_autopilot.evaluation.sim_to_real import command as sim_to_real
+from sre_autopilot.evaluation.sim_to_real import run as sim_to_real
 from sre_autopilot.evaluation.sim_to_real.ablation import UNFITTED
-from sre_autopilot.evaluation.sim_to_real.command import RealWorld, compare, simulate
 from sre_autopilot.evaluation.sim_to_real.policies import agreement, policy_gaps, scores_of
 from sre_autopilot.evaluation.sim_to_real.report import failures, report
 from sre_autopilot.evaluation.sim_to_real.responses import OFFSETS, responses
+from sre_autopilot.evaluation.sim_to_real.run import RealWorld, compare, simulate
 from sre_autopilot.evaluation.sim_to_real.windows import (
     CAUSES,
     Metric,
@@ -47,14 +49,14 @@ def recording(policy="wait", tier=Tier.EASY, seed=1, **changes):
     rng = np.random.default_rng([seed, len(policy), len(tier), backend == SIM])
     noise = rng.uniform(0.8, 1.2, (STEPS + 1, len(Service), len(COLUMNS)))
     true = (noise * [HEALTHY[column] for column in COLUMNS]).astype(np.float32)
-    told = {"backend": backend, "world_version": WORLD_VERSION, "actions": WAITS, "true": true}
-    return Recording(policy=policy, tier=tier, seed=seed, **{"score": 0.5, **told, **changes})
+    fields = {"backend": backend, "world_version": WORLD_VERSION, "actions": WAITS, "true": true}
+    return Recording(policy=policy, tier=tier, seed=seed, **{"score": 0.5, **fields, **changes})
 
 
-def bent(found, column, factor):
-    true = found.true.copy()
+def bent(recorded, column, factor):
+    true = recorded.true.copy()
     true[:, :, COLUMNS.index(column)] *= factor
-    return replace(found, true=true)
+    return replace(recorded, true=true)
 
 
 def world(backend, policies=("wait", "random"), seeds=range(12), **changes):
@@ -77,14 +79,14 @@ def sim():
 
 
 def played(recordings):
-    return {found.key: found for found in recordings}
+    return {one.key: one for one in recordings}
 
 
-def known(real, **changes):
+def real_world(real, **changes):
     return replace(RealWorld(REAL, real, [], []), **changes)
 
 
-def test_a_cause_is_the_fault_of_tier_and_seed():
+def test_cause_is_the_fault_of_tier_and_seed():
     assert cause_of(recording(tier=Tier.EASY)) is FaultKind.SINGLE_OOM
     assert cause_of(recording(tier=Tier.MEDIUM)) is FaultKind.DB_CONNECTION_LEAK
     assert cause_of(recording(tier=Tier.CONTROL)) is FaultKind.NONE
@@ -92,14 +94,14 @@ def test_a_cause_is_the_fault_of_tier_and_seed():
     assert flaps == {*FlapCause}
 
 
-def test_two_faults_are_in_no_cell():
+def test_episodes_with_two_faults_are_in_no_cell():
     found = [recording(tier=Tier.EXPERT, seed=seed) for seed in range(30)]
     alone = [each for each in found if cause_of(each) is not None]
     assert 0 < len(alone) < len(found)
     assert sum(map(len, by_cause(found).values())) == len(alone)
 
 
-def test_an_error_rate_is_the_share_of_failed_calls():
+def test_error_rate_is_the_share_of_failed_calls():
     found = recording()
     found.true[3, 0, :2] = 8, 2
     found.true[4, 0, :2] = 0, 0
@@ -119,29 +121,29 @@ def test_halves_are_repeated_runs_where_there_are_any():
     assert halves([once, recording(seed=2), again]) == ([once], [again])
 
 
-def test_worlds_that_are_alike_have_no_failing_cell(real, sim):
+def test_equal_worlds_have_no_failing_cell(real, sim):
     found = distances_of(real, sim)
     assert {(d.metric, d.cause) for d in found} == {(m, c) for m in Metric for c in CAUSES}
-    assert not [d for d in found if d.fails or not d.told]
+    assert not [d for d in found if d.fails or not d.conclusive]
 
 
-def test_a_bent_metric_fails_in_every_cell_of_it_and_in_no_other(real, sim):
-    slow = [bent(found, "latency_p99", 3.0) for found in sim]
+def test_changed_metric_fails_in_every_cell_of_it_and_in_no_other(real, sim):
+    slow = [bent(one, "latency_p99", 3.0) for one in sim]
     failed = {(d.metric, d.cause) for d in distances_of(real, slow) if d.fails}
     assert failed == {(Metric.LATENCY_P99, cause) for cause in CAUSES}
 
 
-def test_a_metric_bent_under_one_fault_fails_there(real, sim):
+def test_metric_changed_under_one_fault_fails_there(real, sim):
     hot = [bent(r, "cpu_pct", 2.0) if r.tier is Tier.EASY else r for r in sim]
     failed = [(d.metric, d.cause) for d in distances_of(real, hot) if d.fails]
     assert failed == [(Metric.CPU_PCT, FaultKind.SINGLE_OOM)]
 
 
-def test_one_seed_has_no_floor_and_is_neither_passed_nor_failed():
+def test_one_seed_has_no_floor_and_is_inconclusive():
     one = recording(seed=1)
     found = distances_of([one], [bent(one, "cpu_pct", 9.0)])
     assert found
-    assert not [d for d in found if d.told or d.fails]
+    assert not [d for d in found if d.conclusive or d.fails]
 
 
 def test_missing_windows_are_counted():
@@ -149,15 +151,15 @@ def test_missing_windows_are_counted():
     one.true[:, :, COLUMNS.index("cpu_pct")] = np.nan
     (cpu,) = (d for d in distances_of([one, other], [other]) if d.metric is Metric.CPU_PCT)
     assert (cpu.missing_real, cpu.missing_sim) == (0.5, 0.0)
-    assert not cpu.told
+    assert not cpu.conclusive
 
 
-def test_equal_and_rare_differences_are_no_gap(real):
+def test_constant_series_are_no_gap(real):
     still = [replace(r, true=np.ones_like(r.true)) for r in real]
     assert {d.ks_ratio for d in distances_of(still, still)} == {1.0}
 
 
-def test_a_world_that_remembers_is_told_from_one_that_does_not(real, sim):
+def test_autocorrelated_world_differs_from_an_independent_one(real, sim):
     rising = [replace(r, true=np.sort(r.true, axis=0)) for r in sim]
     found = autocorrelations(real, rising)
     assert len(found) == len(Metric) * len(CAUSES)
@@ -166,7 +168,7 @@ def test_a_world_that_remembers_is_told_from_one_that_does_not(real, sim):
     assert not [a for a in autocorrelations(real, sim) if a.fails]
 
 
-def test_a_response_is_the_course_around_the_action():
+def test_response_is_the_series_around_the_action():
     found = recording(actions=(*WAITS[:3], (ActionName.RESTART, DB, True), *WAITS[4:]))
     response = responses([found])[ActionName.RESTART]
     assert response.times == 1
@@ -174,7 +176,7 @@ def test_a_response_is_the_course_around_the_action():
     assert response.means[Metric.LATENCY_P99] == pytest.approx(course)
 
 
-def test_a_response_has_nothing_from_beyond_the_episode():
+def test_response_ends_with_the_episode():
     late = recording(actions=(*WAITS[:-1], (ActionName.SCALE_UP, DB, True)))
     means = responses([late])[ActionName.SCALE_UP].means[Metric.ERROR_RATE]
     assert [bool(np.isnan(mean)) for mean in means] == [offset > 0 for offset in OFFSETS]
@@ -185,7 +187,7 @@ def test_refused_actions_and_waits_have_no_response():
     assert responses([recording(actions=(refused, *WAITS[1:]))]) == {}
 
 
-def test_a_policy_is_compared_on_the_keys_of_both():
+def test_policy_is_compared_on_common_keys():
     here = {Key("wait", Tier.EASY, seed): 0.25 for seed in (1, 2, 3)}
     there = {Key("wait", Tier.EASY, seed): 0.75 for seed in (2, 3, 4)}
     (gap,) = policy_gaps(here, there)
@@ -194,7 +196,7 @@ def test_a_policy_is_compared_on_the_keys_of_both():
     assert gap.fails
 
 
-def test_a_gap_that_may_be_none_does_not_fail():
+def test_gap_whose_interval_holds_0_does_not_fail():
     keys = [Key("wait", Tier.EASY, seed) for seed in range(4)]
     (gap,) = policy_gaps(
         dict(zip(keys, (0.1, 0.9, 0.1, 0.9), strict=True)),
@@ -209,7 +211,7 @@ def test_policies_are_compared_tier_by_tier_if_asked_for(real, sim):
     assert len({(gap.policy, gap.tier) for gap in gaps}) == len(gaps) == 8
 
 
-def test_a_key_played_twice_has_its_mean_score():
+def test_key_played_twice_has_its_mean_score():
     runs = [recording(score=0.2), recording(score=0.4)]
     assert scores_of(runs) == {runs[0].key: pytest.approx(0.3)}
 
@@ -223,7 +225,7 @@ def test_agreement_is_over_the_means():
     assert found.mmrv == pytest.approx((0.2 + 0.1 + 0.2) / 3)
 
 
-def test_the_simulator_is_asked_for_each_key():
+def test_simulate_plays_each_key():
     keys = [Key("wait", Tier.EASY, 3), Key("oracle", Tier.MEDIUM, 4)]
     with Environment(WatchedSimulator) as environment:
         found = list(simulate(keys, environment))
@@ -233,24 +235,24 @@ def test_the_simulator_is_asked_for_each_key():
 
 def test_every_key_is_played_once(real):
     graded = [result(policy="wait", tier=Tier.EASY, seed=seed) for seed in (1, 99)]
-    keys = known(real, fit=real[:3], results=graded).keys
+    keys = real_world(real, fit=real[:3], results=graded).keys
     assert len(keys) == len(set(keys)) == len(real) + 1
 
 
 def test_scores_of_recorded_and_of_graded_episodes_are_pooled(real, sim):
     """Of an episode that is both, the mean counts."""
-    assert not [gap for gap in compare(known(real), played(sim)).policies if gap.fails]
+    assert not [gap for gap in compare(real_world(real), played(sim)).policies if gap.fails]
     graded = [result(r.score - 0.2, policy=r.policy, tier=r.tier, seed=r.seed) for r in real]
-    told = compare(known(real, results=graded), played(sim))
-    assert all(gap.gap.mean == pytest.approx(0.1) and gap.fails for gap in told.policies)
-    only_graded = compare(known(real[:1], results=graded[1:]), played(sim)).policies
+    comparison = compare(real_world(real, results=graded), played(sim))
+    assert all(gap.gap.mean == pytest.approx(0.1) and gap.fails for gap in comparison.policies)
+    only_graded = compare(real_world(real[:1], results=graded[1:]), played(sim)).policies
     assert sum(gap.episodes for gap in only_graded) == len(real)
 
 
-def test_what_fails_is_listed(real, sim):
-    slow = [bent(found, "latency_p99", 3.0) for found in sim]
-    told = compare(known(real, fit=real), played(slow))
-    share, fitted, *cells = failures(told)
+def test_failures_are_listed(real, sim):
+    slow = [bent(one, "latency_p99", 3.0) for one in sim]
+    comparison = compare(real_world(real, fit=real), played(slow))
+    share, fitted, *cells = failures(comparison)
     assert share.startswith("6 of 24 cells of held-out seeds")
     assert fitted.startswith("6 of 24 cells of the seeds that were fitted")
     assert len(cells) == 6
@@ -260,7 +262,7 @@ def test_what_fails_is_listed(real, sim):
 def test_every_table_has_a_cell_for_every_column(real, sim):
     acted = [replace(r, actions=((ActionName.RESTART, DB, True), *WAITS[1:])) for r in real]
     others = {UNFITTED: [played(sim)]}
-    text = report([compare(known(acted, fit=acted), played(sim), others)], {})
+    text = report([compare(real_world(acted, fit=acted), played(sim), others)], {})
     tables = re.findall(r"(?:^\|.*\|\n)+", text, re.M)
     assert len(tables) == 6
     for table in tables:
@@ -269,9 +271,9 @@ def test_every_table_has_a_cell_for_every_column(real, sim):
     assert text.isascii()
 
 
-def test_a_failing_cell_is_tinted_and_both_worlds_are_drawn(real, sim):
-    slow = [bent(found, "latency_p99", 3.0) for found in sim]
-    panels = draw_windows(compare(known(real), played(slow))).axes
+def test_failing_cell_is_tinted_and_both_worlds_are_drawn(real, sim):
+    slow = [bent(one, "latency_p99", 3.0) for one in sim]
+    panels = draw_windows(compare(real_world(real), played(slow))).axes
     assert len(panels) == len(Metric) * len(CAUSES)
     tinted = {panel.get_facecolor() for panel in panels[: len(CAUSES)]}
     assert tinted.isdisjoint({panel.get_facecolor() for panel in panels[len(CAUSES) :]})
@@ -279,29 +281,29 @@ def test_a_failing_cell_is_tinted_and_both_worlds_are_drawn(real, sim):
 
 
 def test_every_policy_is_named_in_the_scatter(real, sim):
-    pooled, by_tier = draw_policies(compare(known(real), played(sim))).axes
+    pooled, by_tier = draw_policies(compare(real_world(real), played(sim))).axes
     assert {text.get_text() for text in pooled.texts} == {"wait", "random"}
     assert len(by_tier.containers) == 4 * len(pooled.containers), "of four tiers"
 
 
 @pytest.fixture
 def run(monkeypatch, tmp_path):
-    """Runs the command on what lies in `tmp_path`, on paper instead of in the simulator."""
+    """Runs the command on the files in `tmp_path`."""
     monkeypatch.setattr(sim_to_real, "make_backend", lambda _settings: WatchedSimulator)
     others = {UNFITTED: [lambda: Environment(WatchedSimulator)]}
-    monkeypatch.setattr(sim_to_real, "others_than", lambda _backend: others)
+    monkeypatch.setattr(sim_to_real, "unfitted_worlds", lambda _backend: others)
     app = typer.Typer()
-    app.command()(sim_to_real.main)
+    app.command()(command)
 
     def invoke(*options):
         folders = ("--data", tmp_path, "--results", tmp_path, "--pictures", tmp_path / "drawn")
-        arguments = [str(a) for a in (*folders, "--out", tmp_path / "told" / "gap.md", *options)]
+        arguments = [str(a) for a in (*folders, "--out", tmp_path / "reports" / "gap.md", *options)]
         return CliRunner(env={"COLUMNS": "300"}).invoke(app, arguments)
 
     return invoke
 
 
-def test_the_command_writes_a_report_and_its_pictures(run, tmp_path):
+def test_command_writes_a_report_and_its_pictures(run, tmp_path):
     few = world(REAL, seeds=range(2))
     write(tmp_path / f"{REAL}-heldout.npz", few)
     write(tmp_path / f"{REAL}-fit.npz", few[:2])
@@ -310,16 +312,16 @@ def test_the_command_writes_a_report_and_its_pictures(run, tmp_path):
     (tmp_path / f"{REAL}.jsonl").write_text(lines)
     done = run()
     assert done.exit_code == 0, done.output
-    text = (tmp_path / "told" / "gap.md").read_text(encoding="ascii")
+    text = (tmp_path / "reports" / "gap.md").read_text(encoding="ascii")
     assert f"Against the {REAL} backend" in text
     assert "| wait | 10 |" in text, "eight that were recorded, two that were graded"
     assert f"| {UNFITTED} |" in text
     links = re.findall(r"!\[.*\]\((.*)\)", text)
     assert len(links) == len(DRAWINGS)
-    assert all((tmp_path / "told" / link).read_bytes().startswith(PNG) for link in links)
+    assert all((tmp_path / "reports" / link).read_bytes().startswith(PNG) for link in links)
 
 
-def test_the_settings_name_the_real_backend(monkeypatch):
+def test_simulator_is_that_of_the_real_backend(monkeypatch):
     asked: list[Settings] = []
     monkeypatch.setattr(sim_to_real, "make_backend", asked.append)
     sim_to_real.simulator_of(REAL)
@@ -328,26 +330,26 @@ def test_the_settings_name_the_real_backend(monkeypatch):
 
 def test_no_recordings_are_an_error(run, tmp_path):
     done = run()
-    assert done.exit_code == 2
-    assert "heldout" in done.output
-    assert not (tmp_path / "told").exists()
+    assert isinstance(done.exception, BadInput)
+    assert "heldout" in str(done.exception)
+    assert not (tmp_path / "reports").exists()
 
 
 def test_recordings_of_another_world_are_named(run, tmp_path):
     write(tmp_path / f"{REAL}-heldout.npz", [recording(world_version="0")])
     done = run()
-    assert done.exit_code == 2
-    assert f"{REAL}-heldout.npz" in done.output
+    assert isinstance(done.exception, BadInput)
+    assert f"{REAL}-heldout.npz" in str(done.exception)
 
 
-def test_a_backend_that_was_never_recorded_is_named(run):
+def test_backend_without_recordings_is_named(run):
     done = run("--backends", "moon")
-    assert done.exit_code == 2
-    assert "moon-heldout.npz" in done.output
+    assert isinstance(done.exception, BadInput)
+    assert "moon-heldout.npz" in str(done.exception)
 
 
-def test_an_unknown_policy_is_named(run, tmp_path):
+def test_unknown_policy_is_named(run, tmp_path):
     write(tmp_path / f"{REAL}-heldout.npz", [recording(policy="genius")])
     done = run()
-    assert done.exit_code == 2
-    assert "genius" in done.output
+    assert isinstance(done.exception, BadInput)
+    assert "genius" in str(done.exception)

@@ -1,16 +1,16 @@
-"""The fit, on windows that are known because the simulator itself made them."""
+"""The fit recovers the parameters of a simulator from its own windows."""
 
 import numpy as np
 import pytest
-import typer
-from typer.testing import CliRunner
 
 from orchestrator.environment import Environment
+from sre_autopilot.cli.dev.calibrate import command
+from sre_autopilot.cli.errors import BadInput
 from sre_autopilot.policies import load_policy
 from sre_autopilot.policies.play import play
 from sre_autopilot.simulator import parameters
 from sre_autopilot.simulator.backend import SimulatorBackend
-from sre_autopilot.simulator.calibration import fit as calibrate
+from sre_autopilot.simulator.calibration import fit
 from sre_autopilot.simulator.calibration.recordings import Recording
 from sre_autopilot.simulator.rules.window_arrays import BINS
 from sre_autopilot.world.vocabulary import Tier
@@ -33,45 +33,43 @@ def recordings():
 
 @pytest.fixture(scope="module")
 def fitted(recordings):
-    return calibrate.fit(calibrate.Evidence.by(recordings))
+    return fit.fit(fit.Evidence.of(recordings))
 
 
-def test_traffic_is_found_again(fitted):
+def test_fit_recovers_traffic(fitted):
     np.testing.assert_allclose(fitted["arrivals"], TRUTH.arrivals, rtol=0.1)
     assert fitted["deferred"] == pytest.approx(TRUTH.deferred, rel=0.1)
 
 
-def test_the_line_of_cpu_is_found_again(fitted):
+def test_fit_recovers_the_line_of_cpu(fitted):
     np.testing.assert_allclose(fitted["cpu_call_pct"], TRUTH.cpu_call_pct, rtol=0.3)
     np.testing.assert_allclose(fitted["cpu_idle_pct"], TRUTH.cpu_idle_pct, rtol=0.3)
 
 
-def test_latency_at_rest_is_found_again(fitted):
+def test_fit_recovers_latency_at_rest(fitted):
     median = BINS // 2
-    found = np.array(fitted["latency_ms"])[:, median]
-    np.testing.assert_allclose(found, TRUTH.latency_ms[:, median], rtol=0.35)
+    medians_ms = np.array(fitted["latency_ms"])[:, median]
+    np.testing.assert_allclose(medians_ms, TRUTH.latency_ms[:, median], rtol=0.35)
 
 
-def test_what_a_held_connection_adds_is_found_again(fitted):
+def test_fit_recovers_what_a_leaked_connection_adds(fitted):
     assert fitted["contention_ms"] == pytest.approx(TRUTH.contention_ms, rel=0.5)
     assert 0.0 <= fitted["died_early"] <= 1.0
 
 
-def test_what_the_fit_leaves_unsaid_is_told(recordings, fitted):
-    left = calibrate.residuals(calibrate.Evidence.by(recordings), fitted)
+def test_residuals_are_those_of_the_simulator(recordings, fitted):
+    unexplained = fit.residuals(fit.Evidence.of(recordings), fitted)
     spread = np.std(TRUTH.cpu_pct, axis=1)
-    np.testing.assert_allclose(left["cpu_pct"], spread, rtol=0.3)
-    assert 0.0 < left["held_connections_ms"] < 30.0
-    assert 0.0 < left["slow_checkout"] < 0.5
+    np.testing.assert_allclose(unexplained["cpu_pct"], spread, rtol=0.3)
+    assert 0.0 < unexplained["held_connections_ms"] < 30.0
+    assert 0.0 < unexplained["slow_checkout"] < 0.5
 
 
-def test_too_little_is_said_to_be_so(recordings):
+def test_too_few_windows_are_an_error(recordings):
     with pytest.raises(ValueError, match="record more episodes"):
-        calibrate.fit(calibrate.Evidence.by(recordings[:1]))
+        fit.fit(fit.Evidence.of(recordings[:1]))
 
 
-def test_a_backend_without_recordings_is_explained(tmp_path):
-    app = typer.Typer()
-    app.command()(calibrate.main)
-    ran = CliRunner().invoke(app, ["process", "--data", str(tmp_path)])
-    assert ran.exit_code == 2
+def test_backend_without_recordings_is_an_error(tmp_path):
+    with pytest.raises(BadInput, match=r"process-fit\.npz does not exist"):
+        command("process", tmp_path)

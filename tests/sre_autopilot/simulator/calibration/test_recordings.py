@@ -1,4 +1,4 @@
-"""What is kept of an episode is what was true in it, and comes back from the file as it was."""
+"""A recording keeps the truth of an episode, and is read as it was written."""
 
 from dataclasses import fields
 
@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from typer.testing import CliRunner
 
 from sre_autopilot import grading
+from sre_autopilot.cli.dev.pack_recordings import command
+from sre_autopilot.cli.errors import BadInput
 from sre_autopilot.grading import TrueService
-from sre_autopilot.simulator.calibration import recordings
 from sre_autopilot.simulator.calibration.recordings import (
     COLUMNS,
     Key,
@@ -43,7 +44,7 @@ def written(folder, name, record):
 @pytest.fixture
 def gather():
     app = typer.Typer()
-    app.command()(recordings.main)
+    app.command()(command)
 
     def invoke(*arguments):
         return CliRunner(env={"COLUMNS": "300"}).invoke(app, [str(a) for a in arguments])
@@ -59,8 +60,8 @@ def test_a_recording_has_the_truth_of_every_window():
     for step in record.steps:
         for index, service in enumerate(Service):
             for column, value in zip(COLUMNS, true[step.step, index], strict=True):
-                told = getattr(step.true[service], column)
-                assert np.isnan(value) if told is None else value == pytest.approx(told)
+                recorded = getattr(step.true[service], column)
+                assert np.isnan(value) if recorded is None else value == pytest.approx(recorded)
 
 
 def test_the_columns_are_fields_of_the_truth():
@@ -77,33 +78,33 @@ def test_a_recording_has_the_actions_from_step_1_on():
     )
 
 
-def test_a_recording_says_what_it_can_be_played_again_by():
+def test_key_is_policy_tier_and_seed():
     assert Recording.of(episode()).key == Key("someone", Tier.MEDIUM, 7)
 
 
-def test_a_score_is_kept_and_one_that_is_missing_is_graded():
+def test_score_is_kept_or_graded_where_it_is_missing():
     record = episode(actions=ACTIONS)
     assert Recording.of(record).score == grading.grade(record).total
     assert Recording.of(record.model_copy(update={"score": 0.25})).score == 0.25
 
 
-def test_nobody_is_no_policy():
+def test_record_without_a_policy_has_an_empty_name():
     assert Recording.of(episode().model_copy(update={"policy": None})).policy == ""
 
 
-def test_an_episode_that_goes_on_is_no_recording():
+def test_unfinished_episode_is_an_error():
     with pytest.raises(ValueError, match="e1 is not finished"):
         Recording.of(episode().model_copy(update={"finished": False}))
 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(one=episodes(), other=episodes())
-def test_what_is_read_is_what_was_written(one, other, tmp_path):
+def test_recordings_are_read_as_they_were_written(one, other, tmp_path):
     kept = [Recording.of(one), Recording.of(other)]
     write(tmp_path / "kept.npz", kept)
-    found = read(tmp_path / "kept.npz")
-    assert len(found) == len(kept)
-    assert all(same(*pair) for pair in zip(found, kept, strict=True))
+    again = read(tmp_path / "kept.npz")
+    assert len(again) == len(kept)
+    assert all(same(*pair) for pair in zip(again, kept, strict=True))
 
 
 def test_equal_recordings_make_equal_bytes(tmp_path):
@@ -142,7 +143,7 @@ def test_a_file_cut_short_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "reason"),
     [
         ({"columns": np.array(["calls"])}, "columns"),
         ({"services": np.array(["somebody"])}, "somebody"),
@@ -151,17 +152,17 @@ def test_a_file_cut_short_is_named(tmp_path):
         ({"service": None}, "'service'"),
     ],
 )
-def test_a_file_of_something_else_is_named_with_the_reason(change, told, tmp_path):
+def test_a_file_of_something_else_is_named_with_the_reason(change, reason, tmp_path):
     path = tmp_path / "kept.npz"
     write(path, [Recording.of(episode())])
     with np.load(path) as arrays:
         changed = {k: v for k, v in {**arrays, **change}.items() if v is not None}
     np.savez(path, **changed)
-    with pytest.raises(RecordingsError, match=rf"kept\.npz.*{told}"):
+    with pytest.raises(RecordingsError, match=rf"kept\.npz.*{reason}"):
         read(path)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
+def test_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none\.npz"):
         read(tmp_path / "none.npz")
 
@@ -199,17 +200,17 @@ def test_new_episodes_join_earlier_recordings(gather, tmp_path):
     assert lengths == [len(Recording.of(each).actions) for each in (episode(last=3), episode())]
 
 
-def test_what_is_no_record_is_named(gather, tmp_path):
+def test_file_that_is_no_record_is_named(gather, tmp_path):
     (tmp_path / "results.jsonl").write_text('{"score": 1}\n')
     done = gather(tmp_path, "--out", tmp_path / "kept.npz")
-    assert done.exit_code == 2
-    assert "results.jsonl: line 1" in done.output
+    assert isinstance(done.exception, BadInput)
+    assert "results.jsonl: line 1" in str(done.exception)
 
 
-def test_a_folder_that_is_not_there_is_named(gather, tmp_path):
+def test_missing_folder_is_named(gather, tmp_path):
     done = gather(tmp_path / "nowhere", "--out", tmp_path / "kept.npz")
-    assert done.exit_code == 2
-    assert "nowhere" in done.output
+    assert isinstance(done.exception, BadInput)
+    assert "nowhere" in str(done.exception)
 
 
 @pytest.mark.parametrize("field", ["backend", "world_version"])
@@ -217,9 +218,10 @@ def test_episodes_of_two_worlds_are_not_mixed(field, gather, tmp_path):
     written(tmp_path, "one", episode())
     written(tmp_path, "two", episode().model_copy(update={field: "another"}))
     done = gather(tmp_path, "--out", tmp_path / "kept.npz")
-    assert done.exit_code == 2
-    assert "another" in done.output
+    assert isinstance(done.exception, BadInput)
+    assert "another" in str(done.exception)
 
 
 def test_an_empty_folder_is_an_error(gather, tmp_path):
-    assert gather(tmp_path, "--out", tmp_path / "kept.npz").exit_code == 2
+    done = gather(tmp_path, "--out", tmp_path / "kept.npz")
+    assert isinstance(done.exception, BadInput)

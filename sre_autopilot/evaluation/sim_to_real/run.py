@@ -1,7 +1,6 @@
-"""Plays recorded real episodes again in the simulator, and reports how far the two are apart.
+"""Repeats recorded real episodes in the simulator, and reports how far apart the two are.
 
-`python -m sre_autopilot.evaluation.sim_to_real.command --help` tells the rest.
-Real worlds are read, never played in.
+Real episodes are read from files, never played. The command is `sre-autopilot dev sim-to-real`.
 """
 
 import os
@@ -10,21 +9,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Self
+from typing import Self
 
-import typer
-from rich.console import Console
+from rich.progress import Progress
 
 from orchestrator.backends import make_backend
 from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.backends.process.backend import ProcessBackend
 from orchestrator.environment import Environment
 from orchestrator.settings import Settings
-from sre_autopilot.errors import SREError
 from sre_autopilot.evaluation.plots.sim_to_real import DPI, DRAWINGS
-from sre_autopilot.evaluation.progress import progress_bar
 from sre_autopilot.evaluation.results import Result, read_results
-from sre_autopilot.evaluation.sim_to_real import unfitted as ablation
+from sre_autopilot.evaluation.sim_to_real import unfitted
 from sre_autopilot.evaluation.sim_to_real.ablation import (
     DRAWS,
     FITTED,
@@ -45,15 +41,14 @@ from sre_autopilot.simulator.calibration.recordings import Key, Recording, one_w
 from sre_autopilot.world.vocabulary import WORLD_VERSION
 
 REAL_BACKENDS = (ProcessBackend.name, DockerBackend.name)
-console = Console(stderr=True)
 
 
 @dataclass(frozen=True, slots=True)
 class RealWorld:
-    """What is known of a real backend.
+    """What is recorded of a real backend.
 
-    held_out: episodes that the simulator's parameters have not seen; fit: those that they were
-        fitted to.
+    held_out: episodes that the simulator's parameters were not fitted to.
+    fit: episodes that they were fitted to.
     results: graded episodes of which only the score was kept.
     """
 
@@ -78,13 +73,13 @@ class RealWorld:
 
     @property
     def keys(self) -> list[Key]:
-        """All that is to be played in the simulator, each once."""
+        """All episodes to repeat in the simulator, each once."""
         fitted_to = [recording.key for recording in self.fit]
-        return list(dict.fromkeys((*self.unseen, *fitted_to)))
+        return list(dict.fromkeys((*self.not_fitted, *fitted_to)))
 
     @property
-    def unseen(self) -> list[Key]:
-        """Those that the parameters were not fitted to."""
+    def not_fitted(self) -> list[Key]:
+        """Episodes that the parameters were not fitted to."""
         graded = [Key(result.policy, result.tier, result.seed) for result in self.results]
         return list(dict.fromkeys((*(recording.key for recording in self.held_out), *graded)))
 
@@ -101,7 +96,7 @@ def _of_this_world(path: Path, backend: str) -> list[Recording]:
 
 
 def simulate(keys: Iterable[Key], environment: Environment) -> Iterator[Recording]:
-    """Plays each once more. Raises SREError."""
+    """Plays the episode of each key. Raises SREError."""
     for key in keys:
         record, _score = play(environment, load_policy(key.policy), key.tier, key.seed)
         yield Recording.of(record)
@@ -136,7 +131,7 @@ def compare(
         responses_sim=responses(sim),
         policies=policy_gaps(scored, scores),
         policies_by_tier=policy_gaps(scored, scores, by_tier=True),
-        ablation=[found for found in settings if found is not None] if ablated else [],
+        ablation=[one for one in settings if one is not None] if ablated else [],
     )
 
 
@@ -160,15 +155,15 @@ def write(comparisons: Sequence[Comparison], out: Path, pictures: Path) -> None:
 
 
 def simulate_all(
-    keys: Sequence[Key], new_environment: Callable[[], Environment], what: str
+    keys: Sequence[Key],
+    new_environment: Callable[[], Environment],
+    progress: Progress,
+    description: str,
 ) -> Simulated:
-    """Plays every key in one environment, with a bar for who waits."""
-    with (
-        new_environment() as environment,
-        progress_bar(console) as progress,
-    ):
+    """Plays every key in one environment."""
+    with new_environment() as environment:
         episodes = simulate(keys, environment)
-        counted = progress.track(episodes, len(keys), description=what)
+        counted = progress.track(episodes, len(keys), description=description)
         return dict(zip(keys, counted, strict=True))
 
 
@@ -177,48 +172,23 @@ def simulator_of(backend: str) -> Environment:
     return Environment(make_backend(settings))
 
 
-def others_than(backend: str) -> Mapping[str, Sequence[Callable[[], Environment]]]:
+def unfitted_worlds(backend: str) -> Mapping[str, Sequence[Callable[[], Environment]]]:
     """Simulators that are not fitted to a real backend, each as often as it is drawn."""
-    drawn = [partial(ablation.randomised, backend, draw) for draw in range(DRAWS)]
-    return {UNFITTED: [partial(ablation.unfitted, backend)], RANDOMISED: drawn}
+    drawn = [partial(unfitted.randomised_world, backend, draw) for draw in range(DRAWS)]
+    return {UNFITTED: [partial(unfitted.guessed_world, backend)], RANDOMISED: drawn}
 
 
-def compare_all(backend: str, data: Path, results: Path) -> Comparison:
-    """Reads a real world, and plays it in the simulators of it. Raises OSError, ValueError,
-    SREError.
+def compare_all(backend: str, data: Path, results: Path, progress: Progress) -> Comparison:
+    """Reads a real world, and repeats its episodes in the simulators of it.
+
+    Raises OSError, ValueError, SREError.
     """
     real = RealWorld.read(backend, data, results)
-    fitted = simulate_all(real.keys, partial(simulator_of, backend), f"simulator of {backend}")
+    fitted = simulate_all(
+        real.keys, partial(simulator_of, backend), progress, f"simulator of {backend}"
+    )
     others = {
-        name: [simulate_all(real.unseen, new, f"the same, {name}") for new in worlds]
-        for name, worlds in others_than(backend).items()
+        name: [simulate_all(real.not_fitted, new, progress, f"the same, {name}") for new in worlds]
+        for name, worlds in unfitted_worlds(backend).items()
     }
     return compare(real, fitted, others)
-
-
-def main(
-    *,
-    backends: Annotated[
-        str, typer.Option(help="comma-separated real backends (default: those recorded)")
-    ] = "",
-    data: Annotated[Path, typer.Option(help="folder of recordings")] = Path("docs/calibration"),
-    results: Annotated[Path, typer.Option(help="folder of graded runs")] = Path("docs/results"),
-    out: Annotated[Path, typer.Option(help="report to write")] = Path("docs/sim-to-real.md"),
-    pictures: Annotated[Path, typer.Option(help="folder to draw into")] = Path("docs/pictures"),
-) -> None:
-    """Compares the simulator with each real backend, on all episodes recorded there."""
-    recorded = [name for name in REAL_BACKENDS if (data / f"{name}-heldout.npz").exists()]
-    names = backends.split(",") if backends else recorded
-    if not names:
-        raise typer.BadParameter(f"{data}: holds no recordings BACKEND-heldout.npz")
-    try:
-        comparisons = [compare_all(name, data, results) for name in names]
-    except (OSError, ValueError, SREError) as error:
-        raise typer.BadParameter(str(error)) from error
-    write(comparisons, out, pictures)
-    failed = sum(distance.fails for told in comparisons for distance in told.distances)
-    console.print(f"{out}: {len(comparisons)} compared, {failed} cells fail", soft_wrap=True)
-
-
-if __name__ == "__main__":
-    typer.run(main)
