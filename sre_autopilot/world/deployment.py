@@ -1,4 +1,4 @@
-"""What runs where: replicas, releases, rotation, breakers. Pure values; others move them."""
+"""What runs where: replicas, releases, rotation, breakers. Pure values; backends carry them out."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,7 @@ class ReplicaId:
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """A replica that runs: since when (step), on which release, and from which step it serves."""
+    """A replica that runs: the step of its start, its release, and the step it serves from."""
 
     id: ReplicaId
     release: Release
@@ -31,7 +31,7 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """All running replicas, in each service in the order they came, and the open breakers.
+    """All running replicas, those of a service in the order of their starts, and open breakers.
 
     `breakers` maps a service to the first step at which its breaker is closed again;
     `out_of_rotation` names services that rejoin the rotation when the current window ends.
@@ -76,7 +76,7 @@ class Deployment:
         )
 
     def revived(self, replica_id: ReplicaId, step: int) -> "Deployment":
-        """One replica starts anew after a kill, into whatever impairs it."""
+        """One replica starts anew after a kill; a fault in force impairs it again."""
         service = replica_id.service
         fresh = tuple(
             replace(r, started_at=step) if r.id == replica_id else r for r in self.replicas[service]

@@ -1,7 +1,8 @@
-"""Keyed randomness: a draw depends on its key alone, never on how many were made before it.
+"""Keyed randomness: a draw depends on its key alone, never on earlier draws.
 
 The 64-bit mixer is SplitMix64's finaliser (Steele, Lea, Flood: "Fast splittable pseudorandom number
-generators", OOPSLA 2014), applied once per part of the key. Array code must repeat it bit for bit.
+generators", OOPSLA 2014), applied once per part of the key. The simulator's array code repeats
+it bit for bit; a test compares the two.
 """
 
 import math

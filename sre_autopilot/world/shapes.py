@@ -1,7 +1,7 @@
-"""How faults look: ranges their hidden parameters are drawn from, and the forms they take.
+"""Shapes of the faults: the ranges of their hidden parameters, and the curves that they follow.
 
-First guesses, to be calibrated on the real mesh; a change here is a new WORLD_VERSION.
-Ranges are (low, high): real ones half-open, whole ones with both ends.
+Every number here affects scores: a change raises WORLD_VERSION. Ranges are (low, high): floats are
+half-open, integers include both ends.
 """
 
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ from sre_autopilot.world.vocabulary import ActionName, FlapCause
 OOM_LEAK_MB_PER_STEP = (26.0, 36.0)
 """A healthy process holds 25-45 of its 128 MiB, so the kernel kills it every 3-5 steps."""
 OOM_RESTART_CURES = 0.8
-"""Probability that one restart rids the root of its leak."""
+"""Probability that one restart of the root cures it."""
 
 LEAK_HELD_BY_DATABASE = 0.5
-"""Share of connection leaks that are the database's own; the others are one of its callers'."""
+"""Share of connection leaks inside the database itself; the others are in one of its callers."""
 LEAK_FILL_STEPS = (6.0, 9.0)
 """Steps until a pool has no connection left."""
 LEAK_HOLDER_MEMORY_MB_PER_STEP = 3.0
-"""Memory that the cursors left open cost the caller that leaves them."""
+"""Memory growth, in MiB a step, of a caller that leaves cursors open."""
 
 PAIR_SHARE = 0.5
 """Share of expert episodes with two faults at once."""
@@ -32,7 +32,7 @@ class FlapShape:
     """One cause: its cheap cure, share of calls lost in a burst, lengths of a period and a burst,
     and CPU in a burst against that of a healthy window.
 
-    Only a neighbour adds CPU of its own; with the other causes it follows from the lost work.
+    Only a noisy neighbour adds CPU; with the other causes CPU follows from the lost work.
     """
 
     cheap_cure: ActionName
@@ -51,25 +51,26 @@ FLAP_SHAPES: Mapping[FlapCause, FlapShape] = MappingProxyType(
         ),
     }
 )
-"""The ranges overlap, so that no single window tells the cause."""
+"""The ranges overlap, so that no single window identifies the cause."""
 
 NOMINAL_CPU_PCT = 8.0
 """CPU of a healthy payment gateway, in percent of its limit."""
 
 STALL_CYCLE_S = 0.5
-"""A starved process runs for its share of each cycle, and stands still for the rest of it."""
+"""A starved process runs for its share of each cycle and is stopped for the rest of it."""
 STALL_FORGIVEN_S = CALL_TIMEOUT_S - 0.045
-"""A call that waits no longer than this is still answered before its caller gives up: measured,
-the provider's delay and the work of a call behind it."""
+"""A call that arrives this long before the end of a stall, or later, is still answered in time. The
+45 ms are measured: the provider's delay and the work of one call."""
 CPU_FRACTION_MIN = 0.07
-"""Below this a starved process falls ever further behind, and loses far more than its share."""
+"""Below this share a backlog builds up, and far more calls are lost than the formula says."""
 
 
 def held_connections(filled: float) -> int:
     """Connections a leak holds of one pool; `filled` is its age over its fill steps.
 
-    floor(POOL_SIZE * filled^(1/3)), POOL_SIZE at most: quick at first, then creeping, so that the
-    climb is seen before it breaks. Compared as cubes, which rounds alike in every language.
+    floor(POOL_SIZE * filled^(1/3)), POOL_SIZE at most: steep at first, then flat, so that the
+    climb is visible before calls fail. Compared as cubes: a cube root may round differently in
+    array code.
     """
     return sum(held**3 <= filled * POOL_SIZE**3 for held in range(1, POOL_SIZE + 1))
 

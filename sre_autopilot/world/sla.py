@@ -5,7 +5,7 @@ from dataclasses import dataclass
 P99_LIMIT_MS = 200.0
 ERROR_RATE_LIMIT = 0.01
 FORGIVEN_FAILURES = 1
-"""Low-traffic guard: so many failed calls break nothing, however few calls there were."""
+"""Low-traffic guard: this many failed calls never break the SLA, however few calls there were."""
 
 
 @dataclass(frozen=True, slots=True)

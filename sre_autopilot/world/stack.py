@@ -9,7 +9,7 @@ PROJECT = "sre-autopilot"
 """Compose's name of the stack, unless the user gives another."""
 
 REPLICAS = tuple(ReplicaId(service, index) for service in Service for index in range(MAX_REPLICAS))
-"""All that can serve; each is a container of its own, named as the replica is: "user_db-0"."""
+"""Every replica that can serve; each has a container of the same name: "user_db-0"."""
 
 
 class Part(StrEnum):
@@ -35,7 +35,7 @@ class Network(StrEnum):
 
 
 class BrokerVerb(StrEnum):
-    """All that the broker does to a container."""
+    """The orders that the broker accepts."""
 
     START = "start"
     RESTART = "restart"
@@ -46,7 +46,7 @@ class BrokerVerb(StrEnum):
 
 
 STEP_SECONDS = 1.5
-"""A window of the containers."""
+"""Length of a window on containers."""
 
 DATA_PORT = 8000
 CONTROL_PORT = 9000
@@ -57,22 +57,22 @@ BROKER_PORT = 8200
 CHAOS_PORT = 8300
 PROMETHEUS_PORT = 9090
 HOST_ALIAS = "host.docker.internal"
-"""What the mesh's containers call the machine that the engine runs on."""
+"""Name of the engine's host inside the mesh's containers."""
 
 LABEL_PROJECT = "com.docker.compose.project"
 LABEL_CONTAINER = "com.docker.compose.service"
 """Labels by which Compose marks its containers."""
 LABEL_MESH_ADDRESS = "sre-autopilot.mesh-address"
-"""The address on the mesh network that a replica has, and gets again when it is reconnected."""
+"""A replica's address on the mesh network, which it gets again when it is reconnected."""
 
 RUNTIME_MEMORY_MB = 45
-"""Interpreter and libraries, which forked processes share and a container has for itself: it may
-hold so much beyond its service's limit, and reports so much less. Measured."""
+"""Interpreter and libraries, measured. Forked processes share them; a container has its own, so its
+limit is this much higher than its service's, and it reports this much less memory."""
 CPU_PERIOD_US = 100_000
 STARTING_CPU_CORES = 1.0
-"""What a replica gets until it serves: imports take a second of CPU."""
+"""CPU of a replica until it serves: its imports take a second of CPU."""
 STALLED_CPU_SHARE = 0.001
-"""Share of its limit at which a replica stands still: the kernel's least quota, or near it."""
+"""Share of its limit at which a replica is stopped in effect: about the kernel's least quota."""
 
 
 def network_alias(name: str, network: Network) -> str:

@@ -1,4 +1,4 @@
-"""Who exists, who calls whom, and what each may use. Never holds behaviour."""
+"""The services, the call graph, and the limits of each replica. Holds values only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ def callers_of(service: Service) -> tuple[Service, ...]:
 
 
 class Journey(StrEnum):
-    """What a user comes for."""
+    """What a user does in one visit."""
 
     BROWSE = "browse"
     LOGIN = "login"
@@ -60,10 +60,10 @@ ARRIVALS_PER_S = 32.0
 MAX_REPLICAS = 2
 
 CALL_TIMEOUT_S = 0.25
-"""A service gives up on a call after this long. Above the SLA's p99, and half of the shortest
+"""A call from a service times out after this long. Above the SLA's p99, and half of the shortest
 window, so that most calls that hang are counted in the window they were sent in."""
 USER_TIMEOUT_S = 0.5
-"""Users are more patient than services: two calls in a row may time out behind the gateway."""
+"""Longer than CALL_TIMEOUT_S: two calls in a row may time out behind the gateway."""
 
 POOL_SIZE = 10
 POOL_CHECKOUT_TIMEOUT_S = 1.0

@@ -1,21 +1,21 @@
-"""Names and prices of what agents do, names of what breaks, and the version of that world."""
+"""Names and costs of actions, names of faults, tiers and releases, and the version of the world."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
 WORLD_VERSION = "1"
-"""Changes with every number that bends scores: scores of two versions are never compared."""
+"""Any change that affects scores raises it; scores of two versions are never compared."""
 
 MAX_STEPS = 30
 MAX_RESTARTS = 5
 RECOVERY_WINDOWS = 3
-"""Windows in a row, everything cured and every SLA truly met, that end an episode."""
+"""An episode ends after this many windows in a row with every fault cured and every SLA met."""
 ACTION_HISTORY_LENGTH = 5
 BREAKER_STEPS = 3
 """Steps for which a broken circuit stays open, the step of the action included."""
 SCALE_UP_STEPS = 3
-"""A standby told to scale up at step t serves from the window of step t + SCALE_UP_STEPS."""
+"""A standby started by scale_up at step t serves from the window of step t + SCALE_UP_STEPS."""
 SESSION_LEASE_S = 300.0
 IMPAIRMENT_TTL_S = 5.0
 
@@ -37,7 +37,7 @@ ACTION_COSTS: Mapping[ActionName, int] = MappingProxyType(
         ActionName.WAIT: 0,
     }
 )
-"""Cost units per accepted action. Every action that costs anything is intrusive."""
+"""Cost units of an accepted action. Every action with a cost is intrusive."""
 
 
 class Tier(StrEnum):
@@ -59,7 +59,7 @@ SEED_SPLITS: Mapping[str, range] = MappingProxyType(
         "test": range(200_000, 210_000),
     }
 )
-"""Split for good; seeds outside of them are free."""
+"""Never changed; seeds outside of them belong to no split."""
 
 
 class FaultKind(StrEnum):
