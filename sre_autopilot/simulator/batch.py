@@ -6,13 +6,14 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from sre_autopilot.simulator.fault_table import draw_fault_table
+from sre_autopilot.simulator.rules import state_layout as layout
 from sre_autopilot.world.vocabulary import Tier
 
 RESET = -1
 """In place of an action: the lane's next episode begins, whatever became of the last."""
-_EPISODES_AHEAD = 1 << 15
+_EPISODES_AHEAD = 1 << 14
 _LEAST_AHEAD, _MOST_AHEAD = 4, 64
-"""Episodes drawn ahead: of all lanes together, and bounds of that number per lane."""
+"""Episodes drawn ahead: of all lanes together, 4 MB of faults; and bounds of those of one lane."""
 
 
 class EpisodeQueue:
@@ -35,12 +36,12 @@ class EpisodeQueue:
         ahead = min(_MOST_AHEAD, max(_LEAST_AHEAD, _EPISODES_AHEAD // lanes))
         self.tier = tier
         self.begun = np.zeros(lanes, np.int64)
-        self._first = np.array(first_seeds, np.uint64)[:, None]
+        self._first = np.array(first_seeds, np.uint64)
         self._stride = np.uint64(lanes if stride is None else stride)
         self._rounds = np.tile(np.arange(ahead, dtype=np.int64), (lanes, 1))
-        self.seeds = self._seeds(self._rounds)
-        faults = draw_fault_table(tier, self.seeds.ravel())
-        self.faults = faults.reshape(lanes, ahead, -1)
+        self.seeds = np.empty((lanes, ahead), np.uint64)
+        self.faults = np.empty((lanes, ahead, layout.MAX_FAULTS * layout.FAULT_WIDTH))
+        self._fill(np.arange(lanes * ahead))
         self._safe_steps = ahead
 
     def prepare(self) -> None:
@@ -56,18 +57,23 @@ class EpisodeQueue:
         self._safe_steps -= 1
 
     def _fewest_left(self) -> int:
-        last_drawn = self._rounds.max(axis=1)
-        return int((last_drawn + 1 - self.begun).min())
+        most_begun = int((self.begun - self._refilled_at).max())
+        return int(self._rounds.shape[1]) - most_begun
 
     def _draw_on(self) -> None:
         """Draws new episodes in place of those that have begun."""
-        begun = self._rounds < self.begun[:, None]
-        self._rounds[begun] += self._rounds.shape[1]
-        self.seeds[begun] = self._seeds(self._rounds)[begun]
-        self.faults[begun] = draw_fault_table(self.tier, self.seeds[begun])
+        stale = np.flatnonzero(self._rounds < self.begun[:, None])
+        self._rounds.reshape(-1)[stale] += self._rounds.shape[1]
+        self._fill(stale)
 
-    def _seeds(self, rounds: Any) -> Any:
-        return self._first + rounds.astype(np.uint64) * self._stride
+    def _fill(self, places: Any) -> None:
+        """Writes seed and faults of the rounds at these places of the flattened (lanes, ahead)."""
+        rounds = self._rounds.reshape(-1)[places].astype(np.uint64)
+        seeds = self._first[places // self._rounds.shape[1]] + rounds * self._stride
+        self.seeds.reshape(-1)[places] = seeds
+        faults = self.faults.reshape(-1, self.faults.shape[2])
+        faults[places] = draw_fault_table(self.tier, seeds)
+        self._refilled_at = self.begun.copy()
 
 
 class StepOutput(NamedTuple):

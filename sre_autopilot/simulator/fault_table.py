@@ -62,16 +62,13 @@ def encode_faults(faults: Sequence[Fault]) -> Floats:
 
 def draw_fault_table(tier: Tier, seeds: Keys) -> Floats:
     """(seeds, MAX_FAULTS * FAULT_WIDTH): the faults that each seed hides on a tier."""
-    parts = [seeds[start : start + _CHUNK] for start in range(0, len(seeds), _CHUNK)]
-    return np.concatenate([_draw_table(tier, part) for part in parts])
-
-
-def _draw_table(tier: Tier, seeds: Keys) -> Floats:
     table = _no_faults(len(seeds))
-    if tier is Tier.EXPERT:
-        _draw_expert(table, seeds)
-    elif tier is not Tier.CONTROL:
-        table[:, 0] = _DRAW[_KIND_OF_TIER[tier]](seeds, 0)
+    for start in range(0, len(seeds), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        if tier is Tier.EXPERT:
+            _draw_expert(table[part], seeds[part])
+        elif tier is not Tier.CONTROL:
+            table[part, 0] = _DRAW[_KIND_OF_TIER[tier]](seeds[part], np.uint64(0))
     return table.reshape(len(seeds), -1)
 
 
@@ -109,9 +106,12 @@ def _encode(row: Floats, fault: Fault) -> None:
             )
 
 
-def _uniforms(seeds: Keys, number: int, indices: Sequence[int]) -> list[Floats]:
-    """`draws.uniform(seed, Stream.FAULT, number, index)` for every seed, an array an index."""
-    key = stream_key(seed_key(seeds), _FAULT, np.uint64(number))
+def _uniforms(seeds: Keys, number: Any, indices: Sequence[int]) -> list[Floats]:
+    """`draws.uniform(seed, Stream.FAULT, number, index)` for every seed, an array an index.
+
+    number: of the fault in its episode, one for all seeds or one each.
+    """
+    key = stream_key(seed_key(seeds), _FAULT, number)
     return [uniform_of_key(fold_key(key, np.uint64(index))) for index in indices]
 
 
@@ -122,7 +122,7 @@ def _rows(kind: int, episodes: int) -> Floats:
     return rows
 
 
-def _draw_single_oom(seeds: Keys, number: int) -> Floats:
+def _draw_single_oom(seeds: Keys, number: Any) -> Floats:
     """`SingleOom.draw`."""
     rows = _rows(layout.SINGLE_OOM, len(seeds))
     u_root, u_leak = _uniforms(seeds, number, range(2))
@@ -131,7 +131,7 @@ def _draw_single_oom(seeds: Keys, number: int) -> Floats:
     return rows
 
 
-def _draw_connection_leak(seeds: Keys, number: int) -> Floats:
+def _draw_connection_leak(seeds: Keys, number: Any) -> Floats:
     """`DbConnectionLeak.draw`."""
     rows = _rows(layout.DB_CONNECTION_LEAK, len(seeds))
     u_database, u_own, u_caller, u_fill = _uniforms(seeds, number, range(4))
@@ -144,27 +144,29 @@ def _draw_connection_leak(seeds: Keys, number: int) -> Floats:
     return rows
 
 
-def _draw_flapping(seeds: Keys, number: int) -> Floats:
+def _draw_flapping(seeds: Keys, number: Any) -> Floats:
     """`FlappingNetwork.draw` and `Flap.draw`."""
     rows = _rows(layout.FLAPPING_NETWORK, len(seeds))
     # `draws.in_turn`: a rotation of one draw for every three seeds in a row.
     block, turn = np.divmod(seeds, np.uint64(len(_CAUSES)))
     (rotation,) = _uniforms(block, number, (0,))
-    share = (rotation + turn.astype(np.float64) / len(_CAUSES)) % 1.0
+    share = rotation + turn.astype(np.float64) / len(_CAUSES)
+    # Modulo 1, as both summands are below it; the remainder of floats takes five times as long.
+    share -= share >= 1.0
     cause = (len(_CAUSES) * share).astype(np.int64)
     u_cpu, u_loss, u_period, u_burst, u_phase = _uniforms(seeds, number, range(1, 6))
-    period = _whole_between(_PERIOD[:, cause], u_period)
-    loss_share = _between(_LOSS_SHARE[:, cause], u_loss)
+    period = _whole_between(_PERIOD.take(cause, axis=1), u_period)
+    loss_share = _between(_LOSS_SHARE.take(cause, axis=1), u_loss)
     rows[:, layout.CAUSE], rows[:, layout.LOSS_SHARE] = cause, loss_share
     rows[:, layout.PERIOD] = period
-    rows[:, layout.BURST] = _whole_between(_BURST[:, cause], u_burst)
+    rows[:, layout.BURST] = _whole_between(_BURST.take(cause, axis=1), u_burst)
     rows[:, layout.PHASE] = np.floor(period * u_phase)
     rows[:, layout.ROOT], rows[:, layout.CHEAP_CURE] = PAYMENT, _CHEAP_CURES[cause]
     neighbour = cause == layout.NOISY_NEIGHBOUR
     # `shapes.cpu_fraction_for`, over arrays.
     stalled = shapes.STALL_FORGIVEN_S / shapes.STALL_CYCLE_S
     fraction = np.maximum(shapes.CPU_FRACTION_MIN, 1.0 - loss_share - stalled)
-    factor = _between(_CPU_FACTOR[:, cause], u_cpu)
+    factor = _between(_CPU_FACTOR.take(cause, axis=1), u_cpu)
     cpu_pct = np.maximum(0.0, (factor - 1.0) * shapes.NOMINAL_CPU_PCT)
     rows[:, layout.CPU_FRACTION] = np.where(neighbour, fraction, 1.0)
     rows[:, layout.NEIGHBOUR_PCT] = np.where(neighbour, cpu_pct, 0.0)
@@ -178,7 +180,7 @@ _KIND_OF_TIER: Mapping[Tier, int] = MappingProxyType(
         Tier.HARD: layout.FLAPPING_NETWORK,
     }
 )
-_DRAW: Mapping[int, Callable[[Keys, int], Floats]] = MappingProxyType(
+_DRAW: Mapping[int, Callable[[Keys, Any], Floats]] = MappingProxyType(
     {
         layout.SINGLE_OOM: _draw_single_oom,
         layout.DB_CONNECTION_LEAK: _draw_connection_leak,
@@ -191,27 +193,33 @@ def _draw_expert(table: Floats, seeds: Keys) -> None:
     """One fault or two, as `chaos.tiers` draws them: a second one on services of its own."""
     u_first, u_pair, u_second = _uniforms(seeds, TIER_DRAWS, range(3))
     first = np.floor(len(_DRAW) * u_first)
-    table[:, 0] = _of_kinds(first, seeds, 0)
+    table[:, 0] = _of_kinds(first, seeds, np.zeros(len(seeds), np.uint64))
     pairs = np.flatnonzero(u_pair < shapes.PAIR_SHARE)
     used = _services_used(table[pairs, 0])
     # A flap has one place to be, so it is no candidate where that is taken; it is the last kind.
     candidates = len(_DRAW) - (used >> PAYMENT & 1)
     second = np.floor(candidates * u_second[pairs])
-    number = 0
+    # `draw_faults` tries numbers 1, 2, ... until one is clear of the first fault. Here 1 is tried
+    # for all, then 2 to 5 at once for those without luck (about a quarter), then 6 to 21, ...
+    number, tries = 1, 1
     while len(pairs):
-        number += 1
-        drawn = _of_kinds(second, seeds[pairs], number)
-        clear = _services_used(drawn) & used == 0
-        table[pairs[clear], 1] = drawn[clear]
-        pairs, second, used = pairs[~clear], second[~clear], used[~clear]
+        numbers = np.arange(number, number + tries, dtype=np.uint64)
+        repeated = np.repeat(seeds[pairs], tries)
+        drawn = _of_kinds(np.repeat(second, tries), repeated, np.tile(numbers, len(pairs)))
+        clear = (_services_used(drawn) & np.repeat(used, tries) == 0).reshape(-1, tries)
+        lucky, place = clear.any(axis=1), clear.argmax(axis=1)
+        by_pair = drawn.reshape(-1, tries, layout.FAULT_WIDTH)
+        table[pairs[lucky], 1] = by_pair[lucky, place[lucky]]
+        pairs, second, used = pairs[~lucky], second[~lucky], used[~lucky]
+        number, tries = number + tries, 4 * tries
 
 
-def _of_kinds(kinds: Floats, seeds: Keys, number: int) -> Floats:
-    """A fault of each seed, whose kind is `kinds`: its place in _DRAW."""
+def _of_kinds(kinds: Floats, seeds: Keys, numbers: Keys) -> Floats:
+    """The fault number `numbers` of each seed, whose kind is `kinds`: its place in _DRAW."""
     rows = np.empty((len(seeds), layout.FAULT_WIDTH))
     for place, draw in enumerate(_DRAW.values()):
-        here = kinds == place
-        rows[here] = draw(seeds[here], number)
+        here = np.flatnonzero(kinds == place)
+        rows[here] = draw(seeds[here], numbers[here])
     return rows
 
 
