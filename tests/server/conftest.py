@@ -1,6 +1,7 @@
 """A server over simulated meshes, by default with its usual settings."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import httpx
 import pytest
@@ -10,6 +11,12 @@ from starlette.testclient import TestClient
 from orchestrator.settings import Settings
 from server.app import create_app
 from tests.server.doors import CALL_TIMEOUT_S, Workshop, make_app, on_a_port
+
+
+@pytest.fixture(autouse=True)
+def no_collection_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server collects garbage before it serves: 30 ms in its own process, a second in pytest's."""
+    monkeypatch.setattr("server.app._collecting_seldom", nullcontext)
 
 
 @pytest.fixture
