@@ -68,8 +68,8 @@ SIDE_BY_SIDE = $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-l
 test: $(READY) ## Run the tests (ARGS="tests/architecture -x")
 ifeq ($(strip $(ARGS)),)
 	$(SIDE_BY_SIDE) --ignore=tests/contract
-	@# The contract is about time: it is played on a live mesh, with nothing beside it.
-	$(BIN)/python -m pytest tests/contract
+	@# The contract is about time: two meshes of processes, with no other test beside them.
+	$(SIDE_BY_SIDE) tests/contract
 else
 	$(SIDE_BY_SIDE) $(ARGS)
 endif
@@ -115,7 +115,7 @@ LIVE = $(BIN)/python -X tracemalloc=20 -m pytest -m live -W default::pytest.Pyte
 
 .PHONY: test-live
 test-live: $(READY) base-image ## Build the image and test it on a real engine
-	$(LIVE) tests/live $(ARGS)
+	$(LIVE) --ignore=tests/contract $(ARGS)
 	$(LIVE) tests/contract $(ARGS)
 
 .PHONY: engine

@@ -31,6 +31,7 @@ def play(url, player, together):
         return [answer.json()["observation"] for answer in answers]
 
 
+@pytest.mark.live
 def test_two_play_at_full_rate(tmp_path):
     with served(tmp_path) as server, httpx.Client(base_url=server.url) as client:
         assert len(family(server.process.pid)) == 1, "no mesh before the first reset"

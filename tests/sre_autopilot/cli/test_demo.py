@@ -1,5 +1,8 @@
 """The demo plays tiers over HTTP, shows every step, and tells the story of each episode."""
 
+import pytest
+
+from orchestrator.backends.process.backend import ProcessBackend
 from orchestrator.environment import Environment
 from sre_autopilot.cli import demo
 from sre_autopilot.simulator.backend import SimulatorBackend
@@ -8,9 +11,14 @@ from sre_autopilot.world.vocabulary import ActionName, Tier
 from tests.sre_autopilot.cli.terminal import invoke, text_of
 
 
-def test_the_demo_plays_over_http_and_prints_the_story_of_each_tier(tmp_path):
+@pytest.mark.parametrize(
+    "backend",
+    [SimulatorBackend.name, pytest.param(ProcessBackend.name, marks=pytest.mark.live)],
+)
+def test_the_demo_plays_over_http_and_prints_the_story_of_each_tier(tmp_path, backend):
     tiers = (Tier.EASY, Tier.HARD)
-    result = invoke("demo", "--seed", 3, "--tiers", ",".join(tiers), SRE_RECORD_DIR=str(tmp_path))
+    environ = {"SRE_RECORD_DIR": str(tmp_path), "SRE_BACKEND": backend}
+    result = invoke("demo", "--seed", 3, "--tiers", ",".join(tiers), **environ)
     assert result.exit_code == 0, result.output
     for word in ("START", "END"):
         assert result.stdout.count(f"[{word}] ") == len(tiers)
