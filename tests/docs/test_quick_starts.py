@@ -1,7 +1,6 @@
 """The quick starts, run as they stand against a server that is started as the page says.
 
-The server plays in the simulator: what the blocks show does not depend on the backend. A live test
-(tests/live) plays on the image.
+The server plays in the simulator; tests/live/test_quick_starts.py plays on processes.
 """
 
 import os
@@ -10,7 +9,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -29,19 +28,19 @@ SERVER_COMMANDS = [
     command for doc in documents() for command in re.findall(r"(?m)^uvicorn .+$", doc.text)
 ]
 WRITTEN_ADDRESS, READY_TIMEOUT_S = "localhost:8000", 60.0
-ENVIRONMENT = {"SRE_BACKEND": "simulator", "SRE_METRICS_PORT": "0", "SRE_MAX_SESSIONS": "8"}
+SIMULATOR = {"SRE_BACKEND": "simulator", "SRE_MAX_SESSIONS": "8"}
 
 
 @contextmanager
-def served(command: str) -> Iterator[str]:
-    """The address of a server that runs the command, on a free port of the loopback interface."""
+def served(command: str, variables: Mapping[str, str]) -> Iterator[str]:
+    """The address of a server that the command starts, on a free port of the loopback interface."""
     port = str(free_port())
     words = shlex.split(command.replace("0.0.0.0", "127.0.0.1").replace("8000", port))
     with tempfile.TemporaryFile() as log:
         server = subprocess.Popen(
             [sys.executable, "-m", *words],
             cwd=ROOT,
-            env=os.environ | ENVIRONMENT,
+            env=os.environ | {"SRE_METRICS_PORT": "0"} | variables,
             stderr=log,
             stdout=log,
         )
@@ -67,7 +66,7 @@ def _wait(url: str, server: subprocess.Popen[bytes]) -> None:
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     (command,) = SERVER_COMMANDS
-    with served(command) as where:
+    with served(command, SIMULATOR) as where:
         yield where
 
 
