@@ -40,7 +40,7 @@ def served(command: str, variables: Mapping[str, str]) -> Iterator[str]:
         server = subprocess.Popen(
             [sys.executable, "-m", *words],
             cwd=ROOT,
-            env=os.environ | {"SRE_METRICS_PORT": "0"} | variables,
+            env={**os.environ, "SRE_METRICS_PORT": "0", **variables},
             stderr=log,
             stdout=log,
         )
