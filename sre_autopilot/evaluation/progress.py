@@ -1,11 +1,11 @@
-"""The bar that commands show while episodes are played."""
+"""The progress bar of commands that play episodes."""
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 
 def progress_bar(console: Console) -> Progress:
-    """What is played, a bar, how many of how many, and how long it will yet take."""
+    """Description, bar, count of total, and the time that is left."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

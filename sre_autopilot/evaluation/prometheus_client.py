@@ -1,4 +1,4 @@
-"""Asks a Prometheus: PromQL in, series out. Reads only; knows no rule by name."""
+"""A client of Prometheus: PromQL in, series out. Reads only; names no rule."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class QueryFailed(SREError):
 
     def __init__(self, expr: str, reason: str) -> None:
         self.expr, self.reason = expr, reason
-        super().__init__(f"Prometheus cannot tell {expr}: {reason}")
+        super().__init__(f"Prometheus did not answer {expr}: {reason}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +71,11 @@ class Prometheus:
         self._http.close()
 
     def instant(self, expr: str) -> tuple[Sample, ...]:
-        """What `expr` is now; no sample where there is nothing. Raises QueryFailed."""
+        """The value of `expr` now, one sample a series; empty without any. Raises QueryFailed."""
         return self._ask("query", expr, {}, SAMPLES)
 
     def range(self, expr: str, span: Span) -> tuple[Series, ...]:
-        """What `expr` was over `span`, with gaps where it was nothing. Raises QueryFailed."""
+        """The values of `expr` over `span`, with gaps where it had none. Raises QueryFailed."""
         times = {"start": span.start_s, "end": span.end_s, "step": span.step_s}
         return self._ask("query_range", expr, times, SERIES)
 
@@ -88,5 +88,5 @@ class Prometheus:
             return kind.validate_python(answer["data"]["result"])
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise QueryFailed(expr, str(error) or type(error).__name__) from error
-        except (ValueError, KeyError, TypeError) as error:  # no JSON, or none of Prometheus'
-            raise QueryFailed(expr, "no answer of a Prometheus") from error
+        except (ValueError, KeyError, TypeError) as error:  # no JSON, or not that of Prometheus
+            raise QueryFailed(expr, "the answer is not that of a Prometheus") from error

@@ -39,13 +39,13 @@ class Job:
 
 
 def missing(jobs: Sequence[Job], results: Sequence[Result]) -> list[Job]:
-    """Jobs that no result answers."""
+    """Jobs that have no result yet."""
     played = {Job(r.policy, r.tier, r.seed) for r in results}
     return [job for job in jobs if job not in played]
 
 
 class Meshes:
-    """One environment a thread, all closed together."""
+    """One environment a thread, made when the thread plays its first job; all closed together."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Meshes:
         self._all: list[Environment] = []
 
     def play(self, job: Job) -> Result:
-        """Plays one episode on this thread's mesh."""
+        """Plays one episode on the mesh of the calling thread."""
         environment = self._environment()
         policy = load_policy(job.policy)
         record, _score = play(environment, policy, job.tier, job.seed)
@@ -77,7 +77,10 @@ class Meshes:
 
 
 def run(jobs: Sequence[Job], meshes: Meshes, width: int) -> Iterator[tuple[Job, Future[Result]]]:
-    """Plays `jobs`, `width` at once; yields each as it ends."""
+    """Plays `jobs`, `width` at once; yields each with its result as it ends.
+
+    Jobs that have not begun are dropped when the caller stops early.
+    """
     with ThreadPoolExecutor(width, thread_name_prefix="mesh") as pool:
         futures = {pool.submit(meshes.play, job): job for job in jobs}
         try:

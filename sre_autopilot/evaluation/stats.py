@@ -87,10 +87,10 @@ def autocorrelation(series: ArrayLike, lag: int = 1) -> float:
     not longer than the lag, does not vary, or has no such pair.
     """
     values = np.asarray(series, np.float64)
-    known = values[~np.isnan(values)]
-    if len(known) <= lag or np.all(known == known[0]):
+    present = values[~np.isnan(values)]
+    if len(present) <= lag or np.all(present == present[0]):
         return float("nan")
-    off = values - known.mean()
+    off = values - present.mean()
     products = off[:-lag] * off[lag:]
     if np.isnan(products).all():
         return float("nan")

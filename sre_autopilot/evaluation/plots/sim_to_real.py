@@ -132,8 +132,8 @@ def _grid(rows: int, columns: int, panel_in: float = PANEL_IN) -> tuple[Figure, 
 
 def _legend(figure: Figure, panels: Panels) -> None:
     """One entry a world, whichever panel has it."""
-    shown = [panel.get_legend_handles_labels() for panel in panels.flat]
+    legends = [panel.get_legend_handles_labels() for panel in panels.flat]
     handles = {
-        label: line for lines, labels in shown for line, label in zip(lines, labels, strict=True)
+        label: line for lines, labels in legends for line, label in zip(lines, labels, strict=True)
     }
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2)

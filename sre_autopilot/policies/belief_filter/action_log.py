@@ -30,6 +30,7 @@ class ActionLog:
         self.step, self.latest = observation.step, None
         if not observation.step or observation.last_action_error is not None:
             return
+        # The history holds the last five actions, the newest last.
         taken = observation.action_history[-1]
         service = taken.service_id
         if taken.action is ActionName.WAIT or service is None:
@@ -62,5 +63,6 @@ class ActionLog:
 
     def serving(self, service: Service, step: int) -> int:
         """Replicas in rotation in the window of `step`: a rollback also undoes a scale-up."""
+        # The second replica joins the rotation SCALE_UP_STEPS after the action.
         scaled = self.scaled_up_at[service] + SCALE_UP_STEPS <= step
         return 2 if scaled and self.rolled_back_at[service] > step else 1

@@ -102,6 +102,7 @@ class FlapPlanner:
         if expected[chosen] >= self._if_waiting(losses, action_log):
             return None
         first = PLANS[chosen][0]
+        # The plan waits for its burst: it is judged anew at every step until then.
         if first == IN_BURST and burst[0] > 1:
             return None
         return SREAction(action=FIRST_ACTIONS[first], service_id=PAYMENT)
@@ -134,6 +135,7 @@ class FlapPlanner:
             0.0,
         )
         rows = [[_loss(plan, c, worked, failed) for c in (STALE, ROLLOUT, NOISY)] for plan in PLANS]
+        # Without a fault every action is one on a service that is not the cause.
         needless = [worked[plan[0]] + WRONG for plan in PLANS]
         losses = np.column_stack([np.array(rows), needless])
         if not can_restart:
@@ -143,13 +145,14 @@ class FlapPlanner:
     def _if_waiting(self, losses: Array, action_log: ActionLog) -> float:
         """Expected loss of looking at one more burst and following what is best by then.
 
-        Sum over what the burst may show of the least, over plans, of the sum over causes of
-        P(cause, shown) * loss: the preposterior analysis of Raiffa and Schlaifer ("Applied
+        Sum over the outcomes of that look of the least, over plans, of the sum over causes of
+        P(cause, outcome) * loss: the preposterior analysis of Raiffa and Schlaifer ("Applied
         statistical decision theory", 1961).
         """
         kinds = np.bincount(self._kind, self._uncured(), minlength=len(self._cause))
-        shown = kinds[:, None] * self._chances
-        by_cause = np.array([shown[self._cause == c].sum(axis=0) for c in range(NOTHING)])
+        # (kinds, outcomes): the probability of a kind and of what its next burst looks like.
+        joint = kinds[:, None] * self._chances
+        by_cause = np.array([joint[self._cause == c].sum(axis=0) for c in range(NOTHING)])
         after = (losses[:, :NOTHING] @ by_cause).min(axis=0).sum()
         return float(after + kinds.sum() * _delay(action_log.step) * self._look_in(action_log))
 
@@ -170,6 +173,7 @@ class FlapPlanner:
 
     def _burst_in(self, action_log: ActionLog) -> tuple[int, float]:
         """In how many steps a restart would best hit a burst of a stale connection; how surely."""
+        # Other causes are not cured by a restart, in a burst or out of it.
         stale = self._uncured() * (self._flap.cause == STALE)
         total = max(1e-12, float(stale.sum()))
         ahead = range(1, AHEAD + 1)
@@ -203,6 +207,7 @@ def _look_chances(flap: FlapBelief, kinds: Array) -> Array:
     """Chance of all that a burst may show (columns), by cause, loss and CPU burnt (rows)."""
     cause, loss, burnt = kinds.T
     lost = np.arange(LOOK_CALLS + 1)
+    # Binomial in the calls lost, times a normal in CPU on a grid, normalised: one row a kind.
     ways = np.array([math.comb(LOOK_CALLS, int(k)) for k in lost])
     rates = ways * loss[:, None] ** lost * (1.0 - loss[:, None]) ** (LOOK_CALLS - lost)
     cpu = cpu_chances(LOOK_CPU_PCT, flap.cpu_pct(cause.astype(int), loss, burnt)[:, None])

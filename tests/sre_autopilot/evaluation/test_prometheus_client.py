@@ -46,7 +46,7 @@ def test_a_range_query_gives_series() -> None:
     assert dict(asked[0].url.params) == {"query": EXPR, **times}
 
 
-def test_nothing_is_nothing() -> None:
+def test_empty_answer_has_no_series() -> None:
     assert answering(result()).instant(EXPR) == ()
     assert answering(result()).range(EXPR, Span(0.0, 1.0)) == ()
 
@@ -61,18 +61,18 @@ def test_prometheus_says_what_is_wrong_with_a_query() -> None:
 @pytest.mark.parametrize(
     ("body", "status"), [({}, 502), ([], 200), ({"data": {"result": [{}]}}, 200), ("up", 500)]
 )
-def test_another_program_is_no_prometheus(body: object, status: int) -> None:
-    with pytest.raises(QueryFailed, match="no answer of a Prometheus"):
+def test_answer_of_another_program_is_an_error(body: object, status: int) -> None:
+    with pytest.raises(QueryFailed, match="not that of a Prometheus"):
         answering(body, status).range(EXPR, Span(0.0, 1.0))
 
 
-def test_an_answer_that_is_no_json_is_none() -> None:
+def test_answer_that_is_no_json_is_an_error() -> None:
     transport = httpx.MockTransport(lambda _: httpx.Response(200, text="<html>"))
-    with pytest.raises(QueryFailed, match="no answer of a Prometheus"):
+    with pytest.raises(QueryFailed, match="not that of a Prometheus"):
         Prometheus("http://prometheus:9090", transport).instant(EXPR)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "prometheus:9090", "http://[nowhere"])
-def test_where_nobody_answers_is_told(url: str) -> None:
-    with pytest.raises(QueryFailed, match="cannot tell sum by"), Prometheus(url) as prometheus:
+def test_silent_url_is_an_error(url: str) -> None:
+    with pytest.raises(QueryFailed, match="did not answer sum by"), Prometheus(url) as prometheus:
         prometheus.instant(EXPR)

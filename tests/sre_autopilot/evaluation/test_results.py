@@ -36,12 +36,12 @@ def result(score=0.5, **changes):
 def test_the_result_of_an_episode_is_what_the_record_says():
     with Environment(WatchedSimulator) as environment:
         record, score = play(environment, load_policy("wait"), Tier.MEDIUM, 4)
-    told = Result.of(record, "wait")
-    assert told.score == pytest.approx(score.total, abs=1e-6)
-    assert told.first_broken_at is not None
-    assert not record.steps[told.first_broken_at].sla_met
-    assert all(record.steps[step].sla_met for step in range(1, told.first_broken_at))
-    assert 0.0 < told.sla_met_ratio < 1.0
+    kept = Result.of(record, "wait")
+    assert kept.score == pytest.approx(score.total, abs=1e-6)
+    assert kept.first_broken_at is not None
+    assert not record.steps[kept.first_broken_at].sla_met
+    assert all(record.steps[step].sla_met for step in range(1, kept.first_broken_at))
+    assert 0.0 < kept.sla_met_ratio < 1.0
 
 
 def test_results_of_other_worlds_are_left_alone(tmp_path):
@@ -52,11 +52,11 @@ def test_results_of_other_worlds_are_left_alone(tmp_path):
     assert read_results(path, "paper") == mine
 
 
-def test_a_file_that_is_not_there_holds_no_results(tmp_path):
+def test_missing_file_holds_no_results(tmp_path):
     assert read_results(tmp_path / "none.jsonl", "paper") == []
 
 
-def test_a_garbled_line_is_an_error(tmp_path):
+def test_garbled_line_is_an_error_that_names_the_line(tmp_path):
     path = tmp_path / "results.jsonl"
     path.write_text(result().model_dump_json()[:-5])
     with pytest.raises(ValueError, match=r"results.jsonl, line 1: not a result"):
@@ -92,5 +92,5 @@ def test_results_of_two_backends_are_compared_seed_by_seed():
     assert row[-2:] == ("0.450 (2)", "+0.150")
 
 
-def test_what_nobody_else_played_is_compared_with_nothing():
+def test_episodes_without_a_counterpart_have_no_difference():
     assert paired([result()], [])[0][-2:] == ("-", "-")

@@ -1,4 +1,4 @@
-"""Evaluation plays what is missing, keeps what is there, and counts what failed."""
+"""Evaluation plays missing episodes, keeps those it has, and counts failures."""
 
 import pytest
 
@@ -44,13 +44,13 @@ def test_results_do_not_depend_on_how_many_play_at_once(backend, tmp_path):
     assert scores[0] == scores[1]
 
 
-def test_as_many_meshes_as_asked_for_and_all_are_closed(backend, made, tmp_path):
+def test_meshes_are_at_most_as_many_as_asked_for_and_all_are_closed(backend, made, tmp_path):
     play_all(JOBS, Meshes(backend, tmp_path / "episodes"), tmp_path / "out.jsonl", width=2)
     assert 1 <= len(made) <= 2
     assert all(mesh.closed for mesh in made)
 
 
-def test_what_is_there_is_not_played_again(backend, tmp_path):
+def test_episodes_with_a_result_are_not_played_again(backend, tmp_path):
     out = tmp_path / "results.jsonl"
     play_all(JOBS[:2], Meshes(backend, tmp_path / "episodes"), out, width=1)
     assert missing(JOBS, read_results(out, WatchedSimulator.name)) == JOBS[2:]
