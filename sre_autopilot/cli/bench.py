@@ -61,7 +61,7 @@ def command(
 
 def table(title: str, figures: Iterable["Figure"]) -> Table:
     """A row a figure: minimum, median, maximum, unit, bound."""
-    out = Table(title=title, box=box.SIMPLE_HEAD)
+    out = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for column in COLUMNS:
         out.add_column(column, justify="left" if column == "figure" else "right")
     for figure in figures:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -111,13 +111,21 @@ def kind_of(side: str) -> Kind:
         load_policy(side)
         return Kind.POLICY
     with bad_input(side), path.open(encoding="utf-8") as lines:
-        first = json.loads(next(lines, "null"))
+        first = _json(next(lines, ""))
     match first:
         case {"type": "episode"}:
             return Kind.RECORDS
         case {"policy": _, "score": _}:
             return Kind.RESULTS
     raise BadInput(f"{side}: neither {Kind.RECORDS.value} nor {Kind.RESULTS.value}")
+
+
+def _json(line: str) -> Any:
+    """What a line of JSON holds; None where it is no JSON."""
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError:
+        return None
 
 
 def records(file: str) -> list[EpisodeRecord]:

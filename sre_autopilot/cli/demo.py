@@ -103,7 +103,7 @@ def print_stories(folder: Path) -> None:
 def command(
     policy: Annotated[
         str | None,
-        typer.Option(help="Who plays, a name or module:Class (else a model, see below)."),
+        typer.Option(help="Who plays, a name or module:Class (else a model, see above)."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the episodes.")] = 7,
     tiers: Annotated[str, typer.Option(help="Comma-separated.")] = ",".join(DEFAULT_TIERS),

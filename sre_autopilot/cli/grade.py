@@ -108,10 +108,10 @@ def read(file: Path) -> list[Graded]:
 
 def table(graded: Sequence[Graded]) -> Table:
     """A row an episode."""
-    out = Table(box=box.SIMPLE_HEAD)
+    out = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for column in COLUMNS:
         text = column in ("tier", "policy", "recovered")
-        out.add_column(column, justify="left" if text else "right")
+        out.add_column(column, justify="left" if text else "right", overflow="fold")
     for episode in graded:
         out.add_row(*episode.row())
     return out

@@ -52,7 +52,7 @@ class Episodes:
 
     def summary(self) -> str:
         """How many were played, their mean score, and where the records are."""
-        text = f"{len(self.played)} episodes"
+        text = f"{len(self.played)} episode{'' if len(self.played) == 1 else 's'}"
         if self.played:
             text += f", mean score {statistics.fmean(s.total for _record, s in self.played):.3f}"
         return f"{text}; records: {self.record_dir}"

@@ -13,7 +13,8 @@ from sre_autopilot import grading
 from sre_autopilot.evaluation.intervals import Estimate
 from sre_autopilot.world.vocabulary import WORLD_VERSION, Tier
 
-COLUMNS = ("tier", "policy", "episodes", "mean", "95 % interval", "recovered", "SLA met (%)")
+INTERVAL_COLUMN = "95 % interval"
+COLUMNS = ("tier", "policy", "episodes", "mean", INTERVAL_COLUMN, "recovered", "SLA met (%)")
 PAIRED_COLUMNS = (*COLUMNS, "the same seeds on the other backend", "difference")
 
 

@@ -19,7 +19,7 @@ from chaos.tiers import DrawFaults, draw_faults
 from orchestrator.backends.base import Backend
 from orchestrator.environment import Environment
 from sre_autopilot.evaluation.progress import progress_bar
-from sre_autopilot.evaluation.results import COLUMNS, Result, cells
+from sre_autopilot.evaluation.results import COLUMNS, INTERVAL_COLUMN, Result, cells
 from sre_autopilot.policies import load_policy
 from sre_autopilot.policies.play import play
 from sre_autopilot.world.vocabulary import SEED_SPLITS, WORLD_VERSION, Tier
@@ -92,9 +92,14 @@ def run(jobs: Sequence[Job], meshes: Meshes, width: int) -> Iterator[tuple[Job, 
 
 def table(results: Sequence[Result]) -> Table:
     """Mean score, interval and share of recoveries by policy and tier; fits in 80 columns."""
-    out = Table(title=f"scores, world version {WORLD_VERSION}", box=box.SIMPLE_HEAD)
+    out = Table(
+        title=f"scores, world version {WORLD_VERSION}",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     for column in COLUMNS:
-        out.add_column(column)
+        out.add_column(column, no_wrap=column == INTERVAL_COLUMN, overflow="fold")
     for cell in cells(results):
         out.add_row(*cell.row())
     return out

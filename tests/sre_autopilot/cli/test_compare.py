@@ -48,7 +48,6 @@ def test_policies_play_the_same_seeds(tmp_path):
     result = invoke("compare", ActionName.WAIT, "oracle", *words)
     (cell,) = json.loads(result.stdout)["cells"]
     assert cell["pairs"] == 3 and cell["mean_b"] > cell["mean_a"]
-    assert "3" not in result.stdout or result.exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -74,9 +73,10 @@ def test_records_of_different_seeds_are_not_lined_up(files, tmp_path):
     assert "seed differ" in result.stderr
 
 
-def test_a_file_of_something_else_is_named(tmp_path):
+@pytest.mark.parametrize("content", ['{"a": 1}\n', "no JSON\n", ""])
+def test_a_file_of_something_else_is_named(tmp_path, content):
     file = tmp_path / "other.jsonl"
-    file.write_text('{"a": 1}\n')
+    file.write_text(content)
     result = invoke("compare", file, file)
     assert result.exit_code == 2
     assert "neither records of episodes nor results" in result.stderr

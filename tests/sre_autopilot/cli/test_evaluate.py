@@ -26,6 +26,7 @@ def test_every_policy_has_a_row_in_80_columns(first):
     assert first.exit_code == 0, first.output
     assert is_narrow(first.stdout)
     rows = [line.split()[:3] for line in first.stdout.splitlines() if line.strip()]
+    assert " .. " in first.stdout, "intervals are not wrapped"
     assert [Tier.EASY, "oracle", "2"] in rows and [Tier.EASY, ActionName.WAIT, "2"] in rows
 
 

@@ -29,7 +29,7 @@ def test_every_episode_has_a_row_in_80_columns(file, episode):
     result = invoke("grade", file, file)
     assert result.exit_code == 0, result.output
     assert result.stdout.count(f"{episode[1].total:.3f}") == 2
-    assert is_narrow(result.stdout)
+    assert is_narrow(result.stdout) and all(term in result.stdout for term in grading.WEIGHTS)
 
 
 def test_a_pipe_gets_no_terminal_codes(file):

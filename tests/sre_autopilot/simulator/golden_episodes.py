@@ -1,6 +1,6 @@
 """Episodes of the simulator as they came out once, in golden/episodes.jsonl, and how to write them.
 
-    python -m tests.sre_autopilot.simulator.golden_episodes
+    sre-autopilot dev golden-episodes
 
 Run it after `make calibrate`, or after a change of the world that is meant.
 """
@@ -76,7 +76,11 @@ def replayed(environment: Environment, golden: Golden) -> Golden:
 
 
 def main() -> None:
-    """Plays them all and writes golden/episodes.jsonl anew."""
+    """Play all golden episodes and write golden/episodes.jsonl anew.
+
+    Example:
+      sre-autopilot dev golden-episodes && git diff --stat
+    """
     lines = [json.dumps(asdict(golden)) for golden in played()]
     GOLDEN.write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
 

@@ -8,7 +8,7 @@ from sre_autopilot.world.vocabulary import DEFAULT_TIERS
 from tests.sre_autopilot.simulator.golden_episodes import SEEDS, replayed, written
 
 GOLDEN = written()
-AGAIN = "if this is meant, write them anew: python -m " + replayed.__module__
+AGAIN = "if this is meant, write them anew: sre-autopilot dev golden-episodes"
 
 
 @pytest.fixture(scope="module")
