@@ -7,7 +7,7 @@ half a unit of its rounding leaves the policy as it is. Loads NumPy: import it l
 import numpy as np
 
 from sre_autopilot.simulator import parameters
-from sre_autopilot.world.topology import DATABASES, Service
+from sre_autopilot.world.topology import Service
 
 BACKEND = "process"
 """The backend on which the policy was frozen."""
@@ -35,11 +35,8 @@ PAYMENT_CPU_REST_PCT = _rounded(
 """CPU of the payment gateway at rest, percent of its limit."""
 MEMORY_REST_PCT = _rounded(float(np.median(_FITTED.memory_pct)), 5.0)
 """Memory of a grown process, percent of its limit: the middle of all services."""
-P99_REST_MS = {
-    service: _rounded(float(np.median(_FITTED.latency_ms[_INDEX[service]])), 5.0)
-    for service in (*DATABASES, Service.PAYMENT_GATEWAY)
-}
-"""Median p99 at rest."""
+PAYMENT_P99_REST_MS = _rounded(float(np.median(_FITTED.latency_ms[_PAYMENT])), 5.0)
+"""Median p99 of the payment gateway at rest."""
 P99_PER_CONNECTION_MS = _rounded(_FITTED.contention_ms, 0.5)
 """p99 that each connection held adds at a database: the others share what is left of the pool."""
 P99_LAST_CONNECTION_MS = _rounded(_FITTED.last_connection_ms, 0.5)

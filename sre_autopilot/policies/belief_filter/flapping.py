@@ -28,9 +28,9 @@ from sre_autopilot.models import ServiceMetrics, SREObservation
 from sre_autopilot.policies.belief_filter.action_log import NEVER, ActionLog
 from sre_autopilot.policies.belief_filter.fitted import (
     DEFERRED,
-    P99_REST_MS,
     PAYMENT_CALLS,
     PAYMENT_CPU_REST_PCT,
+    PAYMENT_P99_REST_MS,
 )
 from sre_autopilot.policies.belief_filter.memory_leak import (
     FULL_PCT,
@@ -275,7 +275,7 @@ class FlapBelief:
 
     def _log_p99(self, p99_ms: float, share: Array) -> Array:
         """Of a p99 where no call was lost, by hypothesis; the last: that nothing flaps."""
-        z = (math.log(max(1.0, p99_ms) / P99_REST_MS[PAYMENT])) / P99_REST_SPREAD
+        z = (math.log(max(1.0, p99_ms) / PAYMENT_P99_REST_MS)) / P99_REST_SPREAD
         rest = math.exp(-0.5 * z * z) / (p99_ms * P99_REST_SPREAD * math.sqrt(2.0 * math.pi))
         stalled = np.append((self.cause == NOISY) & (share[:-1] > 0.0), False)
         uniform = 1.0 / P99_STALLED_MS

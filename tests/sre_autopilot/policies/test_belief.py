@@ -3,12 +3,14 @@
 import statistics
 from functools import cache
 
+import numpy as np
 import pytest
 
 from orchestrator.environment import Environment
 from sre_autopilot.models import RewardBreakdown, ServiceMetrics, SREAction, SREObservation
 from sre_autopilot.policies import Briefing, load_policy
 from sre_autopilot.policies.belief_filter.action_log import ActionLog
+from sre_autopilot.policies.belief_filter.connection_leak import P99_REST_MS
 from sre_autopilot.policies.belief_filter.flap_planner import PLANS, FlapPlanner
 from sre_autopilot.policies.belief_filter.flapping import (
     NOISY,
@@ -19,6 +21,7 @@ from sre_autopilot.policies.belief_filter.flapping import (
 )
 from sre_autopilot.policies.belief_filter.memory_leak import OomBelief, rest_pct
 from sre_autopilot.policies.play import play
+from sre_autopilot.simulator import parameters
 from sre_autopilot.simulator.backend import SimulatorBackend
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import MAX_RESTARTS, ActionName, FlapCause, Tier
@@ -128,6 +131,13 @@ def test_an_error_rate_is_likeliest_at_its_own_share():
     chances = rate_chances(0.5, calls=6.0)
     assert chances.argmax() == pytest.approx(len(chances) / 2, abs=1)
     assert rate_chances(0.0, calls=6.0).argmax() == 0
+
+
+def test_p99_at_rest_of_databases_lies_between_two_middles_of_the_fitted_one():
+    fitted = parameters.load("process")
+    for database, rest_ms in P99_REST_MS.items():
+        sample_ms = fitted.latency_ms[list(Service).index(database)]
+        assert np.median(sample_ms) < rest_ms < np.exp(np.log(sample_ms).mean())
 
 
 @pytest.mark.parametrize("service", Service)
