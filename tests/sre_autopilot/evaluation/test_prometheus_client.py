@@ -20,8 +20,8 @@ def answering(body: object, status: int = 200, asked: list[httpx.Request] | None
     return Prometheus("http://prometheus:9090", httpx.MockTransport(answer))
 
 
-def result(*found: object) -> dict[str, object]:
-    return {"status": "success", "data": {"resultType": "any", "result": list(found)}}
+def result(*series: object) -> dict[str, object]:
+    return {"status": "success", "data": {"resultType": "any", "result": list(series)}}
 
 
 def test_an_instant_query_gives_samples() -> None:

@@ -95,25 +95,25 @@ def test_cause_is_the_fault_of_tier_and_seed():
 
 
 def test_episodes_with_two_faults_are_in_no_cell():
-    found = [recording(tier=Tier.EXPERT, seed=seed) for seed in range(30)]
-    alone = [each for each in found if cause_of(each) is not None]
-    assert 0 < len(alone) < len(found)
-    assert sum(map(len, by_cause(found).values())) == len(alone)
+    recordings = [recording(tier=Tier.EXPERT, seed=seed) for seed in range(30)]
+    alone = [each for each in recordings if cause_of(each) is not None]
+    assert 0 < len(alone) < len(recordings)
+    assert sum(map(len, by_cause(recordings).values())) == len(alone)
 
 
 def test_error_rate_is_the_share_of_failed_calls():
-    found = recording()
-    found.true[3, 0, :2] = 8, 2
-    found.true[4, 0, :2] = 0, 0
-    rates = series(found, Metric.ERROR_RATE)
+    recorded = recording()
+    recorded.true[3, 0, :2] = 8, 2
+    recorded.true[4, 0, :2] = 0, 0
+    rates = series(recorded, Metric.ERROR_RATE)
     assert rates.shape == (STEPS + 1, len(Service))
     assert rates[3, 0] == 0.25
     assert np.isnan(rates[4, 0])
 
 
 def test_halves_are_every_other_seed():
-    found = [recording(seed=seed) for seed in (4, 6, 8, 10)]
-    assert [[r.seed for r in half] for half in halves(found)] == [[4, 8], [6, 10]]
+    recordings = [recording(seed=seed) for seed in (4, 6, 8, 10)]
+    assert [[r.seed for r in half] for half in halves(recordings)] == [[4, 8], [6, 10]]
 
 
 def test_halves_are_repeated_runs_where_there_are_any():
@@ -122,9 +122,9 @@ def test_halves_are_repeated_runs_where_there_are_any():
 
 
 def test_equal_worlds_have_no_failing_cell(real, sim):
-    found = distances_of(real, sim)
-    assert {(d.metric, d.cause) for d in found} == {(m, c) for m in Metric for c in CAUSES}
-    assert not [d for d in found if d.fails or not d.conclusive]
+    distances = distances_of(real, sim)
+    assert {(d.metric, d.cause) for d in distances} == {(m, c) for m in Metric for c in CAUSES}
+    assert not [d for d in distances if d.fails or not d.conclusive]
 
 
 def test_changed_metric_fails_in_every_cell_of_it_and_in_no_other(real, sim):
@@ -141,9 +141,9 @@ def test_metric_changed_under_one_fault_fails_there(real, sim):
 
 def test_one_seed_has_no_floor_and_is_inconclusive():
     one = recording(seed=1)
-    found = distances_of([one], [bent(one, "cpu_pct", 9.0)])
-    assert found
-    assert not [d for d in found if d.conclusive or d.fails]
+    distances = distances_of([one], [bent(one, "cpu_pct", 9.0)])
+    assert distances
+    assert not [d for d in distances if d.conclusive or d.fails]
 
 
 def test_missing_windows_are_counted():
@@ -161,18 +161,18 @@ def test_constant_series_are_no_gap(real):
 
 def test_autocorrelated_world_differs_from_an_independent_one(real, sim):
     rising = [replace(r, true=np.sort(r.true, axis=0)) for r in sim]
-    found = autocorrelations(real, rising)
-    assert len(found) == len(Metric) * len(CAUSES)
-    memory = [a for a in found if a.metric is Metric.MEMORY_PCT]
+    compared = autocorrelations(real, rising)
+    assert len(compared) == len(Metric) * len(CAUSES)
+    memory = [a for a in compared if a.metric is Metric.MEMORY_PCT]
     assert all(a.fails and a.sim > 0.5 > a.real for a in memory)
     assert not [a for a in autocorrelations(real, sim) if a.fails]
 
 
 def test_response_is_the_series_around_the_action():
-    found = recording(actions=(*WAITS[:3], (ActionName.RESTART, DB, True), *WAITS[4:]))
-    response = responses([found])[ActionName.RESTART]
+    recorded = recording(actions=(*WAITS[:3], (ActionName.RESTART, DB, True), *WAITS[4:]))
+    response = responses([recorded])[ActionName.RESTART]
     assert response.times == 1
-    course = found.true[2:11, list(Service).index(DB), COLUMNS.index("latency_p99")]
+    course = recorded.true[2:11, list(Service).index(DB), COLUMNS.index("latency_p99")]
     assert response.means[Metric.LATENCY_P99] == pytest.approx(course)
 
 
@@ -219,18 +219,18 @@ def test_key_played_twice_has_its_mean_score():
 def test_agreement_is_over_the_means():
     scores = {Key(name, Tier.EASY, 1): 0.1 * n for n, name in enumerate(("a", "b", "c"))}
     turned = {key: 1.0 - score for key, score in scores.items()}
-    found = agreement(policy_gaps(scores, turned))
-    assert found.ranked == 3
-    assert found.spearman == pytest.approx(-1.0)
-    assert found.mmrv == pytest.approx((0.2 + 0.1 + 0.2) / 3)
+    ranks = agreement(policy_gaps(scores, turned))
+    assert ranks.ranked == 3
+    assert ranks.spearman == pytest.approx(-1.0)
+    assert ranks.mmrv == pytest.approx((0.2 + 0.1 + 0.2) / 3)
 
 
 def test_simulate_plays_each_key():
     keys = [Key("wait", Tier.EASY, 3), Key("oracle", Tier.MEDIUM, 4)]
     with Environment(WatchedSimulator) as environment:
-        found = list(simulate(keys, environment))
-    assert [recording.key for recording in found] == keys
-    assert {recording.backend for recording in found} == {WatchedSimulator.name}
+        recordings = list(simulate(keys, environment))
+    assert [one.key for one in recordings] == keys
+    assert {one.backend for one in recordings} == {WatchedSimulator.name}
 
 
 def test_every_key_is_played_once(real):
