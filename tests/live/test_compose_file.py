@@ -112,7 +112,9 @@ def run(engine: docker.DockerClient, *command: str) -> str:
 def test_the_mesh_image_holds_the_services_and_nothing_else(
     engine: docker.DockerClient, mesh_image: Image
 ) -> None:
-    assert run(engine, "ls", "-A", "/app").split() == ["services"]
+    assert set(run(engine, "ls", "-A", "/app").split()) == {"services", "sre_autopilot"}
+    own = {"__init__.py", "__pycache__", "world"}
+    assert set(run(engine, "ls", "-A", "/app/sre_autopilot").split()) == own
     listing = run(engine, "find", "/app", "-not", "-name", "*.py", "-type", "f").split()
     assert listing and all(path.endswith(".pyc") for path in listing)
 
