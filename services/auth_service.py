@@ -11,11 +11,11 @@ from services.runtime.downstream import BreakerOpen
 from sre_autopilot.world.topology import Service
 
 GUEST = "guest"
-"""Whom everybody is while user_db's breaker is open."""
+"""The name on every token while user_db's breaker is open."""
 
 
 class Credentials(BaseModel):
-    """What a user claims."""
+    """The name and password of a user."""
 
     name: str
     password: str

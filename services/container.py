@@ -1,6 +1,6 @@
 """Entry of one container of the mesh: `python -m services.container user_db-0`, or `users`.
 
-All it is told beyond its name comes over its control port; the ports are always the same.
+Everything beyond its name is ordered over its control port; the ports are always the same.
 """
 
 import argparse
@@ -17,12 +17,12 @@ from sre_autopilot.world.topology import USERS
 from sre_autopilot.world.vocabulary import Release
 
 SPANS_VARIABLE = "SRE_SPANS_URL"
-"""Names the orchestrator's receiver of spans."""
+"""URL of the orchestrator's receiver of spans."""
 ANY_ADDRESS = "0.0.0.0"
 
 
 def spec_of(arguments: Sequence[str], environ: Mapping[str, str]) -> ProcessSpec:
-    """What the container is to be. Ends the program where the name is nobody's."""
+    """The parameters of the container. Exits with status 2 for an unknown name."""
     parser = argparse.ArgumentParser(description="Serve one container of the mesh.")
     names = (*map(str, REPLICAS), USERS)
     parser.add_argument("name", choices=names, metavar="NAME", help=", ".join(names))

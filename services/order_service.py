@@ -15,7 +15,7 @@ PRICE_CENTS = 999
 
 
 class Basket(BaseModel):
-    """What somebody orders."""
+    """The content of an order request."""
 
     name: str
     item: int
@@ -23,7 +23,7 @@ class Basket(BaseModel):
 
 
 class Order(BaseModel):
-    """A recorded order; what a breaker kept from being done is done later."""
+    """A recorded order; a step that an open breaker skipped is False."""
 
     id: int
     name: str

@@ -1,6 +1,6 @@
 """Entry of one process of the mesh: a replica's data port, or the users, and a control port.
 
-Never forks and never starts another process: who calls `serve` has done that.
+Never forks and never starts another process: the caller of `serve` has done that.
 """
 
 import asyncio
@@ -72,7 +72,7 @@ async def _serve(spec: ProcessSpec, report_fd: int) -> None:
         loop.add_signal_handler(number, stop.set)
     runtime = Runtime(spec, os.environ.get(COLLECTOR_VARIABLE) or None)
     async with _data_side(runtime, stop) as data_port, _control_side(runtime, stop) as control_port:
-        gc.freeze()  # what is there now stays: no collection need ever look at it
+        gc.freeze()  # what exists now stays: the collector need not visit it
         ready = {
             "event": "ready",
             "name": spec.name,
@@ -95,13 +95,13 @@ def _data_side(runtime: Runtime, stop: asyncio.Event) -> AbstractAsyncContextMan
 
 @asynccontextmanager
 async def _users(runtime: Runtime, stop: asyncio.Event) -> AsyncIterator[int]:
-    """The traffic, which has no port."""
+    """The traffic generator, which has no data port."""
     traffic = asyncio.create_task(Traffic(runtime).run())
     traffic.add_done_callback(lambda _: stop.set())
     yield 0
     traffic.cancel()
     with contextlib.suppress(asyncio.CancelledError):
-        await traffic  # it never ends by itself but by an error
+        await traffic  # it ends by itself only with an error
 
 
 @asynccontextmanager
@@ -120,7 +120,7 @@ async def _data_port(app: ASGIApp, spec: ProcessSpec, stop: asyncio.Event) -> As
 
 @asynccontextmanager
 async def _control_side(runtime: Runtime, stop: asyncio.Event) -> AsyncIterator[int]:
-    """The control port, in a thread and loop of its own: a stalled data loop must not stop it."""
+    """The control port, in a thread and loop of its own: it works while the data loop stalls."""
     loop = asyncio.get_running_loop()
     bound = bind(runtime.spec.host, runtime.spec.control_port)
     started = asyncio.Event()

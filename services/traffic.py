@@ -1,7 +1,7 @@
 """The users: open-loop Poisson traffic to the entry. Arrivals never wait for answers.
 
 Waiting for an answer before the next request would hide exactly the seconds in which nothing is
-answered (coordinated omission); so what is late is measured, and sent all the same.
+answered (coordinated omission). A late request is sent all the same, and its lateness measured.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ ROOT = f"http://{ENTRY}"
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One user who comes `at_s` seconds after the first could have."""
+    """One user, `at_s` seconds after the start of the traffic."""
 
     at_s: float
     journey: Journey
@@ -60,7 +60,7 @@ def journey_at(draw: float) -> Journey:
 
 
 def request_of(arrival: Arrival) -> httpx.Request:
-    """What the browser of such a user sends."""
+    """The request of one arrival."""
     if arrival.journey is Journey.BROWSE:
         return httpx.Request("GET", f"{ROOT}/browse?after={arrival.item}")
     form = {"name": user_name(arrival.user), "password": password(arrival.user)}
@@ -70,7 +70,7 @@ def request_of(arrival: Arrival) -> httpx.Request:
 
 
 class Traffic:
-    """Sends arrivals at their times, each as a journey of its own trace."""
+    """Sends arrivals at their times, each with a trace of its own."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -86,7 +86,7 @@ class Traffic:
                 await self._episode(self._runtime.spec, visits)
 
     async def _episode(self, spec: ProcessSpec, visits: asyncio.TaskGroup) -> None:
-        """Sends the arrivals of the seed of `spec`, for as long as that is what is told."""
+        """Sends the arrivals of the seed of `spec`, until another is assigned."""
         loop = asyncio.get_running_loop()
         started = loop.time()
         for arrival in arrivals(spec.seed):
@@ -100,5 +100,5 @@ class Traffic:
 
     async def _visit(self, arrival: Arrival) -> None:
         journey = self._runtime.tracing.tracer.start_as_current_span(arrival.journey)
-        with journey, contextlib.suppress(CallFailed):  # which is counted where it was seen
+        with journey, contextlib.suppress(CallFailed):  # counted by the transport
             await self._runtime.downstream.call(request_of(arrival))

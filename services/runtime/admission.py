@@ -1,4 +1,4 @@
-"""The door of the data port: sheds load above the in-flight limit and times what is served."""
+"""Admission to the data port: sheds load above the in-flight limit, and measures served calls."""
 
 import time
 
@@ -11,10 +11,10 @@ UNROUTED = "unrouted"
 
 
 class AdmissionMiddleware:
-    """503 at once when `limit` calls are in flight: waiting would only make it worse.
+    """Answers 503 at once while `limit` calls are in flight, instead of queueing.
 
-    A call is in flight until its answer begins. An answer that streams holds a connection, not a
-    place here: cursors left open show where they hurt, in the pool.
+    A call is in flight until its answer begins. A streaming answer occupies a connection of the
+    pool, not a place here, so that cursors left open exhaust the pool and nothing else.
     """
 
     def __init__(self, app: ASGIApp, limit: int, metrics: Metrics) -> None:

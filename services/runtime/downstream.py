@@ -1,6 +1,6 @@
-"""Calls to other services: by name, timed, judged and counted as their caller sees them.
+"""Calls to other services: by name, with time-outs, measured as their caller sees them.
 
-Never retries and never ejects: which replicas serve is the orchestrator's business.
+Never retries and never ejects a replica: the orchestrator decides which of them serve.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ NO_LIMIT = httpx.Limits(max_connections=0, keepalive_expiry=5.0)
 
 
 class CallFailed(Exception):
-    """A call to `callee` that brought no usable answer."""
+    """A call to `callee` that got no usable answer."""
 
     def __init__(self, callee: str, outcome: Outcome) -> None:
         self.callee, self.outcome = callee, outcome
@@ -66,11 +66,11 @@ class MeshTransport(httpx.AsyncBaseTransport):
             failure = error
         took_s = time.perf_counter() - started
         outcome = judge(response, failure)
-        # A loop that was stalled notices late: a time-out counts as what it is.
+        # A stalled loop notices a time-out late; it is recorded with its nominal length.
         self._record(callee, outcome, self._timeout_s if outcome is Outcome.TIMEOUT else took_s)
         if response is None or failure is not None:
-            # Without its cause: the span records the traceback, and that of a chain costs more
-            # than a call, just when there is least to spare.
+            # Without its cause: the span records the traceback, and formatting that of a chain
+            # costs more CPU than a call.
             raise CallFailed(callee, outcome)
         return response
 
@@ -83,7 +83,9 @@ class MeshTransport(httpx.AsyncBaseTransport):
         request.url = httpx.URL(endpoint.address + request.url.raw_path.decode("ascii"))
         try:
             return await self._wire(callee, endpoint).handle_async_request(request)
-        except aiohttp.ClientError as error:  # an answer that is no HTTP: the wire lets it through
+        except (
+            aiohttp.ClientError
+        ) as error:  # an answer that is not HTTP, which the transport does not map
             raise httpx.RemoteProtocolError(str(error)) from None
 
     def _record(self, callee: Service, outcome: Outcome, took_s: float) -> None:
@@ -93,7 +95,7 @@ class MeshTransport(httpx.AsyncBaseTransport):
         span.set_attribute(SPAN_OUTCOME, outcome)
 
     def _wire(self, callee: Service, endpoint: Endpoint) -> AiohttpTransport:
-        """Connections to one life of a replica; those to lives that are over are given up."""
+        """The connections to one generation of a replica; closes those to earlier ones."""
         if (callee, endpoint) not in self._wires:
             for stale in [k for k in self._wires if k[1] not in self._routing.endpoints(k[0])]:
                 closing = asyncio.create_task(self._close_idle(self._wires.pop(stale)))
@@ -105,7 +107,7 @@ class MeshTransport(httpx.AsyncBaseTransport):
         return self._wires[callee, endpoint]
 
     async def _close_idle(self, wire: AiohttpTransport) -> None:
-        """A call that is under way has an answer, or none, by then."""
+        """Waits a time-out first, after which no call over it is under way."""
         try:
             await asyncio.sleep(self._timeout_s)
         finally:
@@ -120,7 +122,7 @@ class MeshTransport(httpx.AsyncBaseTransport):
 
 
 class Downstream:
-    """What a service calls others with: one client, every call a span."""
+    """The client that a service calls others with; every call is a span."""
 
     def __init__(
         self,
@@ -160,7 +162,7 @@ class Downstream:
 
 
 def judge(response: httpx.Response | None, failure: Exception | None) -> Outcome:
-    """How a call ended. What breaks before a byte came was refused; a 4xx is an answer."""
+    """How a call ended. Broken before the first byte is REFUSED; a 4xx is an answer."""
     if isinstance(failure, TimeoutError):
         return Outcome.TIMEOUT
     if response is None:

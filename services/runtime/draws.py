@@ -1,4 +1,4 @@
-"""Chance inside one process: keyed draws, counted by what they are for."""
+"""Random draws of one process: keyed, and counted by purpose."""
 
 from collections import Counter
 from enum import IntEnum
@@ -7,7 +7,7 @@ from sre_autopilot.world.draws import Stream, log_normal, normal, uniform
 
 
 class Purpose(IntEnum):
-    """What a service draws for. Takes the place of the step in the key."""
+    """What a draw of a service is for; takes the place of the step in the key."""
 
     STORAGE_DELAY = 1
     PROVIDER_DELAY = 2
@@ -17,14 +17,14 @@ class Purpose(IntEnum):
 
 
 class Draws:
-    """Draws of one process; not thread-safe, the data loop owns it."""
+    """Draws of one process. Not thread-safe: it belongs to the data loop."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._made: Counter[Purpose] = Counter()
 
     def reseed(self, seed: int) -> None:
-        """Begins anew, as a process of that seed would."""
+        """Starts the draws over, as a new process of that seed would."""
         self._seed, self._made = seed, Counter()
 
     def happens(self, purpose: Purpose, share: float) -> bool:

@@ -1,6 +1,6 @@
-"""Takes CPU time away from the data loop, as a quota or a neighbour on the host would.
+"""Takes CPU time away from the data loop, as a quota or a noisy neighbour would.
 
-The control thread lives on: a starved replica can still be asked and healed.
+The control thread is not affected: a starved replica can still be scraped and healed.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ _BURN = bytes(1 << 18)
 class Governor:
     """Deschedules its loop for (1 - cpu_fraction) of every cycle; set from any thread.
 
-    neighbour_cpu_pct is burnt beside it, in percentage points of `limit_cores`, which is all that
-    there is to burn.
+    neighbour_cpu_pct is burnt in a thread beside it, in percentage points of `limit_cores`, at
+    most 100.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limit_cores: float) -> None:
@@ -27,7 +27,7 @@ class Governor:
         self.neighbour_cpu_pct = 0.0
 
     def set(self, cpu_fraction: float, neighbour_cpu_pct: float) -> None:
-        """A cycle that runs goes on: renewing does not start it anew."""
+        """Takes effect with the next cycle; a renewal does not restart the running one."""
         self.cpu_fraction = cpu_fraction
         self.neighbour_cpu_pct = min(neighbour_cpu_pct, 100.0)
         self._loop.call_soon_threadsafe(self._start)
@@ -37,7 +37,7 @@ class Governor:
             self._cycle()
 
     def _cycle(self) -> None:
-        """One cycle from now: the stall, then the time that is left to run."""
+        """One cycle from now: the stall first, then the loop runs."""
         self._cycling = self.cpu_fraction < 1.0 or self.neighbour_cpu_pct > 0.0
         if not self._cycling:
             return
@@ -50,9 +50,9 @@ class Governor:
 
 
 def burn(cpu_s: float) -> None:
-    """Burns so much CPU in the calling thread, for a cycle at most.
+    """Burns `cpu_s` seconds of CPU in the calling thread, for a cycle at most.
 
-    Hashing large blocks lets go of the interpreter's lock, so nobody else stands still.
+    Hashing large blocks releases the interpreter's lock, so that other threads run.
     """
     ends_at = time.monotonic() + STALL_CYCLE_S
     burnt_at = time.thread_time() + cpu_s

@@ -6,7 +6,7 @@ from services.runtime.draws import Draws, Purpose
 
 
 class Link:
-    """How bad the line is; the control thread sets it, the data loop asks per call."""
+    """The quality of the network link; the control thread sets it, the data loop reads it."""
 
     def __init__(self, draws: Draws) -> None:
         self._draws = draws
@@ -26,7 +26,7 @@ class Link:
 class LinkMiddleware:
     """Outermost of the data port, so that a silenced call leaves no span and no metric here.
 
-    A call that met silence stays silent until its caller hangs up, healed line or not.
+    A silenced call stays silent until its caller hangs up, even if the link is healed meanwhile.
     """
 
     def __init__(self, app: ASGIApp, link: Link) -> None:
@@ -46,10 +46,10 @@ class LinkMiddleware:
 
 
 async def hung_up(receive: Receive) -> None:
-    """Waits until the caller is gone."""
+    """Waits until the caller has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 async def swallow(_message: Message) -> None:
-    """Takes an answer that nobody gets."""
+    """Discards a part of an answer."""

@@ -1,4 +1,4 @@
-"""Metrics of one process: one registry, few series. Invents no names, `signals` has them."""
+"""Metrics of one process: one registry, few series, names from `signals`."""
 
 import time
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ SMAPS = Path("/proc/self/smaps_rollup")
 
 
 class Metrics:
-    """What calls in and calls out count into, and the page that shows it."""
+    """The metrics of incoming and outgoing calls, and their page."""
 
     def __init__(self, runtime_memory_mb: int = 0) -> None:
         self.registry = CollectorRegistry(auto_describe=False)
@@ -53,7 +53,7 @@ class Metrics:
 
 
 class ProcessCollector(Collector):
-    """CPU time of this process, and its memory but for that of the runtime, read when scraped."""
+    """CPU time of this process, and its memory without the runtime's, read when scraped."""
 
     def __init__(self, runtime_memory_mb: int) -> None:
         self._runtime_bytes = runtime_memory_mb * 1024 * 1024

@@ -1,7 +1,7 @@
-"""SQLite behind a bounded connection pool: what a database service answers from.
+"""SQLite behind a bounded connection pool, as the database services use it.
 
-A statement holds its connection for the storage delay; whoever finds the pool empty waits, and
-fails after POOL_CHECKOUT_TIMEOUT_S. Never overflows.
+A statement keeps its connection for the storage delay. A call that finds the pool empty waits, and
+fails after POOL_CHECKOUT_TIMEOUT_S. The pool never overflows.
 """
 
 import asyncio
@@ -28,11 +28,11 @@ from sre_autopilot.world.topology import (
 
 
 class PoolExhausted(Exception):
-    """No connection came free in time."""
+    """No connection became free in time."""
 
 
 class Pool:
-    """One database file and its connections; the data loop owns it."""
+    """One database file and its connections; belongs to the data loop."""
 
     def __init__(self, file: Path, draws: Draws, registry: CollectorRegistry) -> None:
         self._file = file
@@ -84,7 +84,7 @@ class Pool:
             return result
 
     async def storage_delay(self) -> None:
-        """What a disk shared by all sessions would take, spent with the connection in hand."""
+        """The time that shared storage would take, spent with the connection checked out."""
         slowed = 1.0 + STORAGE_CONTENTION * (self.checked_out() - 1)
         median_ms = STORAGE_DELAY_MEDIAN_MS * slowed
         await asyncio.sleep(
@@ -101,7 +101,7 @@ class Pool:
 
 
 def _prepare(connection: Any, _record: Any) -> None:
-    """WAL lets cursors read while stock is written; the file is thrown away, so never synced."""
+    """WAL lets cursors read while stock is written. The file is temporary, so never synced."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=OFF")

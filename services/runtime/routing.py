@@ -16,7 +16,7 @@ Address = Annotated[str, StringConstraints(pattern=r"^https?://[^/]+$")]
 
 
 class RoutingTable(BaseModel):
-    """The wire shape of PUT /routing: service -> replica -> base address."""
+    """The body of PUT /routing: service -> replica -> base address."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -26,12 +26,12 @@ class RoutingTable(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a replica serves. One that was away comes back as another, told apart by `life`:
-    connections to what it was lead nowhere, though the address may be the same.
+    """Where a replica serves. `generation` counts its returns to the table: old connections to a
+    replica that was away are broken, though its address may be the same.
     """
 
     address: str
-    life: int
+    generation: int
 
 
 class Routing:
@@ -39,20 +39,20 @@ class Routing:
 
     def __init__(self) -> None:
         self._table = RoutingTable(endpoints={})
-        self._lives: Counter[str] = Counter()
+        self._generations: Counter[str] = Counter()
         self._turns = {service: itertools.count() for service in Service}
         self._first_table: Future[None] = Future()
 
     def replace(self, table: RoutingTable) -> None:
         served = {r for replicas in self._table.endpoints.values() for r in replicas}
         serving = {r for replicas in table.endpoints.values() for r in replicas}
-        self._lives.update(serving - served)
+        self._generations.update(serving - served)
         self._table = table
         if not self._first_table.done():
             self._first_table.set_result(None)
 
     async def wait_for_table(self) -> None:
-        """Returns once the first table has come."""
+        """Returns once the first table has been pushed."""
         await asyncio.shield(asyncio.wrap_future(self._first_table))
 
     def next_endpoint(self, callee: Service) -> Endpoint | None:
@@ -61,9 +61,9 @@ class Routing:
         return endpoints[next(self._turns[callee]) % len(endpoints)] if endpoints else None
 
     def endpoints(self, callee: Service) -> tuple[Endpoint, ...]:
-        """All that serve, in the order told."""
+        """All that serve, in the order of the table."""
         replicas = self.replicas(callee).items()
-        return tuple(Endpoint(address, self._lives[replica]) for replica, address in replicas)
+        return tuple(Endpoint(address, self._generations[replica]) for replica, address in replicas)
 
     def replicas(self, callee: Service) -> Mapping[str, str]:
         """Replica -> address of all that serve."""

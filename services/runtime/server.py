@@ -15,7 +15,7 @@ SHUTDOWN_TIMEOUT_S = 1
 
 @dataclass(frozen=True, slots=True)
 class Phases:
-    """What a server calls: `started` once its port accepts, `stopping` at every tick."""
+    """Callbacks of a server: `started` once its port accepts, `stopping` at every tick."""
 
     started: Callable[[], object]
     stopping: Callable[[], bool]
@@ -47,7 +47,7 @@ class PortServer(uvicorn.Server):
         await self.serve(sockets=[self._bound])
 
     def hang_up(self) -> None:
-        """Ends calls that do not end by themselves: those met with silence, open cursors."""
+        """Ends calls that do not end by themselves: silenced ones and open cursors."""
         for connection in tuple(self.server_state.connections):
             connection.transport.close()
 

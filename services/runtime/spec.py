@@ -1,4 +1,4 @@
-"""What one process of the mesh is told when it starts. A value; reads no environment."""
+"""The parameters of one process of the mesh. A value; reads no environment."""
 
 import zlib
 from dataclasses import asdict, dataclass
@@ -11,7 +11,7 @@ from sre_autopilot.world.vocabulary import Release
 
 LOOPBACK = "127.0.0.1"
 UNUSED_SEED = -1
-"""Of a process that no episode has had yet: no episode's seed is negative."""
+"""The seed of a process before its first episode; no episode has a negative seed."""
 
 
 @dataclass(frozen=True, slots=True)

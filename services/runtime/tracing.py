@@ -14,8 +14,8 @@ EXPORT_TIMEOUT_S = 1.0
 class Tracing:
     """The provider, and the exporters behind it.
 
-    The orchestrator's exporter is flushed when a window ends; one for people, if any, keeps its own
-    pace, so that a collector that hangs holds up no window.
+    The exporter to the orchestrator is flushed when a window ends. An external collector gets its
+    own exporter, which is not flushed, so that a collector that hangs delays no window.
     """
 
     def __init__(self, spec: ProcessSpec, collector: str | None = None) -> None:
