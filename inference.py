@@ -21,7 +21,6 @@ import httpx
 import openai
 import typer
 from openai.types.chat import ChatCompletionMessageParam as Message
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
@@ -110,18 +109,14 @@ def parse_answer(text: str) -> SREAction:
     spoken = re.sub(r"<think>.*?(</think>|\Z)", "", text[:LONGEST_ANSWER], flags=re.DOTALL)
     for brace in re.finditer(r"\{", spoken):
         with suppress(ValueError, RecursionError):
-            found = json.JSONDecoder().raw_decode(spoken, brace.start())[0]
+            answer = json.JSONDecoder().raw_decode(spoken, brace.start())[0]
             break
     else:
         raise ValueError("no JSON object in the answer" if text.strip() else "the answer is empty")
     try:
-        action = SREAction.model_validate(found)
-    except ValidationError as error:
-        wrong = error.errors(include_url=False)[0]
-        where, given = wrong["loc"][0], repr(wrong["input"])[:40]
-        raise ValueError(one_line(f"{where} {given}: {wrong['msg']}")) from None
-    if action.service_id is None and action != WAIT:
-        raise ValueError(f"service_id is missing, {action.action} needs one")
+        action = SREAction.parse(answer)
+    except ValueError as error:
+        raise ValueError(one_line(error)) from None
     return WAIT if action.action is WAIT.action else action
 
 

@@ -9,7 +9,7 @@ import httpx
 import psutil
 
 from benchmarks.figures import MIB, Figure, sla_met_pct
-from server.server_process import served
+from server.server_process import server_process
 from sre_autopilot import grading
 from sre_autopilot.world.vocabulary import ActionName, Tier
 
@@ -23,7 +23,7 @@ async def server_figures(runs: int, sessions: int) -> list[Figure]:
     for run in range(runs):
         with tempfile.TemporaryDirectory() as name, tempfile.TemporaryFile() as log:
             folder, began = Path(name), time.perf_counter()
-            async with served(folder, log) as (url, server):
+            async with server_process(folder, log) as (url, server):
                 starts.append(time.perf_counter() - began)
                 alone += await _overhead_ms(url, folder, f"alone-{run}")
                 memory.append(psutil.Process(server.pid).memory_info().rss / MIB)

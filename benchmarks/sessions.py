@@ -12,7 +12,7 @@ import psutil
 from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.figures import MIB, Figure
-from server.server_process import served
+from server.server_process import server_process
 from sre_autopilot.simulator import NAME as SIMULATOR
 from sre_autopilot.world.vocabulary import DEFAULT_TIERS, ActionName
 
@@ -28,7 +28,7 @@ async def session_figures(runs: int) -> list[Figure]:
     for _ in range(runs):
         with tempfile.TemporaryDirectory() as name, tempfile.TemporaryFile() as log:
             settings = {"backend": SIMULATOR, "max_sessions": str(SESSIONS)}
-            async with served(Path(name), log, **settings) as (url, server):
+            async with server_process(Path(name), log, **settings) as (url, server):
                 (alone_s,) = await play_at_once(url, sessions=1, think_s=0.0)
                 rates.append(len(alone_s) / sum(alone_s))
                 waited = sorted(chain.from_iterable(await play_at_once(url, SESSIONS, THINK_S)))

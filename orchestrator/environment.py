@@ -18,7 +18,7 @@ from orchestrator.episode import Episode, Plan
 from orchestrator.errors import EnvironmentClosed, EpisodeNotStarted, EpisodeOver, FaultNotInstalled
 from orchestrator.reconcile import roll_out, routing_of
 from orchestrator.recorder import Recorder
-from orchestrator.validation import parse_action, parse_id, parse_seed, parse_tier
+from orchestrator.validation import parse_id, parse_seed, parse_tier
 from sre_autopilot import grading
 from sre_autopilot.models import SREAction, SREObservation, SREState
 from sre_autopilot.world.deployment import ReplicaId
@@ -110,12 +110,12 @@ class Environment:
         EpisodeOver, BackendError.
         """
         episode, backend = self._running()
-        taken = parse_action(action)
+        action = SREAction.parse(action)
         if episode.done:
             raise EpisodeOver(episode.step)
         started = time.monotonic()
         before = episode.deployment
-        episode.take(taken)
+        episode.take(action)
         async with self._given_up_on_failure():
             await roll_out(backend, before, episode.deployment, episode.step)
             await self._hold(episode)

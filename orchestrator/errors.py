@@ -1,4 +1,4 @@
-"""Errors of episodes, sessions and backends. Those of bad input are in `sre_autopilot.errors`.
+"""Errors of episodes, sessions and backends; `sre_autopilot.errors` has those of bad input.
 
 SREError
 |- EpisodeNotStarted                   step or state before reset
@@ -6,12 +6,19 @@ SREError
 |- EnvironmentClosed                   anything after close
 |- SessionBusy                         a call while another one runs in the same session
 |- UnknownSession(session_id)          a session that is not there, or no longer
+|- CannotListen(host, port, reason)    the server cannot have its port
+|- NotInSession                        an episode outside of any session
+|- NoFreeSession(max_sessions)         no session is free for a graded episode
+|- NotGradedYet(step)                  a score before the last step
 `- BackendError                        the backend failed
+   |- EpisodeAbandoned                 the same, in words that hide what is hidden from agents
    |- MeshNotReady(what, timeout_s)    services did not serve in time
    |- ReplicaUnreachable(replica)      a replica's control port gave no answer
    |- StackUnavailable(what)           the stack of containers cannot be played in
    `- FaultNotInstalled(kind, missing) what should be impaired is not
 """
+
+import errno
 
 from chaos.controller import TargetUnreachable
 from sre_autopilot.errors import SREError
@@ -57,8 +64,59 @@ class UnknownSession(SREError, LookupError):
         )
 
 
+class CannotListen(SREError, OSError):
+    """The server cannot listen where it was told to."""
+
+    def __init__(self, host: str, port: int, reason: OSError) -> None:
+        self.host, self.port, self.reason = host, port, reason
+        if reason.errno == errno.EADDRINUSE:
+            text = (
+                f"port {port} on {host} is taken: end the program that has it, or choose another "
+                "port (--port)"
+            )
+        else:
+            text = f"cannot listen on {host}, port {port}: {reason.strerror} (--host, --port)"
+        SREError.__init__(self, text)
+
+
+class NotInSession(SREError, RuntimeError):
+    """An episode was to begin where no session would end it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "episodes live in sessions: call openenv/session/create and pass its session_id in "
+            "params, or connect to /mcp or /ws by WebSocket"
+        )
+
+
+class NoFreeSession(SREError, RuntimeError):
+    """No session is free to play a graded episode in."""
+
+    def __init__(self, max_sessions: int) -> None:
+        self.max_sessions = max_sessions
+        super().__init__(
+            f"all {max_sessions} sessions are in use and a graded episode needs its own; end one, "
+            "or try again when one is over"
+        )
+
+
+class NotGradedYet(SREError, RuntimeError):
+    """A score was asked for before the last step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+        super().__init__(f"the episode is at step {step} and has no score yet; play it to its end")
+
+
 class BackendError(SREError, RuntimeError):
     """The world behind the environment failed."""
+
+
+class EpisodeAbandoned(BackendError):
+    """The backend failed; how it failed could tell what is hidden, so only the log has it."""
+
+    def __init__(self) -> None:
+        super().__init__("the mesh failed and the episode is given up; reset begins another")
 
 
 class MeshNotReady(BackendError):

@@ -1,11 +1,15 @@
 """Settings of the orchestrator, read once at a process's entry point; variables start with SRE_."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from annotated_types import Ge, Gt, Le
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 
+from sre_autopilot.errors import InvalidSettings, UnknownName
 from sre_autopilot.world.stack import (
     BROKER_PORT,
     CHAOS_PORT,
@@ -24,7 +28,10 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    backend: str = Field("process", description="world to play in: process, docker, simulator")
+    backend: str = Field(
+        "process",
+        description="where episodes are played: process, docker, simulator, or `module:Class`",
+    )
     simulator_of: str = Field(
         "process", description="simulator: the real backend whose fitted parameters it takes"
     )
@@ -72,6 +79,51 @@ class Settings(BaseModel):
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
-        """Reads the variables named SRE_<FIELD>; raises pydantic.ValidationError on a bad one."""
-        given = {name: environ.get(PREFIX + name.upper()) for name in cls.model_fields}
-        return cls.model_validate({name: value for name, value in given.items() if value})
+        """Reads the variables named SRE_<FIELD>; an empty one counts as not set.
+
+        Raises InvalidSettings.
+        """
+        values = {name: environ.get(variable(name)) for name in cls.model_fields}
+        try:
+            return cls.model_validate({name: value for name, value in values.items() if value})
+        except ValidationError as error:
+            raise InvalidSettings(map(_problem, error.errors())) from error
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field of Settings."""
+    return PREFIX + field.upper()
+
+
+@contextmanager
+def naming_variables(*fields: str) -> Iterator[None]:
+    """Turns an UnknownName of one of these fields, raised in the context, into InvalidSettings.
+
+    For whoever uses settings that were read from the environment.
+    """
+    try:
+        yield
+    except UnknownName as error:
+        if error.field not in fields:
+            raise
+        raise InvalidSettings([f"{variable(error.field)}: {error}"]) from error
+
+
+def _problem(error: ErrorDetails) -> str:
+    name = str(error["loc"][0])
+    return f"{variable(name)}: {error['input']!r} is not valid; valid: {_valid(name)}"
+
+
+def _valid(name: str) -> str:
+    """The values that a field takes, from its type and its bounds."""
+    field = Settings.model_fields[name]
+    kind = field.annotation
+    text = (
+        "a whole number" if kind is int else "a number" if float in (kind, *get_args(kind)) else ""
+    )
+    limits = {type(limit): limit for limit in field.metadata}
+    for limit_class, word in ((Gt, "above"), (Ge, "from"), (Le, "up to")):
+        if limit_class in limits:
+            limit = limits[limit_class]
+            text += f" {word} {getattr(limit, limit_class.__name__.lower()):g}"
+    return text or f"such as {field.default} ({field.description})"

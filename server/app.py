@@ -1,59 +1,52 @@
-"""The server: OpenEnv's routes, ours in place of its stateless ones, and the page at /web.
+"""The server as an ASGI application, and the command that runs it.
 
-uvicorn server.app:app --host 0.0.0.0 --port 8000
+    uvicorn server.app:app --host 0.0.0.0 --port 8000
+    python -m server.app --port 8000
+
+Importing this module starts nothing. `app` is made when it is first asked for, with the settings of
+the variables SRE_...; where one is wrong, the program ends with a line that names it.
 """
 
 import argparse
 import gc
 import logging
 import os
+import socket
+import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 from fastapi import FastAPI
-from openenv.core.env_server.types import ServerMode
 
 from chaos.tiers import drawing
 from orchestrator.backends import make_backend, prepare
-from orchestrator.settings import Settings
+from orchestrator.errors import CannotListen
+from orchestrator.settings import Settings, naming_variables
 from server.console.page import page_routes
-from server.environment import DESCRIPTION, VERSION, MakeBackend, SREEnvironment
+from server.environment import DESCRIPTION, MakeBackend, SREEnvironment
+from server.error_response import handle_errors
 from server.grading import grading_routes
-from server.message_validation import SoundMessages, harden_mcp
+from server.mcp import EXPECTED, MessageValidationMiddleware, is_valid
 from server.monitoring import Monitoring
+from server.openenv_compat import guard_mcp_route, register_routes
 from server.routes import control_routes, information_routes
-from server.schemas import handle_errors
 from server.sessions import SessionServer
+from sre_autopilot.distribution import __version__
+from sre_autopilot.errors import InvalidSettings, InvalidValue
 
-STATELESS_PATHS = frozenset({"/reset", "/step", "/state"})
-"""OpenEnv makes a new environment for each call of these; ours go by session."""
-TASK_PATHS = "/{env_name}/"
-"""OpenEnv's routes for sets of tasks begin so, and answer 501 where there are none."""
+HOST, PORT, MAX_PORT = "0.0.0.0", 8000, 2**16 - 1
 MAX_BODY_BYTES = 64 * 1024
 SHUTDOWN_TIMEOUT_S = 5
 FULL_COLLECTION_AFTER = 100
-"""Smaller ones. A full one looks at every episode of every session while all of them wait."""
-
-
-@contextmanager
-def _collecting_seldom() -> Iterator[None]:
-    """What is there by now stays: no session need wait while the collector looks at it."""
-    usual = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*usual[:2], FULL_COLLECTION_AFTER)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
-        gc.unfreeze()
+"""Collections of the middle generation between two full ones: a full one stops every session for as
+long as it takes to look at all of their episodes."""
 
 
 def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> FastAPI:
-    """Costs no mesh: the first reset of a session makes its own.
+    """An application that starts no mesh: the first reset of a session starts its own.
 
-    Raises UnknownName, ValueError where the settings name a world or a fault that is not there.
+    Raises UnknownName where the settings name a backend or a fault that does not exist.
     """
     make_backend(settings), drawing(settings.fault)
     monitoring = Monitoring()
@@ -65,26 +58,20 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        metrics = monitoring.served(settings.metrics_host, settings.metrics_port)
+        metrics = monitoring.serving(settings.metrics_host, settings.metrics_port)
         async with metrics, sessions.running():
             await prepare(settings)
-            with _collecting_seldom():
+            with _rare_full_collections():
                 yield
 
     app = FastAPI(
         title="SRE Autopilot Environment",
-        version=VERSION,
+        version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
         max_body_size=MAX_BODY_BYTES,
     )
-    sessions.register_routes(app, ServerMode.SIMULATION)
-    app.router.routes[:] = [
-        route
-        for route in app.router.routes
-        for path in [getattr(route, "path", "")]
-        if path not in STATELESS_PATHS and not path.startswith(TASK_PATHS)
-    ]
+    register_routes(app, sessions)
     for router in (
         control_routes(sessions, settings),
         information_routes(),
@@ -92,29 +79,84 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
         page_routes(),
     ):
         app.include_router(router)
-    harden_mcp(app)
-    app.add_middleware(SoundMessages)
+    guard_mcp_route(app, is_valid, EXPECTED, tags=["MCP"])
+    app.add_middleware(MessageValidationMiddleware)
     handle_errors(app)
     return app
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Serves until it is told to stop; settings come from the variables SRE_..."""
-    parser = argparse.ArgumentParser(description="Serve the environment.")
-    parser.add_argument("--host", default="0.0.0.0", help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=int, default=8000, help="port (%(default)s)")
-    options = parser.parse_args(arguments)
+def app_from_env() -> FastAPI:
+    """The application with the settings of this process's environment.
+
+    Raises InvalidSettings, which names the variables that are wrong.
+    """
+    settings = Settings.from_env(os.environ)
+    with naming_variables("backend", "fault"):
+        return create_app(settings)
+
+
+def run(host: str = HOST, port: int = PORT) -> None:
+    """Serves until it is told to stop. Raises InvalidSettings, CannotListen, InvalidValue."""
+    app = app_from_env()
+    check_port(host, port)
     logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
     logging.getLogger(__package__).setLevel(logging.INFO)
-    uvicorn.run(
-        app,
-        host=options.host,
-        port=options.port,
-        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
+    uvicorn.run(app, host=host, port=port, timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S)
+
+
+def check_port(host: str, port: int) -> None:
+    """Raises CannotListen where the server could not listen there; uvicorn itself would find out
+    only after everything else has started. Raises InvalidValue for what is no port.
+    """
+    if not 0 <= port <= MAX_PORT:
+        raise InvalidValue("port", port, f"a whole number from 0 to {MAX_PORT}")
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        socket.create_server(address[:2], family=family).close()
+    except OSError as error:
+        raise CannotListen(host, port, error) from error
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line. Ends with status 2 and a line on standard error where it cannot start."""
+    parser = argparse.ArgumentParser(
+        prog="server", description="Serve the environment; settings are the variables SRE_..."
     )
+    parser.add_argument("--host", default=HOST, help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=PORT, help="port (%(default)s)")
+    options = parser.parse_args(arguments)
+    try:
+        run(options.host, options.port)
+    except (InvalidSettings, InvalidValue, CannotListen) as error:
+        parser.exit(2, f"{parser.prog}: {error}\n")
 
 
-app = create_app(Settings.from_env(os.environ))
+@contextmanager
+def _rare_full_collections() -> Iterator[None]:
+    """Keeps the garbage collector from stopping all sessions often: what exists by now is never
+    looked at again, and full collections are rare.
+    """
+    thresholds = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*thresholds[:2], FULL_COLLECTION_AFTER)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
+
+
+def __getattr__(name: str) -> FastAPI:
+    """`app`, for uvicorn and OpenEnv, which import it by this name (PEP 562)."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        app = globals()["app"] = app_from_env()
+    except InvalidSettings as error:
+        sys.exit(str(error))
+    return app
+
 
 if __name__ == "__main__":
     main()

@@ -8,18 +8,25 @@ from functools import cached_property
 from typing import Any
 
 from fastmcp import FastMCP
-from openenv.core.env_server import Environment as OpenEnvEnvironment
-from openenv.core.env_server.types import EnvironmentMetadata
 
 from chaos.tiers import drawing
 from orchestrator.backends import make_backend
 from orchestrator.backends.base import Backend
 from orchestrator.environment import Environment
-from orchestrator.errors import BackendError, EnvironmentClosed, EpisodeNotStarted, SessionBusy
+from orchestrator.errors import (
+    BackendError,
+    EnvironmentClosed,
+    EpisodeAbandoned,
+    EpisodeNotStarted,
+    NotInSession,
+    SessionBusy,
+)
 from orchestrator.settings import Settings
-from server.mcp_tools import make_tools
+from server.mcp import make_tools
 from server.monitoring import Monitoring
-from sre_autopilot.errors import InvalidValue, SREError, UnknownName
+from server.openenv_compat import AsyncEnvironment, EnvironmentMetadata
+from sre_autopilot.distribution import __version__
+from sre_autopilot.errors import InvalidValue, SREError, UnknownField
 from sre_autopilot.grading import EpisodeRecord, Score
 from sre_autopilot.models import SREAction, SREObservation, SREState
 from sre_autopilot.policies import Policy
@@ -27,7 +34,6 @@ from sre_autopilot.policies.play import play_async
 from sre_autopilot.world.vocabulary import Tier
 
 NAME = "sre-autopilot"
-VERSION = "1.0.0"
 DESCRIPTION = (
     "An incident among seven real services: find the cause and mend it from noisy, late telemetry, "
     "in at most 30 steps."
@@ -35,36 +41,15 @@ DESCRIPTION = (
 log = logging.getLogger(__name__)
 
 MakeBackend = Callable[[Settings], Callable[[], Backend]]
-"""From settings to a maker of the world that they name. Raises UnknownName."""
-
-"""A real mesh hands its seed on as eight bytes."""
+"""From settings to a maker of the backend that they name. Raises UnknownName."""
 RESET_ARGUMENTS = ("seed", "episode_id", "task_tier", "backend", "policy")
 
 
-class NotInSession(SREError, RuntimeError):
-    """An episode was asked for where nobody would end it."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "episodes live in sessions: call openenv/session/create and pass its session_id in "
-            "params, or connect to /mcp or /ws by WebSocket"
-        )
-
-
-class WorldFailed(BackendError):
-    """In the agent's words: what failed could tell what was hidden, so the log alone has it."""
-
-    def __init__(self) -> None:
-        super().__init__("the mesh failed and the episode is given up; reset begins another")
-
-
-class SREEnvironment(OpenEnvEnvironment[Any, Any, Any]):
+class SREEnvironment(AsyncEnvironment):
     """Costs nothing until `reset_async`. One call at a time; a second one raises SessionBusy.
 
     Without a session it answers for metadata only.
     """
-
-    SUPPORTS_CONCURRENT_SESSIONS = True
 
     def __init__(
         self,
@@ -79,7 +64,7 @@ class SREEnvironment(OpenEnvEnvironment[Any, Any, Any]):
         self._session_id = session_id
         self._make_backend = make_backend
         self._calling = asyncio.Lock()
-        self._world: Environment | None = None
+        self._environment: Environment | None = None
         self._closed = False
         self.backend = settings.backend
 
@@ -94,19 +79,19 @@ class SREEnvironment(OpenEnvEnvironment[Any, Any, Any]):
     ) -> SREObservation:
         """Begins an episode, on another `backend` if one is named; see `Environment.reset_async`.
 
-        Raises UnknownName for any other argument, InvalidValue, SessionBusy, NotInSession.
+        Raises UnknownField for any other argument, InvalidValue, SessionBusy, NotInSession.
         """
         for name in unknown:
-            raise UnknownName("argument of reset", name, RESET_ARGUMENTS)
+            raise UnknownField(name, RESET_ARGUMENTS)
         for name, value in (("backend", backend), ("policy", policy)):
             if value is not None and not isinstance(value, str):
-                raise InvalidValue(name, value, "a text")
+                raise InvalidValue(name, value, "text")
         async with self._one_call():
-            world = await self._world_of(backend or self._settings.backend)
-            observation = await world.reset_async(
+            environment = await self._environment_on(backend or self._settings.backend)
+            observation = await environment.reset_async(
                 seed=seed, task_tier=task_tier, episode_id=episode_id, policy=policy
             )
-            self._saw(world)
+            self._count_window(environment)
             return observation
 
     async def step_async(
@@ -120,9 +105,9 @@ class SREEnvironment(OpenEnvEnvironment[Any, Any, Any]):
         Raises SessionBusy too.
         """
         async with self._one_call():
-            world = self._running()
-            observation = await world.step_async(action)
-            self._saw(world)
+            environment = self._running()
+            observation = await environment.step_async(action)
+            self._count_window(environment)
             return observation
 
     async def play(
@@ -130,9 +115,13 @@ class SREEnvironment(OpenEnvEnvironment[Any, Any, Any]):
     ) -> tuple[EpisodeRecord, Score]:
         """Plays a whole episode in this session."""
         async with self._one_call():
-            world = await self._world_of(backend or self._settings.backend)
+            environment = await self._environment_on(backend or self._settings.backend)
             return await play_async(
-                world, policy, tier, seed, watch=lambda _action, _seen: self._saw(world)
+                environment,
+                policy,
+                tier,
+                seed,
+                watch=lambda _action, _observation: self._count_window(environment),
             )
 
     @property
@@ -143,16 +132,15 @@ class SREEnvironment(OpenEnvEnvironment[Any, Any, Any]):
     @property
     def state(self) -> SREState:
         """Where the session is; never the truth."""
-        return SREState() if self._world is None else self._world.state
+        return SREState() if self._environment is None else self._environment.state
 
     @property
-    def seen(self) -> SREObservation:
-        """What was seen last. Raises EpisodeNotStarted."""
-        episode = self._running().episode
-        seen = SREObservation.model_validate(episode.steps[-1].observed)
-        if episode.score is not None:
-            seen = seen.model_copy(update={"done": True, "reward": episode.score.total})
-        return seen
+    def observation(self) -> SREObservation:
+        """The last one that the agent got. Raises EpisodeNotStarted."""
+        observation = self._running().episode.observation
+        if observation is None:
+            raise EpisodeNotStarted
+        return observation
 
     def hidden_state(self) -> EpisodeRecord:
         """The truth. Raises EpisodeNotStarted."""
@@ -169,28 +157,20 @@ class SREEnvironment(OpenEnvEnvironment[Any, Any, Any]):
         return make_tools(self)
 
     def get_metadata(self) -> EnvironmentMetadata:
-        return EnvironmentMetadata(name=NAME, description=DESCRIPTION, version=VERSION)
+        return EnvironmentMetadata(name=NAME, description=DESCRIPTION, version=__version__)
 
     async def aclose(self) -> None:
         """Ends the mesh, once a running call has its answer. Idempotent."""
         self._closed = True
         async with self._calling:
-            world, self._world = self._world, None
-            if world is not None:
-                await world.aclose()
+            environment, self._environment = self._environment, None
+            if environment is not None:
+                await environment.aclose()
         self._monitoring.forget(str(self._session_id))
 
     def close(self) -> None:
         """For environments without a session, which have nothing to end; others are `aclose`d."""
-        assert self._world is None, "a session's environment is closed by aclose"
-
-    def reset(self, *_args: Any, **_kwargs: Any) -> SREObservation:
-        """OpenEnv calls the async twin."""
-        raise NotImplementedError
-
-    def step(self, *_args: Any, **_kwargs: Any) -> SREObservation:
-        """OpenEnv calls the async twin."""
-        raise NotImplementedError
+        assert self._environment is None, "a session's environment is closed by aclose"
 
     @asynccontextmanager
     async def _one_call(self) -> AsyncIterator[None]:
@@ -203,30 +183,30 @@ class SREEnvironment(OpenEnvEnvironment[Any, Any, Any]):
                 raise EnvironmentClosed
             try:
                 yield
-            # The agents' door: whatever broke may name what is hidden.
+            # Agents read this error: the text of whatever failed may name what is hidden.
             except Exception as error:
                 if isinstance(error, SREError) and not isinstance(error, BackendError):
                     raise
-                self._monitoring.failed()
-                log.exception("session %s: the world failed", self._session_id)
-                raise WorldFailed from error
+                self._monitoring.count_failure()
+                log.exception("session %s: the backend failed", self._session_id)
+                raise EpisodeAbandoned from error
 
-    def _saw(self, world: Environment) -> None:
-        self._monitoring.saw(str(self._session_id), world.episode)
+    def _count_window(self, environment: Environment) -> None:
+        self._monitoring.count_window(str(self._session_id), environment.episode)
 
     def _running(self) -> Environment:
-        if self._world is None:
+        if self._environment is None:
             raise EpisodeNotStarted
-        return self._world
+        return self._environment
 
-    async def _world_of(self, backend: str) -> Environment:
-        """The world that runs, or a new one where another backend is asked for."""
-        if self._world is None or backend != self.backend:
+    async def _environment_on(self, backend: str) -> Environment:
+        """The environment of this session, a new one where another backend is asked for."""
+        if self._environment is None or backend != self.backend:
             make = self._make_backend(self._settings.model_copy(update={"backend": backend}))
-            if self._world is not None:
-                await self._world.aclose()
-            self._world = Environment(
+            if self._environment is not None:
+                await self._environment.aclose()
+            self._environment = Environment(
                 make, drawing(self._settings.fault), self._settings.record_dir
             )
             self.backend = backend
-        return self._world
+        return self._environment

@@ -1,6 +1,5 @@
-"""The environment's own metrics, for its operators: they hold the truth, so no agent may read them.
-
-Served on a port of their own, never on the agents'.
+"""Metrics of the server itself, for its operators. They hold the truth, so no agent may read them:
+they have a port of their own.
 """
 
 import asyncio
@@ -13,6 +12,7 @@ from itertools import product
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from orchestrator.episode import Episode
+from orchestrator.settings import variable
 from sre_autopilot.world import signals
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ACTION_COSTS, MAX_RESTARTS, ActionName
@@ -36,10 +36,10 @@ class Monitoring:
             (signals.LABEL_ACTION, signals.LABEL_SERVICE, signals.LABEL_ACCEPTED),
             registry=registry,
         )
-        # From zero on: what begins at one has not increased, as Prometheus sees it.
+        # Each counter starts at 0: to Prometheus, one that appears with 1 has not increased.
         intrusive = [action for action, cost in ACTION_COSTS.items() if cost]
         for labels in product(intrusive, Service, (True, False)):
-            self._of_action(*labels)
+            self._action_counter(*labels)
         self._scores = Histogram(
             signals.SCORE, "Scores of finished episodes", buckets=SCORE_BUCKETS, registry=registry
         )
@@ -53,7 +53,7 @@ class Monitoring:
             signals.SCRAPE_FAILURES, "Services without metrics in a window", registry=registry
         )
         self._failures = Counter(
-            signals.BACKEND_FAILURES, "Calls in which the world failed", registry=registry
+            signals.BACKEND_FAILURES, "Calls in which the backend failed", registry=registry
         )
         session, service = signals.LABEL_SESSION, signals.LABEL_SERVICE
         self._sla = Gauge(
@@ -70,16 +70,17 @@ class Monitoring:
             signals.REWARD_HINT, "The last reward hint", (session,), registry=registry
         )
 
-    def saw(self, session_id: str, episode: Episode) -> None:
+    def count_window(self, session_id: str, episode: Episode) -> None:
         """After every window of an episode, that of its reset included."""
-        window = episode.steps[-1]
+        window, observation = episode.steps[-1], episode.observation
+        assert observation is not None, "a window that was recorded was observed"
         if window.action is None:
             self._episodes.inc()
         else:
             self._steps.inc()
             self._durations.observe(window.duration_s or 0.0)
             action = window.action
-            self._of_action(action.action, action.service_id, action.accepted).inc()
+            self._action_counter(action.action, action.service_id, action.accepted).inc()
         if episode.score is not None:
             self._scores.observe(episode.score.total)
         self._missed.inc(sum(true.cpu_pct is None for true in window.true.values()))
@@ -88,13 +89,15 @@ class Monitoring:
         self._cost.labels(session_id).set(episode.cost_spent)
         self._restarts.labels(session_id).set(MAX_RESTARTS - episode.restarts_used)
         self._step.labels(session_id).set(window.step)
-        self._hint.labels(session_id).set(window.observed["reward_hint"])
+        self._hint.labels(session_id).set(observation.reward_hint)
 
-    def _of_action(self, action: ActionName, service: Service | None, accepted: bool) -> Counter:
+    def _action_counter(
+        self, action: ActionName, service: Service | None, accepted: bool
+    ) -> Counter:
         return self._actions.labels(action, service or "", str(accepted).lower())
 
-    def failed(self) -> None:
-        """The world failed in a call."""
+    def count_failure(self) -> None:
+        """A backend failed in a call."""
         self._failures.inc()
 
     def forget(self, session_id: str) -> None:
@@ -105,14 +108,19 @@ class Monitoring:
             _remove(self._sla, session_id, service)
 
     @asynccontextmanager
-    async def served(self, host: str, port: int) -> AsyncIterator[None]:
-        """Serves /metrics; does without where another program has the port."""
+    async def serving(self, host: str, port: int) -> AsyncIterator[None]:
+        """Serves /metrics for as long as the context lasts; logs a warning where it cannot."""
         try:
             server, thread = start_http_server(port, host, self.registry)
         except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            log.warning("no /metrics: port %d is taken; set SRE_METRICS_PORT to another", port)
+            taken = error.errno == errno.EADDRINUSE
+            reason = f"port {port} is taken" if taken else f"{host}:{port}: {error.strerror}"
+            log.warning(
+                "no /metrics: %s; set %s to another port, or to 0 for a free one%s",
+                reason,
+                variable("metrics_port"),
+                "" if taken else f", or {variable('metrics_host')} to another address",
+            )
             yield
             return
         log.info("metrics on http://%s:%d/metrics", *server.server_address)

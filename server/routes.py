@@ -1,4 +1,4 @@
-"""The routes that HTTP clients play by: stateful, by session. Decides nothing about an episode."""
+"""The routes for HTTP clients: stateful, by session. Decides nothing about an episode."""
 
 import secrets
 from typing import Annotated, Any
@@ -6,15 +6,22 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Header, HTTPException, Query, Response
 
 from orchestrator.settings import Settings
-from server.schemas import Problem, ResetRequest, Seen, StepRequest
-from server.sessions import DEFAULT_SESSION, SessionServer
+from server.schemas import (
+    DEFAULT_SESSION,
+    ObservationResponse,
+    Problem,
+    ResetRequest,
+    StateResponse,
+    StepRequest,
+)
+from server.sessions import SessionServer
 from sre_autopilot.models import SREAction, SREObservation, SREState
 from sre_autopilot.world.vocabulary import DEFAULT_TIERS, MAX_STEPS, SEED_SPLITS, Tier
 
 DIFFICULTY = {
-    Tier.EASY: "one fault; what is seen points at it",
-    Tier.MEDIUM: "one fault; where it shows most may not be where it is",
-    Tier.HARD: "one fault that comes and goes; its cure depends on a cause that is not shown",
+    Tier.EASY: "one fault; its symptoms point at it",
+    Tier.MEDIUM: "one fault; the service with the worst symptoms may not be the cause",
+    Tier.HARD: "one fault that comes and goes; its cure depends on a hidden cause",
     Tier.CONTROL: "extra: nothing may be wrong at all",
     Tier.EXPERT: "extra: any fault, or two at once",
 }
@@ -25,46 +32,42 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 
-class Standing(SREState):
-    """Where a session is, and the truth for those who may see it."""
-
-    hidden: dict[str, Any] | None = None
-
-
 def control_routes(sessions: SessionServer, settings: Settings) -> APIRouter:
     """reset, step, state, and the end of a session."""
     router = APIRouter(tags=["Episodes"], responses=ERRORS)
 
     @router.post("/reset", summary="Begin an episode")
-    async def reset(request: Annotated[ResetRequest | None, Body()] = None) -> Seen:
+    async def reset(request: Annotated[ResetRequest | None, Body()] = None) -> ObservationResponse:
         request = request or ResetRequest()
         arguments = request.model_dump(exclude={"session_id"}, exclude_none=True)
-        async with sessions.found_or_begun(request.session_id) as environment:
+        async with sessions.find_or_create(request.session_id) as environment:
             observation = await environment.reset_async(**arguments)
-        return Seen.of(observation, request.session_id)
+        return ObservationResponse.of(observation, request.session_id)
 
     @router.post("/step", summary="Act, and see the next window")
-    async def step(request: StepRequest) -> Seen:
-        environment = sessions.find_begun(request.session_id)
-        return Seen.of(await environment.step_async(request.taken), request.session_id)
+    async def step(request: StepRequest) -> ObservationResponse:
+        environment = sessions.find_started(request.session_id)
+        return ObservationResponse.of(
+            await environment.step_async(request.parsed_action), request.session_id
+        )
 
     @router.get("/state", summary="Where the session is", response_model_exclude_unset=True)
     async def state(
         session_id: SessionId = DEFAULT_SESSION,
         authorization: Annotated[str | None, Header()] = None,
-    ) -> Standing:
-        """With the truth in development; with a token set, only for those who bring it."""
+    ) -> StateResponse:
+        """With the truth in it, where no token is set or the right one is sent."""
         trusted = _trusted(settings, authorization)
         if session_id == DEFAULT_SESSION and session_id not in sessions.names:
-            return Standing(**SREState().model_dump())
+            return StateResponse(**SREState().model_dump())
         environment = sessions.find(session_id)
-        standing = environment.state.model_dump()
+        fields = environment.state.model_dump()
         if trusted and environment.state.episode_id is not None:
             record = environment.hidden_state()
-            standing["hidden"] = record.model_dump(mode="json", exclude={"steps"}) | {
+            fields["hidden"] = record.model_dump(mode="json", exclude={"steps"}) | {
                 "true": record.steps[-1].model_dump(mode="json")["true"]
             }
-        return Standing(**standing)
+        return StateResponse(**fields)
 
     @router.delete("/sessions/{session_id}", status_code=204, summary="End a session")
     async def end(session_id: str) -> None:
@@ -110,11 +113,11 @@ def information_routes() -> APIRouter:
 
 
 def _trusted(settings: Settings, authorization: str | None) -> bool:
-    """Whether who asks may see the truth. Raises HTTPException (401) for a wrong token."""
+    """Whether the caller may see the truth. Raises HTTPException (401) for a wrong token."""
     token = settings.state_token
     if token is None or authorization is None:
         return token is None
-    wanted = f"Bearer {token.get_secret_value()}"
-    if secrets.compare_digest(authorization.encode(), wanted.encode()):
+    expected = f"Bearer {token.get_secret_value()}"
+    if secrets.compare_digest(authorization.encode(), expected.encode()):
         return True
     raise HTTPException(401, "wrong token", {"WWW-Authenticate": "Bearer"})

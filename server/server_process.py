@@ -1,4 +1,6 @@
-"""The server, or another program of the checkout, in a process that ends with who started it."""
+"""The server, or another program of the checkout, in a process that ends with the one that started
+it.
+"""
 
 import asyncio
 import os
@@ -12,7 +14,7 @@ from typing import IO
 import httpx
 
 from orchestrator.backends.process.die_with_parent import die_with_parent
-from orchestrator.settings import PREFIX
+from orchestrator.settings import variable
 from services.runtime.spec import LOOPBACK
 
 ROOT = Path(__file__).parents[1]
@@ -22,7 +24,7 @@ STOP_TIMEOUT_S = 10.0
 
 
 @asynccontextmanager
-async def started(
+async def child_process(
     command: Sequence[str],
     log: IO[bytes],
     *,
@@ -31,7 +33,9 @@ async def started(
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """A program in the root of the checkout, which ends with this context or with this process.
 
-    What it prints goes to `log`, but to `stdout` where that is given.
+    command: its arguments to Python.
+    log: where its output goes; `stdout` takes standard output where it is not None.
+    environ: variables in addition to those of this process.
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -61,7 +65,7 @@ def free_port() -> int:
 
 
 async def ready(url: str, server: asyncio.subprocess.Process) -> None:
-    """Waits until the server has a session free. Raises RuntimeError where none comes."""
+    """Waits until the server has a free session. Raises RuntimeError after READY_TIMEOUT_S."""
     async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
         with suppress(TimeoutError):
             async with asyncio.timeout(READY_TIMEOUT_S):
@@ -74,18 +78,18 @@ async def ready(url: str, server: asyncio.subprocess.Process) -> None:
 
 
 @asynccontextmanager
-async def served(
+async def server_process(
     record_dir: Path, log: IO[bytes], **settings: str
 ) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
-    """URL and process of a ready server that records to `record_dir`; `settings` by field.
+    """URL and process of a server that is ready and records to `record_dir`.
 
-    Raises RuntimeError.
+    settings: fields of Settings. Raises RuntimeError where the server does not start.
     """
     port = free_port()
     url = f"http://{LOOPBACK}:{port}"
     command = ("-m", "server.app", "--host", LOOPBACK, "--port", str(port))
-    given = {"record_dir": str(record_dir.absolute()), "metrics_port": "0", **settings}
-    here = {PREFIX + name.upper(): value for name, value in given.items()}
-    async with started(command, log, environ=here) as server:
+    fields = {"record_dir": str(record_dir.absolute()), "metrics_port": "0", **settings}
+    environ = {variable(name): value for name, value in fields.items()}
+    async with child_process(command, log, environ=environ) as server:
         await ready(url, server)
         yield url, server

@@ -32,13 +32,13 @@ class SREEnv(EnvClient[SREAction, SREObservation, SREState]):
     base_url: where the server is, e.g. http://localhost:8000.
 
     `reset(task_tier=..., seed=..., episode_id=..., backend=...)` and `step(action)` give a result
-    with `observation`, `reward` and `done`; `state()` gives an SREState. A refusal of the server
-    is a RuntimeError with its message.
+    with `observation`, `reward` and `done`; `state()` gives an SREState. What the server refuses
+    is a RuntimeError with its message. A bad action is refused before it is sent: UnknownName,
+    InvalidAction or InvalidValue.
     """
 
     def _step_payload(self, action: SREAction | Mapping[str, Any]) -> dict[str, Any]:
-        parsed = action if isinstance(action, SREAction) else SREAction.model_validate(action)
-        return parsed.model_dump(mode="json", exclude_none=True)
+        return SREAction.parse(action).model_dump(mode="json", exclude_none=True)
 
     def _parse_result(self, payload: Mapping[str, Any]) -> StepResult[SREObservation]:
         """Reward and done, which travel beside the observation, are put back into it."""

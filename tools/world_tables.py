@@ -69,7 +69,7 @@ def _docstring(file: Path) -> str:
 
 def actions() -> str:
     rows = (
-        (f"`{name}`", ACTION_COSTS[name], inspect.getdoc(action), _when(action))
+        (f"`{name}`", ACTION_COSTS[name], action.description, _when(action))
         for name, action in ACTIONS.items()
     )
     return table("action | cost | what it does | when", rows)

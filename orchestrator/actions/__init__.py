@@ -1,4 +1,4 @@
-"""What an agent can do: one short file each, pure moves of the deployment."""
+"""What an agent can do: one short file each, pure changes of the deployment."""
 
 from orchestrator.actions.action import Action, Situation
 from orchestrator.actions.circuit_break import CircuitBreak

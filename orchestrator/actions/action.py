@@ -1,4 +1,4 @@
-"""The contract of an action: a pure move of the deployment. The rollout carries it out."""
+"""The contract of an action: a pure change of the deployment. `reconcile` carries it out."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -23,8 +23,13 @@ class Action(Protocol):
     @property
     def name(self) -> ActionName: ...
 
+    @property
+    def description(self) -> str:
+        """What it does, for agents: stands in the tools of MCP and in the documents."""
+        ...
+
     def refusal(self, service: Service, situation: Situation) -> str | None:
-        """Why the world refuses the action here, or None where it is carried out."""
+        """Why the action is refused in this situation, or None where it is carried out."""
         ...
 
     def apply(self, service: Service, situation: Situation) -> Deployment:

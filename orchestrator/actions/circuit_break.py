@@ -7,8 +7,6 @@ from sre_autopilot.world.vocabulary import ActionName
 
 
 class CircuitBreak:
-    """Callers stop calling and answer from their fallback: degraded, not an error."""
-
     name = ActionName.CIRCUIT_BREAK
 
     def refusal(self, service: Service, situation: Situation) -> str | None:
@@ -18,3 +16,5 @@ class CircuitBreak:
 
     def apply(self, service: Service, situation: Situation) -> Deployment:
         return situation.deployment.broken(service, situation.step)
+
+    description = "Callers stop calling and answer from their fallback: degraded, not an error."

@@ -1,4 +1,4 @@
-"""Kills a service's replicas and starts them again. Never says whether that cured anything."""
+"""Kills a service's replicas and starts them again. Whether that cures is up to the fault."""
 
 from orchestrator.actions.action import Situation
 from sre_autopilot.world.deployment import Deployment
@@ -7,8 +7,6 @@ from sre_autopilot.world.vocabulary import MAX_RESTARTS, ActionName
 
 
 class Restart:
-    """Every replica is killed and started; the service is held out until the window ends."""
-
     name = ActionName.RESTART
 
     def refusal(self, service: Service, situation: Situation) -> str | None:
@@ -18,3 +16,7 @@ class Restart:
 
     def apply(self, service: Service, situation: Situation) -> Deployment:
         return situation.deployment.restarted(service, situation.step)
+
+    description = (
+        "Every replica is killed and started; the service gets no traffic until the window ends."
+    )

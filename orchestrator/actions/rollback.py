@@ -7,8 +7,6 @@ from sre_autopilot.world.vocabulary import ActionName, Release
 
 
 class Rollback:
-    """The standby takes over on the last good release; the old replica stops and is the standby."""
-
     name = ActionName.ROLLBACK
 
     def refusal(self, service: Service, situation: Situation) -> str | None:
@@ -21,3 +19,7 @@ class Rollback:
 
     def apply(self, service: Service, situation: Situation) -> Deployment:
         return situation.deployment.rolled_back(service, situation.step)
+
+    description = (
+        "The standby takes over on the last good release; the old replica stops and is the standby."
+    )

@@ -7,8 +7,6 @@ from sre_autopilot.world.vocabulary import ActionName
 
 
 class ScaleUp:
-    """The standby starts on the service's release and joins the rotation some steps later."""
-
     name = ActionName.SCALE_UP
 
     def refusal(self, service: Service, situation: Situation) -> str | None:
@@ -18,3 +16,7 @@ class ScaleUp:
 
     def apply(self, service: Service, situation: Situation) -> Deployment:
         return situation.deployment.scaled_up(service, situation.step)
+
+    description = (
+        "The standby starts on the service's release and joins the rotation some steps later."
+    )

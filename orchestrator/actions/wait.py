@@ -7,8 +7,6 @@ from sre_autopilot.world.vocabulary import ActionName
 
 
 class Wait:
-    """Lets a window pass."""
-
     name = ActionName.WAIT
 
     def refusal(self, service: Service, situation: Situation) -> str | None:
@@ -16,3 +14,5 @@ class Wait:
 
     def apply(self, service: Service, situation: Situation) -> Deployment:
         return situation.deployment
+
+    description = "Lets a window pass."

@@ -15,7 +15,7 @@ import typer
 from rich.live import Live
 from rich.table import Table
 
-from server.server_process import ROOT, served, started
+from server.server_process import ROOT, child_process, server_process
 from sre_autopilot import grading
 from sre_autopilot.cli.errors import FAILED, BadInput, on_interrupt
 from sre_autopilot.cli.options import read_settings
@@ -82,10 +82,10 @@ async def play(folder: Path, arguments: Sequence[str]) -> int:
     """The player's exit status. Raises RuntimeError where the server does not start."""
     console = messages_console()
     with (folder / LOG).open("wb") as log, console.status("the server starts") as status:
-        async with served(folder, log) as (url, _server):
+        async with server_process(folder, log) as (url, _server):
             status.stop()
             infer = (PLAYER, "--base-url", url, *arguments)
-            async with started(infer, log, stdout=asyncio.subprocess.PIPE) as player:
+            async with child_process(infer, log, stdout=asyncio.subprocess.PIPE) as player:
                 await watch(player, Records(folder))
                 return await player.wait()
 

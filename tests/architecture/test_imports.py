@@ -21,7 +21,10 @@ MAY_IMPORT = {
     "services.runtime": ["services.runtime", WORLD],
     "chaos": ["chaos", "services", ERRORS, PLUGINS, WORLD],
     "orchestrator": LIVE,
-    "server": ["server", "sre_autopilot.policies", "sre_autopilot.simulator", *LIVE],
+    "server": [
+        *("server", "sre_autopilot.distribution", "sre_autopilot.policies"),
+        *("sre_autopilot.simulator", *LIVE),
+    ],
     "deploy": ["deploy", *LIVE],
     "sre_autopilot": [SRE],
     "sre_autopilot.world": [WORLD],

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from orchestrator.backends import BACKENDS, make_backend
 from orchestrator.backends.process.backend import STEP_SECONDS, ProcessBackend
-from orchestrator.settings import Settings
-from sre_autopilot.errors import UnknownName
+from orchestrator.settings import Settings, naming_variables
+from sre_autopilot.errors import InvalidSettings, UnknownName
 from sre_autopilot.simulator import NAME as SIMULATOR
 from sre_autopilot.world.stack import (
     BROKER_PORT,
@@ -42,9 +42,29 @@ def test_variables_are_read_and_others_are_not():
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "soon", "1000"])
-def test_a_bad_value_names_its_field(value):
-    with pytest.raises(ValidationError, match="step_seconds"):
+def test_a_bad_value_names_its_variable_and_the_valid_ones(value):
+    message = rf"SRE_STEP_SECONDS: '{value}' is not valid; valid: a number above 0.1 up to 60"
+    with pytest.raises(InvalidSettings, match=message):
         Settings.from_env({"SRE_STEP_SECONDS": value})
+
+
+def test_every_bad_variable_has_a_line():
+    with pytest.raises(InvalidSettings) as caught:
+        Settings.from_env({"SRE_MAX_SESSIONS": "0", "SRE_METRICS_PORT": "x", "SRE_BACKEND": "moon"})
+    assert str(caught.value).splitlines() == [
+        "SRE_MAX_SESSIONS: '0' is not valid; valid: a whole number from 1 up to 1024",
+        "SRE_METRICS_PORT: 'x' is not valid; valid: a whole number from 0 up to 65535",
+    ]
+
+
+def test_an_unknown_name_of_a_setting_names_its_variable():
+    with (
+        pytest.raises(InvalidSettings, match=r"SRE_BACKEND: unknown backend 'moon'; valid values"),
+        naming_variables("backend"),
+    ):
+        make_backend(Settings(backend="moon"))
+    with pytest.raises(UnknownName), naming_variables("fault"):
+        make_backend(Settings(backend="moon"))
 
 
 def test_settings_do_not_change():
@@ -70,7 +90,7 @@ def test_by_default_the_parts_of_a_stack_are_found_by_their_names_on_one_network
 
 @pytest.mark.parametrize("address", ["here", "4318", ":4318", "here:", "here:port", "::1:80"])
 def test_spans_need_a_host_and_a_port(address):
-    with pytest.raises(ValidationError, match="spans_address"):
+    with pytest.raises(InvalidSettings, match=r"SRE_SPANS_ADDRESS: .*such as 0.0.0.0:4318"):
         Settings.from_env({"SRE_SPANS_ADDRESS": address})
 
 

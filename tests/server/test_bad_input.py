@@ -1,10 +1,14 @@
 """Bad input: a clear error with the right status; nothing leaks, and the episode goes on."""
 
 import json
+import re
 
 import pytest
+from pydantic import ValidationError
 
+from inference import parse_answer
 from orchestrator.backends import BACKENDS
+from sre_autopilot.errors import InvalidAction, UnknownName
 from sre_autopilot.models import SREAction
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, Tier
@@ -43,10 +47,10 @@ def begun(client):
         ("/step", {"action": {"action": "restart"}}, "service_id", list(Service)),
         ("/step", {"action": "restart"}, "service_id", list(Service)),
         ("/step", {"action": ["restart"]}, "action", list(ActionName)),
-        ("/step", {"service_id": "user_db"}, "action", None),
+        ("/step", {"service_id": "user_db"}, "action", list(ActionName)),
         ("/step", {"action": "wait", "service": "user_db"}, "service", ["session_id", "action"]),
         ("/step", {"action": {"action": "wait", "force": 1}}, "force", ["session_id", "action"]),
-        ("/step", [], None, None),
+        ("/step", [], "body", None),
         ("/reset", {"task_tier": "brutal"}, "task_tier", list(Tier)),
         ("/reset", {"tier": "easy"}, "tier", ["session_id", "task_tier", "seed", "episode_id"]),
         ("/reset", {"seed": -1}, "seed", None),
@@ -58,7 +62,7 @@ def begun(client):
         ("/reset", {"session_id": ""}, "session_id", None),
         ("/reset", {"session_id": "x" * 129}, "session_id", None),
         ("/reset", {"policy": "x" * 129}, "policy", None),
-        ("/reset", "easy", None, None),
+        ("/reset", "easy", "body", None),
     ],
 )
 def test_a_wrong_name_or_value_lists_the_valid_ones(begun, path, body, *, field, valid):
@@ -79,7 +83,7 @@ def test_a_wrong_query_is_refused(begun, query):
 
 def test_an_unknown_backend_lists_those_there_are(plain_client):
     told = is_problem(plain_client.post("/reset", json={"backend": "marble"}), 422)
-    assert told["field"] == "backend" and told["valid_values"] == list(BACKENDS)
+    assert told["field"] == "backend" and told["valid_values"] == [*BACKENDS, "module:Class"]
     assert is_problem(plain_client.get("/grader?tier=easy&backend=marble"), 422) == told
     assert is_problem(plain_client.get("/baseline?backend=marble"), 422) == told
     assert sessions_in_use(plain_client) == 0
@@ -174,7 +178,7 @@ WRONG_MESSAGES = (
     ('{"type": "step", "data": {"action": "reboot"}}', "VALIDATION_ERROR"),
     ('{"type": "step", "data": {"action": "wait", "force": 1}}', "VALIDATION_ERROR"),
     ('{"type": "step", "data": {"action": "wait", "service_id": NaN}}', "VALIDATION_ERROR"),
-    ('{"type": "step", "data": {"action": "restart"}}', "EXECUTION_ERROR"),
+    ('{"type": "step", "data": {"action": "restart"}}', "VALIDATION_ERROR"),
     ('{"type": "reset", "data": {"task_tier": "brutal"}}', "EXECUTION_ERROR"),
     ('{"type": "reset", "data": {"tier": "easy"}}', "EXECUTION_ERROR"),
     ('{"type": "reset", "data": {"seed": true}}', "EXECUTION_ERROR"),
@@ -217,7 +221,27 @@ def test_an_error_over_a_socket_lists_the_valid_names(client):
             assert all(name in text for name in valid), text
 
 
-def test_an_action_made_in_python_is_refused_alike(client):
+@pytest.mark.parametrize(
+    "action",
+    [
+        {"action": "reboot", "service_id": "user_db"},
+        {"action": "restart", "service_id": "users"},
+        {"action": "restart"},
+        {"service_id": "user_db"},
+    ],
+)
+def test_a_bad_action_has_one_wording_whichever_way_it_comes(client, action):
+    with pytest.raises((UnknownName, InvalidAction)) as parsed:
+        SREAction.parse(action)
+    text = str(parsed.value)
+    with pytest.raises(ValidationError, match=re.escape(text)):
+        SREAction.model_validate(action)
     client.post("/reset")
-    action = SREAction(action=ActionName.SCALE_UP).model_dump(mode="json")
-    assert is_problem(client.post("/step", json=action), 422)["field"] == "service_id"
+    assert client.post("/step", json=action).json()["detail"] == text
+    with client.websocket_connect("/ws") as socket:
+        socket.send_json({"type": "reset", "data": {}})
+        socket.receive_json()
+        socket.send_json({"type": "step", "data": action})
+        assert socket.receive_json()["data"]["errors"][0]["msg"] == text
+    with pytest.raises(ValueError, match=re.escape(text)):
+        parse_answer(json.dumps(action))

@@ -15,6 +15,7 @@ from websockets.sync.client import connect
 
 from sre_autopilot import client as client_module
 from sre_autopilot.client import SREAction, SREEnv, SREState
+from sre_autopilot.errors import InvalidAction
 from sre_autopilot.models import SREObservation
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, Tier
@@ -152,8 +153,8 @@ async def test_the_typed_client_can_be_awaited(url, gone):
     async with SREEnv(base_url=url) as env:
         result = await env.reset(task_tier=Tier.MEDIUM, seed=1)
         assert result.observation.step == 0
-        with pytest.raises(RuntimeError, match="service_id: is missing"):
-            await env.step(SREAction(action=ActionName.RESTART))
+        with pytest.raises(InvalidAction, match="service_id: is missing"):
+            await env.step({"action": ActionName.RESTART})
         result = await env.step(SREAction(action=ActionName.WAIT))
         assert result.observation.step == 1
         assert (await env.state()).step_count == 1

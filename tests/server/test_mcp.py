@@ -58,7 +58,7 @@ def test_every_action_is_a_tool(rpc):
     assert tools.keys() == {*ActionName, "begin_episode", "observe"}
     for name in ActionName:
         schema = json.dumps(tools[name]["inputSchema"])
-        assert tools[name]["description"].split() == (ACTIONS[name].__doc__ or "").split()
+        assert tools[name]["description"].split() == ACTIONS[name].description.split()
         assert all(service in schema for service in Service) is (name is not ActionName.WAIT)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 
 from orchestrator.backends.process.backend import ProcessBackend
 from orchestrator.settings import Settings
-from server.app import create_app
+from server.app import create_app, main
 from sre_autopilot.world.vocabulary import FaultKind
 from tests.architecture.source import ROOT
 from tests.server.doors import Workshop, in_process
@@ -52,34 +53,64 @@ def test_the_command_line_explains_itself():
     assert "--host" in done.stdout and "--port" in done.stdout and "8000" in done.stdout
 
 
-def test_a_bad_setting_is_named():
-    done = run("-m", "server.app", SRE_MAX_SESSIONS="none")
+COMMANDS = [("-m", "server.app", "--port", "0"), ("-m", "uvicorn", "server.app:app", "--port", "0")]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=["server.app", "uvicorn"])
+def test_wrong_settings_are_named_without_a_traceback(command):
+    done = run(*command, SRE_MAX_SESSIONS="none", SRE_METRICS_PORT="-1")
     assert done.returncode != 0
-    assert "max_sessions" in done.stderr
+    assert "SRE_MAX_SESSIONS: 'none' is not valid; valid: a whole number" in done.stderr
+    assert "SRE_METRICS_PORT" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "told"),
+    ("variable", "value", "valid"),
     [
         ("SRE_BACKEND", "marble", ProcessBackend.name),
         ("SRE_FAULT", "gremlins", FaultKind.SINGLE_OOM),
         ("SRE_FAULT", "nowhere:Fault", "nowhere"),
     ],
 )
-def test_a_world_or_fault_that_is_not_there_ends_it_at_once(variable, value, told):
-    done = run("-m", "server.app", "--port", "0", **{variable: value})
-    assert done.returncode != 0
-    last_words = done.stderr.splitlines()[-1]
-    assert value.partition(":")[0] in last_words and told in last_words
+def test_an_unknown_backend_or_fault_ends_the_server_at_once(
+    monkeypatch, capsys, *, variable, value, valid
+):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SystemExit) as ended:
+        main(["--port", "0"])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert ended.value.code == 2
+    assert f"{variable}: unknown" in line and repr(value) in line and valid in line
+
+
+def test_a_taken_port_is_said_before_anything_starts(monkeypatch, capsys):
+    monkeypatch.setattr("uvicorn.run", lambda *_args, **_kwargs: pytest.fail("it started"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SystemExit):
+            main(["--host", "127.0.0.1", "--port", str(port)])
+    line = capsys.readouterr().err
+    assert f"port {port} on 127.0.0.1 is taken" in line and "--port" in line
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "said"),
+    [("127.0.0.1", "99999", "from 0 to 65535"), ("192.0.2.1", "0", "cannot listen on 192.0.2.1")],
+)
+def test_an_address_that_cannot_be_had_is_named(capsys, host, port, said):
+    with pytest.raises(SystemExit):
+        main(["--host", host, "--port", port])
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.anyio
-async def test_it_serves_once_its_world_is_in_order(monkeypatch):
-    asked: asyncio.Queue[Settings] = asyncio.Queue()
+async def test_the_server_is_ready_once_its_backend_is_in_order(monkeypatch):
+    prepared: asyncio.Queue[Settings] = asyncio.Queue()
     in_order = asyncio.Event()
 
     async def prepare(settings):
-        asked.put_nowait(settings)
+        prepared.put_nowait(settings)
         await in_order.wait()
 
     monkeypatch.setattr("server.app.prepare", prepare)
@@ -88,7 +119,7 @@ async def test_it_serves_once_its_world_is_in_order(monkeypatch):
         client = in_process(create_app(settings, Workshop().make))
         starting = asyncio.create_task(stack.enter_async_context(client))
         async with asyncio.timeout(START_TIMEOUT_S):
-            assert await asked.get() == settings
+            assert await prepared.get() == settings
             assert not starting.done()
             in_order.set()
             assert (await (await starting).get("/ready")).status_code == 200

@@ -17,7 +17,7 @@ from openenv.validation.types import CheckStatus, Level
 
 from orchestrator.environment import Environment
 from server.environment import DESCRIPTION, NAME
-from server.mcp_tools import make_tools
+from server.mcp import make_tools
 from sre_autopilot.models import SREAction
 from sre_autopilot.world.vocabulary import MAX_STEPS, SEED_SPLITS, ActionName
 from tests.architecture.source import ROOT
