@@ -32,8 +32,8 @@ from server.monitoring import Monitoring
 from server.openenv_compat import guard_mcp_route, register_routes
 from server.routes import control_routes, information_routes
 from server.sessions import SessionServer
-from sre_autopilot.distribution import __version__
 from sre_autopilot.errors import InvalidSettings, InvalidValue
+from sre_autopilot.version import __version__
 
 HOST, PORT, MAX_PORT = "0.0.0.0", 8000, 2**16 - 1
 MAX_BODY_BYTES = 64 * 1024

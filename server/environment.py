@@ -25,12 +25,12 @@ from orchestrator.settings import Settings
 from server.mcp import make_tools
 from server.monitoring import Monitoring
 from server.openenv_compat import AsyncEnvironment, EnvironmentMetadata
-from sre_autopilot.distribution import __version__
 from sre_autopilot.errors import InvalidValue, SREError, UnknownField
 from sre_autopilot.grading import EpisodeRecord, Score
 from sre_autopilot.models import SREAction, SREObservation, SREState
 from sre_autopilot.policies import Policy
 from sre_autopilot.policies.play import play_async
+from sre_autopilot.version import __version__
 from sre_autopilot.world.vocabulary import Tier
 
 NAME = "sre-autopilot"

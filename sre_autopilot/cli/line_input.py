@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from orchestrator.validation import parse_action
 from sre_autopilot.errors import UnknownName
 from sre_autopilot.models import SREAction
 from sre_autopilot.world.topology import Service
@@ -47,7 +46,7 @@ def parse_line(line: str) -> Line:
     fields = {"action": name}
     if len(words) == WORDS_OF_A_LINE:
         fields["service_id"] = complete_name("service_id", words[1], tuple(Service))
-    return Line(parse_action(fields))
+    return Line(SREAction.parse(fields))
 
 
 def complete_name(field: str, word: str, names: Sequence[str]) -> str:

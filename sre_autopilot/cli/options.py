@@ -32,17 +32,11 @@ def read_settings(**overrides: str | None) -> "Settings":
 
     Raises BadInput, which names the variable and what is wrong with it.
     """
-    from pydantic import ValidationError
+    from orchestrator.settings import Settings, variable
+    from sre_autopilot.errors import InvalidSettings
 
-    from orchestrator.settings import PREFIX, Settings
-
-    chosen = {PREFIX + name.upper(): value for name, value in overrides.items() if value}
+    chosen = {variable(name): value for name, value in overrides.items() if value}
     try:
         return Settings.from_env({**os.environ, **chosen})
-    except ValidationError as error:
-        problems = (
-            f"{PREFIX}{'_'.join(map(str, problem['loc'])).upper()}={problem['input']!r}: "
-            f"{problem['msg']}"
-            for problem in error.errors()
-        )
-        raise BadInput("; ".join(problems)) from error
+    except InvalidSettings as error:
+        raise BadInput(str(error)) from error

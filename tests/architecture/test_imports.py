@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "chaos": ["chaos", "services", ERRORS, PLUGINS, WORLD],
     "orchestrator": LIVE,
     "server": [
-        *("server", "sre_autopilot.distribution", "sre_autopilot.policies"),
+        *("server", "sre_autopilot.version", "sre_autopilot.policies"),
         *("sre_autopilot.simulator", *LIVE),
     ],
     "deploy": ["deploy", *LIVE],
