@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from orchestrator.environment import Environment
+from sre_autopilot.evaluation.many_seeds import VectorEvaluator
 from sre_autopilot.models import RewardBreakdown, ServiceMetrics, SREAction, SREObservation
 from sre_autopilot.policies import Briefing, load_policy
 from sre_autopilot.policies.belief_filter.action_log import ActionLog
@@ -23,6 +24,7 @@ from sre_autopilot.policies.belief_filter.memory_leak import OomBelief, rest_pct
 from sre_autopilot.policies.play import play
 from sre_autopilot.simulator import parameters
 from sre_autopilot.simulator.backend import SimulatorBackend
+from sre_autopilot.simulator.engines import NUMPY
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import MAX_RESTARTS, ActionName, FlapCause, Tier
 
@@ -90,8 +92,15 @@ def played(name, tier, seed):
         return play(environment, load_policy(name), tier, seed)
 
 
-def mean_score(name, tier, seeds):
-    return statistics.mean(played(name, tier, seed)[1].total for seed in seeds)
+def mean_score(tier, seeds):
+    """Of `belief`."""
+    return statistics.mean(played("belief", tier, seed)[1].total for seed in seeds)
+
+
+def mean_score_of_the_runbook(tier, seeds):
+    """The same score as in an environment, in a tenth of the time: it needs no traces."""
+    with VectorEvaluator(seeds, NUMPY, "process") as evaluator:
+        return evaluator.scores("runbook", tier, lambda _ended: None).mean()
 
 
 def interventions(record):
@@ -266,13 +275,13 @@ def test_clear_causes_get_their_own_cure():
 
 def test_belief_beats_the_runbook_on_hard():
     seeds = range(24)
-    assert mean_score("belief", Tier.HARD, seeds) > mean_score("runbook", Tier.HARD, seeds) + 0.03
+    assert mean_score(Tier.HARD, seeds) > mean_score_of_the_runbook(Tier.HARD, seeds) + 0.03
 
 
 @pytest.mark.parametrize("tier", [Tier.EASY, Tier.MEDIUM, Tier.EXPERT])
 def test_belief_is_not_below_the_runbook_elsewhere(tier):
     seeds = range(12)
-    assert mean_score("belief", tier, seeds) > mean_score("runbook", tier, seeds) - 0.01
+    assert mean_score(tier, seeds) > mean_score_of_the_runbook(tier, seeds) - 0.01
 
 
 def test_equal_episodes_get_equal_actions():
