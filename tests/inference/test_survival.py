@@ -151,7 +151,7 @@ async def test_a_busy_environment_is_waited_for(stage):
 
 
 async def test_but_not_for_ever(stage):
-    full: Answered = BUSY, {"error": "no_room", "detail": "close a session"}, {}
+    full: Answered = BUSY, {"error": "no_free_session", "detail": "close a session"}, {}
     outcome = await stage.play(stage.paper(lambda *_: full), waiter(stage), [Tier.EASY])
     assert sum(stage.clock.sleeps) <= inference.RESET_S
     assert "close a session" in outcome.results[0].failure

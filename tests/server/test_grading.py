@@ -83,7 +83,7 @@ def test_without_room_nothing_is_graded(client):
         client.post("/reset", json={"session_id": name})
     for path in ("/grader?tier=easy", "/baseline"):
         full = client.get(path)
-        assert full.status_code == 409 and full.json()["error"] == "no_room"
+        assert full.status_code == 409 and full.json()["error"] == "no_free_session"
         assert "2 sessions" in full.json()["detail"]
     client.delete("/sessions/a")
     assert client.get("/grader?tier=easy").status_code == 200

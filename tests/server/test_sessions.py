@@ -240,7 +240,7 @@ async def test_a_world_that_fails_takes_its_episode_and_nothing_else():
         step = {**WAIT, "session_id": "mine"}
         assert (await client.post("/step", json=step)).status_code == 200
         failed = await client.post("/step", json=step)
-        assert failed.status_code == 503 and failed.json()["error"] == "world_failed"
+        assert failed.status_code == 503 and failed.json()["error"] == "episode_abandoned"
         assert failed.headers["retry-after"]
         assert not workshop.running
         await until_async(lambda: tasks_but_this_one() == before)
