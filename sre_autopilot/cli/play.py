@@ -1,6 +1,5 @@
 """`sre-autopilot play`: a person plays one episode in the terminal, or a script on a pipe."""
 
-import inspect
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -150,7 +149,7 @@ def help_table() -> Table:
     table = Table("line", "cost", "what it does", box=box.SIMPLE_HEAD)
     for name, action in ACTIONS.items():
         line = f"{name} SERVICE" if ACTION_COSTS[name] else name
-        table.add_row(line, str(ACTION_COSTS[name]), inspect.getdoc(action))
+        table.add_row(line, str(ACTION_COSTS[name]), action.description)
     table.add_row(Word.TRACES, "-", "Shows the calls seen in the last window.")
     table.add_row(Word.QUIT, "-", "Ends the episode; it is not scored.", end_section=True)
     for service in Service:

@@ -25,6 +25,6 @@ def command(
 
     if backend is not None:
         os.environ[f"{PREFIX}BACKEND"] = backend
-    from server.app import main
+    from server.app import run
 
-    main(["--host", host, "--port", str(port)])
+    run(host, port)

@@ -1,0 +1,42 @@
+"""`serve` hands address and port to the server, and the backend to its settings."""
+
+import os
+
+import pytest
+
+from server import app as server
+from tests.sre_autopilot.cli.terminal import invoke
+
+
+@pytest.fixture
+def served(monkeypatch):
+    calls = []
+    monkeypatch.setattr(server, "run", lambda host, port: calls.append((host, port)))
+    monkeypatch.setenv("SRE_BACKEND", "process")
+    return calls
+
+
+def test_address_and_port_are_handed_over(served):
+    result = invoke("serve", "--host", "127.0.0.1", "--port", 8123)
+    assert result.exit_code == 0, result.output
+    assert served == [("127.0.0.1", 8123)]
+
+
+def test_the_defaults_are_those_of_the_documents(served):
+    invoke("serve")
+    assert served == [("0.0.0.0", 8000)]
+
+
+def test_a_backend_becomes_the_setting_of_the_server(monkeypatch):
+    seen = []
+    monkeypatch.setattr(server, "run", lambda _host, _port: seen.append(os.environ["SRE_BACKEND"]))
+    monkeypatch.setenv("SRE_BACKEND", "process")
+    assert invoke("serve", "--backend", "simulator").exit_code == 0
+    assert seen == ["simulator"]
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "many"])
+def test_a_port_that_cannot_be_is_refused(served, port):
+    result = invoke("serve", "--port", port)
+    assert result.exit_code == 2
+    assert "--port" in result.stderr and served == []
