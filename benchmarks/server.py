@@ -50,9 +50,9 @@ async def server_figures(runs: int, sessions: int) -> list[Figure]:
 async def _overhead_ms(url: str, folder: Path, session_id: str) -> list[float]:
     """Of each step: what a client waited, less what the step itself took as recorded."""
     waited = []
-    asked = {"session_id": session_id, "episode_id": session_id}
+    ids = {"session_id": session_id, "episode_id": session_id}
     async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=CALL_TIMEOUT_S) as client:
-        begun = await client.post("/reset", json={**asked, "task_tier": Tier.CONTROL, "seed": 0})
+        begun = await client.post("/reset", json={**ids, "task_tier": Tier.CONTROL, "seed": 0})
         begun.raise_for_status()
         done = False
         while not done:

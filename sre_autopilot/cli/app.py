@@ -39,8 +39,8 @@ dev_app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         from sre_autopilot.version import __version__
 
         typer.echo(f"{NAME} {__version__}")

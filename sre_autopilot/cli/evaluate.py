@@ -53,10 +53,10 @@ def command(
     with bad_input():
         jobs = _jobs(policies, tiers, range(first_seed, first_seed + seeds))
         out = _own_file(out, settings.fault)
-        known = read_results(out, settings.backend)
+        earlier_results = read_results(out, settings.backend)
         out.parent.mkdir(parents=True, exist_ok=True)
     players = Meshes(make_backend(settings), out.parent / "episodes", drawing(settings.fault))
-    todo = missing(jobs, known)
+    todo = missing(jobs, earlier_results)
     with on_interrupt(lambda: _progress_text(jobs, out, settings)):
         failed = play_all(todo, players, out, width=meshes)
     results = _of(jobs, read_results(out, settings.backend))
@@ -84,8 +84,8 @@ def _own_file(out: Path, fault: str | None) -> Path:
 
 
 def _of(jobs: Sequence[Job], results: Sequence[Result]) -> list[Result]:
-    asked = set(jobs)
-    return [r for r in results if Job(r.policy, r.tier, r.seed) in asked]
+    chosen = set(jobs)
+    return [r for r in results if Job(r.policy, r.tier, r.seed) in chosen]
 
 
 def _progress_text(jobs: Sequence[Job], out: Path, settings: Settings) -> str:

@@ -155,11 +155,11 @@ def versions() -> dict[str, str]:
     """Of every installed package, by its normalized name."""
     from packaging.utils import canonicalize_name
 
-    found = {}
+    installed = {}
     for distribution in importlib.metadata.distributions():
         with suppress(KeyError, TypeError):  # broken metadata of another package
-            found[str(canonicalize_name(distribution.metadata["Name"]))] = distribution.version
-    return found
+            installed[str(canonicalize_name(distribution.metadata["Name"]))] = distribution.version
+    return installed
 
 
 def _answer(*command: str) -> tuple[str | None, str]:

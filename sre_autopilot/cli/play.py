@@ -117,8 +117,8 @@ class Game:
 
     def _read(self) -> Line:
         """The next line that can be understood; those that cannot are answered and cost nothing."""
-        seen = self._observation
-        prompt = f"[cost {seen.cost_spent}, restarts left {seen.remaining_restarts}] > "
+        newest = self._observation
+        prompt = f"[cost {newest.cost_spent}, restarts left {newest.remaining_restarts}] > "
         while True:
             text = self._lines.read(prompt)
             if text is None:

@@ -89,7 +89,7 @@ def test_a_fit_machine_is_ok_throughout():
         ),
     ],
 )
-def test_one_thing_that_is_wrong_is_named_with_what_to_do(name, changes, status, words):
+def test_a_wrong_fact_is_named_with_what_to_do(name, changes, status, words):
     changed = verdicts(**changes)
     check = changed.pop(name)
     assert check.status is status

@@ -21,6 +21,6 @@ def test_every_generator_runs_once(written):
     assert written == ["deploy.compose", "deploy.prometheus_config", "tools.documents"]
 
 
-def test_what_was_written_is_said_on_standard_error(written):
+def test_written_files_are_named_on_standard_error(written):
     result = invoke("dev", "generate")
     assert "wrote docker-compose.yml" in result.stderr and result.stdout == ""

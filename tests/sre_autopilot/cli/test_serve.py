@@ -28,11 +28,13 @@ def test_the_defaults_are_those_of_the_documents(served):
 
 
 def test_a_backend_becomes_the_setting_of_the_server(monkeypatch):
-    seen = []
-    monkeypatch.setattr(server, "run", lambda _host, _port: seen.append(os.environ["SRE_BACKEND"]))
+    backends = []
+    monkeypatch.setattr(
+        server, "run", lambda _host, _port: backends.append(os.environ["SRE_BACKEND"])
+    )
     monkeypatch.setenv("SRE_BACKEND", "process")
     assert invoke("serve", "--backend", "simulator").exit_code == 0
-    assert seen == ["simulator"]
+    assert backends == ["simulator"]
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "many"])
