@@ -359,6 +359,13 @@ def choose(env: Mapping[str, str], policy: str | None, model: str | None) -> Pla
     return ModelPlayer(client, name, time.monotonic, asyncio.sleep)
 
 
+def describe_server(base_url: str) -> str:
+    """Name and version of the server; where none answers, how to start one."""
+    with suppress(httpx.HTTPError, httpx.InvalidURL, *BAD_JSON):
+        return "server: {name} {version}".format(**httpx.get(f"{base_url}/metadata").json())
+    return "no server answers there; start one: sre-autopilot serve, or make serve"
+
+
 def main(
     *,
     base_url: Annotated[str, typer.Option(envvar="SRE_BASE_URL")] = "http://localhost:8000",
@@ -376,11 +383,10 @@ def main(
     except ValueError as error:
         raise typer.BadParameter(f"{error} (tiers: {', '.join(Tier)})") from error
     why = "" if policy or "API_BASE_URL" in os.environ else ", since API_BASE_URL is not set"
-    console.print(f"{player.name} plays at {base_url}{why}", markup=False)
-    http = httpx.AsyncClient(base_url=base_url, timeout=None)
-    run = Run(player, http, seed, time.monotonic() + time_limit_s, transcripts, console)
+    console.print(f"{player.name} plays at {base_url}{why}; {describe_server(base_url)}")
+    http, over = httpx.AsyncClient(base_url=base_url, timeout=None), time.monotonic() + time_limit_s
     try:
-        results = asyncio.run(run.play(chosen))
+        results = asyncio.run(Run(player, http, seed, over, transcripts, console).play(chosen))
     except asyncio.CancelledError:
         raise typer.Exit(128 + signal.SIGTERM) from None
     table = Table("tier", "score", "steps", "waited for want of an answer", "failure")

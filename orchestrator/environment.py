@@ -16,7 +16,7 @@ from chaos.fault import Impairments
 from orchestrator.backends.base import Backend
 from orchestrator.episode import Episode, Plan
 from orchestrator.errors import EnvironmentClosed, EpisodeNotStarted, EpisodeOver, FaultNotInstalled
-from orchestrator.reconcile import roll_out, routing_of
+from orchestrator.reconcile import reconcile, routing_of
 from orchestrator.recorder import Recorder
 from orchestrator.validation import parse_id, parse_seed, parse_tier
 from sre_autopilot import grading
@@ -117,7 +117,7 @@ class Environment:
         before = episode.deployment
         episode.take(action)
         async with self._given_up_on_failure():
-            await roll_out(backend, before, episode.deployment, episode.step)
+            await reconcile(backend, before, episode.deployment, episode.step)
             await self._hold(episode)
             return await self._measure(episode, started)
 

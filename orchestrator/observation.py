@@ -25,7 +25,8 @@ def noisy_metrics(windows: Sequence[Window], seed: int) -> dict[Service, Service
     step = windows[-1].step
     return {
         service: _noisy(
-            _late(windows, service, seed).services[service], noise.At(seed, step, _INDEX[service])
+            _late(windows, service, seed).services[service],
+            noise.NoiseKey(seed, step, _INDEX[service]),
         )
         for service in Service
     }
@@ -76,7 +77,7 @@ def _late(windows: Sequence[Window], service: Service, seed: int) -> Window:
     return windows[max(0, len(windows) - 1 - noise.lag_steps(seed, _INDEX[service]))]
 
 
-def _noisy(truth: ServiceWindow, at: noise.At) -> ServiceMetrics:
+def _noisy(truth: ServiceWindow, at: noise.NoiseKey) -> ServiceMetrics:
     values = (truth.calls.p99_ms, truth.error_rate, truth.cpu_pct, truth.memory_pct)
     latency, errors, cpu, memory = (
         None if value is None or noise.metric_lost(at, index) else noisy(value, at)

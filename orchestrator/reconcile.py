@@ -21,7 +21,7 @@ def routing_of(deployment: Deployment, step: int, without: frozenset[ReplicaId])
     return Routing(endpoints, deployment.open_breakers(step))
 
 
-async def roll_out(mesh: Mesh, before: Deployment, after: Deployment, step: int) -> None:
+async def reconcile(mesh: Mesh, before: Deployment, after: Deployment, step: int) -> None:
     """Starts, restarts, routes and stops until `mesh` is what `after` says for `step`.
 
     New replicas serve before old ones stop; what is to be started anew leaves the rotation first.

@@ -44,8 +44,8 @@ def test_the_first_window_is_all_there_is_at_first():
 
 
 def test_noise_has_the_moments_of_the_specification():
-    latency = [noise.noisy_latency_ms(100.0, noise.At(seed, 3, 2)) for seed in SEEDS]
-    errors = [noise.noisy_error_rate(0.5, noise.At(seed, 3, 2)) for seed in SEEDS]
+    latency = [noise.noisy_latency_ms(100.0, noise.NoiseKey(seed, 3, 2)) for seed in SEEDS]
+    errors = [noise.noisy_error_rate(0.5, noise.NoiseKey(seed, 3, 2)) for seed in SEEDS]
     assert abs(statistics.mean(latency) - 100.0) < 1.0
     assert abs(statistics.stdev(latency) - 8.0) < 0.8
     assert abs(statistics.mean(errors) - 0.5) < 0.001
@@ -54,15 +54,17 @@ def test_noise_has_the_moments_of_the_specification():
 
 def test_values_are_clipped_and_rounded():
     for seed in SEEDS:
-        assert 0.0 <= noise.noisy_error_rate(0.0, noise.At(seed, 1, 1)) <= 0.05
-        assert noise.noisy_error_rate(1.0, noise.At(seed, 1, 1)) <= 1.0
-        latency = noise.noisy_latency_ms(123.456, noise.At(seed, 1, 1))
+        assert 0.0 <= noise.noisy_error_rate(0.0, noise.NoiseKey(seed, 1, 1)) <= 0.05
+        assert noise.noisy_error_rate(1.0, noise.NoiseKey(seed, 1, 1)) <= 1.0
+        latency = noise.noisy_latency_ms(123.456, noise.NoiseKey(seed, 1, 1))
         assert latency == round(latency, 1)
 
 
 def test_one_value_in_twenty_is_lost():
     lost = [
-        noise.metric_lost(noise.At(seed, 5, 3), metric) for seed in SEEDS for metric in range(4)
+        noise.metric_lost(noise.NoiseKey(seed, 5, 3), metric)
+        for seed in SEEDS
+        for metric in range(4)
     ]
     assert abs(sum(lost) / len(lost) - 0.05) < 0.01
 

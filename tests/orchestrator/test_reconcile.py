@@ -3,7 +3,7 @@
 import anyio
 
 from orchestrator.actions import ACTIONS, Situation
-from orchestrator.reconcile import roll_out, routing_of
+from orchestrator.reconcile import reconcile, routing_of
 from sre_autopilot.world.deployment import ReplicaId, initial_deployment
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ActionName, Release
@@ -48,7 +48,7 @@ def carried_out(*names):
             before = deployment.window_ended()
             step += 5
             deployment = ACTIONS[name].apply(SERVICE, Situation(before, step, 5))
-            await roll_out(mesh, before, deployment, step)
+            await reconcile(mesh, before, deployment, step)
         assert set(mesh.running) == {replica.id for replica in deployment}
         assert mesh.running == {replica.id: replica.release for replica in deployment}
         return mesh.log
