@@ -1,6 +1,7 @@
-"""One simulated mesh as the API's backend moves it: which replicas run, serve and are impaired.
+"""One simulated mesh, changed from outside: which replicas run, get traffic and are impaired.
 
-A lane of its own: its windows are `window.pass_window` over arrays of one lane.
+Its windows are `rules.traffic.run_window` over arrays of one lane; actions and faults are the
+episode's and `chaos.faults`' own objects, not the rules'. Decides nothing by itself but kills.
 """
 
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ INDEX = {replica: index for index, replica in enumerate(REPLICA_IDS)}
 
 
 class SimulatedMesh:
-    """Mutable; `launch` begins anew."""
+    """Replicas of one episode at a time; `launch` begins the next."""
 
     def __init__(self, parameters: Parameters) -> None:
         self.parameters = parameters
@@ -39,8 +40,11 @@ class SimulatedMesh:
         self.seed = seed
         self._begin()
 
-    def begin_life(self, replica: ReplicaId, *, within_window: bool = True) -> None:
-        """A process starts; memory that it had lost is its own again."""
+    def start(self, replica: ReplicaId, *, within_window: bool = True) -> None:
+        """A process starts, with the memory of a fresh one and unimpaired.
+
+        within_window: whether it starts inside the coming window, and so uses CPU for that.
+        """
         r = INDEX[replica]
         self.dead.pop(replica, None)
         self._condition.running[r] = 1.0
@@ -49,8 +53,8 @@ class SimulatedMesh:
         self._condition.age[r] = 0.0
         self.impair(replica, NO_IMPAIRMENTS, self._next_step)
 
-    def end_life(self, replica: ReplicaId) -> None:
-        """A process stops, by order; what it held of others' is free."""
+    def stop(self, replica: ReplicaId) -> None:
+        """A process stops as ordered; connections that it held elsewhere are free again."""
         self.dead.pop(replica, None)
         self.impair(replica, NO_IMPAIRMENTS, self._next_step)
         self._condition.running[INDEX[replica]] = 0.0
@@ -66,35 +70,35 @@ class SimulatedMesh:
         for service, index in SERVICE_INDEX.items():
             self._condition.breaker_open[index] = float(service in routing.open_breakers)
 
-    def impair(self, target: ReplicaId, wanted: Impairments, step: int) -> None:
-        """Makes `wanted` hold; memory leaks once a step."""
+    def impair(self, target: ReplicaId, impairments: Impairments, step: int) -> None:
+        """Sets all impairments of `target`; memory leaks once a step, also if called again."""
         r, c = INDEX[target], self._condition
-        c.partitioned[r] = wanted.partitioned
-        c.drop_ratio[r] = wanted.drop_ratio
-        c.cpu_fraction[r] = wanted.cpu_fraction
-        c.neighbour_cpu_pct[r] = wanted.neighbour_cpu_pct
-        if wanted.memory_leak_mb > 0.0 and self._leaked_at.get(target) != step:
+        c.partitioned[r] = impairments.partitioned
+        c.drop_ratio[r] = impairments.drop_ratio
+        c.cpu_fraction[r] = impairments.cpu_fraction
+        c.neighbour_cpu_pct[r] = impairments.neighbour_cpu_pct
+        if impairments.memory_leak_mb > 0.0 and self._leaked_at.get(target) != step:
             self._leaked_at[target] = step
-            c.leaked_mb[r] += wanted.memory_leak_mb
-        self._holds[target] = wanted.held_connections
+            c.leaked_mb[r] += impairments.memory_leak_mb
+        self._held_elsewhere[target] = impairments.held_connections
         c.held_connections[:] = 0.0
-        for holds in self._holds.values():
-            for pool, count in holds.items():
+        for held in self._held_elsewhere.values():
+            for pool, count in held.items():
                 c.held_connections[_pool_index(pool)] += count
 
     def window(self, step: int) -> WindowArrays:
-        """Lets one window pass. What was measured stands in the scene until the next."""
-        window, life = (
+        """Runs one window. What was measured stands in the arrays until the next one."""
+        window_key, life_key = (
             np.array([folded(self.seed, stream, step)], np.uint64)
             for stream in (Stream.SIMULATOR, Stream.LIFE)
         )
         condition = self._condition
         condition.breaker_new[:] = np.maximum(0.0, condition.breaker_open[:] - self._was_open)
         self._was_open[:] = condition.breaker_open[:]
-        run_window(window, life, self._arrays)
+        run_window(window_key, life_key, self._arrays)
         for replica, index in INDEX.items():
             if self._arrays.measured.killed[index][0]:
-                self.end_life(replica)
+                self.stop(replica)
                 self.dead[replica] = OOM_EXIT_CODE
         condition.started[:] = 0.0
         condition.age[:] += 1.0
@@ -106,12 +110,12 @@ class SimulatedMesh:
         self._condition = self._arrays.condition
         clear_faults(self._condition)
         self._was_open[:] = 0.0
-        self._holds: dict[ReplicaId, Mapping[str, int]] = {}
+        self._held_elsewhere: dict[ReplicaId, Mapping[str, int]] = {}
         self._leaked_at: dict[ReplicaId, int] = {}
         self._next_step = 0
         self.dead.clear()
         for replica in initial_deployment():
-            self.begin_life(replica.id, within_window=False)
+            self.start(replica.id, within_window=False)
 
 
 def _pool_index(pool: str) -> int:

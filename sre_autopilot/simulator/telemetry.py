@@ -1,4 +1,7 @@
-"""One simulated window, as the others tell of theirs: services, and calls as if seen in spans."""
+"""A simulated window in the form that other backends report: services, and calls as from spans.
+
+Reads the arrays of a window that has passed; changes nothing.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -7,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from orchestrator.telemetry.window import EdgeCall, ServiceWindow, Window
-from sre_autopilot.simulator.mesh import SERVICE_INDEX, SimulatedMesh
+from sre_autopilot.simulator.mesh import SERVICE_INDEX
 from sre_autopilot.simulator.rules.array_ops import fold_key, uniform_of_key
 from sre_autopilot.simulator.rules.traffic import TIMEOUT_MS
 from sre_autopilot.simulator.rules.window_arrays import (
@@ -20,44 +23,44 @@ from sre_autopilot.world.sla import Calls
 from sre_autopilot.world.topology import ARRIVALS_PER_S, CALLS, ENTRY, USERS, Service
 
 NO_TRACE = ""
-"""Nothing was traced: a simulated call has no spans that one could look up."""
+"""A simulated call has no spans that could be looked up."""
 FASTEST_SHARE = 0.3
-"""Of the slowest call's time: calls that were answered spread evenly from there to it."""
+"""Time of the fastest answered call as a share of the slowest's; the others lie evenly between."""
 EDGES = ((USERS, ENTRY), *((caller, callee) for caller in CALLS for callee in CALLS[caller]))
 
 
-class SimulatedTelemetry:
-    """Windows follow one another in simulated time, which begins at 0."""
+def measured_window(
+    arrays: WindowArrays, seed: int, step: int, open_breakers: Collection[Service]
+) -> Window:
+    """What was measured in the window of `step`. Simulated time begins at 0 s with step 0."""
+    # The mesh sees so many calls a window, which arrive at the rate of the real one.
+    window_s = float(np.sum(arrays.parameters.arrivals)) / ARRIVALS_PER_S
+    return Window(
+        step,
+        {
+            service: _service(arrays, index, breaker_open=service in open_breakers)
+            for service, index in SERVICE_INDEX.items()
+        },
+        tuple(_edge_calls(arrays, seed, step)),
+        began_at=step * window_s,
+        ended_at=(step + 1) * window_s,
+    )
 
-    def __init__(self, mesh: SimulatedMesh) -> None:
-        self._mesh = mesh
 
-    async def observe(self, step: int, open_breakers: Collection[Service] = ()) -> Window:
-        arrays = self._mesh.window(step)
-        window_s = float(np.sum(arrays.parameters.arrivals)) / ARRIVALS_PER_S
-        return Window(
-            step,
-            {
-                service: _service(arrays, index, breaker_open=service in open_breakers)
-                for service, index in SERVICE_INDEX.items()
-            },
-            tuple(self._edge_calls(arrays, step)),
-            began_at=step * window_s,
-            ended_at=(step + 1) * window_s,
-        )
-
-    def _edge_calls(self, arrays: WindowArrays, step: int) -> list[EdgeCall]:
-        """Ordered by start, which is drawn, as is how long those took that were answered."""
-        edges = [_Edge.of(arrays, caller, callee) for caller, callee in EDGES]
-        calls = [(edge, index) for edge in edges for index in range(edge.total)]
-        places = np.concatenate(
-            [(number << 16) + np.arange(edge.total) for number, edge in enumerate(edges)]
-        ).astype(np.uint64)
-        key = np.array([folded(self._mesh.seed, Stream.SPANS, step)], np.uint64)
-        starts, took = (uniform_of_key(fold_key(key, 2 * places + i)) for i in (0, 1))
-        in_order = np.argsort(starts, kind="stable").tolist()
-        shares = took.tolist()
-        return [calls[place][0].call(calls[place][1], shares[place]) for place in in_order]
+def _edge_calls(arrays: WindowArrays, seed: int, step: int) -> list[EdgeCall]:
+    """All calls, in the order of their starts. Starts and times of answers are keyed draws."""
+    edges = [_Edge.of(arrays, caller, callee) for caller, callee in EDGES]
+    calls = [(edge, index) for edge in edges for index in range(edge.total)]
+    # The index part of a call's keys: its edge above 16 bits, its place in the edge below. One
+    # bit more tells the draw of its start from that of its time.
+    places = np.concatenate(
+        [(number << 16) + np.arange(edge.total) for number, edge in enumerate(edges)]
+    ).astype(np.uint64)
+    key = np.array([folded(seed, Stream.SPANS, step)], np.uint64)
+    starts, times = (uniform_of_key(fold_key(key, 2 * places + i)) for i in (0, 1))
+    in_order = np.argsort(starts, kind="stable").tolist()
+    shares = times.tolist()
+    return [calls[place][0].call(calls[place][1], shares[place]) for place in in_order]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ class _Edge:
 
     @classmethod
     def of(cls, arrays: WindowArrays, caller: str, callee: Service) -> Self:
-        work, seen, s = arrays.work, arrays.measured, SERVICE_INDEX[callee]
+        work, measured, s = arrays.work, arrays.measured, SERVICE_INDEX[callee]
 
         def count(totals: Any) -> int:
             """Of this edge: inventory_db's rows hold both of its callers'."""
@@ -85,7 +88,7 @@ class _Edge:
             return orders if caller == Service.ORDER_SERVICE else int(totals[s][0]) - orders
 
         total = max(0, count(work.sent) + count(work.shifted))
-        slowest_ms = seen.answered_p99_ms[s][0]
+        slowest_ms = measured.answered_p99_ms[s][0]
         return cls(
             caller=caller,
             callee=callee,
@@ -97,9 +100,10 @@ class _Edge:
             slowest_ms=0.0 if np.isnan(slowest_ms) else float(slowest_ms),
         )
 
-    def call(self, index: int, took: float) -> EdgeCall:
+    def call(self, index: int, share: float) -> EdgeCall:
+        """Call number `index`; `share` in [0, 1) says how long it took if it was answered."""
         failed, hangs = index < self.failed, self.refused <= index < self.refused + self.hung
-        spread = FASTEST_SHARE + (1.0 - FASTEST_SHARE) * took
+        spread = FASTEST_SHARE + (1.0 - FASTEST_SHARE) * share
         latency_ms = TIMEOUT_MS if hangs and failed else self.slowest_ms * spread
         return EdgeCall(
             caller=self.caller,
@@ -112,19 +116,19 @@ class _Edge:
 
 
 def _service(arrays: WindowArrays, s: int, *, breaker_open: bool) -> ServiceWindow:
-    seen = arrays.measured
+    measured = arrays.measured
     return ServiceWindow(
         calls=Calls(
-            total=int(seen.calls[s][0]),
-            failed=int(seen.failed[s][0]),
-            p99_ms=_known(seen.p99_ms[s][0]),
-            answered_p99_ms=_known(seen.answered_p99_ms[s][0]),
+            total=int(measured.calls[s][0]),
+            failed=int(measured.failed[s][0]),
+            p99_ms=_or_none(measured.p99_ms[s][0]),
+            answered_p99_ms=_or_none(measured.answered_p99_ms[s][0]),
         ),
-        cpu_pct=_known(seen.cpu_pct[s][0]),
-        memory_pct=_known(seen.memory_pct[s][0]),
+        cpu_pct=_or_none(measured.cpu_pct[s][0]),
+        memory_pct=_or_none(measured.memory_pct[s][0]),
         breaker_open=breaker_open,
     )
 
 
-def _known(value: float) -> float | None:
+def _or_none(value: float) -> float | None:
     return None if np.isnan(value) else float(value)

@@ -21,8 +21,8 @@ DB = ReplicaId(Service.USER_DB, 0)
 ALL = routing_of(initial_deployment(), 0, frozenset())
 
 
-def told(record: EpisodeRecord) -> str:
-    """All but what only the clock and the caller decide."""
+def comparable(record: EpisodeRecord) -> str:
+    """A record as JSON, without what the clock and the caller decide."""
     steps = [step.model_copy(update={"duration_s": None}) for step in record.steps]
     return record.model_copy(update={"episode_id": "any", "steps": tuple(steps)}).model_dump_json()
 
@@ -31,11 +31,11 @@ def told(record: EpisodeRecord) -> str:
 def test_equal_seeds_give_equal_bytes(tier):
     def once():
         with Environment(make_backend(Settings(backend=SimulatorBackend.name))) as environment:
-            return told(play(environment, load_policy("runbook"), tier, 200_003)[0])
+            return comparable(play(environment, load_policy("runbook"), tier, 200_003)[0])
 
     assert once() == once()
 
 
-def test_the_compiler_is_not_imported_by_who_does_not_ask_for_it():
+def test_the_compiler_is_imported_only_where_it_is_asked_for():
     ask = "import sys, orchestrator.backends, server.app; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", ask], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""Whole episodes come out as they did, to the last byte."""
+"""Recorded episodes of the simulator replay to the same bytes."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def environment():
 
 
 @pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: f"{golden.tier}-{golden.seed}")
-def test_an_episode_comes_out_as_it_did(environment, golden):
+def test_an_episode_replays_to_the_same_bytes(environment, golden):
     assert replayed(environment, golden) == golden, AGAIN
     assert environment.state.done
 

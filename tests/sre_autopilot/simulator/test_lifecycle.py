@@ -23,7 +23,7 @@ async def mesh():
     return mesh
 
 
-async def test_a_leak_ends_in_a_kill_and_a_start_heals_the_memory(mesh):
+async def test_a_leak_ends_in_a_kill_and_a_start_frees_the_memory(mesh):
     assert await mesh.apply(DB, LEAK, 0, TTL_S) == LEAK
     window = await mesh.observe(0)
     assert mesh.dead() == {DB: OOM_EXIT_CODE}
@@ -35,7 +35,7 @@ async def test_a_leak_ends_in_a_kill_and_a_start_heals_the_memory(mesh):
     assert memory_pct is not None and memory_pct < 50.0
 
 
-async def test_who_does_not_run_cannot_be_impaired(mesh):
+async def test_a_stopped_replica_cannot_be_impaired(mesh):
     assert await mesh.apply(STANDBY, NO_IMPAIRMENTS, 0, TTL_S) is None
     await mesh.start(STANDBY, Release.CURRENT)
     assert await mesh.apply(STANDBY, NO_IMPAIRMENTS, 0, TTL_S) == NO_IMPAIRMENTS
@@ -43,7 +43,7 @@ async def test_who_does_not_run_cannot_be_impaired(mesh):
     assert await mesh.apply(STANDBY, NO_IMPAIRMENTS, 0, TTL_S) is None
 
 
-async def test_a_restart_heals_what_was_wrong(mesh):
+async def test_a_restart_clears_impairments(mesh):
     await mesh.apply(DB, Impairments(partitioned=1.0), 0, TTL_S)
     await mesh.restart(DB)
     calls = (await mesh.observe(0)).services[DB.service].calls
@@ -56,14 +56,14 @@ async def test_stopping_twice_is_stopping(mesh):
     assert mesh.dead() == {}
 
 
-async def test_what_is_dead_is_told_as_a_copy(mesh):
+async def test_the_dead_are_reported_as_a_copy(mesh):
     await mesh.apply(DB, LEAK, 0, TTL_S)
     await mesh.observe(0)
-    told = mesh.dead()
+    dead = mesh.dead()
     await mesh.start(DB, Release.CURRENT)
-    assert told == {DB: OOM_EXIT_CODE} and mesh.dead() == {}
+    assert dead == {DB: OOM_EXIT_CODE} and mesh.dead() == {}
 
 
-async def test_all_are_ready_at_once(mesh):
+async def test_replicas_are_ready_at_once(mesh):
     await mesh.start(STANDBY, Release.LAST_GOOD)
     await mesh.ready(frozenset({DB, STANDBY}))

@@ -1,4 +1,4 @@
-"""A simulated mesh moved by hand: lives, routes, impairments, kills."""
+"""A simulated mesh changed by hand: starts, stops, routes, impairments, kills."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_a_launch_runs_the_first_replica_of_each_service(mesh):
     assert not mesh.dead
 
 
-def test_a_launch_forgets_what_was(mesh):
+def test_a_launch_leaves_nothing_of_the_last_episode(mesh):
     fresh = measured(mesh)
     mesh.impair(AUTH, FATAL, 1)
     mesh.window(1)
@@ -53,21 +53,21 @@ def test_a_launch_forgets_what_was(mesh):
         np.testing.assert_array_equal(before, after)
 
 
-def test_another_seed_is_another_story(mesh):
+def test_another_seed_draws_other_traffic(mesh):
     calls = mesh.window(0).measured.calls[:].copy()
     mesh.launch(6)
     mesh.route(ALL)
     assert (mesh.window(0).measured.calls[:] != calls).any()
 
 
-def test_routes_and_breakers_are_as_told(mesh):
+def test_routing_sets_rotation_and_breakers(mesh):
     mesh.route(type(ALL)({AUTH.service: (AUTH, STANDBY)}, (POOL.service,)))
-    told = mesh.window(0).condition
-    assert np.flatnonzero(told.in_rotation).tolist() == [INDEX[AUTH], INDEX[STANDBY]]
-    assert np.flatnonzero(told.breaker_open).tolist() == [SERVICE_INDEX[POOL.service]]
+    condition_now = mesh.window(0).condition
+    assert np.flatnonzero(condition_now.in_rotation).tolist() == [INDEX[AUTH], INDEX[STANDBY]]
+    assert np.flatnonzero(condition_now.breaker_open).tolist() == [SERVICE_INDEX[POOL.service]]
 
 
-def test_impairments_hold_until_others_do(mesh):
+def test_impairments_last_until_they_are_changed(mesh):
     mesh.impair(AUTH, Impairments(partitioned=0.4, drop_ratio=0.3, neighbour_cpu_pct=7.0), 0)
     assert condition(mesh, "partitioned", AUTH) == 0.4
     assert condition(mesh, "drop_ratio", AUTH) == 0.3
@@ -77,7 +77,7 @@ def test_impairments_hold_until_others_do(mesh):
     assert condition(mesh, "cpu_fraction", AUTH) == 1.0
 
 
-def test_memory_leaks_once_a_step_however_often_it_is_said(mesh):
+def test_memory_leaks_once_a_step_however_often_it_is_applied(mesh):
     leak = Impairments(memory_leak_mb=10.0)
     for _renewal in range(3):
         mesh.impair(AUTH, leak, 1)
@@ -86,27 +86,27 @@ def test_memory_leaks_once_a_step_however_often_it_is_said(mesh):
     assert condition(mesh, "leaked_mb", AUTH) == 20.0
 
 
-def test_connections_are_held_in_the_pool_that_is_named(mesh):
+def test_connections_are_held_in_the_named_pool(mesh):
     mesh.impair(HOLDER, Impairments(held_connections={str(POOL): POOL_SIZE - 3}), 0)
     mesh.impair(POOL, Impairments(held_connections={str(POOL): 2}), 0)
     assert condition(mesh, "held_connections", POOL) == POOL_SIZE - 1
     assert condition(mesh, "held_connections", HOLDER) == 0.0
-    mesh.end_life(HOLDER)
+    mesh.stop(HOLDER)
     assert condition(mesh, "held_connections", POOL) == 2.0
 
 
-def test_who_is_killed_is_dead_until_it_begins_again(mesh):
+def test_a_killed_replica_is_dead_until_it_starts(mesh):
     mesh.impair(AUTH, FATAL, 0)
     mesh.window(0)
     assert mesh.dead == {AUTH: OOM_EXIT_CODE} and not mesh.runs(AUTH)
-    mesh.begin_life(AUTH)
+    mesh.start(AUTH)
     assert not mesh.dead and mesh.runs(AUTH)
     assert condition(mesh, "leaked_mb", AUTH) == 0.0
     assert not mesh.dead
 
 
-def test_who_is_stopped_is_not_dead(mesh):
-    mesh.end_life(AUTH)
+def test_a_stopped_replica_is_not_dead(mesh):
+    mesh.stop(AUTH)
     assert not mesh.dead and not mesh.runs(AUTH)
 
 
@@ -114,13 +114,13 @@ def test_a_new_life_draws_memory_of_its_own(mesh):
     first = mesh.window(0).measured.memory_pct[SERVICE_INDEX[AUTH.service]][0]
     seen = set()
     for step in range(1, 12):
-        mesh.begin_life(AUTH, within_window=False)
+        mesh.start(AUTH, within_window=False)
         seen.add(mesh.window(step).measured.memory_pct[SERVICE_INDEX[AUTH.service]][0])
     assert len(seen | {first}) > 3
 
 
 def test_memory_is_taken_with_age(mesh):
-    mesh.begin_life(AUTH)
+    mesh.start(AUTH)
     taken = [
         mesh.window(step).measured.memory_pct[SERVICE_INDEX[AUTH.service]][0]
         for step in range(1, AGES + 3)

@@ -1,4 +1,4 @@
-"""The file of fitted parameters: whole, known, read as it was written."""
+"""The file of fitted parameters: whole, fitted_fields, read as it was written."""
 
 import json
 
@@ -14,38 +14,38 @@ FITTED = sorted(path.stem for path in parameters.FOLDER.glob("*.json"))
 
 
 @pytest.fixture
-def known():
+def fitted_fields():
     """All that is fitted, by name."""
     fields = parameters.load("process")._asdict()
     del fields["normal"]
     return fields
 
 
-def test_they_are_read_as_they_were_written(tmp_path, monkeypatch, known):
-    parameters.save(tmp_path / "again.json", known, {"backend": "again"})
+def test_parameters_are_read_as_they_were_written(tmp_path, monkeypatch, fitted_fields):
+    parameters.save(tmp_path / "again.json", fitted_fields, {"backend": "again"})
     monkeypatch.setattr(parameters, "FOLDER", tmp_path)
     again = parameters.load("again")
-    for name, value in known.items():
+    for name, value in fitted_fields.items():
         np.testing.assert_array_equal(getattr(again, name), value)
 
 
-def test_the_file_says_where_they_come_from(tmp_path, known):
-    parameters.save(tmp_path / "again.json", known, {"backend": "again", "windows": 7})
-    told = json.loads((tmp_path / "again.json").read_text(encoding="ascii"))
-    assert told["provenance"] == {"backend": "again", "windows": 7}
+def test_the_file_says_where_parameters_come_from(tmp_path, fitted_fields):
+    parameters.save(tmp_path / "again.json", fitted_fields, {"backend": "again", "windows": 7})
+    written = json.loads((tmp_path / "again.json").read_text(encoding="ascii"))
+    assert written["provenance"] == {"backend": "again", "windows": 7}
 
 
 @pytest.mark.parametrize("missing", ["latency_ms", "arrivals", "slow_checkout"])
-def test_they_must_be_whole(tmp_path, known, missing):
-    del known[missing]
+def test_a_missing_parameter_is_refused(tmp_path, fitted_fields, missing):
+    del fitted_fields[missing]
     with pytest.raises(ValueError, match=missing):
-        parameters.save(tmp_path / "part.json", known, {})
+        parameters.save(tmp_path / "part.json", fitted_fields, {})
     assert not list(tmp_path.iterdir())
 
 
-def test_no_others_are_taken(tmp_path, known):
+def test_an_unknown_parameter_is_refused(tmp_path, fitted_fields):
     with pytest.raises(ValueError, match="weather"):
-        parameters.save(tmp_path / "more.json", {**known, "weather": 1.0}, {})
+        parameters.save(tmp_path / "more.json", {**fitted_fields, "weather": 1.0}, {})
 
 
 @pytest.mark.parametrize("make", [parameters.load, SimulatorBackend])
@@ -55,7 +55,7 @@ def test_an_unknown_backend_lists_those_there_are(make):
 
 
 @pytest.mark.parametrize("backend", FITTED)
-def test_what_is_shipped_has_the_shapes_that_laws_index(backend):
+def test_shipped_parameters_have_the_shapes_that_rules_index(backend):
     fitted = parameters.load(backend)
     for name in ("latency_ms", "cpu_pct", "memory_pct"):
         table = getattr(fitted, name)
@@ -72,8 +72,8 @@ def test_what_is_shipped_has_the_shapes_that_laws_index(backend):
 
 
 def test_quantiles_are_at_the_middle_of_their_shares():
-    found = parameters.middle_quantiles(np.arange(BINS * 100 + 1) / 100)
-    np.testing.assert_allclose(found, np.arange(BINS) + 0.5)
+    quantiles = parameters.middle_quantiles(np.arange(BINS * 100 + 1) / 100)
+    np.testing.assert_allclose(quantiles, np.arange(BINS) + 0.5)
 
 
 def test_the_normal_is_symmetric_and_of_unit_spread():

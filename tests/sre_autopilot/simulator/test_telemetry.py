@@ -1,4 +1,4 @@
-"""A simulated window told as a measured one: its calls add up, and are the same every time."""
+"""A simulated window reports calls that add up, and are the same every time."""
 
 from itertools import pairwise
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 ALL = routing_of(initial_deployment(), 0, frozenset())
 GRAPH = {(caller, callee) for caller, callees in CALLS.items() for callee in callees}
 EVERY_EDGE = {*GRAPH, (USERS, ENTRY)}
-WRONG = {
+IMPAIRED = {
     "nothing": {},
     "half silent": {Service.USER_DB: Impairments(partitioned=0.5)},
     "silent": {Service.PAYMENT_GATEWAY: Impairments(partitioned=1.0)},
@@ -31,11 +31,11 @@ WRONG = {
 STEPS = 4
 
 
-async def windows(wrong, routing=ALL, seed=3):
+async def windows(impaired, routing=ALL, seed=3):
     mesh = SimulatorBackend()
     await mesh.launch(seed)
     await mesh.route(routing)
-    for service, impairments in wrong.items():
+    for service, impairments in impaired.items():
         await mesh.apply(ReplicaId(service, 0), impairments, 0, 5.0)
     return [await mesh.observe(step) for step in range(STEPS)]
 
@@ -44,33 +44,33 @@ def calls_to(window, service):
     return [call for call in window.edge_calls if call.callee == service]
 
 
-@pytest.mark.parametrize("wrong", WRONG)
-async def test_edges_add_up_to_the_calls_of_their_services(wrong):
-    for window in await windows(WRONG[wrong]):
+@pytest.mark.parametrize("impaired", IMPAIRED)
+async def test_edges_add_up_to_the_calls_of_their_services(impaired):
+    for window in await windows(IMPAIRED[impaired]):
         assert {(call.caller, call.callee) for call in window.edge_calls} <= EVERY_EDGE
-        for service, seen in window.services.items():
+        for service, measured in window.services.items():
             calls = calls_to(window, service)
-            assert len(calls) == seen.calls.total
-            assert sum(call.failed for call in calls) == seen.calls.failed
+            assert len(calls) == measured.calls.total
+            assert sum(call.failed for call in calls) == measured.calls.failed
 
 
-async def test_the_whole_graph_is_seen_at_rest():
+async def test_every_edge_is_called_at_rest():
     for window in await windows({}):
         assert {(call.caller, call.callee) for call in window.edge_calls} == EVERY_EDGE
         assert not any(call.failed for call in window.edge_calls)
         assert all(call.served_span for call in window.edge_calls)
 
 
-@pytest.mark.parametrize("wrong", WRONG)
-async def test_the_same_seed_tells_the_same(wrong):
-    assert await windows(WRONG[wrong]) == await windows(WRONG[wrong])
+@pytest.mark.parametrize("impaired", IMPAIRED)
+async def test_the_same_seed_gives_the_same_windows(impaired):
+    assert await windows(IMPAIRED[impaired]) == await windows(IMPAIRED[impaired])
 
 
-async def test_another_seed_tells_something_else():
+async def test_another_seed_gives_other_windows():
     assert await windows({}) != await windows({}, seed=4)
 
 
-async def test_who_refuses_takes_no_time_and_serves_no_span():
+async def test_a_refused_call_takes_no_time_and_has_no_server_span():
     nowhere = type(ALL)({service: () for service in Service}, ())
     for window in await windows({}, nowhere):
         assert {(call.caller, call.callee) for call in window.edge_calls} == {(USERS, ENTRY)}
@@ -80,34 +80,34 @@ async def test_who_refuses_takes_no_time_and_serves_no_span():
         assert calls.total == calls.failed > 0 and calls.p99_ms is None
 
 
-async def test_silence_serves_no_span_and_a_dropped_answer_does():
-    for wrong, served in (
+async def test_a_partitioned_call_has_no_server_span_and_a_dropped_one_has():
+    for impaired, served in (
         (Impairments(partitioned=1.0), False),
         (Impairments(drop_ratio=1.0), True),
     ):
-        window = (await windows({Service.PAYMENT_GATEWAY: wrong}))[-1]
+        window = (await windows({Service.PAYMENT_GATEWAY: impaired}))[-1]
         lost = [call for call in calls_to(window, Service.PAYMENT_GATEWAY) if call.failed]
         assert lost
         assert all(call.latency_ms == TIMEOUT_MS for call in lost)
         assert {call.served_span for call in lost} == {served}
 
 
-async def test_answered_calls_end_by_the_slowest():
+async def test_answered_calls_take_no_longer_than_the_slowest():
     for window in await windows({}):
-        for service, seen in window.services.items():
-            slowest_ms = seen.calls.answered_p99_ms
+        for service, measured in window.services.items():
+            slowest_ms = measured.calls.answered_p99_ms
             for call in calls_to(window, service):
                 assert FASTEST_SHARE * slowest_ms <= call.latency_ms <= slowest_ms
 
 
 async def test_windows_follow_one_another():
-    told = await windows({})
-    assert told[0].began_at == 0.0
-    for sooner, later in pairwise(told):
+    measured = await windows({})
+    assert measured[0].began_at == 0.0
+    for sooner, later in pairwise(measured):
         assert sooner.ended_at == later.began_at
-    lasted_s = told[0].ended_at - told[0].began_at
+    lasted_s = measured[0].ended_at - measured[0].began_at
     assert 0.3 < lasted_s < 3.0
-    arrived = sum(window.services[ENTRY].calls.total for window in told)
+    arrived = sum(window.services[ENTRY].calls.total for window in measured)
     assert 0.5 < arrived / (STEPS * lasted_s * ARRIVALS_PER_S) < 1.5
 
 

@@ -1,4 +1,4 @@
-"""Whatever is done, a lane suffers what the fault objects say, and is cured as they say."""
+"""Array rules against fault objects: same impairments and same cures, whatever the actions."""
 
 from functools import partial
 
@@ -27,7 +27,7 @@ FITTED = parameters.load("process")
 SERVICES, ACTIONS = tuple(Service), tuple(ActionName)
 SEEDS = st.integers(0, 10**6)
 AT_THE_ROOT = st.none()
-MOVES = st.lists(
+ACTION_LISTS = st.lists(
     st.tuples(st.sampled_from(ActionName), AT_THE_ROOT | st.sampled_from(Service)),
     min_size=5,
     max_size=MAX_STEPS,
@@ -35,7 +35,7 @@ MOVES = st.lists(
 
 
 class Both:
-    """One lane, and one episode of fault objects that is told who was killed."""
+    """One lane, and one episode of fault objects in which the same replicas are killed."""
 
     def __init__(self, tier: Tier, seed: int) -> None:
         faults = draw_faults(tier, seed)
@@ -73,23 +73,31 @@ class Both:
 
     def _compare_windows(self) -> None:
         """What held in this window."""
-        seen, wanted, step = self.arrays.condition, self.episode.impairments(), self.episode.step
+        condition, by_replica, step = (
+            self.arrays.condition,
+            self.episode.impairments(),
+            self.episode.step,
+        )
         deployment = self.episode.deployment
         held = dict.fromkeys(map(str, REPLICA_IDS), 0)
-        for replica, impaired in wanted.items():
+        for replica, impaired in by_replica.items():
             self.leaked_mb[replica] += impaired.memory_leak_mb
             for pool, count in impaired.held_connections.items():
                 held[pool] += count
         for number, replica in enumerate(REPLICA_IDS):
-            told = wanted.get(replica, NO_IMPAIRMENTS)
+            expected = by_replica.get(replica, NO_IMPAIRMENTS)
             for name in ("partitioned", "drop_ratio", "cpu_fraction", "neighbour_cpu_pct"):
-                assert getattr(seen, name)[number][0] == getattr(told, name), (step, name, replica)
-            assert seen.held_connections[number][0] == held[str(replica)], (step, replica)
+                assert getattr(condition, name)[number][0] == getattr(expected, name), (
+                    step,
+                    name,
+                    replica,
+                )
+            assert condition.held_connections[number][0] == held[str(replica)], (step, replica)
             serving = {each.id for each in deployment.serving(replica.service, step)}
-            assert (seen.in_rotation[number][0] > 0.0) == (replica in serving), (step, replica)
+            assert (condition.in_rotation[number][0] > 0.0) == (replica in serving), (step, replica)
         for number, service in enumerate(Service):
             is_open = service in deployment.open_breakers(step)
-            assert (seen.breaker_open[number][0] > 0.0) == is_open, (step, service)
+            assert (condition.breaker_open[number][0] > 0.0) == is_open, (step, service)
 
     def _compare_ends(self) -> None:
         """What it leaves behind."""
@@ -99,17 +107,17 @@ class Both:
             assert (x[layout.RUNNING + number][0] > 0.0) == (replica in running), (step, replica)
             if replica in running:
                 assert x[layout.LEAKED_MB + number][0] == self.leaked_mb[replica], (step, replica)
-        for number, told in enumerate(self.episode.stories):
+        for number, story in enumerate(self.episode.stories):
             fault = layout.FAULT + layout.FAULT_WIDTH * number
-            cured_at = layout.NEVER if told.cured_at is None else told.cured_at
+            cured_at = layout.NEVER if story.cured_at is None else story.cured_at
             if x[fault + layout.KIND][0] != layout.NO_FAULT:
-                assert x[fault + layout.CURED_AT][0] == cured_at, (step, told)
+                assert x[fault + layout.CURED_AT][0] == cured_at, (step, story)
 
 
 @settings(max_examples=250, deadline=None)
-@given(st.sampled_from(Tier), SEEDS, MOVES)
-def test_a_lane_suffers_what_the_fault_objects_say(tier, seed, moves):
+@given(st.sampled_from(Tier), SEEDS, ACTION_LISTS)
+def test_lanes_and_fault_objects_agree_on_impairments_and_cures(tier, seed, actions):
     both = Both(tier, seed)
     root = both.episode.plan.faults[0].root or Service.PAYMENT_GATEWAY
-    for action, service in moves:
+    for action, service in actions:
         both.take(action, service or root)

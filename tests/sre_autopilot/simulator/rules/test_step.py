@@ -42,8 +42,8 @@ def play_lanes(tier, seeds):
 
 def values(observation: SREObservation):
     fields = ("latency_p99", "error_rate", "cpu_pct", "memory_pct")
-    seen = [[getattr(observation.metrics[s], field) for s in Service] for field in fields]
-    return np.array(seen, np.float64).ravel()
+    observed = [[getattr(observation.metrics[s], field) for s in Service] for field in fields]
+    return np.array(observed, np.float64).ravel()
 
 
 def assert_same(x, observation: SREObservation) -> None:
@@ -62,15 +62,15 @@ def assert_same(x, observation: SREObservation) -> None:
 
 
 @pytest.mark.parametrize("tier", Tier)
-def test_a_lane_tells_what_an_environment_tells(environment, tier):
-    told = play_lanes(tier, SEEDS)
+def test_a_lane_observes_what_an_environment_observes(environment, tier):
+    states = play_lanes(tier, SEEDS)
     for number, seed in enumerate(SEEDS):
         observation = environment.reset(seed=seed, task_tier=tier)
-        assert_same(told[0, number], observation)
+        assert_same(states[0, number], observation)
         for step, (action, service) in enumerate(script(seed), start=1):
-            move = {"action": ACTIONS[action], "service_id": NAMES[service]}
-            observation = environment.step(move)
-            assert_same(told[step, number], observation)
+            action_of_step = {"action": ACTIONS[action], "service_id": NAMES[service]}
+            observation = environment.step(action_of_step)
+            assert_same(states[step, number], observation)
             if observation.done:
                 break
 

@@ -1,4 +1,4 @@
-"""The physics of one window, law by law, over many lanes at once."""
+"""The physics of one window, rule by rule, over many lanes at once."""
 
 from functools import partial
 
@@ -81,12 +81,12 @@ def test_a_quantile_is_taken_from_the_table_of_the_service():
     assert quantile(table, 0, 1.0 - 2.0**-33) == BINS - 1
 
 
-def test_nothing_is_lost_at_rest(arrays):
-    seen = play(arrays, [0, 1])
-    assert not seen.failed.any() and not seen.killed.any()
-    assert (seen.calls[GATEWAY] > 0.0).all()
-    assert np.nanmedian(seen.p99_ms) < TIMEOUT_MS
-    mean = seen.calls[GATEWAY].mean()
+def test_no_call_fails_at_rest(arrays):
+    measured = play(arrays, [0, 1])
+    assert not measured.failed.any() and not measured.killed.any()
+    assert (measured.calls[GATEWAY] > 0.0).all()
+    assert np.nanmedian(measured.p99_ms) < TIMEOUT_MS
+    mean = measured.calls[GATEWAY].mean()
     assert mean == pytest.approx(np.sum(FITTED.arrivals), rel=0.05)
 
 
@@ -101,30 +101,30 @@ def test_calls_at_rest_follow_the_graph(arrays):
 @pytest.mark.parametrize("service", range(SERVICE_COUNT))
 def test_a_service_without_a_replica_refuses_every_call(arrays, service):
     arrays.condition.in_rotation[first(service)] = 0.0
-    seen = play(arrays)
-    np.testing.assert_array_equal(seen.failed[service], seen.calls[service])
-    assert np.isnan(seen.p99_ms[service]).all(), "a refused call takes no time"
+    measured = play(arrays)
+    np.testing.assert_array_equal(measured.failed[service], measured.calls[service])
+    assert np.isnan(measured.p99_ms[service]).all(), "a refused call takes no time"
     for other in range(SERVICE_COUNT):
-        assert seen.failed[other].any() == (other == service or service in BELOW[other])
+        assert measured.failed[other].any() == (other == service or service in BELOW[other])
 
 
-def test_who_refuses_calls_nobody_below(arrays):
+def test_a_service_that_refuses_calls_no_service_below(arrays):
     arrays.condition.in_rotation[first(AUTH)] = 0.0
     calls = play(arrays).calls
     assert not calls[USER_DB].any()
-    assert not calls[ORDER].any(), "who cannot sign in buys nothing"
+    assert not calls[ORDER].any(), "a checkout needs a sign-in"
     np.testing.assert_array_equal(calls[INVENTORY_DB], calls[PRODUCT])
 
 
 @pytest.mark.parametrize("service", range(1, SERVICE_COUNT))
-def test_behind_an_open_breaker_nobody_is_called_and_nothing_fails(arrays, service):
+def test_an_open_breaker_stops_calls_and_failures(arrays, service):
     arrays.condition.breaker_open[service] = 1.0
     arrays.condition.partitioned[first(service)] = 1.0
-    seen = play(arrays, [0, 1])
-    assert not seen.calls[service].any()
-    assert not seen.failed.any()
+    measured = play(arrays, [0, 1])
+    assert not measured.calls[service].any()
+    assert not measured.failed.any()
     for below in {AUTH: [USER_DB], ORDER: [PAYMENT]}.get(service, []):
-        assert not seen.calls[below].any()
+        assert not measured.calls[below].any()
 
 
 HANGS = {USER_DB: [USER_DB], INVENTORY_DB: [INVENTORY_DB, ORDER_TO_INVENTORY], PAYMENT: [PAYMENT]}
@@ -144,34 +144,38 @@ def test_a_hanging_call_is_counted_once_in_its_window_or_the_next(arrays, servic
 
 def test_what_hangs_below_hangs_above(arrays):
     arrays.condition.partitioned[first(USER_DB)] = 1.0
-    seen = play(arrays)
-    assert (seen.failed[AUTH] == seen.failed[USER_DB]).all()
-    assert (seen.failed[GATEWAY] == seen.failed[AUTH]).all()
-    assert not seen.failed[PRODUCT].any() and not seen.failed[PAYMENT].any()
+    measured = play(arrays)
+    assert (measured.failed[AUTH] == measured.failed[USER_DB]).all()
+    assert (measured.failed[GATEWAY] == measured.failed[AUTH]).all()
+    assert not measured.failed[PRODUCT].any() and not measured.failed[PAYMENT].any()
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
 def test_a_share_of_the_calls_is_dropped(arrays, share):
     arrays.condition.drop_ratio[first(PAYMENT)] = share
-    seen = play(arrays, [0, 1])
-    assert seen.failed[PAYMENT].sum() / seen.calls[PAYMENT].sum() == pytest.approx(share, abs=0.05)
+    measured = play(arrays, [0, 1])
+    assert measured.failed[PAYMENT].sum() / measured.calls[PAYMENT].sum() == pytest.approx(
+        share, abs=0.05
+    )
 
 
 def test_two_replicas_share_what_one_of_them_suffers(arrays):
     for name in ("in_rotation", "running"):
         getattr(arrays.condition, name)[first(PAYMENT) + 1] = 1.0
     arrays.condition.partitioned[first(PAYMENT)] = 1.0
-    seen = play(arrays, [0, 1])
-    assert seen.failed[PAYMENT].sum() / seen.calls[PAYMENT].sum() == pytest.approx(0.5, abs=0.05)
+    measured = play(arrays, [0, 1])
+    assert measured.failed[PAYMENT].sum() / measured.calls[PAYMENT].sum() == pytest.approx(
+        0.5, abs=0.05
+    )
 
 
 def test_held_connections_slow_a_database_and_the_last_one_stops_it(arrays):
     p99_ms = []
     for held in (0, 4, POOL_SIZE - 1, POOL_SIZE):
         arrays.condition.held_connections[first(USER_DB)] = held
-        seen = play(arrays)
-        p99_ms.append(float(np.nanmedian(seen.p99_ms[USER_DB])))
-        assert seen.failed[USER_DB].any() == (held == POOL_SIZE)
+        measured = play(arrays)
+        p99_ms.append(float(np.nanmedian(measured.p99_ms[USER_DB])))
+        assert measured.failed[USER_DB].any() == (held == POOL_SIZE)
     assert p99_ms == sorted(p99_ms)
     assert p99_ms[1] - p99_ms[0] == pytest.approx(4 * FITTED.contention_ms)
 
@@ -179,13 +183,13 @@ def test_held_connections_slow_a_database_and_the_last_one_stops_it(arrays):
 def test_the_p99_of_time_outs_is_prometheus_s(arrays):
     """Of a histogram with the fast calls at its bottom and the late ones in a time-out's bucket."""
     arrays.condition.drop_ratio[first(PAYMENT)] = 0.5
-    seen = play(arrays)
+    measured = play(arrays)
     for lane in range(LANES):
-        late, calls = arrays.work.late[PAYMENT][lane], seen.calls[PAYMENT, lane]
+        late, calls = arrays.work.late[PAYMENT][lane], measured.calls[PAYMENT, lane]
         if late >= 0.01 * calls and late > 0:
             expected_ms = prometheus_ms(calls - late, TIMEOUT_MS, late)
-            assert seen.p99_ms[PAYMENT, lane] == pytest.approx(expected_ms)
-            assert LOWEST_TIMEOUT_MS <= seen.p99_ms[PAYMENT, lane] <= TIMEOUT_MS
+            assert measured.p99_ms[PAYMENT, lane] == pytest.approx(expected_ms)
+            assert LOWEST_TIMEOUT_MS <= measured.p99_ms[PAYMENT, lane] <= TIMEOUT_MS
 
 
 @pytest.mark.parametrize(("timed", "slow"), [(30.0, 1.0), (30.0, 7.0), (90.0, 40.0)])
@@ -206,14 +210,14 @@ def prometheus_ms(fast, bound_ms, slow):
 
 def test_a_leak_kills_when_memory_is_full(arrays):
     arrays.condition.leaked_mb[first(AUTH)] = 1000.0
-    seen = play(arrays)
-    assert seen.killed[first(AUTH)].all() and seen.killed.sum() == LANES
-    assert np.isnan(seen.memory_pct[AUTH]).all() and np.isnan(seen.cpu_pct[AUTH]).all()
-    share = seen.failed[AUTH].sum() / seen.calls[AUTH].sum()
+    measured = play(arrays)
+    assert measured.killed[first(AUTH)].all() and measured.killed.sum() == LANES
+    assert np.isnan(measured.memory_pct[AUTH]).all() and np.isnan(measured.cpu_pct[AUTH]).all()
+    share = measured.failed[AUTH].sum() / measured.calls[AUTH].sum()
     assert FITTED.died_early <= share <= 1.0
 
 
-def test_a_neighbour_s_cpu_is_on_the_bill(arrays):
+def test_a_neighbour_s_cpu_is_added(arrays):
     before = play(arrays).cpu_pct.copy()
     arrays.condition.neighbour_cpu_pct[first(PAYMENT)] = 10.0
     after = play(arrays).cpu_pct
@@ -229,13 +233,13 @@ def test_lanes_of_one_key_are_alike_and_others_are_not(arrays):
     assert len(set(play(arrays).calls[GATEWAY])) > 1
 
 
-def test_who_is_killed_cuts_off_what_hangs_at_it(arrays):
+def test_a_killed_process_cuts_off_the_calls_that_hang_at_it(arrays):
     arrays.carried.hanging[PAYMENT] = 3.0
     arrays.condition.in_rotation[first(PAYMENT)] = 0.0
-    seen = play(arrays)
-    assert (seen.failed[PAYMENT] == seen.calls[PAYMENT]).all()
-    assert (seen.calls[PAYMENT] >= 3.0).all()
-    assert np.isnan(seen.p99_ms[PAYMENT]).all()
+    measured = play(arrays)
+    assert (measured.failed[PAYMENT] == measured.calls[PAYMENT]).all()
+    assert (measured.calls[PAYMENT] >= 3.0).all()
+    assert np.isnan(measured.p99_ms[PAYMENT]).all()
     assert not arrays.carried.hanging[PAYMENT].any()
 
 
@@ -248,35 +252,35 @@ def test_a_breaker_opens_when_its_window_has_begun(arrays):
     assert not play(arrays, [2]).calls[PRODUCT].any()
 
 
-def test_what_hangs_before_a_breaker_opens_is_counted_in_that_window(arrays):
+def test_calls_that_hang_before_a_breaker_opens_are_counted_in_that_window(arrays):
     arrays.condition.breaker_open[PAYMENT] = arrays.condition.breaker_new[PAYMENT] = 1.0
     arrays.condition.partitioned[first(PAYMENT)] = 1.0
     assert play(arrays).failed[PAYMENT].any()
     assert not arrays.carried.hanging[PAYMENT].any()
 
 
-def test_who_is_gone_tells_nothing_of_what_it_asked_for(arrays):
+def test_a_killed_process_drops_its_open_calls(arrays):
     arrays.carried.hanging[PAYMENT] = 3.0
     arrays.condition.in_rotation[first(ORDER)] = 0.0
-    seen = play(arrays)
-    assert not seen.calls[PAYMENT].any()
-    assert (seen.failed[ORDER] == seen.calls[ORDER]).all()
-    assert (seen.failed[GATEWAY] >= 3.0).all()
-    assert np.isnan(seen.p99_ms[ORDER]).all(), "who waits for it learns so at once"
+    measured = play(arrays)
+    assert not measured.calls[PAYMENT].any()
+    assert (measured.failed[ORDER] == measured.calls[ORDER]).all()
+    assert (measured.failed[GATEWAY] >= 3.0).all()
+    assert np.isnan(measured.p99_ms[ORDER]).all(), "calls that wait for it fail at once"
 
 
-def test_who_comes_back_is_refused_for_a_while(arrays):
+def test_calls_to_a_service_that_comes_back_are_refused_for_a_while(arrays):
     arrays.condition.in_rotation[first(USER_DB)] = 0.0
     play(arrays, [0])
     arrays.condition.in_rotation[first(USER_DB)] = 1.0
-    seen = play(arrays, [1])
-    share = seen.failed[USER_DB].sum() / seen.calls[USER_DB].sum()
+    measured = play(arrays, [1])
+    share = measured.failed[USER_DB].sum() / measured.calls[USER_DB].sum()
     assert share == pytest.approx(FITTED.rejoins_late, rel=0.25)
-    assert not seen.failed[INVENTORY_DB].any()
+    assert not measured.failed[INVENTORY_DB].any()
     assert not play(arrays, [2]).failed.any()
 
 
-def test_memory_at_rest_is_drawn_once_in_a_life(arrays):
+def test_memory_at_rest_is_drawn_once_a_process(arrays):
     play(arrays, [0])
     arrays.condition.age[:] = 1.0
     drawn = arrays.condition.rest_pct[:].copy()
