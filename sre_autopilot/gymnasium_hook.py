@@ -16,6 +16,7 @@ NAME = "gymnasium"
 
 def register() -> None:
     """Puts the environment into Gymnasium's registry; a second call changes nothing."""
+    # Not its `register()`: where that module is what imports Gymnasium, it is half loaded here.
     import sre_autopilot.simulator.gym  # noqa: F401, PLC0415 - importing it registers
 
 

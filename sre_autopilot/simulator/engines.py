@@ -4,6 +4,7 @@ import warnings
 from functools import cache
 from importlib.util import find_spec
 
+from sre_autopilot.distribution import installation_command
 from sre_autopilot.errors import UnknownName
 from sre_autopilot.simulator import parameters
 from sre_autopilot.simulator.batch import Engine
@@ -37,7 +38,7 @@ def fastest_installed() -> str:
         return NUMBA
     warnings.warn(
         "Numba is not installed: the NumPy engine runs instead, with the same results at about a "
-        "tenth of the speed. Install it by the extra [sim], or pass engine='numpy'.",
+        f"tenth of the speed. {installation_command('numba')}, or pass engine='numpy'.",
         stacklevel=2,
     )
     return NUMPY

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.packaging.environments import UserEnvironment
 
@@ -155,7 +154,6 @@ def test_base_install_trains_in_a_folder_with_clashing_names(
     assert Path(outcome["file"]).is_relative_to(base.site_packages)
 
 
-@pytest.mark.xfail(reason="the vector environment asks for Numba", strict=False)
 def test_base_install_trains_many_episodes_at_once_and_warns_of_the_slow_engine(
     base: UserEnvironment, project: Path
 ) -> None:
