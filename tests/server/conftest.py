@@ -16,7 +16,7 @@ from tests.server.doors import CALL_TIMEOUT_S, Workshop, make_app, on_a_port
 @pytest.fixture(autouse=True)
 def no_collection_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server collects garbage before it serves: 30 ms, but a second among all of pytest."""
-    monkeypatch.setattr("server.app._collecting_seldom", nullcontext)
+    monkeypatch.setattr("server.app._rare_full_collections", nullcontext)
 
 
 @pytest.fixture
