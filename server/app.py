@@ -29,11 +29,10 @@ from server.error_response import handle_errors
 from server.grading import grading_routes
 from server.mcp import EXPECTED, MessageValidationMiddleware, is_valid
 from server.monitoring import Monitoring
-from server.openenv_compat import guard_mcp_route, register_routes
+from server.openenv_compat import HTTP_API_VERSION, guard_mcp_route, register_routes
 from server.routes import control_routes, information_routes
 from server.sessions import SessionServer
 from sre_autopilot.errors import InvalidSettings, InvalidValue
-from sre_autopilot.version import __version__
 
 HOST, PORT, MAX_PORT = "0.0.0.0", 8000, 2**16 - 1
 MAX_BODY_BYTES = 64 * 1024
@@ -66,7 +65,7 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
 
     app = FastAPI(
         title="SRE Autopilot Environment",
-        version=__version__,
+        version=HTTP_API_VERSION,
         description=DESCRIPTION,
         lifespan=lifespan,
         max_body_size=MAX_BODY_BYTES,

@@ -19,6 +19,9 @@ from fastapi.routing import APIRoute
 
 SUPPORTED = "0.10"
 """The first two numbers of the version; pyproject.toml allows the same."""
+HTTP_API_VERSION = "1.0.0"
+"""Of the routes, as `/openapi.json` has it: OpenEnv's validator reads the profile openenv-http/1.x
+from it. The version of this package is in `/metadata`."""
 
 
 def check_version(installed: str) -> None:
@@ -60,6 +63,7 @@ with _without_gradio():
     from openenv.core.env_server.types import EnvironmentMetadata, ServerMode
 
 __all__ = [
+    "HTTP_API_VERSION",
     "AsyncEnvironment",
     "EnvironmentMetadata",
     "SessionCapacityError",

@@ -153,9 +153,11 @@ def test_the_oracle_scores_what_is_declared(
     assert result["score"] >= manifest.reward.range[1] - manifest.reward.oracle_tolerance
 
 
-def test_the_manifest_says_what_the_project_says(manifest: NormalizedManifestV2) -> None:
+def test_the_manifest_names_the_environment_of_the_distribution(manifest: NormalizedManifestV2) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert (manifest.name, manifest.version) == (project["name"], project["version"])
+    # OpenEnv's AutoEnv finds an environment in the distribution of its name with this prefix.
+    assert project["name"] == f"openenv-{manifest.name}"
+    assert manifest.version == project["version"]
     assert manifest.name == NAME
     assert DESCRIPTION in " ".join((ROOT / "openenv.yaml").read_text().split())
 
