@@ -153,7 +153,7 @@ def test_the_oracle_scores_what_is_declared(
     assert result["score"] >= manifest.reward.range[1] - manifest.reward.oracle_tolerance
 
 
-def test_the_manifest_names_the_environment_of_the_distribution(manifest: NormalizedManifestV2) -> None:
+def test_the_manifest_names_the_environment(manifest: NormalizedManifestV2) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     # OpenEnv's AutoEnv finds an environment in the distribution of its name with this prefix.
     assert project["name"] == f"openenv-{manifest.name}"
