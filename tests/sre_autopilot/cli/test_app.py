@@ -91,7 +91,7 @@ def test_an_example_keeps_its_lines_in_help():
 
 
 def test_an_unknown_command_suggests_the_one_that_was_meant():
-    result = run(app.app, ["evluate"])
+    result = run(app.app, ["evaluate2"])
     assert result.exit_code == 2
     assert "Did you mean 'evaluate'?" in result.stderr
 
