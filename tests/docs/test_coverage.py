@@ -3,6 +3,7 @@
 import re
 from dataclasses import fields
 from enum import StrEnum
+from http import HTTPStatus
 
 import pytest
 
@@ -10,6 +11,9 @@ from chaos.fault import Impairments
 from orchestrator import errors
 from orchestrator.settings import PREFIX, Settings
 from server.app import create_app
+from server.error_response import INVALID_REQUEST
+from server.openenv_compat import SessionCapacityError
+from sre_autopilot.errors import InvalidAction, InvalidSettings, SREError
 from sre_autopilot.grading import WEIGHTS
 from sre_autopilot.models import RewardBreakdown, ServiceMetrics, SREObservation, TraceEdge
 from sre_autopilot.policies import POLICY_NAMES
@@ -21,6 +25,20 @@ from tests.docs.makefile import RECIPES
 
 OPENENV_ROUTES = {"GET /list_environments"}
 """OpenEnv's own, of no use here: not documented."""
+ERROR_MODULES = {SREError.__module__, errors.__name__}
+NEVER_ANSWERED = {
+    errors.BackendError,
+    errors.CannotListen,
+    errors.NotInSession,
+    InvalidAction,
+    InvalidSettings,
+}
+"""A failed backend is answered as EpisodeAbandoned, a bad action as INVALID_REQUEST; one class is
+of MCP alone, and two end the program."""
+OTHER_KINDS = {INVALID_REQUEST, "malformed_json", "wrong_content_type"} | {
+    status.phrase.lower().replace(" ", "_")
+    for status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
+}
 NOT_IN_THE_SCHEMA = {"/ws", "GET /web", "GET /docs"}
 QUOTED = set().union(*(doc.quoted for doc in documents()))
 README, WORLD = document("README.md"), document("docs/world.md")
@@ -114,6 +132,18 @@ def test_every_route_of_the_server_is_documented_and_no_other() -> None:
     paths = create_app(Settings()).openapi()["paths"]
     routes = {f"{method.upper()} {path}" for path in paths for method in paths[path]}
     assert listed - NOT_IN_THE_SCHEMA == {r for r in routes if "env_name" not in r} - OPENENV_ROUTES
+
+
+def snake_case(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def test_every_kind_of_error_that_clients_get_is_documented_and_no_other() -> None:
+    listed = {kind for row in HTTP_API.table("`error`") for kind in re.findall(r"`(\w+)`", row[0])}
+    of_the_trees = {cls for cls in SREError.__subclasses__() if cls.__module__ in ERROR_MODULES}
+    classes = of_the_trees - NEVER_ANSWERED | {SessionCapacityError, errors.EpisodeAbandoned}
+    kinds = {snake_case(cls.__name__) for cls in classes}
+    assert listed == kinds | OTHER_KINDS
 
 
 def test_the_glossary_has_twenty_words_in_order() -> None:
