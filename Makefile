@@ -6,7 +6,7 @@ SHELL := bash
 PYTHON ?= python3
 UV ?= uv
 ARGS ?=
-TEST_WORKERS ?= 2
+TEST_WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 CLI := $(BIN)/python -m sre_autopilot.cli
@@ -62,16 +62,16 @@ format: $(READY) ## Format, and mend what lint can mend
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
-SIDE_BY_SIDE = $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
+SIDE_BY_SIDE = $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder -n
 
 .PHONY: test
 test: $(READY) ## Run the tests (ARGS="tests/architecture -x")
 ifeq ($(strip $(ARGS)),)
-	$(SIDE_BY_SIDE) --ignore=tests/contract
+	$(SIDE_BY_SIDE) $(TEST_WORKERS) --ignore=tests/contract
 	@# The contract is about time: two meshes of processes, with no other test beside them.
-	$(SIDE_BY_SIDE) tests/contract
+	$(SIDE_BY_SIDE) 2 --dist load --maxschedchunk 1 tests/contract
 else
-	$(SIDE_BY_SIDE) $(ARGS)
+	$(SIDE_BY_SIDE) $(TEST_WORKERS) $(ARGS)
 endif
 
 .PHONY: demo

@@ -176,15 +176,8 @@ TRAPS = {
     "noisy_neighbour, circuit_break": Trap(NEIGHBOUR, PAYMENT, {2: (BREAK, PAYMENT)}),
 }
 
-QUICK_CURES = {
-    "single_oom, restart",
-    "own leak, restart",
-    "caller's leak, restart",
-    "stale_connection, restart while down",
-    "bad_rollout, rollback",
-    "noisy_neighbour, scale_up",
-}
-"""One cure a fault: on processes these are played by the quick suite."""
+QUICK_CURES = {"single_oom, restart", "bad_rollout, rollback", "noisy_neighbour, scale_up"}
+"""One cure an action: on processes these are played by the quick suite."""
 
 
 def rows(table: Mapping[str, Any], quick: set[str] | None = None) -> list[Any]:
