@@ -54,8 +54,8 @@ def load(name: str) -> Generate:
             messages, add_generation_prompt=True, return_dict=True, return_tensors="pt"
         ).to(device)
         limits = {"max_new_tokens": max_tokens, "max_time": ANSWER_S, "do_sample": False}
-        told = model.generate(**asked, **limits)[0]
-        return str(tokenizer.decode(told[len(asked["input_ids"][0]) :], skip_special_tokens=True))
+        tokens = model.generate(**asked, **limits)[0]
+        return str(tokenizer.decode(tokens[len(asked["input_ids"][0]) :], skip_special_tokens=True))
 
     return generate
 

@@ -7,7 +7,7 @@ import sys
 from sre_autopilot.grading import (
     ActionRecord,
     EpisodeRecord,
-    FaultStory,
+    FaultRecord,
     RecordError,
     Score,
     StepRecord,
@@ -22,7 +22,7 @@ from sre_autopilot.grading import (
 __all__ = [
     "ActionRecord",
     "EpisodeRecord",
-    "FaultStory",
+    "FaultRecord",
     "RecordError",
     "Score",
     "StepRecord",

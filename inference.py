@@ -34,7 +34,7 @@ ENVIRONMENT_NAME = "sre-autopilot"
 LOWEST_SCORE = 0.01  # of an unfinished episode: the grader's lowest, since 0 is outside its range
 SUCCESS_SCORE = 0.5  # waiting, sweeping and guessing score less where there is a fault
 TOKENS_A_CALL, ANSWER_TOKENS = 1000, 120  # free tiers give about 6,000 tokens a minute
-WINDOWS, DEEDS, EDGES, QUOTED, LONGEST_ANSWER = 5, 4, 3, 60, 20_000
+WINDOWS, TAKEN, EDGES, QUOTED, LONGEST_ANSWER = 5, 4, 3, 60, 20_000
 DECISION_S, CALL_S, BACKOFF_S = 120.0, 40.0, 30.0  # at most; a session's lease is 300 s
 TRIES_BY_STATUS = {400: 1, 401: 1, 402: 1, 403: 1, 404: 1, 413: 1, 422: 1, 429: 8}
 TRIES, FAILURES_IN_A_ROW, RESET_S, ENVIRONMENT_CALL_S, CLOSE_S, STEP_S = 3, 3, 60.0, 60.0, 5.0, 2.0
@@ -79,9 +79,9 @@ def spell(action: SREAction) -> str:
     return f"{action.action}({action.service_id or ''})"
 
 
-def tell(seen: Sequence[SREObservation], done: Iterable[str], budget: int) -> str:
+def tell(windows: Sequence[SREObservation], done: Iterable[str], budget: int) -> str:
     """The observations, oldest first, and what was done: as many windows as the budget allows."""
-    now = seen[-1]
+    now = windows[-1]
     worst = sorted(now.trace_edges, key=lambda edge: -edge.error_rate)[:EDGES]
     failing = [f"{e.caller}>{e.callee} {e.error_rate:.0%}" for e in worst if e.error_rate]
     head = f"""step {now.step}/{now.max_steps}, {now.remaining_restarts} restarts left
@@ -89,17 +89,17 @@ done: {"; ".join(done) or "nothing"}
 refused: {one_line(now.last_action_error or "nothing", QUOTED)}
 failing calls: {"; ".join(failing) or "none"}
 service (! misses SLA): p99 ms, error %, cpu %, memory %; oldest first"""
-    told = "\n".join((head, *(_row(service, seen) for service in now.metrics)))
-    return told if tokens_of(told) <= budget or not seen[1:] else tell(seen[1:], done, budget)
+    prompt = "\n".join((head, *(_row(service, windows) for service in now.metrics)))
+    fits = tokens_of(prompt) <= budget or len(windows) == 1
+    return prompt if fits else tell(windows[1:], done, budget)
 
 
-def _row(service: Service, seen: Sequence[SREObservation]) -> str:
+def _row(service: Service, windows: Sequence[SREObservation]) -> str:
     trends: dict[str, list[str]] = {}
-    for metrics in (observation.metrics[service] for observation in seen):
-        for name, value in metrics:
-            shown = 100 * value if value and name == "error_rate" else value
-            trends.setdefault(name, []).append("-" if value is None else f"{shown:.0f}")
-    name = service if seen[-1].sla_status[service] else f"{service}!"
+    for name, value in (reading for window in windows for reading in window.metrics[service]):
+        scaled = 100 * value if value and name == "error_rate" else value
+        trends.setdefault(name, []).append("-" if value is None else f"{scaled:.0f}")
+    name = service if windows[-1].sla_status[service] else f"{service}!"
     return f"{name}: {', '.join(map(' '.join, trends.values()))}"
 
 
@@ -127,16 +127,16 @@ NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 
 def seconds(text: str) -> float | None:
     """Seconds of "1.5s", "6m0s", "20ms" or "7"; None for anything else."""
-    known = re.fullmatch(rf"(?:{NUMBER}(?:ms|[dhms]))+|{NUMBER}", text.strip())
-    parts = re.findall(rf"({NUMBER})(ms|[dhms]|)", text) if known else []
+    is_duration = re.fullmatch(rf"(?:{NUMBER}(?:ms|[dhms]))+|{NUMBER}", text.strip())
+    parts = re.findall(rf"({NUMBER})(ms|[dhms]|)", text) if is_duration else []
     return sum(float(number) * UNIT_S[unit] for number, unit in parts) if parts else None
 
 
 def pause_s(headers: Mapping[str, str]) -> float:
     """How long the next call must wait, as the headers of the last answer say."""
-    waits = [seconds(told := headers.get("retry-after", "")) or 0.0]
+    waits = [seconds(retry_after := headers.get("retry-after", "")) or 0.0]
     with suppress(ValueError, OverflowError):
-        waits.append(parsedate_to_datetime(told).timestamp() - time.time())
+        waits.append(parsedate_to_datetime(retry_after).timestamp() - time.time())
     for kind, needed in (("requests", 1), ("tokens", TOKENS_A_CALL)):
         left = seconds(headers.get(f"x-ratelimit-remaining-{kind}", ""))
         if left is not None and left < needed:
@@ -165,8 +165,8 @@ class PolicyPlayer:
     def begin(self, seed: int, tier: Tier) -> None:
         self._policy.begin(self._briefing(seed, tier))
 
-    async def decide(self, seen: SREObservation, deadline: float) -> Decision:
-        return Decision(self._policy.act(seen))
+    async def decide(self, observation: SREObservation, deadline: float) -> Decision:
+        return Decision(self._policy.act(observation))
 
 
 class ModelPlayer:
@@ -178,14 +178,14 @@ class ModelPlayer:
 
     def begin(self, seed: int, tier: Tier) -> None:
         """Forgets the last episode; a model that was unreachable gets one more chance."""
-        self._seen, self._done = deque[SREObservation](maxlen=WINDOWS), deque[str](maxlen=DEEDS)
+        self._windows, self._done = deque[SREObservation](maxlen=WINDOWS), deque[str](maxlen=TAKEN)
         self._failures = min(self._failures, FAILURES_IN_A_ROW - 1)
 
-    async def decide(self, seen: SREObservation, deadline: float) -> Decision:
-        self._seen.append(seen)
+    async def decide(self, observation: SREObservation, deadline: float) -> Decision:
+        self._windows.append(observation)
         decision = await self._think(min(deadline, self._clock() + DECISION_S))
         if decision.action != WAIT:
-            self._done.append(f"{seen.step + 1} {spell(decision.action)}")
+            self._done.append(f"{observation.step + 1} {spell(decision.action)}")
         return decision
 
     async def _think(self, deadline: float) -> Decision:
@@ -209,8 +209,8 @@ class ModelPlayer:
     def _messages(self, wrong: str) -> list[Message]:
         repair = REPAIR.format(wrong[:QUOTED]) if wrong else ""
         budget = TOKENS_A_CALL - ANSWER_TOKENS - tokens_of(SYSTEM + repair)
-        told = tell(list(self._seen), self._done, budget)
-        return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": told + repair}]
+        prompt = tell(list(self._windows), self._done, budget)
+        return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": prompt + repair}]
 
     async def _ask(self, messages: list[Message], deadline: float) -> dict[str, Any]:
         """Question, answer and cost. Raises ConnectionError, at `deadline` at the latest."""
@@ -225,8 +225,8 @@ class ModelPlayer:
                 if isinstance(error, openai.BadRequestError) and self._limits is LIMITS:
                     self._limits = {"max_completion_tokens": ANSWER_TOKENS}
                     continue
-                told = getattr(error, "response", None)
-                status, headers = (told.status_code, told.headers) if told else (0, {})
+                response = getattr(error, "response", None)
+                status, headers = (response.status_code, response.headers) if response else (0, {})
                 early_s = max(pause_s(headers), min(2.0 ** (tries - 1), BACKOFF_S))
                 ready_at = self._ready_at = self._clock() + early_s
                 if tries >= TRIES_BY_STATUS.get(status, TRIES):
@@ -301,23 +301,23 @@ class Run:  # plays tiers one after the other, each in a session of its own
         tier, deadline = result.tier, self.clock() + share_s
         session = {"session_id": f"{self.name}-{tier}"}
         asked = {"task_tier": tier, "seed": self.seed, "policy": self.player.name}
-        seen = await self._post("/reset", session | asked, RESET_S)
+        now = await self._post("/reset", session | asked, RESET_S)
         self.player.begin(self.seed, tier)
-        while not seen.done:
-            decide_by = deadline - STEP_S * (seen.max_steps - seen.step)
-            decision = await self.player.decide(seen, decide_by)
+        while not now.done:
+            decide_by = deadline - STEP_S * (now.max_steps - now.step)
+            decision = await self.player.decide(now, decide_by)
             action = decision.action.model_dump(mode="json")
-            seen = await self._post("/step", session | action)
-            result.rewards.append(seen.reward)
+            now = await self._post("/step", session | action)
+            result.rewards.append(now.reward)
             result.waited += decision.error is not None
-            error = one_line(decision.error or seen.last_action_error or "null")
-            line = f"step={seen.step} action={spell(decision.action)} reward={seen.reward:.2f}"
-            print(f"[STEP] {line} done={str(seen.done).lower()} error={error}", flush=True)
+            error = one_line(decision.error or now.last_action_error or "null")
+            line = f"step={now.step} action={spell(decision.action)} reward={now.reward:.2f}"
+            print(f"[STEP] {line} done={str(now.done).lower()} error={error}", flush=True)
             thoughts = (one_line(call["answer"], QUOTED) for call in decision.calls)
             self.console.print(tier, line, *thoughts, markup=False, highlight=False)
-            told = {"step": seen.step, "action": action, "error": error, "reward": seen.reward}
-            self._record(tier, told | {"calls": decision.calls})
-        return seen.reward
+            played = {"step": now.step, "action": action, "error": error, "reward": now.reward}
+            self._record(tier, played | {"calls": decision.calls})
+        return now.reward
 
     async def _post(self, path: str, body: dict[str, Any], patience_s: float = 0) -> SREObservation:
         """Waits so long for a server that says it is busy. Raises ConnectionError."""
@@ -333,9 +333,9 @@ class Run:  # plays tiers one after the other, each in a session of its own
                 await self.sleep(early_s)
             if answer.status_code != httpx.codes.OK:
                 raise ValueError(f"HTTP {answer.status_code} {answer.text}")
-            told = answer.json()
-            told = {**told["observation"], "reward": told["reward"], "done": told["done"]}
-            return SREObservation.model_validate(told)
+            reply = answer.json()
+            reply = {**reply["observation"], "reward": reply["reward"], "done": reply["done"]}
+            return SREObservation.model_validate(reply)
         except (httpx.HTTPError, TimeoutError, *BAD_JSON) as error:
             raise ConnectionError(f"{path}: {type(error).__name__} {error}") from error
 

@@ -118,7 +118,7 @@ class Environment:
         episode.take(action)
         async with self._given_up_on_failure():
             await reconcile(backend, before, episode.deployment, episode.step)
-            await self._hold(episode)
+            await self._apply_impairments(episode)
             return await self._measure(episode, started)
 
     async def aclose(self) -> None:
@@ -204,15 +204,17 @@ class Environment:
         return self.episode, self._backend
 
     async def _install(self, episode: Episode) -> None:
-        """Holds the impairments of step 0 and checks that they took."""
-        wanted = episode.impairments()
-        holding = await self._hold(episode)
-        for target, impairments in wanted.items():
-            if holding[target] != impairments:
+        """Applies the impairments of step 0 and checks that they are in force."""
+        expected = episode.impairments()
+        in_force = await self._apply_impairments(episode)
+        for target, impairments in expected.items():
+            if in_force[target] != impairments:
                 kinds = "+".join(fault.kind for fault in episode.plan.faults)
-                raise FaultNotInstalled(kinds, f"{target} has {holding[target]}, not {impairments}")
+                raise FaultNotInstalled(
+                    kinds, f"{target} has {in_force[target]}, not {impairments}"
+                )
 
-    async def _hold(self, episode: Episode) -> Mapping[ReplicaId, Impairments | None]:
+    async def _apply_impairments(self, episode: Episode) -> Mapping[ReplicaId, Impairments | None]:
         assert self._controller is not None
         return await self._controller.apply(episode.impairments(), episode.step)
 

@@ -10,7 +10,7 @@ from orchestrator import observation as observed
 from orchestrator.actions import ACTIONS, Situation
 from orchestrator.telemetry.window import ServiceWindow, Window
 from sre_autopilot import grading
-from sre_autopilot.grading import ActionRecord, FaultStory, StepRecord, TrueService
+from sre_autopilot.grading import ActionRecord, FaultRecord, StepRecord, TrueService
 from sre_autopilot.models import SREAction, SREObservation
 from sre_autopilot.world.deployment import Deployment, ReplicaId, initial_deployment
 from sre_autopilot.world.topology import Service
@@ -51,7 +51,7 @@ class Episode:
     plan: Plan
     step: int = 0
     deployment: Deployment = field(default_factory=initial_deployment)
-    stories: list[FaultStory] = field(default_factory=list)
+    fault_records: list[FaultRecord] = field(default_factory=list)
     steps: list[StepRecord] = field(default_factory=list)
     done: bool = False
     score: grading.Score | None = None
@@ -64,8 +64,8 @@ class Episode:
     _statuses: list[dict[Service, bool]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.stories = [
-            FaultStory(
+        self.fault_records = [
+            FaultRecord(
                 kind=fault.kind,
                 root=fault.root,
                 cheap_cure=fault.cheap_cure,
@@ -98,12 +98,12 @@ class Episode:
 
     def impairments(self) -> Mapping[ReplicaId, Impairments]:
         """What holds during the window of this step, by running replica."""
-        wanted: dict[ReplicaId, Impairments] = {}
-        for fault, story in zip(self.plan.faults, self.stories, strict=True):
-            if story.cured_at is None or story.cured_at > self.step:
+        merged: dict[ReplicaId, Impairments] = {}
+        for fault, record in zip(self.plan.faults, self.fault_records, strict=True):
+            if record.cured_at is None or record.cured_at > self.step:
                 for target, impairments in fault.impairments(self.step, self.deployment).items():
-                    wanted[target] = _merged(wanted.get(target, NO_IMPAIRMENTS), impairments)
-        return wanted
+                    merged[target] = _merged(merged.get(target, NO_IMPAIRMENTS), impairments)
+        return merged
 
     def observe(self, window: Window, duration_s: float) -> SREObservation:
         """Records the window of this step; returns what the agent sees of it.
@@ -164,7 +164,7 @@ class Episode:
             tier=self.plan.tier,
             seed=self.plan.seed,
             max_steps=MAX_STEPS,
-            faults=tuple(self.stories),
+            faults=tuple(self.fault_records),
             steps=tuple(self.steps),
             finished=self.done,
             score=self.score.total if self.score is not None else None,
@@ -175,11 +175,11 @@ class Episode:
         cures = {
             index: cure_step
             for index, fault in enumerate(self.plan.faults)
-            if self.stories[index].cured_at is None
+            if self.fault_records[index].cured_at is None
             and (cure_step := fault.on_action(intervention, self.deployment)) is not None
         }
         for index, cure_step in cures.items():
-            self.stories[index] = self.stories[index].model_copy(
+            self.fault_records[index] = self.fault_records[index].model_copy(
                 update={"cured_at": cure_step, "cured_by": intervention.action}
             )
         return cures
@@ -213,7 +213,7 @@ class Episode:
     def _over(self) -> bool:
         if self.step >= MAX_STEPS:
             return True
-        healed = grading.recovered_at(self.steps, self.stories) is not None
+        healed = grading.recovered_at(self.steps, self.fault_records) is not None
         return healed and self.plan.tier is not Tier.CONTROL
 
 

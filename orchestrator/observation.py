@@ -36,7 +36,10 @@ def sla_status(
     metrics: Mapping[Service, ServiceMetrics], last: Mapping[Service, bool]
 ) -> dict[Service, bool]:
     """Verdicts from noisy values; where a missing value leaves it open, the last one stands."""
-    return {service: _verdict(seen, last.get(service, True)) for service, seen in metrics.items()}
+    return {
+        service: _verdict(observed, last.get(service, True))
+        for service, observed in metrics.items()
+    }
 
 
 def trace_edges(windows: Sequence[Window], seed: int) -> list[TraceEdge]:
@@ -86,12 +89,12 @@ def _noisy(truth: ServiceWindow, at: noise.NoiseKey) -> ServiceMetrics:
     return ServiceMetrics(latency_p99=latency, error_rate=errors, cpu_pct=cpu, memory_pct=memory)
 
 
-def _verdict(seen: ServiceMetrics, last: bool) -> bool:
-    if seen.error_rate is not None and seen.error_rate > ERROR_RATE_LIMIT:
+def _verdict(metrics: ServiceMetrics, last: bool) -> bool:
+    if metrics.error_rate is not None and metrics.error_rate > ERROR_RATE_LIMIT:
         return False
-    if seen.latency_p99 is not None and seen.latency_p99 > P99_LIMIT_MS:
+    if metrics.latency_p99 is not None and metrics.latency_p99 > P99_LIMIT_MS:
         return False
-    return last if seen.error_rate is None or seen.latency_p99 is None else True
+    return last if metrics.error_rate is None or metrics.latency_p99 is None else True
 
 
 def _edges(calls: Iterable[EdgeCall]) -> list[TrueEdge]:
@@ -103,11 +106,13 @@ def _edges(calls: Iterable[EdgeCall]) -> list[TrueEdge]:
         TrueEdge(
             caller=caller,
             callee=callee,
-            calls=len(seen),
-            failed=sum(call.failed for call in seen),
-            served=sum(call.served_span for call in seen),
-            latency_p99=sorted(call.latency_ms for call in seen)[math.ceil(0.99 * len(seen)) - 1],
-            trace_id=max(seen, key=lambda call: (call.failed, call.latency_ms)).trace_id,
+            calls=len(of_edge),
+            failed=sum(call.failed for call in of_edge),
+            served=sum(call.served_span for call in of_edge),
+            latency_p99=sorted(call.latency_ms for call in of_edge)[
+                math.ceil(0.99 * len(of_edge)) - 1
+            ],
+            trace_id=max(of_edge, key=lambda call: (call.failed, call.latency_ms)).trace_id,
         )
-        for (caller, callee), seen in by_edge.items()
+        for (caller, callee), of_edge in by_edge.items()
     ]

@@ -63,7 +63,7 @@ class ResetRequest(_Request):
 
     task_tier: Annotated[Tier, checked_by(parse_tier)] = Tier.EASY
     seed: Annotated[int | None, checked_by(parse_seed)] = Field(
-        None, ge=0, description="decides the hidden story (default: random)"
+        None, ge=0, description="decides the hidden faults (default: random)"
     )
     episode_id: str | None = Field(None, description="default: a new one")
     backend: str | None = Field(None, description="default: the server's own")

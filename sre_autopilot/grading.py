@@ -41,7 +41,7 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class FaultStory(_Frozen):
+class FaultRecord(_Frozen):
     """A hidden fault, and from which step and by what it was cured, if it was."""
 
     kind: str
@@ -126,7 +126,7 @@ class EpisodeRecord(_Frozen):
     tier: Tier
     seed: int
     max_steps: int = world.MAX_STEPS
-    faults: tuple[FaultStory, ...]
+    faults: tuple[FaultRecord, ...]
     steps: tuple[StepRecord, ...] = ()
     finished: bool = False
     score: float | None = None
@@ -138,7 +138,7 @@ class EpisodeRecord(_Frozen):
         return self
 
     @property
-    def breakages(self) -> tuple[FaultStory, ...]:
+    def breakages(self) -> tuple[FaultRecord, ...]:
         """The faults, without the one that is none."""
         return tuple(f for f in self.faults if f.kind != FaultKind.NONE)
 
@@ -148,7 +148,7 @@ class EpisodeRecord(_Frozen):
         acted = ((s.step, s.action) for s in self.steps if s.action and s.action.accepted)
         return tuple((step, action) for step, action in acted if ACTION_COSTS[action.action])
 
-    def cured(self, fault: FaultStory) -> bool:
+    def cured(self, fault: FaultRecord) -> bool:
         """Whether the cure took hold before the episode was over."""
         return fault.cured_at is not None and fault.cured_at < len(self.steps)
 
@@ -171,7 +171,7 @@ def comparable(a: EpisodeRecord, b: EpisodeRecord) -> bool:
     return a.world_version == b.world_version
 
 
-def recovered_at(steps: Sequence[StepRecord], faults: Sequence[FaultStory]) -> int | None:
+def recovered_at(steps: Sequence[StepRecord], faults: Sequence[FaultRecord]) -> int | None:
     """First of the windows in a row, all faults cured and all SLAs met, that end an episode."""
     cures = [f.cured_at for f in faults if f.cured_at is not None]
     if not faults or len(cures) < len(faults):
@@ -195,7 +195,7 @@ def grade(record: EpisodeRecord) -> Score:
     }
     terms: dict[str, float] = dict.fromkeys(losses, 1.0)
     reasons: list[Loss] = []
-    for term, (share, reason) in ((t, loss) for t, found in losses.items() for loss in found):
+    for term, (share, reason) in ((t, loss) for t, parts in losses.items() for loss in parts):
         lost = min(share, terms[term])
         terms[term] -= lost
         reasons += [(SPAN * WEIGHTS[term] * lost, f"{term}: {reason}")] if lost else []

@@ -39,7 +39,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
         project_tables.settings,
         project_tables.decisions,
         excerpts.screen,
-        excerpts.story,
+        excerpts.summary,
         excerpts.explained,
         excerpts.results,
         excerpts.scores_by_tier,

@@ -1,4 +1,4 @@
-"""Excerpts of recorded episodes: the example's screen, story and score, and tables of results."""
+"""Excerpts of recorded episodes: the example's screen, summary and score, and tables of results."""
 
 import io
 from collections import defaultdict
@@ -42,10 +42,10 @@ def screen() -> str:
     return _printed(terminal.screen(example().tier, action, observation))
 
 
-def story() -> str:
+def summary() -> str:
     """What the demo says of the example when it is over."""
     record = example()
-    return _printed(terminal.story(record, grading.grade(record)))
+    return _printed(terminal.episode_summary(record, grading.grade(record)))
 
 
 def _printed(renderable: RenderableType) -> str:

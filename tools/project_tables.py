@@ -30,8 +30,10 @@ def _commands(entries: Mapping[str, CommandEntry]) -> str:
 
 def targets() -> str:
     """The targets of the Makefile, by the help text that stands beside each."""
-    found = TARGET.findall((ROOT / "Makefile").read_text(encoding="utf-8"))
-    return table("target | what it does", ((f"`make {name}`", about) for name, about in found))
+    targets_and_help = TARGET.findall((ROOT / "Makefile").read_text(encoding="utf-8"))
+    return table(
+        "target | what it does", ((f"`make {name}`", about) for name, about in targets_and_help)
+    )
 
 
 def settings() -> str:

@@ -114,11 +114,11 @@ def tiers() -> str:
 def _tier(tier: Tier) -> Sequence[object]:
     drawn = [fault.kind for seed in range(TIER_SEEDS) for fault in draw_faults(tier, seed)]
     kinds = list(dict.fromkeys(drawn))
-    hidden, seen = quoted(sorted(kinds)), fault_table(FaultKind(kinds[0])).symptom
+    hidden, symptom = quoted(sorted(kinds)), fault_table(FaultKind(kinds[0])).symptom
     if len(kinds) > 1:
         pairs = f"in {shapes.PAIR_SHARE:.0%} of the episodes two at once"
-        hidden, seen = f"one of {hidden}; {pairs}", "any of the above, or two of them mixed"
-    return f"`{tier}`", "yes" if tier in DEFAULT_TIERS else "no", hidden, seen
+        hidden, symptom = f"one of {hidden}; {pairs}", "any of the above, or two of them mixed"
+    return f"`{tier}`", "yes" if tier in DEFAULT_TIERS else "no", hidden, symptom
 
 
 def faults() -> str:

@@ -13,7 +13,7 @@ from sre_autopilot.world.signals import (
 )
 
 _BUCKET = f"{CLIENT_DURATION}_bucket"
-_WANTED = (f"{_BUCKET}{{", f"{CPU_SECONDS} ", f"{MEMORY_BYTES} ")
+_NEEDED = (f"{_BUCKET}{{", f"{CPU_SECONDS} ", f"{MEMORY_BYTES} ")
 _INDEX = {bound_s: index for index, bound_s in enumerate(BOUNDS_S)}
 
 
@@ -23,11 +23,11 @@ def parse(page: str, at_s: float) -> Sample:
     Raises ValueError where a family is missing or its buckets are not ours.
     """
     # The parser costs about 15 microseconds a line: it gets no line that is not needed.
-    wanted = "\n".join(line for line in page.splitlines() if line.startswith(_WANTED))
+    needed_lines = "\n".join(line for line in page.splitlines() if line.startswith(_NEEDED))
     values: dict[str, float] = {}
     calls: dict[tuple[str, Outcome], list[float]] = {}
     try:
-        for family in text_string_to_metric_families(wanted + "\n"):
+        for family in text_string_to_metric_families(needed_lines + "\n"):
             for sample in family.samples:
                 if sample.name == _BUCKET:
                     key = sample.labels[LABEL_PEER], Outcome(sample.labels[LABEL_OUTCOME])

@@ -65,8 +65,8 @@ class SpanStore:
     def edge_calls(self, start_ns: int, end_ns: int) -> tuple[EdgeCall, ...]:
         """Calls whose client span ended within [start_ns, end_ns] (unix), ordered by start."""
         served = {(parent, service) for _, parent, service in self._served}
-        seen = [span for span in self._clients if start_ns <= span.end_ns <= end_ns]
-        seen.sort(key=lambda span: (span.start_ns, span.span_id))
+        in_window = [span for span in self._clients if start_ns <= span.end_ns <= end_ns]
+        in_window.sort(key=lambda span: (span.start_ns, span.span_id))
         return tuple(
             EdgeCall(
                 caller=span.caller,
@@ -76,7 +76,7 @@ class SpanStore:
                 trace_id=span.trace_id.hex(),
                 served_span=(span.span_id, span.callee) in served,
             )
-            for span in seen
+            for span in in_window
         )
 
     def _add(self, service: str, span: Span) -> None:

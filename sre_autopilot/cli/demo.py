@@ -1,6 +1,6 @@
 """`sre-autopilot demo`: a server, `inference.py` as its client, and three episodes to watch.
 
-Standard output has the lines of inference.py and the story of each episode; the screen is on
+Standard output has the lines of inference.py and a summary of each episode; the screen is on
 standard error. Plays nothing itself: inference.py does, over HTTP, as any agent would.
 """
 
@@ -20,7 +20,7 @@ from sre_autopilot import grading
 from sre_autopilot.cli.errors import FAILED, BadInput, on_interrupt
 from sre_autopilot.cli.options import read_settings
 from sre_autopilot.cli.output import messages_console, results_console
-from sre_autopilot.cli.screen import screen, story
+from sre_autopilot.cli.screen import episode_summary, screen
 from sre_autopilot.models import SREAction, SREObservation
 from sre_autopilot.world.vocabulary import DEFAULT_TIERS
 
@@ -90,12 +90,12 @@ async def play(folder: Path, arguments: Sequence[str]) -> int:
                 return await player.wait()
 
 
-def print_stories(folder: Path) -> None:
-    """The story of every episode that was played to its end, and where the records are."""
+def print_summaries(folder: Path) -> None:
+    """Prints a summary of every episode that was played to its end, and where the records are."""
     console = results_console()
     for file in Records(folder).files():
         for record in grading.read_episodes(file.read_text(encoding="ascii").splitlines()):
-            console.print(story(record, grading.grade(record)))
+            console.print(episode_summary(record, grading.grade(record)))
     console.print(f"records: {folder}/*.jsonl", soft_wrap=True)
     console.print("grade one again: sre-autopilot grade FILE --explain")
 
@@ -108,7 +108,7 @@ def command(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the episodes.")] = 7,
     tiers: Annotated[str, typer.Option(help="Comma-separated.")] = ",".join(DEFAULT_TIERS),
 ) -> None:
-    """Watch a policy play three incidents over HTTP, and read the story of each.
+    """Watch a policy play three incidents over HTTP, and read a summary of each.
 
     The model of API_BASE_URL and MODEL_NAME plays where these are set, else the runbook policy.
 
@@ -132,7 +132,7 @@ def command(
         except RuntimeError as error:
             console.print(f"[red]{error}[/red]")
             status = FAILED
-    print_stories(folder)
+    print_summaries(folder)
     if status:
         log = (folder / LOG).read_text()
         console.print(log[-LOG_TAIL_CHARACTERS:], markup=False, highlight=False)

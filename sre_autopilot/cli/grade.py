@@ -13,7 +13,7 @@ from sre_autopilot import grading
 from sre_autopilot.cli.errors import FAILED, BadInput
 from sre_autopilot.cli.options import JsonOption
 from sre_autopilot.cli.output import messages_console, print_json, results_console
-from sre_autopilot.cli.screen import story
+from sre_autopilot.cli.screen import episode_summary
 from sre_autopilot.world.vocabulary import WORLD_VERSION
 
 SAME = 1e-9
@@ -69,7 +69,7 @@ class Graded(NamedTuple):
 
 def command(
     files: Annotated[list[Path], typer.Argument(help="Records of episodes, JSON lines.")],
-    explain: Annotated[bool, typer.Option("--explain", help="Tell the story of each.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say where points were lost.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Grade recorded episodes. Ends with status 1 where a stored score differs from today's.
@@ -83,7 +83,7 @@ def command(
         print_json([episode.as_json() for episode in graded])
     elif explain:
         for episode in graded:
-            results_console().print(story(episode.record, episode.score, explain=True))
+            results_console().print(episode_summary(episode.record, episode.score, explain=True))
     else:
         results_console().print(table(graded))
     for episode in graded:

@@ -12,7 +12,7 @@ PIPE_WIDTH = 200
 
 
 def results_console() -> Console:
-    """Standard output: tables and stories. COLUMNS sets its width, also on a pipe."""
+    """Standard output: tables and summaries. COLUMNS sets its width, also on a pipe."""
     console = Console(highlight=False)
     return console if console.is_terminal else _on_a_pipe(sys.stdout)
 

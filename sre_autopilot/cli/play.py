@@ -27,7 +27,7 @@ from sre_autopilot.cli.options import (
 )
 from sre_autopilot.cli.output import messages_console, print_json, results_console
 from sre_autopilot.cli.run import episode_json
-from sre_autopilot.cli.screen import screen, story
+from sre_autopilot.cli.screen import episode_summary, screen
 from sre_autopilot.errors import SREError
 from sre_autopilot.grading import grade
 from sre_autopilot.models import SREAction, SREObservation
@@ -70,7 +70,7 @@ def command(
             game.play_to_the_end()
         record = environment.hidden_state()
     score = grade(record)
-    console.print(story(record, score, explain=True))
+    console.print(episode_summary(record, score, explain=True))
     console.print(f"record: {folder}/{record.episode_id}.jsonl", soft_wrap=True)
     if as_json:
         print_json(episode_json(record, score, folder))

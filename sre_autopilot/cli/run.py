@@ -24,7 +24,7 @@ from sre_autopilot.cli.options import (
     read_settings,
 )
 from sre_autopilot.cli.output import messages_console, print_json, results_console
-from sre_autopilot.cli.screen import screen, story
+from sre_autopilot.cli.screen import episode_summary, screen
 from sre_autopilot.grading import EpisodeRecord, Score
 from sre_autopilot.policies import load_policy
 from sre_autopilot.policies.play import Watch, play
@@ -82,7 +82,7 @@ def command(
     explain: Annotated[bool, typer.Option(help="Say where points were lost.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Let one policy play, watch every step, and read the story of each episode.
+    """Let one policy play, watch every step, and read a summary of each episode.
 
     Example:
       sre-autopilot run runbook --tier hard --seed 3
@@ -105,7 +105,7 @@ def command(
                 ended = play(environment, player, tier, this_seed, watch=watch)
             played.played.append(ended)
             if not as_json:
-                results_console().print(story(*ended, explain=explain))
+                results_console().print(episode_summary(*ended, explain=explain))
     if as_json:
         print_json(played.as_json())
     else:

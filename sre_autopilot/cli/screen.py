@@ -1,4 +1,4 @@
-"""How episodes look in a terminal: the table after a step, and the story at the end.
+"""How episodes look in a terminal: the table after a step, and the summary at the end.
 
 Pure: observations and records in, rich renderables out. Nothing here is wider than 80 columns.
 """
@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from sre_autopilot.grading import WEIGHTS, EpisodeRecord, FaultStory, Score
+from sre_autopilot.grading import WEIGHTS, EpisodeRecord, FaultRecord, Score
 from sre_autopilot.models import SREAction, SREObservation
 
 MET, BROKEN = Text("met", "green"), Text("broken", "bold red")
@@ -35,7 +35,9 @@ def spell(action: SREAction) -> str:
     return f"{action.action} {action.service_id or ''}".strip()
 
 
-def story(record: EpisodeRecord, score: Score, *, explain: bool = False) -> RenderableType:
+def episode_summary(
+    record: EpisodeRecord, score: Score, *, explain: bool = False
+) -> RenderableType:
     """What was broken, what was done, when it recovered, and the score.
 
     explain: also where the lost points went, the largest loss first.
@@ -43,13 +45,13 @@ def story(record: EpisodeRecord, score: Score, *, explain: bool = False) -> Rend
     lines = Table.grid(padding=(0, 2))
     lines.add_column(no_wrap=True)
     lines.add_column()
-    for label, text in _story_rows(record, score, explain):
+    for label, text in _summary_rows(record, score, explain):
         lines.add_row(f"  {label}", text)
     title = Text.assemble((record.tier, "bold"), f", seed {record.seed}")
     return Group(title, lines)
 
 
-def _story_rows(
+def _summary_rows(
     record: EpisodeRecord, score: Score, explain: bool
 ) -> Iterator[tuple[str, RenderableType]]:
     yield "broken", Text("; ".join(map(_fault_text, record.faults)))
@@ -67,7 +69,7 @@ def _story_rows(
         yield "lost", Text(text or "nothing")
 
 
-def _fault_text(fault: FaultStory) -> str:
+def _fault_text(fault: FaultRecord) -> str:
     parameters = ", ".join(_parameter_text(*item) for item in fault.parameters.items())
     return f"{fault.kind} at {fault.root}" + (f" ({parameters})" if parameters else "")
 

@@ -22,8 +22,8 @@ class Oracle:
 
     def act(self, observation: SREObservation) -> SREAction:
         plan, step = self._truth.plan, observation.step + 1
-        for fault, story in zip(plan.faults, self._truth.stories, strict=True):
-            if fault.root is not None and story.cured_at is None:
+        for fault, record in zip(plan.faults, self._truth.fault_records, strict=True):
+            if fault.root is not None and record.cured_at is None:
                 cure = Intervention(fault.cheap_cure, fault.root, step, plan.seed)
                 if fault.on_action(cure, self._truth.deployment) is not None:
                     return SREAction(action=fault.cheap_cure, service_id=fault.root)

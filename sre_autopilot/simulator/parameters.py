@@ -43,8 +43,8 @@ def load(backend: str) -> Parameters:
     """Parameters fitted to a real backend. Raises UnknownName where none are."""
     path = FOLDER / f"{backend}.json"
     if not path.exists():
-        known = sorted(file.stem for file in FOLDER.glob("*.json"))
-        raise UnknownName("backend that the simulator is fitted to", backend, known)
+        fitted = sorted(file.stem for file in FOLDER.glob("*.json"))
+        raise UnknownName("backend that the simulator is fitted to", backend, fitted)
     fields = json.loads(path.read_text(encoding="ascii"))
     values = {
         name: np.asarray(value, np.float64) if isinstance(value, list) else float(value)

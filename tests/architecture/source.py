@@ -37,12 +37,12 @@ class Source:
 def committed_files() -> tuple[Path, ...]:
     """Every file that .gitignore lets through, tracked yet or not."""
     ignored = GitIgnoreSpec.from_lines([*(ROOT / ".gitignore").read_text().splitlines(), ".git"])
-    found: list[Path] = []
+    files: list[Path] = []
     for folder, subfolders, names in os.walk(ROOT):
         here = Path(folder).relative_to(ROOT)
         subfolders[:] = [s for s in subfolders if not ignored.match_file(f"{here / s}/")]
-        found += [ROOT / here / n for n in names if not ignored.match_file(here / n)]
-    return tuple(sorted(found))
+        files += [ROOT / here / n for n in names if not ignored.match_file(here / n)]
+    return tuple(sorted(files))
 
 
 @cache

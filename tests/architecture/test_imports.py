@@ -133,7 +133,7 @@ def test_the_vocabulary_needs_the_standard_library_alone() -> None:
         ("dev.txt", OURS),
     ],
 )
-def test_what_is_imported_is_locked(lock: str, parts: set[str]) -> None:
+def test_every_third_party_import_is_locked(lock: str, parts: set[str]) -> None:
     locked = set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements" / lock).read_text(), re.M))
     distributions = packages_distributions()
     missing = [

@@ -44,7 +44,7 @@ def test_a_lock_pins_and_hashes_everything_and_names_no_address(lock: str) -> No
     assert not re.search(r"https?:|file:|--(extra-)?index-url|--find-links", LOCKS[lock])
 
 
-def test_what_is_shipped_is_what_is_tested() -> None:
+def test_locks_of_the_images_are_part_of_the_tested_lock() -> None:
     pins = {name: set(re.findall(r"^[\w.-]+==[^ ]+", text, re.M)) for name, text in LOCKS.items()}
     assert pins["mesh.txt"] < pins["server.txt"] < pins["dev.txt"]
 

@@ -60,16 +60,16 @@ def fixed_sleeps(tree: ast.AST) -> Iterator[ast.Call]:
                 yield node
 
 
-def test_whatever_swallows_all_says_why() -> None:
-    found = [place for source in sources() for place in unexplained(source)]
-    assert not found, "\n".join(found)
+def test_a_broad_except_says_why() -> None:
+    places = [place for source in sources() for place in unexplained(source)]
+    assert not places, "\n".join(places)
 
 
 def test_nothing_sleeps_for_a_fixed_time() -> None:
-    found = {s.at(node): s.path for s in sources() for node in fixed_sleeps(s.tree)}
-    unlisted = [place for place, path in found.items() if path not in SLEEPERS]
+    places = {s.at(node): s.path for s in sources() for node in fixed_sleeps(s.tree)}
+    unlisted = [place for place, path in places.items() if path not in SLEEPERS]
     assert not unlisted, "\n".join(["wait for a condition instead:", *unlisted])
-    assert set(SLEEPERS) <= set(found.values()), "a listed file sleeps no more"
+    assert set(SLEEPERS) <= set(places.values()), "a listed file sleeps no more"
 
 
 def test_a_module_is_named_after_what_it_does() -> None:
@@ -77,13 +77,13 @@ def test_a_module_is_named_after_what_it_does() -> None:
 
 
 def test_source_is_ascii() -> None:
-    found = [
+    places = [
         f"{source.path}:{number}"
         for source in product()
         for number, line in enumerate(source.text.splitlines(), 1)
         if not line.isascii()
     ]
-    assert not found, "\n".join(found)
+    assert not places, "\n".join(places)
 
 
 @pytest.mark.parametrize(

@@ -43,18 +43,18 @@ def spelt_names(tree: ast.Module) -> list[ast.Constant]:
 
 
 def test_no_name_is_spelt_out() -> None:
-    found = [
+    spelt = [
         f"{source.at(node)} {node.value!r}"
         for source in product()
         if not source.path.startswith("sre_autopilot/world/")
         for node in spelt_names(source.tree)
         if (source.path, node.value) not in OF_COMPOSE
     ]
-    assert not found, "\n".join(found)
+    assert not spelt, "\n".join(spelt)
 
 
 @pytest.mark.parametrize(
-    ("code", "found"),
+    ("code", "is_spelt"),
     [
         ("x = 'restart'", True),
         ("x = f'user_db-{i}'", True),
@@ -65,5 +65,5 @@ def test_no_name_is_spelt_out() -> None:
         ("'''Asks user_db.'''", False),
     ],
 )
-def test_the_search_finds_names_and_only_names(code: str, found: bool) -> None:
-    assert bool(spelt_names(ast.parse(code))) is found
+def test_the_search_finds_names_and_only_names(code: str, is_spelt: bool) -> None:
+    assert bool(spelt_names(ast.parse(code))) is is_spelt

@@ -21,7 +21,7 @@ from baseline import Endpoint
 from sre_autopilot.world.vocabulary import MAX_STEPS, Tier
 from tests.architecture.source import ROOT
 from tests.inference.lines import parse
-from tests.inference.paper_server import PaperServer
+from tests.inference.scripted_environment import ScriptedEnvironment
 from tests.inference.scripted_model import serving
 
 ANSWER = 'Let me see. {"action": "circuit_break", "service_id": "payment_gateway"}'
@@ -70,7 +70,13 @@ class AutoModelForCausalLM:
 def run(folder: Path, *arguments: str, torch: str = TORCH) -> subprocess.CompletedProcess[str]:
     (folder / "torch.py").write_text(torch)
     (folder / "transformers.py").write_text(TRANSFORMERS)
-    command = [sys.executable, "baseline.py", "--transcripts", str(folder / "told"), *arguments]
+    command = [
+        sys.executable,
+        "baseline.py",
+        "--transcripts",
+        str(folder / "transcripts"),
+        *arguments,
+    ]
     environ = {**os.environ, "PYTHONPATH": str(folder), "NO_PROXY": "127.0.0.1"}
     return subprocess.run(
         command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False
@@ -78,7 +84,7 @@ def run(folder: Path, *arguments: str, torch: str = TORCH) -> subprocess.Complet
 
 
 def test_a_model_on_this_machine_plays_the_tiers(tmp_path: Path) -> None:
-    with serving(PaperServer()) as environment:
+    with serving(ScriptedEnvironment()) as environment:
         done = run(
             *(tmp_path, "--model", "small", "--base-url", environment.url),
             *("--tiers", f"{Tier.EASY},{Tier.HARD}", "--seed", "4"),
@@ -90,22 +96,22 @@ def test_a_model_on_this_machine_plays_the_tiers(tmp_path: Path) -> None:
         assert tier.actions == ["circuit_break(payment_gateway)"] * MAX_STEPS
         assert set(tier.errors) == {"null"}
     assert len(environment.closed) == len(played)
-    assert len(list((tmp_path / "told").iterdir())) == len(played)
+    assert len(list((tmp_path / "lines").iterdir())) == len(played)
 
 
 @pytest.mark.parametrize(
-    ("model", "torch", "told"),
+    ("model", "torch", "message"),
     [
         ("small", "raise ImportError(\"No module named 'torch'\")", "pip install .[local-model]"),
         ("large", TORCH, "large cannot be loaded (--model takes another): large is no folder and"),
     ],
 )
 def test_without_a_model_it_says_what_to_do(
-    tmp_path: Path, model: str, torch: str, told: str
+    tmp_path: Path, model: str, torch: str, message: str
 ) -> None:
     done = run(tmp_path, "--model", model, torch=torch)
     assert (done.returncode, done.stdout) == (2, "")
-    assert told in done.stderr
+    assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -116,7 +122,7 @@ def test_an_unknown_tier_lists_the_known_ones(tmp_path: Path) -> None:
 
 
 def test_a_server_that_is_not_there_is_a_failure_with_its_lines(tmp_path: Path) -> None:
-    with serving(PaperServer()) as gone:
+    with serving(ScriptedEnvironment()) as gone:
         pass
     done = run(tmp_path, "--model", "small", "--base-url", gone.url, "--tiers", Tier.EASY)
     assert done.returncode == 1
@@ -125,7 +131,7 @@ def test_a_server_that_is_not_there_is_a_failure_with_its_lines(tmp_path: Path) 
 
 
 @pytest.mark.anyio
-async def test_it_is_asked_and_repaired_as_a_remote_model_is(capsys, tmp_path: Path) -> None:
+async def test_a_local_model_is_asked_and_repaired_as_a_remote_one(capsys, tmp_path: Path) -> None:
     asked: list[list[dict[str, str]]] = []
 
     def generate(messages: list[dict[str, str]], max_tokens: int) -> str:
@@ -134,7 +140,7 @@ async def test_it_is_asked_and_repaired_as_a_remote_model_is(capsys, tmp_path: P
         return "Hm." if len(asked) == 1 else ANSWER
 
     with ExitStack() as servers:
-        environment = servers.enter_context(serving(PaperServer()))
+        environment = servers.enter_context(serving(ScriptedEnvironment()))
         endpoint = servers.enter_context(Endpoint(generate))
         servers.callback(endpoint.shutdown)
         http = httpx.AsyncClient(base_url=environment.url, timeout=None, trust_env=False)

@@ -118,7 +118,7 @@ def test_only_restart_or_rollback_of_the_holder_cures(
         assert cured_from(fault, action, service, step=6, seed=seed) == (6 if right else None)
 
 
-def test_there_is_no_gap_to_win_in() -> None:
+def test_connections_are_held_without_a_gap() -> None:
     """A leak holds in every window, also in that of a restart that does not cure it."""
     gap = START.restarted(DB, 6)
     for deployment in (START, gap, gap.window_ended(), START.broken(DB, 6)):

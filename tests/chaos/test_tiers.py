@@ -42,10 +42,10 @@ def test_a_plain_tier_has_one_kind(tier: Tier, kind: FaultKind) -> None:
 
 
 @pytest.mark.parametrize("tier", Tier)
-def test_a_seed_is_a_story(tier: Tier) -> None:
-    stories = [draw_faults(tier, seed) for seed in range(200)]
-    assert stories == [draw_faults(tier, seed) for seed in range(200)]
-    assert (len(set(map(repr, stories))) > 150) == (tier is not Tier.CONTROL)
+def test_a_seed_draws_the_same_faults_again(tier: Tier) -> None:
+    draws = [draw_faults(tier, seed) for seed in range(200)]
+    assert draws == [draw_faults(tier, seed) for seed in range(200)]
+    assert (len(set(map(repr, draws))) > 150) == (tier is not Tier.CONTROL)
 
 
 def test_half_of_the_expert_episodes_have_two_faults(
@@ -98,7 +98,7 @@ def test_every_service_can_be_a_root(expert: list[tuple[Fault, ...]]) -> None:
     assert {fault.root for faults in expert for fault in faults} == set(Service)
 
 
-def test_an_expert_story_is_golden() -> None:
+def test_faults_of_an_expert_seed_are_golden() -> None:
     """Array code must come to the same."""
     leak, flap = draw_faults(Tier.EXPERT, 0)
     assert leak.parameters() == {

@@ -100,7 +100,7 @@ class Symptom:
     """Where a fault that is left alone shows, and what else it shows there."""
 
     fault: Fault
-    shown_at: Service
+    visible_at: Service
     check: Callable[[PlayedEpisode], None] = no_further_check
 
 
@@ -118,7 +118,7 @@ class Trap:
     """A script that looks like a cure; the fault comes back where it showed."""
 
     fault: Fault
-    shown_at: Service
+    visible_at: Service
     script: Script
 
 

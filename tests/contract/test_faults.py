@@ -37,12 +37,12 @@ CURE_STEP = 3
 def test_a_fault_left_alone_breaks_its_service_and_the_callers(play: Play, row: Symptom) -> None:
     def shows_twice(episode: PlayedEpisode) -> bool:
         deaths = episode.memory_pct(AUTH).count(None) if row.fault is OOM else 2
-        return episode.last_failing_step(row.shown_at) >= 8 and deaths >= 2
+        return episode.last_failing_step(row.visible_at) >= 8 and deaths >= 2
 
     episode = play(row.fault, steps=14, until=shows_twice)
-    assert min(episode.failing_steps(row.shown_at)) <= 10
+    assert min(episode.failing_steps(row.visible_at)) <= 10
     assert episode.sla_missed_steps(GATEWAY)
-    assert episode.last_failing_step(row.shown_at) >= 8
+    assert episode.last_failing_step(row.visible_at) >= 8
     assert not episode.recovered and episode.cured_at is None
     row.check(episode)
 
@@ -64,7 +64,7 @@ def test_a_fault_comes_back_after_a_trap(play: Play, row: Trap) -> None:
     back_at = max(row.script) + 4
 
     def is_back(episode: PlayedEpisode) -> bool:
-        return episode.last_failing_step(row.shown_at) >= back_at
+        return episode.last_failing_step(row.visible_at) >= back_at
 
     episode = play(row.fault, script=row.script, steps=back_at + 5, until=is_back)
     assert episode.cured_at is None and not episode.recovered

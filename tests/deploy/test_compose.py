@@ -76,7 +76,7 @@ def test_a_container_has_no_right_that_it_does_not_use(name) -> None:
 
 
 @each_service
-def test_there_is_an_end_to_all_that_a_container_takes(name) -> None:
+def test_every_container_has_limits_for_all_that_it_takes(name) -> None:
     service = SERVICES[name]
     assert service["mem_limit"] == service["memswap_limit"]
     assert service["pids_limit"] <= 256

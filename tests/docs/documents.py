@@ -40,7 +40,7 @@ class Document:
 
     @property
     def fences(self) -> list[Fence]:
-        return [Fence(*found) for found in FENCE.findall(self.text)]
+        return [Fence(*groups) for groups in FENCE.findall(self.text)]
 
     @property
     def prose(self) -> str:
@@ -87,6 +87,6 @@ def commands() -> Iterator[tuple[str, list[str]]]:
     """Document and words of each command in a bash block, and of those in prose."""
     for doc in documents():
         blocks = [f for f in doc.fences if f.language == "bash" and f.mark != SERVER]
-        shown = [line for f in blocks for line in f.body.splitlines()]
-        shown += [text for text in sorted(doc.quoted) if COMMAND.match(text)]
-        yield from ((doc.name, shlex.split(line, comments=True)) for line in shown)
+        lines = [line for f in blocks for line in f.body.splitlines()]
+        lines += [text for text in sorted(doc.quoted) if COMMAND.match(text)]
+        yield from ((doc.name, shlex.split(line, comments=True)) for line in lines)

@@ -25,7 +25,9 @@ VARIABLES = {PREFIX + name.upper() for name in Settings.model_fields} | {
 }
 MAKE_VARIABLES = {"ARGS", "PYTHON", "PIP_INDEX_URL"}
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-SHOWN = [pytest.param(name, words, id=f"{name}: {shlex.join(words)}") for name, words in commands()]
+COMMANDS = [
+    pytest.param(name, words, id=f"{name}: {shlex.join(words)}") for name, words in commands()
+]
 
 
 def check_make(target: str, *assignments: str) -> None:
@@ -37,7 +39,7 @@ def check_make(target: str, *assignments: str) -> None:
         command_lines.parse(NAME, arguments)
 
 
-@pytest.mark.parametrize(("name", "words"), SHOWN)
+@pytest.mark.parametrize(("name", "words"), COMMANDS)
 def test_a_command_can_be_run(name: str, words: list[str], monkeypatch) -> None:
     monkeypatch.chdir(ROOT)
     assignments = [*takewhile(re.compile(r"[A-Z_]+=").match, words)]

@@ -133,7 +133,7 @@ def test_the_table_of_numbers_says_what_each_means_and_where_it_stands() -> None
 
 def test_the_excerpts_are_of_one_episode() -> None:
     record = excerpts.example()
-    assert f"{record.tier}, seed {record.seed}" in excerpts.story()
+    assert f"{record.tier}, seed {record.seed}" in excerpts.summary()
     assert f"{record.tier} seed={record.seed}" in excerpts.explained()
     assert record.finished and record.policy == "runbook"
     assert all(service in excerpts.screen() for service in Service)

@@ -49,7 +49,7 @@ def defines(text: str, name: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "is_definition"),
     [
         ("def reward():", True),
         ("async def reward(x):", True),
@@ -60,5 +60,5 @@ def defines(text: str, name: str) -> bool:
         ("def rewards():", False),
     ],
 )
-def test_a_use_is_no_definition(text: str, found: bool) -> None:
-    assert defines(text, "reward") is found
+def test_a_use_is_no_definition(text: str, is_definition: bool) -> None:
+    assert defines(text, "reward") is is_definition

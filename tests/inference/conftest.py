@@ -18,7 +18,7 @@ from rich.console import Console
 import inference
 from inference import ModelPlayer, Run
 from tests.inference.lines import Played, parse
-from tests.inference.paper_server import PaperServer
+from tests.inference.scripted_environment import ScriptedEnvironment
 from tests.inference.scripted_model import Script, ScriptedModel, serving
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +44,7 @@ class Clock:
 class Outcome:
     results: list[inference.Result]
     played: list[Played]
-    told: str
+    messages: str
 
 
 class Stage:
@@ -57,20 +57,20 @@ class Stage:
     def model(self, script: Script) -> ScriptedModel:
         return self._servers.enter_context(serving(ScriptedModel(script)))
 
-    def paper(self, *arguments) -> PaperServer:
-        return self._servers.enter_context(serving(PaperServer(*arguments)))
+    def environment(self, *arguments) -> ScriptedEnvironment:
+        return self._servers.enter_context(serving(ScriptedEnvironment(*arguments)))
 
     def player(self, server: ScriptedModel) -> ModelPlayer:
         client = openai.AsyncOpenAI(base_url=server.url, api_key="secret-token", max_retries=0)
         return ModelPlayer(client, "scripted", self.clock, self.clock.sleep)
 
     async def play(self, environment, player, tiers, limit_s=1080.0) -> Outcome:
-        console = Console(file=(told := StringIO()), width=300)
+        console = Console(file=(messages := StringIO()), width=300)
         http = httpx.AsyncClient(base_url=environment.url, timeout=None, trust_env=False)
         clock, over = self.clock, self.clock() + limit_s
         run = Run(player, http, 4, over, self._transcripts, console, clock, clock.sleep)
         results = await run.play(tiers)
-        return Outcome(results, parse(self._out()), told.getvalue())
+        return Outcome(results, parse(self._out()), messages.getvalue())
 
 
 @pytest.fixture

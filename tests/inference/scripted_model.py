@@ -24,8 +24,8 @@ class Reply:
         message = {"role": "assistant", "content": self.text}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         usage = {"prompt_tokens": 700, "completion_tokens": 20, "total_tokens": 720}
-        told = {"id": "1", "object": "chat.completion", "created": 1, "model": "scripted"}
-        completion = json.dumps(told | {"choices": [choice], "usage": usage})
+        head = {"id": "1", "object": "chat.completion", "created": 1, "model": "scripted"}
+        completion = json.dumps(head | {"choices": [choice], "usage": usage})
         return (completion if self.raw is None else self.raw).encode()
 
 

@@ -22,7 +22,7 @@ def good(number):
 
 
 def test_a_model_plays_every_tier_in_a_process_of_its_own(stage, start, tmp_path):
-    environment, scripted = stage.paper(), stage.model(good)
+    environment, scripted = stage.environment(), stage.model(good)
     process = start(
         *("--base-url", environment.url),
         API_BASE_URL=scripted.url,
@@ -55,7 +55,7 @@ def test_a_model_plays_every_tier_in_a_process_of_its_own(stage, start, tmp_path
 
 
 def test_without_a_model_the_runbook_plays_and_says_so(stage, start):
-    environment = stage.paper()
+    environment = stage.environment()
     process = start("--base-url", environment.url, "--tiers", "easy", "--seed", "4")
     stdout, stderr = process.communicate()
     assert process.returncode == 0, stderr
@@ -78,7 +78,7 @@ def test_without_a_model_the_runbook_plays_and_says_so(stage, start):
         ([], {"API_BASE_URL": "http://127.0.0.1:1"}, "MODEL_NAME"),
     ],
 )
-def test_what_cannot_be_played_is_said_and_starts_nothing(start, arguments, environ, said):
+def test_a_wrong_argument_is_named_and_starts_nothing(start, arguments, environ, said):
     process = start(*arguments, **environ)
     stdout, stderr = process.communicate()
     assert process.returncode == 2
@@ -88,7 +88,7 @@ def test_what_cannot_be_played_is_said_and_starts_nothing(start, arguments, envi
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_the_tier_with_its_line(stage, start, number, code):
-    environment = stage.paper()
+    environment = stage.environment()
     scripted = stage.model(lambda number: Reply(WAIT, hang=number == 2))
     process = start(*("--base-url", environment.url), API_BASE_URL=scripted.url, MODEL_NAME="m")
     lines = [process.stdout.readline() for _ in range(3)]
@@ -104,15 +104,15 @@ def test_a_signal_ends_the_tier_with_its_line(stage, start, number, code):
 @pytest.mark.anyio
 async def test_the_model_is_told_what_was_seen_and_done(stage):
     scripted = stage.model(good)
-    outcome = await stage.play(stage.paper(), stage.player(scripted), [Tier.EASY])
+    outcome = await stage.play(stage.environment(), stage.player(scripted), [Tier.EASY])
     assert outcome.results[0].waited == 0
     asked = scripted.requests[6]
     assert asked["model"] == "scripted"
     assert asked["max_tokens"] == inference.ANSWER_TOKENS
     assert [m["role"] for m in asked["messages"]] == ["system", "user"]
-    told = asked["messages"][1]["content"]
-    assert told.startswith("step 6/30, 4 restarts left\ndone: 4 restart(user_db)\n")
-    assert all(re.search(rf"^{service}!?: ", told, re.M) for service in Service)
+    prompt = asked["messages"][1]["content"]
+    assert prompt.startswith("step 6/30, 4 restarts left\ndone: 4 restart(user_db)\n")
+    assert all(re.search(rf"^{service}!?: ", prompt, re.M) for service in Service)
     text = json.dumps(asked["messages"])
     assert not any(word in text for word in ("single_oom", "seed", "easy"))
 

@@ -45,8 +45,8 @@ def test_a_duration_is_never_negative_and_never_fails(text):
 
 @given(st.integers(0, 99), st.integers(0, 59), st.integers(0, 59), st.integers(0, 999))
 def test_parts_of_a_duration_add_up(hours, minutes, secs, ms):
-    told = seconds(f"{hours}h{minutes}m{secs}s{ms}ms")
-    assert told == pytest.approx(3600 * hours + 60 * minutes + secs + ms / 1000)
+    parsed_s = seconds(f"{hours}h{minutes}m{secs}s{ms}ms")
+    assert parsed_s == pytest.approx(3600 * hours + 60 * minutes + secs + ms / 1000)
 
 
 def limits(requests, tokens):
@@ -83,11 +83,11 @@ def test_a_date_to_retry_after_is_understood(monkeypatch):
 
 
 @pytest.mark.anyio
-async def test_it_waits_before_the_call_that_would_be_too_many(stage):
+async def test_a_player_waits_before_the_call_that_would_be_too_many(stage):
     """No call but those that follow an answer without room pauses, and none is refused."""
     tokens = [6000] * 4 + [500] + [6000] * 5
     scripted = stage.model(lambda number: Reply(WAIT, headers=limits(9, tokens[number % 10])))
-    outcome = await stage.play(stage.paper(), stage.player(scripted), [Tier.EASY])
+    outcome = await stage.play(stage.environment(), stage.player(scripted), [Tier.EASY])
     assert stage.clock.sleeps == pytest.approx([7.5] * 3, abs=0.1)
     assert len(scripted.requests) == len(outcome.played[0].actions)
     assert set(outcome.played[0].errors) == {"null"}
@@ -97,7 +97,7 @@ async def test_it_waits_before_the_call_that_would_be_too_many(stage):
 async def test_too_many_requests_are_waited_for_as_told(stage):
     refused = Reply(raw="{}", status=429, headers={"retry-after": "11"})
     scripted = stage.model(lambda number: refused if number in {2, 3} else Reply(WAIT))
-    outcome = await stage.play(stage.paper(), stage.player(scripted), [Tier.EASY])
+    outcome = await stage.play(stage.environment(), stage.player(scripted), [Tier.EASY])
     assert stage.clock.sleeps == pytest.approx([11.0, 11.0])
     assert set(outcome.played[0].errors) == {"null"}
 
@@ -106,7 +106,7 @@ async def test_too_many_requests_are_waited_for_as_told(stage):
 async def test_without_a_hint_it_backs_off_further_each_time(stage):
     refused = Reply(raw="{}", status=429)
     scripted = stage.model(lambda number: refused if number < 6 else Reply(WAIT))
-    outcome = await stage.play(stage.paper(), stage.player(scripted), [Tier.EASY])
+    outcome = await stage.play(stage.environment(), stage.player(scripted), [Tier.EASY])
     assert stage.clock.sleeps == pytest.approx([1, 2, 4, 8, 16, inference.BACKOFF_S])
     assert outcome.played[0].errors[0] == "null"
 
@@ -115,7 +115,7 @@ async def test_without_a_hint_it_backs_off_further_each_time(stage):
 async def test_a_limit_for_the_day_is_not_waited_for(stage):
     refused = Reply(raw="{}", status=429, headers={"retry-after": "86400"})
     scripted = stage.model(lambda _: refused)
-    outcome = await stage.play(stage.paper(), stage.player(scripted), [Tier.EASY])
+    outcome = await stage.play(stage.environment(), stage.player(scripted), [Tier.EASY])
     assert stage.clock.sleeps == []
     assert len(scripted.requests) == 1
     assert all("next try possible in 86" in error for error in outcome.played[0].errors)
@@ -136,7 +136,7 @@ async def test_the_time_is_shared_and_what_is_left_is_waited(stage):
     tiers, limit_s = [Tier.EASY, Tier.MEDIUM, Tier.HARD], 240.0
     over = clock() + limit_s
     player = stage.player(stage.model(slow))
-    outcome = await stage.play(stage.paper(step), player, tiers, limit_s)
+    outcome = await stage.play(stage.environment(step), player, tiers, limit_s)
     assert clock() <= over
     for played in outcome.played:
         late = [error for error in played.errors if error.startswith("time is up")]
@@ -148,6 +148,6 @@ async def test_the_time_is_shared_and_what_is_left_is_waited(stage):
 @pytest.mark.anyio
 async def test_a_run_without_time_still_has_every_line(stage):
     player = stage.player(stage.model(lambda _: Reply(WAIT)))
-    outcome = await stage.play(stage.paper(), player, [Tier.EASY, Tier.HARD], limit_s=0.0)
+    outcome = await stage.play(stage.environment(), player, [Tier.EASY, Tier.HARD], limit_s=0.0)
     assert [(p.tier, p.actions) for p in outcome.played] == [(Tier.EASY, []), (Tier.HARD, [])]
     assert all("TimeoutError" in result.failure for result in outcome.results)

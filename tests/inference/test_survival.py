@@ -9,7 +9,7 @@ from sre_autopilot.models import SREObservation
 from sre_autopilot.world.topology import CALLS, Service
 from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, Tier
 from tests.inference.lines import parse
-from tests.inference.paper_server import BUSY, Answered
+from tests.inference.scripted_environment import BUSY, Answered
 from tests.inference.scripted_model import Reply
 
 WAIT = '{"action": "wait", "service_id": null}'
@@ -22,14 +22,14 @@ def waiter(stage):
 
 
 async def errors_of(stage, player):
-    (played,) = (await stage.play(stage.paper(), player, [Tier.EASY])).played
+    (played,) = (await stage.play(stage.environment(), player, [Tier.EASY])).played
     assert len(played.actions) == MAX_STEPS
     return played.errors
 
 
-async def test_one_bad_answer_is_repaired(stage):
+async def test_a_bad_answer_is_repaired(stage):
     scripted = stage.model(lambda number: Reply("restart auth_service" if number == 0 else RESTART))
-    outcome = await stage.play(stage.paper(), stage.player(scripted), [Tier.EASY])
+    outcome = await stage.play(stage.environment(), stage.player(scripted), [Tier.EASY])
     assert outcome.played[0].actions[0] == "restart(auth_service)"
     assert outcome.played[0].errors[0] == "null"
     repair = scripted.requests[1]["messages"][-1]["content"]
@@ -47,7 +47,7 @@ async def test_one_bad_answer_is_repaired(stage):
 )
 async def test_two_bad_answers_are_a_wait_with_the_reason(stage, text, reason):
     scripted = stage.model(lambda _: Reply(text))
-    outcome = await stage.play(stage.paper(), stage.player(scripted), [Tier.EASY])
+    outcome = await stage.play(stage.environment(), stage.player(scripted), [Tier.EASY])
     (played,) = outcome.played
     assert set(played.actions) == {"wait()"}
     assert all(reason in error for error in played.errors)
@@ -60,7 +60,7 @@ async def test_prose_around_the_answer_is_no_error(stage):
     assert set(await errors_of(stage, stage.player(scripted))) == {"null"}
 
 
-async def test_what_the_world_refuses_is_in_the_line(stage):
+async def test_an_action_that_the_world_refuses_is_in_the_line(stage):
     scripted = stage.model(lambda _: Reply(RESTART))
     errors = await errors_of(stage, stage.player(scripted))
     assert errors[:5] == ["null"] * 5
@@ -103,15 +103,15 @@ async def test_a_model_that_refuses_the_older_limits_is_asked_by_the_newer(stage
 async def test_an_endpoint_that_answers_nonsense_is_given_up(stage, reply):
     scripted = stage.model(lambda _: reply)
     errors = await errors_of(stage, stage.player(scripted))
-    given_up = inference.FAILURES_IN_A_ROW
-    assert len(scripted.requests) == given_up * inference.TRIES
-    assert all(error.startswith("model unreachable: ") for error in errors[given_up:])
+    allowed = inference.FAILURES_IN_A_ROW
+    assert len(scripted.requests) == allowed * inference.TRIES
+    assert all(error.startswith("model unreachable: ") for error in errors[allowed:])
     assert "null" not in errors
 
 
 async def test_a_refused_token_is_not_tried_twice_a_step_and_not_shown(stage):
-    told = '{"error": {"message": "wrong key secret-token"}}'
-    scripted = stage.model(lambda _: Reply(raw=told, status=401))
+    refusal = '{"error": {"message": "wrong key secret-token"}}'
+    scripted = stage.model(lambda _: Reply(raw=refusal, status=401))
     errors = await errors_of(stage, stage.player(scripted))
     assert len(scripted.requests) == inference.FAILURES_IN_A_ROW
     assert "wrong key *" in errors[0] and "secret-token" not in "".join(errors)
@@ -120,7 +120,8 @@ async def test_a_refused_token_is_not_tried_twice_a_step_and_not_shown(stage):
 async def test_a_model_that_was_gone_is_asked_again_in_the_next_tier(stage):
     dead = inference.FAILURES_IN_A_ROW * inference.TRIES
     scripted = stage.model(lambda n: Reply(raw="oops", status=500) if n < dead else Reply(WAIT))
-    outcome = await stage.play(stage.paper(), stage.player(scripted), [Tier.EASY, Tier.MEDIUM])
+    tiers = [Tier.EASY, Tier.MEDIUM]
+    outcome = await stage.play(stage.environment(), stage.player(scripted), tiers)
     assert [result.waited for result in outcome.results] == [MAX_STEPS, 0]
 
 
@@ -144,7 +145,7 @@ async def test_nobody_at_the_endpoint(stage):
 
 async def test_a_busy_environment_is_waited_for(stage):
     full = BUSY, {"error": "full"}, {"retry-after": "5"}
-    environment = stage.paper(lambda path, n: full if path == "/reset" and n < 3 else None)
+    environment = stage.environment(lambda path, n: full if path == "/reset" and n < 3 else None)
     outcome = await stage.play(environment, waiter(stage), [Tier.EASY])
     assert stage.clock.sleeps == pytest.approx([5.0] * 3)
     assert outcome.results[0].failure == ""
@@ -152,10 +153,10 @@ async def test_a_busy_environment_is_waited_for(stage):
 
 async def test_but_not_for_ever(stage):
     full: Answered = BUSY, {"error": "no_free_session", "detail": "close a session"}, {}
-    outcome = await stage.play(stage.paper(lambda *_: full), waiter(stage), [Tier.EASY])
+    outcome = await stage.play(stage.environment(lambda *_: full), waiter(stage), [Tier.EASY])
     assert sum(stage.clock.sleeps) <= inference.RESET_S
     assert "close a session" in outcome.results[0].failure
-    assert "close a session" in outcome.told
+    assert "close a session" in outcome.messages
 
 
 async def test_an_environment_that_hangs_is_ended(stage, monkeypatch):
@@ -165,7 +166,7 @@ async def test_an_environment_that_hangs_is_ended(stage, monkeypatch):
         if path == "/step" and number == 2:
             environment.over.wait()
 
-    environment = stage.paper(hang)
+    environment = stage.environment(hang)
     outcome = await stage.play(environment, waiter(stage), [Tier.EASY])
     (played,) = outcome.played
     assert (len(played.actions), played.score) == (2, inference.LOWEST_SCORE)
@@ -173,11 +174,11 @@ async def test_an_environment_that_hangs_is_ended(stage, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "told", [{}, {"observation": {}, "reward": 0.0, "done": False}, [], {"observation": None}]
+    "body", [{}, {"observation": {}, "reward": 0.0, "done": False}, [], {"observation": None}]
 )
-async def test_an_answer_that_is_no_observation(stage, told):
-    instead: Answered = 200, told, {}
-    environment = stage.paper(lambda path, n: instead if (path, n) == ("/step", 1) else None)
+async def test_an_answer_that_is_no_observation(stage, body):
+    instead: Answered = 200, body, {}
+    environment = stage.environment(lambda path, n: instead if (path, n) == ("/step", 1) else None)
     player = waiter(stage)
     outcome = await stage.play(environment, player, [Tier.EASY, Tier.MEDIUM])
     assert [len(played.actions) for played in outcome.played] == [1, MAX_STEPS]
@@ -192,14 +193,14 @@ async def test_a_policy_that_raises_costs_its_tier_only(stage):
         def begin(self, seed, tier):
             self.tier = tier
 
-        async def decide(self, seen, deadline):
-            if self.tier is Tier.EASY and seen.step == 4:
+        async def decide(self, observation, deadline):
+            if self.tier is Tier.EASY and observation.step == 4:
                 raise ZeroDivisionError("my mistake")
             return inference.Decision(inference.WAIT)
 
-    outcome = await stage.play(stage.paper(), Clumsy(), [Tier.EASY, Tier.MEDIUM])
+    outcome = await stage.play(stage.environment(), Clumsy(), [Tier.EASY, Tier.MEDIUM])
     assert [len(played.actions) for played in outcome.played] == [4, MAX_STEPS]
-    assert "my mistake" in outcome.told
+    assert "my mistake" in outcome.messages
 
 
 async def test_a_folder_that_cannot_be_written_costs_nothing(stage, tmp_path):
@@ -217,7 +218,7 @@ async def test_a_server_that_dies_is_the_end_of_every_tier(stage, start):
         if environment.socket.fileno() < 0:
             raise ConnectionAbortedError
 
-    environment, scripted = stage.paper(die), stage.model(lambda _: Reply(WAIT))
+    environment, scripted = stage.environment(die), stage.model(lambda _: Reply(WAIT))
     process = start("--base-url", environment.url, API_BASE_URL=scripted.url, MODEL_NAME="m")
     stdout, stderr = process.communicate()
     assert process.returncode == 1, stderr
@@ -271,8 +272,8 @@ async def test_the_worst_question_and_its_repair_stay_within_the_budget(stage):
 
 async def test_an_ordinary_question_shows_the_trends(stage):
     scripted = stage.model(lambda _: Reply(WAIT))
-    await stage.play(stage.paper(), stage.player(scripted), [Tier.EASY])
-    told = scripted.requests[20]["messages"][1]["content"]
-    rows = re.findall(r"^\w+!?: ([-\d ]+), ([-\d ]+), ([-\d ]+), ([-\d ]+)$", told, re.M)
+    await stage.play(stage.environment(), stage.player(scripted), [Tier.EASY])
+    prompt = scripted.requests[20]["messages"][1]["content"]
+    rows = re.findall(r"^\w+!?: ([-\d ]+), ([-\d ]+), ([-\d ]+), ([-\d ]+)$", prompt, re.M)
     assert len(rows) == len(Service)
     assert {len(trend.split()) for row in rows for trend in row} <= {2, inference.WINDOWS}

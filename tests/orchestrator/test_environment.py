@@ -96,7 +96,7 @@ def test_the_record_tells_when_each_window_was_and_of_a_trace_on_each_edge():
     assert all(edge.trace_id for step in steps for edge in step.edges)
 
 
-def test_the_same_seed_and_actions_give_the_same_story_noise_and_score(environment):
+def test_the_same_seed_and_actions_give_the_same_faults_noise_and_score(environment):
     first = play(environment, load_policy("random"), Tier.EXPERT, 11)[0]
     again = play(environment, load_policy("random"), Tier.EXPERT, 11)[0]
     assert first.faults == again.faults
@@ -195,7 +195,7 @@ def test_a_closed_environment_stays_closed(environment, meshes):
             call()
 
 
-def test_what_the_world_refuses_uses_the_step_and_says_why(environment):
+def test_a_refused_action_uses_its_step_and_says_why(environment):
     environment.reset(seed=1, task_tier=Tier.CONTROL)
     refused = environment.step(
         SREAction(action=ActionName.CIRCUIT_BREAK, service_id=Service.API_GATEWAY)

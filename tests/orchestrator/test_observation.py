@@ -33,14 +33,14 @@ def test_a_late_service_shows_an_older_window():
     windows = [window(step, p99=100.0 * 10**step) for step in range(4)]
     for lag in (0, 1, 2):
         metrics = observation.noisy_metrics(windows, seed_with_lag(lag))
-        seen = metrics[Service.API_GATEWAY].latency_p99
-        assert seen is None or 0.5 < seen / (100.0 * 10 ** (3 - lag)) < 1.5
+        p99_ms = metrics[Service.API_GATEWAY].latency_p99
+        assert p99_ms is None or 0.5 < p99_ms / (100.0 * 10 ** (3 - lag)) < 1.5
 
 
 def test_the_first_window_is_all_there_is_at_first():
     metrics = observation.noisy_metrics([window(0)], seed_with_lag(2))
-    seen = metrics[Service.API_GATEWAY].latency_p99
-    assert seen is None or 50.0 < seen < 150.0
+    p99_ms = metrics[Service.API_GATEWAY].latency_p99
+    assert p99_ms is None or 50.0 < p99_ms < 150.0
 
 
 def test_noise_has_the_moments_of_the_specification():
@@ -60,7 +60,7 @@ def test_values_are_clipped_and_rounded():
         assert latency == round(latency, 1)
 
 
-def test_one_value_in_twenty_is_lost():
+def test_five_percent_of_the_values_are_lost():
     lost = [
         noise.metric_lost(noise.NoiseKey(seed, 5, 3), metric)
         for seed in SEEDS
@@ -69,7 +69,7 @@ def test_one_value_in_twenty_is_lost():
     assert abs(sum(lost) / len(lost) - 0.05) < 0.01
 
 
-def test_one_span_in_ten_is_lost():
+def test_ten_percent_of_the_spans_are_lost():
     counts = []
     for seed in SEEDS:
         edges = observation.trace_edges([window(0)], seed)
@@ -85,14 +85,14 @@ def test_edges_are_as_late_as_their_caller():
 
 
 def test_a_true_edge_names_the_trace_of_its_worst_call():
-    told = [(50.0, False, "slow"), (20.0, True, "failed"), (30.0, True, "worst"), (9.0, False, "x")]
+    rows = [(50.0, False, "slow"), (20.0, True, "failed"), (30.0, True, "worst"), (9.0, False, "x")]
     for count, worst in ((1, "slow"), (2, "failed"), (4, "worst")):
         calls = (
             EdgeCall(Service.API_GATEWAY, Service.AUTH_SERVICE, ms, failed, trace, True)
-            for ms, failed, trace in told[:count]
+            for ms, failed, trace in rows[:count]
         )
-        seen = Window(0, window(0).services, tuple(calls))
-        (edge,) = observation.true_edges(seen)
+        measured = Window(0, window(0).services, tuple(calls))
+        (edge,) = observation.true_edges(measured)
         assert (edge.calls, edge.trace_id) == (count, worst)
 
 
@@ -134,5 +134,5 @@ def test_the_last_verdict_stands_where_a_missing_value_leaves_it_open():
 def test_no_calls_are_nulls():
     empty = Calls(0, 0, None, None)
     silent = Window(0, {s: ServiceWindow(empty, None, None) for s in SERVICES}, ())
-    for seen in observation.noisy_metrics([silent], 3).values():
-        assert seen.latency_p99 is None and seen.error_rate is None
+    for metrics in observation.noisy_metrics([silent], 3).values():
+        assert metrics.latency_p99 is None and metrics.error_rate is None

@@ -20,18 +20,18 @@ def test_compliance_counts_the_gateway_twice():
 
 
 def test_all_well_hints_one():
-    told = hint([WELL], QUIET, cost=0)
-    assert told.total == told.sla_compliance == 1.0
-    assert told.cost_penalty == told.downtime_penalty == told.resolution_bonus == 0.0
+    breakdown = hint([WELL], QUIET, cost=0)
+    assert breakdown.total == breakdown.sla_compliance == 1.0
+    assert breakdown.cost_penalty == breakdown.downtime_penalty == breakdown.resolution_bonus == 0.0
 
 
-def test_what_an_action_costs_is_taken_off():
+def test_the_cost_of_an_action_is_taken_off():
     assert hint([WELL], QUIET, cost=8).cost_penalty == -0.8
 
 
 def test_a_service_that_fails_half_its_calls_is_down():
-    told = hint([WELL], {**QUIET, Service.USER_DB: 0.5, Service.AUTH_SERVICE: 0.49}, cost=0)
-    assert told.downtime_penalty == pytest.approx(-1 / 7, abs=1e-4)
+    breakdown = hint([WELL], {**QUIET, Service.USER_DB: 0.5, Service.AUTH_SERVICE: 0.49}, cost=0)
+    assert breakdown.downtime_penalty == pytest.approx(-1 / 7, abs=1e-4)
 
 
 def test_a_value_that_did_not_arrive_is_not_down():
@@ -52,6 +52,6 @@ def test_the_bonus_needs_three_good_windows_after_a_bad_one(statuses, bonus):
 
 
 def test_the_total_is_the_sum_of_its_terms():
-    told = hint([broken(ENTRY)], {**QUIET, ENTRY: 0.9}, cost=2)
-    terms = told.model_dump(exclude={"total"}).values()
-    assert told.total == pytest.approx(sum(terms), abs=1e-3)
+    breakdown = hint([broken(ENTRY)], {**QUIET, ENTRY: 0.9}, cost=2)
+    terms = breakdown.model_dump(exclude={"total"}).values()
+    assert breakdown.total == pytest.approx(sum(terms), abs=1e-3)

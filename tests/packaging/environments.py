@@ -56,17 +56,17 @@ def create(folder: Path, wheel: Path, extras: Iterable[str] = ()) -> UserEnviron
 def closure(root: metadata.Distribution, extras: Iterable[str]) -> Iterator[metadata.Distribution]:
     """All distributions that `root` with these extras needs here, itself left out."""
     waiting = [(root, frozenset(extras))]
-    seen: set[tuple[str, frozenset[str]]] = set()
+    visited: set[tuple[str, frozenset[str]]] = set()
     while waiting:
-        distribution, wanted = waiting.pop()
+        distribution, extras_asked = waiting.pop()
         for line in distribution.requires or ():
             requirement = Requirement(line)
-            if requirement.name in LEFT_OUT or not _applies(requirement, wanted):
+            if requirement.name in LEFT_OUT or not _applies(requirement, extras_asked):
                 continue
             key = (requirement.name, frozenset(requirement.extras))
-            if key in seen:
+            if key in visited:
                 continue
-            seen.add(key)
+            visited.add(key)
             own = requirement.name == root.name
             needed = root if own else metadata.distribution(requirement.name)
             waiting.append((needed, key[1]))

@@ -27,8 +27,8 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        found = fields_of(self.pid)
-        return found is not None and found[19] == self.started and found[0] != "Z"
+        fields = fields_of(self.pid)
+        return fields is not None and fields[19] == self.started and fields[0] != "Z"
 
 
 def fields_of(pid: int) -> list[str] | None:
@@ -42,13 +42,13 @@ def fields_of(pid: int) -> list[str] | None:
 def family(pid: int) -> set[Process]:
     """A process and all below it."""
     table = {
-        int(entry.name): found
+        int(entry.name): fields
         for entry in Path("/proc").iterdir()
-        if entry.name.isdigit() and (found := fields_of(int(entry.name)))
+        if entry.name.isdigit() and (fields := fields_of(int(entry.name)))
     }
     members, grown = {pid}, True
     while grown:
-        born = {child for child, found in table.items() if int(found[1]) in members} - members
+        born = {child for child, fields in table.items() if int(fields[1]) in members} - members
         members, grown = members | born, bool(born)
     return {Process(member, table[member][19]) for member in members if member in table}
 

@@ -19,11 +19,11 @@ JSON = {"content-type": "application/json"}
 
 def is_problem(answer, status):
     """Whether it is an error as all errors are, and says something."""
-    told = answer.json()
+    problem = answer.json()
     assert answer.status_code == status, answer.text
-    assert told.keys() == {"error", "detail", "field", "valid_values"}
-    assert told["error"] and len(told["detail"]) > len("Not Found")
-    return told
+    assert problem.keys() == {"error", "detail", "field", "valid_values"}
+    assert problem["error"] and len(problem["detail"]) > len("Not Found")
+    return problem
 
 
 @pytest.fixture
@@ -66,26 +66,26 @@ def begun(client):
     ],
 )
 def test_a_wrong_name_or_value_lists_the_valid_ones(begun, path, body, *, field, valid):
-    told = is_problem(begun.post(path, json=body), 422)
-    assert told["field"] == field
+    problem = is_problem(begun.post(path, json=body), 422)
+    assert problem["field"] == field
     if valid is None:
-        assert told["valid_values"] is None
+        assert problem["valid_values"] is None
     else:
-        assert told["valid_values"][: len(valid)] == valid
-    assert field is None or field in told["detail"]
+        assert problem["valid_values"][: len(valid)] == valid
+    assert field is None or field in problem["detail"]
 
 
 @pytest.mark.parametrize("query", ["tier=brutal", "tier=easy&seed=-1", "tier=easy&seed=x", "tier="])
 def test_a_wrong_query_is_refused(begun, query):
-    told = is_problem(begun.get(f"/grader?{query}"), 422)
-    assert told["field"] in query
+    problem = is_problem(begun.get(f"/grader?{query}"), 422)
+    assert problem["field"] in query
 
 
 def test_an_unknown_backend_lists_those_there_are(plain_client):
-    told = is_problem(plain_client.post("/reset", json={"backend": "marble"}), 422)
-    assert told["field"] == "backend" and told["valid_values"] == [*BACKENDS, "module:Class"]
-    assert is_problem(plain_client.get("/grader?tier=easy&backend=marble"), 422) == told
-    assert is_problem(plain_client.get("/baseline?backend=marble"), 422) == told
+    problem = is_problem(plain_client.post("/reset", json={"backend": "marble"}), 422)
+    assert problem["field"] == "backend" and problem["valid_values"] == [*BACKENDS, "module:Class"]
+    assert is_problem(plain_client.get("/grader?tier=easy&backend=marble"), 422) == problem
+    assert is_problem(plain_client.get("/baseline?backend=marble"), 422) == problem
     assert sessions_in_use(plain_client) == 0
 
 
@@ -110,8 +110,8 @@ def test_unsound_values_are_refused(begun, content):
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", None])
 def test_a_wrong_content_type_is_named(begun, path, kind):
     headers = {"content-type": kind} if kind else {}
-    told = is_problem(begun.post(path, content=b'{"action": "wait"}', headers=headers), 415)
-    assert "application/json" in told["detail"] and (kind or "none") in told["detail"]
+    problem = is_problem(begun.post(path, content=b'{"action": "wait"}', headers=headers), 415)
+    assert "application/json" in problem["detail"] and (kind or "none") in problem["detail"]
 
 
 def test_a_huge_body_is_refused(begun):
@@ -131,18 +131,18 @@ def test_a_huge_body_is_refused(begun):
         ("GET", "/sre-autopilot/splits", 404),
     ],
 )
-def test_what_is_not_there_is_said_to_be_so(begun, method, path, status):
+def test_a_missing_route_or_session_is_a_problem(begun, method, path, status):
     is_problem(begun.request(method, path), status)
 
 
 def test_a_step_in_an_unknown_session(begun):
-    told = is_problem(begun.post("/step", json={**WAIT, "session_id": "nobody"}), 404)
-    assert "reset" in told["detail"]
+    problem = is_problem(begun.post("/step", json={**WAIT, "session_id": "nobody"}), 404)
+    assert "reset" in problem["detail"]
 
 
 def test_a_step_before_reset(client):
-    told = is_problem(client.post("/step", json=WAIT), 409)
-    assert "reset" in told["detail"]
+    problem = is_problem(client.post("/step", json=WAIT), 409)
+    assert "reset" in problem["detail"]
     is_problem(client.get("/grader"), 409)
     assert client.get("/state").json()["episode_id"] is None
     assert sessions_in_use(client) == 0
@@ -152,8 +152,8 @@ def test_a_step_after_done(client):
     client.post("/reset", json={"seed": 1})
     while not (last := client.post("/step", json=WAIT).json())["done"]:
         pass
-    told = is_problem(client.post("/step", json=WAIT), 409)
-    assert "reset" in told["detail"] and str(MAX_STEPS) in told["detail"]
+    problem = is_problem(client.post("/step", json=WAIT), 409)
+    assert "reset" in problem["detail"] and str(MAX_STEPS) in problem["detail"]
     assert client.get("/grader").json()["score"] == pytest.approx(last["reward"], abs=1e-4)
     assert client.post("/reset").status_code == 200
 
@@ -161,8 +161,8 @@ def test_a_step_after_done(client):
 def test_a_refused_action_is_an_answer_and_uses_a_step(client):
     client.post("/reset", json={"seed": 1})
     entry = {"action": ActionName.CIRCUIT_BREAK, "service_id": Service.API_GATEWAY}
-    seen = client.post("/step", json=entry).json()["observation"]
-    assert seen["step"] == 1 and seen["last_action_error"]
+    observation = client.post("/step", json=entry).json()["observation"]
+    assert observation["step"] == 1 and observation["last_action_error"]
 
 
 WRONG_MESSAGES = (
@@ -196,8 +196,8 @@ def test_a_socket_survives_every_wrong_message(client, workshop):
         assert socket.receive_json()["type"] == "observation"
         for step, (message, code) in enumerate(WRONG_MESSAGES, start=1):
             socket.send_text(message)
-            told = socket.receive_json()
-            assert (told["type"], told["data"]["code"]) == ("error", code), (message, told)
+            reply = socket.receive_json()
+            assert (reply["type"], reply["data"]["code"]) == ("error", code), (message, reply)
             socket.send_json({"type": "step", "data": WAIT})
             assert socket.receive_json()["data"]["observation"]["step"] == step
         socket.send_bytes(b"\x00\xff")

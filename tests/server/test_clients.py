@@ -74,8 +74,8 @@ def test_a_bare_websocket_plays(url, gone):
             return answer["data"]
 
         def step(action):
-            told = ask("step", action)
-            return told["reward"], told["done"]
+            result = ask("step", action)
+            return result["reward"], result["done"]
 
         assert ask("reset", {"task_tier": Tier.HARD, "seed": 1})["done"] is False
         play_out(step)
@@ -91,21 +91,21 @@ def test_bare_http_plays(caller, nested):
     def step(action):
         answer = caller.post("/step", json={"action": action} if nested else action)
         assert answer.status_code == 200, answer.text
-        told = answer.json()
-        assert told["observation"]["step"] == caller.get("/state").json()["step_count"]
-        return told["reward"], told["done"]
+        result = answer.json()
+        assert result["observation"]["step"] == caller.get("/state").json()["step_count"]
+        return result["reward"], result["done"]
 
     play_out(step)
     assert caller.delete("/sessions/default").status_code == 204
 
 
 def test_flat_and_nested_steps_are_the_same(caller):
-    seen = []
+    answers = []
     for body in (RESTART, {"action": RESTART}, {"action": RESTART["action"], **RESTART}):
         caller.post("/reset", json={"seed": 2})
-        seen.append(caller.post("/step", json=body).json())
-    assert seen[0] == seen[1] == seen[2]
-    assert seen[0]["observation"]["action_history"] == [RESTART]
+        answers.append(caller.post("/step", json=body).json())
+    assert answers[0] == answers[1] == answers[2]
+    assert answers[0]["observation"]["action_history"] == [RESTART]
 
 
 def test_an_empty_reset_begins_the_easy_tier(caller):

@@ -29,13 +29,14 @@ async def test_the_heuristic_is_played_and_graded(app, workshop, tier):
     async with in_process(app) as client:
         answer = await client.get("/grader", params={"tier": tier, "seed": 3})
         assert answer.status_code == 200
-        told, score = answer.json(), await score_of(tier, 3)
-        assert told["score"] == pytest.approx(score.total, abs=1e-4)
-        assert 0.0 < told["score"] < 1.0
-        assert (told["tier"], told["seed"], told["backend"]) == (tier, 3, WatchedSimulator.name)
-        assert told["policy"] == Heuristic.name
-        assert told["terms"].keys() == grading.WEIGHTS.keys()
-        assert (told["resolved"], told["recovered_at"]) == (score.resolved, score.recovered_at)
+        body, score = answer.json(), await score_of(tier, 3)
+        assert body["score"] == pytest.approx(score.total, abs=1e-4)
+        assert 0.0 < body["score"] < 1.0
+        assert (body["tier"], body["seed"]) == (tier, 3)
+        assert body["backend"] == WatchedSimulator.name
+        assert body["policy"] == Heuristic.name
+        assert body["terms"].keys() == grading.WEIGHTS.keys()
+        assert (body["resolved"], body["recovered_at"]) == (score.resolved, score.recovered_at)
         assert not workshop.running
 
 
@@ -57,10 +58,10 @@ async def test_the_same_seed_gives_the_same_score(app):
 
 async def test_the_baseline_plays_every_default_tier(app, workshop):
     async with in_process(app) as client:
-        told = (await client.get("/baseline")).json()
-    assert told["scores"].keys() == set(DEFAULT_TIERS)
+        answer = (await client.get("/baseline")).json()
+    assert answer["scores"].keys() == set(DEFAULT_TIERS)
     for tier in DEFAULT_TIERS:
-        assert told["scores"][tier] == pytest.approx((await score_of(tier, 0)).total, abs=1e-4)
+        assert answer["scores"][tier] == pytest.approx((await score_of(tier, 0)).total, abs=1e-4)
     assert not workshop.running
 
 
@@ -71,9 +72,9 @@ def test_a_session_s_episode_is_graded_when_it_is_over(client):
     step = {**WAIT, "session_id": "mine"}
     while not (last := client.post("/step", json=step).json())["done"]:
         assert client.get("/grader?session_id=mine").status_code == 409
-    told = client.get("/grader?session_id=mine").json()
-    assert told["score"] == round(last["reward"], 4)
-    assert "seed" not in told and "tier" not in told
+    answer = client.get("/grader?session_id=mine").json()
+    assert answer["score"] == round(last["reward"], 4)
+    assert "seed" not in answer and "tier" not in answer
     client.post("/reset", json={"session_id": "mine"})
     assert client.get("/grader?session_id=mine").status_code == 409
 
@@ -102,9 +103,9 @@ async def test_graded_episodes_leave_players_alone(app):
 
 
 def test_the_tasks_name_every_tier(client):
-    told = client.get("/tasks").json()
-    assert [task["task_tier"] for task in told["tasks"]] == list(Tier)
-    assert {t["task_tier"] for t in told["tasks"] if t["default"]} == set(DEFAULT_TIERS)
-    for task in told["tasks"]:
+    answer = client.get("/tasks").json()
+    assert [task["task_tier"] for task in answer["tasks"]] == list(Tier)
+    assert {t["task_tier"] for t in answer["tasks"] if t["default"]} == set(DEFAULT_TIERS)
+    for task in answer["tasks"]:
         assert client.post("/reset", json={"task_tier": task["id"]}).status_code == 200
-    assert told["action_schema"]["properties"].keys() == {"action", "service_id"}
+    assert answer["action_schema"]["properties"].keys() == {"action", "service_id"}

@@ -48,12 +48,12 @@ def sample(name: str, **labels: str) -> Sample:
     return name, frozenset(labels.items())
 
 
-def of_sessions(found: dict[Sample, float]) -> Iterator[str]:
-    for _name, labels in found:
+def of_sessions(samples: dict[Sample, float]) -> Iterator[str]:
+    for _name, labels in samples:
         yield from (value for label, value in labels if label == signals.LABEL_SESSION)
 
 
-def test_what_agents_do_is_counted(everything_logged, client, metrics_url):
+def test_actions_of_agents_are_counted(everything_logged, client, metrics_url):
     before = scraped(metrics_url)
     assert before[sample(signals.EPISODES)] == 0 and set(of_sessions(before)) == set()
     client.post("/reset", json={"seed": 1})
@@ -61,24 +61,24 @@ def test_what_agents_do_is_counted(everything_logged, client, metrics_url):
     entry = {"action": ActionName.CIRCUIT_BREAK, "service_id": Service.API_GATEWAY}
     for action in (RESTART, entry):
         client.post("/step", json=action)
-    found = scraped(metrics_url)
+    scrape = scraped(metrics_url)
     label_action = {signals.LABEL_ACTION: ActionName.RESTART}
     done = {signals.LABEL_SERVICE: Service.USER_DB, signals.LABEL_ACCEPTED: "true"}
-    assert found[sample(signals.ACTIONS_TAKEN, **label_action, **done)] == 1
+    assert scrape[sample(signals.ACTIONS_TAKEN, **label_action, **done)] == 1
     refused = {signals.LABEL_SERVICE: Service.API_GATEWAY, signals.LABEL_ACCEPTED: "false"}
     label_action = {signals.LABEL_ACTION: ActionName.CIRCUIT_BREAK}
-    assert found[sample(signals.ACTIONS_TAKEN, **label_action, **refused)] == 1
+    assert scrape[sample(signals.ACTIONS_TAKEN, **label_action, **refused)] == 1
     session = {signals.LABEL_SESSION: "default"}
-    assert found[sample(signals.RESTARTS_LEFT, **session)] == MAX_RESTARTS - 1
-    assert found[sample(signals.COST_SPENT, **session)] == 1
+    assert scrape[sample(signals.RESTARTS_LEFT, **session)] == MAX_RESTARTS - 1
+    assert scrape[sample(signals.COST_SPENT, **session)] == 1
     while not (last := client.post("/step", json=WAIT).json())["done"]:
         pass
-    found = scraped(metrics_url)
-    assert found[sample(signals.EPISODES)] == 1
-    assert found[sample(signals.STEPS)] == MAX_STEPS
-    assert found[sample(signals.SCORE + "_count")] == 1
-    assert found[sample(signals.SCORE + "_sum")] == pytest.approx(last["reward"])
-    assert found[sample(signals.STEP_DURATION + "_count")] == MAX_STEPS
+    scrape = scraped(metrics_url)
+    assert scrape[sample(signals.EPISODES)] == 1
+    assert scrape[sample(signals.STEPS)] == MAX_STEPS
+    assert scrape[sample(signals.SCORE + "_count")] == 1
+    assert scrape[sample(signals.SCORE + "_sum")] == pytest.approx(last["reward"])
+    assert scrape[sample(signals.STEP_DURATION + "_count")] == MAX_STEPS
 
 
 def test_a_gauge_tells_the_truth(everything_logged, client, metrics_url):
@@ -87,9 +87,9 @@ def test_a_gauge_tells_the_truth(everything_logged, client, metrics_url):
         client.post("/step", json=WAIT)
     true = client.get("/state").json()["hidden"]["true"]
     met = {service: float(true[service]["sla_met"]) for service in Service}
-    found = scraped(metrics_url)
+    scrape = scraped(metrics_url)
     assert met == {
-        service: found[
+        service: scrape[
             sample(
                 signals.SLA_MET,
                 **{signals.LABEL_SESSION: "default", signals.LABEL_SERVICE: service},
@@ -103,19 +103,19 @@ def test_a_gauge_tells_the_truth(everything_logged, client, metrics_url):
 def test_an_episode_can_be_followed(everything_logged, client, metrics_url):
     session = {signals.LABEL_SESSION: "default"}
     for step in range(3):
-        seen = client.post("/step", json=WAIT) if step else client.post("/reset", json={"seed": 1})
-        found = scraped(metrics_url)
-        assert found[sample(signals.EPISODE_STEP, **session)] == step
-        hint = seen.json()["observation"]["reward_hint"]
-        assert found[sample(signals.REWARD_HINT, **session)] == pytest.approx(hint)
+        begun = client.post("/step", json=WAIT) if step else client.post("/reset", json={"seed": 1})
+        scrape = scraped(metrics_url)
+        assert scrape[sample(signals.EPISODE_STEP, **session)] == step
+        hint = begun.json()["observation"]["reward_hint"]
+        assert scrape[sample(signals.REWARD_HINT, **session)] == pytest.approx(hint)
     client.post("/reset", json={"seed": 2})
     assert scraped(metrics_url)[sample(signals.EPISODE_STEP, **session)] == 0
 
 
 def test_every_action_is_counted_from_zero(everything_logged, client, metrics_url):
-    found = scraped(metrics_url)
+    scrape = scraped(metrics_url)
     counts = {
-        labels: value for (name, labels), value in found.items() if name == signals.ACTIONS_TAKEN
+        labels: value for (name, labels), value in scrape.items() if name == signals.ACTIONS_TAKEN
     }
     assert set(counts.values()) == {0}
     assert {(signals.LABEL_SERVICE, service) for service in Service} < set().union(*counts)

@@ -46,24 +46,24 @@ def keys(value: Any) -> Iterator[str]:
 
 
 def secrets_of(tier: Tier, seed: int) -> tuple[set[str], set[str]]:
-    """Texts that tell this story, and keys that would."""
-    told, named = set(HIDDEN_NAMES), set(HIDDEN_KEYS)
+    """Texts that tell the faults of this seed, and keys that would."""
+    texts, field_names = set(HIDDEN_NAMES), set(HIDDEN_KEYS)
     for fault in draw_faults(tier, seed):
         parameters = json.loads(json.dumps(fault.parameters()))
-        named |= set(keys(parameters))
-        told |= {name for name in keys(parameters) if "_" in name}
+        field_names |= set(keys(parameters))
+        texts |= {name for name in keys(parameters) if "_" in name}
         for value in leaves(parameters):
             if isinstance(value, str) and value not in PUBLIC:
-                told.add(value)
+                texts.add(value)
             elif isinstance(value, float) and value != round(value, 2):
-                told |= {repr(value), f"{value:.5g}"}
-    return told, named - PUBLIC
+                texts |= {repr(value), f"{value:.5g}"}
+    return texts, field_names - PUBLIC
 
 
-def found(fetched: Fetched, secrets: tuple[set[str], set[str]]) -> list[tuple[str, str]]:
-    told, named = secrets
-    as_key = re.compile(rf'\\?"({"|".join(map(re.escape, named))})\\?"\s*:')
-    hits = [(asked, secret) for asked, text in fetched for secret in told if secret in text]
+def leaks(fetched: Fetched, secrets: tuple[set[str], set[str]]) -> list[tuple[str, str]]:
+    texts, field_names = secrets
+    as_key = re.compile(rf'\\?"({"|".join(map(re.escape, field_names))})\\?"\s*:')
+    hits = [(asked, secret) for asked, text in fetched for secret in texts if secret in text]
     return hits + [(asked, key) for asked, text in fetched for key in as_key.findall(text)]
 
 
@@ -97,7 +97,7 @@ def try_every_door(client: TestClient, app: FastAPI) -> Fetched:
         for method in ("POST", "OPTIONS", "PUT", "DELETE"):
             for body in BODIES if method == "POST" else (None,):
                 if path == "/reset" and body in (None, {}, {"session_id": "nobody"}):
-                    continue  # would begin another story
+                    continue  # would begin another episode
                 answer = client.request(method, path, json=body)
                 fetched.append((f"{method} {path} {body}", tell(answer)))
     return fetched
@@ -143,7 +143,7 @@ def guarded(workshop):
         yield client
 
 
-def test_the_stories_tried_hold_every_fault_and_cause():
+def test_the_seeds_tried_hold_every_fault_and_cause():
     drawn = [fault for tier in Tier for seed in SEEDS for fault in draw_faults(tier, seed)]
     assert {fault.kind for fault in drawn} == set(FaultKind)
     assert {fault.parameters().get("cause") for fault in drawn} >= set(FlapCause)
@@ -154,7 +154,7 @@ def test_playing_tells_nothing(guarded, tier):
     for seed in SEEDS:
         fetched = play_at(guarded, tier, seed, steps=4)
         assert sum("last_action_error" in text for _, text in fetched) > 20
-        assert found(fetched, secrets_of(tier, seed)) == []
+        assert leaks(fetched, secrets_of(tier, seed)) == []
 
 
 @pytest.mark.parametrize("tier", Tier)
@@ -169,13 +169,13 @@ def test_no_door_tells_what_is_hidden(guarded, tier):
     assert {asked.split()[1] for asked, _ in fetched if asked.startswith("GET")} >= {
         *("/openapi.json", "/docs", "/web", "/tasks", "/grader", "/state", "/schema", "/mcp"),
     }
-    assert found(fetched, secrets_of(tier, 2)) == []
+    assert leaks(fetched, secrets_of(tier, 2)) == []
 
 
 def test_the_search_would_find_a_leak(guarded):
     guarded.post("/reset", json={"task_tier": Tier.HARD, "seed": 2})
     with_token = guarded.get("/state", headers={"authorization": f"Bearer {TOKEN}"})
-    hits = {secret for _, secret in found([("state", tell(with_token))], secrets_of(Tier.HARD, 2))}
+    hits = {secret for _, secret in leaks([("state", tell(with_token))], secrets_of(Tier.HARD, 2))}
     (fault,) = draw_faults(Tier.HARD, 2)
     assert hits >= {fault.kind, fault.parameters()["cause"], "loss_share", "root", "faults"}
     assert hits >= {repr(fault.parameters()["loss_share"])}
@@ -215,10 +215,10 @@ class TellTaleMesh(WatchedSimulator):
 
     async def observe(self, step, open_breakers=()):
         if step >= self.at_step:
-            story = "+".join(sorted(HIDDEN_NAMES))
+            hidden = "+".join(sorted(HIDDEN_NAMES))
             if issubclass(self.error, FaultNotInstalled):
-                raise self.error(story, story)
-            raise self.error(story)
+                raise self.error(hidden, hidden)
+            raise self.error(hidden)
         return await super().observe(step, open_breakers)
 
 
@@ -238,7 +238,7 @@ def test_a_failure_of_the_world_tells_nothing(monkeypatch, error, at_step, caplo
             assert answer.status_code == 503
             fetched.append((path, tell(answer)))
         assert client.post("/reset").status_code == (503 if at_step == 0 else 200)
-    assert found(fetched, secrets_of(Tier.HARD, 2)) == []
+    assert leaks(fetched, secrets_of(Tier.HARD, 2)) == []
     assert sum("the mesh failed" in text for _, text in fetched) > 4
     assert all(name in caplog.text for name in HIDDEN_NAMES), "the log alone tells what failed"
     assert not workshop.running

@@ -59,13 +59,13 @@ async def scored(tier, seed):
 
 
 def test_quick_scores_come_from_the_simulator_whatever_is_served(real_by_default):
-    told = real_by_default.get("/grader", params={"tier": Tier.HARD, "seed": 2}).json()
-    assert told["backend"] == SimulatorBackend.name
-    assert told["score"] == round(asyncio.run(scored(Tier.HARD, 2)).total, 4)
+    grading_answer = real_by_default.get("/grader", params={"tier": Tier.HARD, "seed": 2}).json()
+    assert grading_answer["backend"] == SimulatorBackend.name
+    assert grading_answer["score"] == round(asyncio.run(scored(Tier.HARD, 2)).total, 4)
     baseline = real_by_default.get("/baseline", params={"seed": 2}).json()
     assert baseline["backend"] == SimulatorBackend.name
     assert baseline["scores"].keys() == set(DEFAULT_TIERS)
-    assert baseline["scores"][Tier.HARD] == told["score"]
+    assert baseline["scores"][Tier.HARD] == grading_answer["score"]
 
 
 def test_the_baseline_takes_less_than_a_second(real_by_default):
@@ -89,9 +89,9 @@ def test_another_world_is_played_where_it_is_named(path):
 
     app = create_app(Settings(metrics_port=0, backend=ProcessBackend.name), make)
     with TestClient(app) as client:
-        told = client.get(f"{path}&backend={ProcessBackend.name}").json()
+        answer = client.get(f"{path}&backend={ProcessBackend.name}").json()
         assert asked[-1] == ProcessBackend.name
-        assert told["backend"] == WatchedSimulator.name, (
+        assert answer["backend"] == WatchedSimulator.name, (
             "what was played says its name, not the caller"
         )
         client.get(path)
@@ -118,13 +118,13 @@ def play(url, episode_id, seed):
             return answer["data"]
 
         tier = list(Tier)[seed % len(Tier)]
-        seen = [ask("reset", {"seed": seed, "task_tier": tier, "episode_id": episode_id})]
+        answers = [ask("reset", {"seed": seed, "task_tier": tier, "episode_id": episode_id})]
         for step in range(1, STEPS + 1):
-            seen.append(ask("step", SCRIPT.get((step + seed) % STEPS, WAIT)))
-        return seen
+            answers.append(ask("step", SCRIPT.get((step + seed) % STEPS, WAIT)))
+        return answers
 
 
-def told(folder, episode_id):
+def own_record(folder, episode_id):
     """The record, but for what only the clock and the caller decide."""
     lines = (folder / f"{episode_id}.jsonl").read_text(encoding="ascii").splitlines()
     (record,) = grading.read_episodes(lines)
@@ -140,8 +140,8 @@ def test_many_players_see_what_each_would_see_alone(simulated, tmp_path):
             together = list(pool.map(lambda seed: play(url, f"crowd-{seed}", seed), seeds))
     assert together == alone
     for seed in seeds:
-        assert told(tmp_path, f"crowd-{seed}") == told(tmp_path, f"alone-{seed}")
-    assert len({told(tmp_path, f"alone-{seed}") for seed in seeds}) == PLAYERS
+        assert own_record(tmp_path, f"crowd-{seed}") == own_record(tmp_path, f"alone-{seed}")
+    assert len({own_record(tmp_path, f"alone-{seed}") for seed in seeds}) == PLAYERS
 
 
 def test_the_benchmark_times_every_step_of_every_session(simulated):

@@ -86,7 +86,7 @@ def test_the_static_level_would_see_it(package: Path, declared: str, wrong: str)
     assert [check.status for check in report.results] == [CheckStatus.FAIL]
 
 
-def test_it_can_be_deployed_in_every_mode_once_there_is_a_lock(package: Path) -> None:
+def test_the_package_deploys_in_every_mode_once_there_is_a_lock(package: Path) -> None:
     assert validate_multi_mode_deployment(package)[1] == [
         "Missing uv.lock - run 'uv lock' to generate it"
     ]
@@ -113,14 +113,15 @@ def test_the_runtime_plan_passes_on_a_real_server(
     """
     report = run_validation(package, provider=LocalProvider(), artifacts_dir=tmp_path / "bundle")
     status = {check.check_id: check.status for check in report.results}
-    assert {name for name, told in status.items() if told is CheckStatus.PASS} == PASSES, report
+    passed = {name for name, verdict in status.items() if verdict is CheckStatus.PASS}
+    assert passed == PASSES, report
     assert status[WANTS_A_SANDBOX] is CheckStatus.SKIP
     assert set(status.values()) == {CheckStatus.PASS, CheckStatus.SKIP}
     trace = json.loads((tmp_path / "bundle" / "collector-trace.json").read_text())
-    seen = [row["response_json"]["data"] for row in trace if row["operation"] == "step"]
-    assert [told["done"] for told in seen] == [False] * (MAX_STEPS - 1) + [True]
-    assert [told["reward"] for told in seen[:-1]] == [0.0] * (MAX_STEPS - 1)
-    assert 0.01 <= seen[-1]["reward"] <= manifest.reward.range[1] - manifest.reward.floor_margin
+    steps = [row["response_json"]["data"] for row in trace if row["operation"] == "step"]
+    assert [step["done"] for step in steps] == [False] * (MAX_STEPS - 1) + [True]
+    assert [step["reward"] for step in steps[:-1]] == [0.0] * (MAX_STEPS - 1)
+    assert 0.01 <= steps[-1]["reward"] <= manifest.reward.range[1] - manifest.reward.floor_margin
 
 
 def test_the_plan_shows_every_action_and_mends_nothing(plan: RuntimePlan) -> None:
@@ -130,9 +131,9 @@ def test_the_plan_shows_every_action_and_mends_nothing(plan: RuntimePlan) -> Non
     assert plan.reset.seed in SEED_SPLITS["train"]
     with Environment(WatchedSimulator) as environment:
         environment.reset(seed=plan.reset.seed, **plan.reset.options)
-        seen = [environment.step(action) for action in actions]
+        observations = [environment.step(action) for action in actions]
         faults = environment.hidden_state().faults
-    assert [told.last_action_error for told in seen] == [None] * MAX_STEPS
+    assert [observation.last_action_error for observation in observations] == [None] * MAX_STEPS
     assert {fault.root for fault in faults}.isdisjoint(action.service_id for action in actions)
 
 

@@ -86,14 +86,14 @@ def test_a_lock_that_is_there_is_taken(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(("today", "older"), [(1, 0), (0, 1)])
-def test_what_one_of_them_finds_wrong_is_an_error(stage: Stage, today: int, older: int) -> None:
+def test_a_finding_of_either_validator_is_an_error(stage: Stage, today: int, older: int) -> None:
     assert stage.run(today=today, older=older).returncode == 1
     assert (OLDER_SAYS in stage.called) is (today == 0)
     assert stage.left_behind == []
 
 
 @pytest.mark.parametrize(("uv", "pip", "why"), [("none", 0, "uv.lock"), ("uv", 1, "installed")])
-def test_what_could_not_be_asked_is_told(stage: Stage, uv: str, pip: int, why: str) -> None:
+def test_a_validator_that_could_not_run_is_named(stage: Stage, uv: str, pip: int, why: str) -> None:
     done = stage.run(uv=uv, pip=pip)
     assert done.returncode == 0
     assert "not judged by openenv-core==0.3.0: " in done.stderr and why in done.stderr

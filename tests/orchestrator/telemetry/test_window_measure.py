@@ -75,8 +75,8 @@ class TestHistogramQuantile:
 
     @given(durations=durations_s.filter(bool))
     def test_never_falls_as_q_rises(self, durations: list[float]) -> None:
-        found = [histogram_quantile(q / 20, histogram(durations)) or 0.0 for q in range(1, 21)]
-        assert found == sorted(found)
+        quantiles = [histogram_quantile(q / 20, histogram(durations)) or 0.0 for q in range(1, 21)]
+        assert quantiles == sorted(quantiles)
 
     def test_is_none_without_calls(self) -> None:
         assert histogram_quantile(0.99, NO_CALLS) is None
@@ -118,16 +118,16 @@ class TestCalls:
             (Service.USER_DB, Outcome.ERROR): [0.09],
             (Service.USER_DB, Outcome.OK): [0.012] * 7,
         }
-        seen = measure({}, {name(Service.AUTH_SERVICE): sample(calls=calls)}, WINDOW_S)
-        of_db = seen[Service.USER_DB].calls
+        measured = measure({}, {name(Service.AUTH_SERVICE): sample(calls=calls)}, WINDOW_S)
+        of_db = measured[Service.USER_DB].calls
         assert (of_db.total, of_db.failed) == (100, 93)
         assert of_db.p99_ms is not None and of_db.p99_ms > 200.0
         assert of_db.answered_p99_ms is not None and 10.0 < of_db.answered_p99_ms <= 15.0
 
     def test_only_refused_calls_leave_no_latency(self) -> None:
         calls = {(Service.USER_DB, Outcome.REFUSED): [0.0001] * 5}
-        seen = measure({}, {name(Service.AUTH_SERVICE): sample(calls=calls)}, WINDOW_S)
-        of_db = seen[Service.USER_DB].calls
+        measured = measure({}, {name(Service.AUTH_SERVICE): sample(calls=calls)}, WINDOW_S)
+        of_db = measured[Service.USER_DB].calls
         assert (of_db.error_rate, of_db.p99_ms, of_db.answered_p99_ms) == (1.0, None, None)
 
     @given(
@@ -135,7 +135,7 @@ class TestCalls:
         within=st.dictionaries(st.sampled_from(Outcome), durations_s),
         restarted=st.booleans(),
     )
-    def test_what_was_before_the_window_leaves_no_trace(
+    def test_calls_before_the_window_leave_no_trace(
         self,
         earlier: dict[Outcome, list[float]],
         within: dict[Outcome, list[float]],
@@ -149,10 +149,10 @@ class TestCalls:
         # A process that was started anew has lost its counters, of its CPU time too.
         after = scrape(0.1, within) if restarted else scrape(3.0, both)
         expected = measure({}, scrape(0.1, within), WINDOW_S)[Service.USER_DB].calls
-        seen = measure(scrape(2.0, earlier), after, WINDOW_S)[Service.USER_DB].calls
-        assert (seen.total, seen.failed) == (expected.total, expected.failed)
-        assert seen.p99_ms == pytest.approx(expected.p99_ms)
-        assert seen.answered_p99_ms == pytest.approx(expected.answered_p99_ms)
+        measured = measure(scrape(2.0, earlier), after, WINDOW_S)[Service.USER_DB].calls
+        assert (measured.total, measured.failed) == (expected.total, expected.failed)
+        assert measured.p99_ms == pytest.approx(expected.p99_ms)
+        assert measured.answered_p99_ms == pytest.approx(expected.answered_p99_ms)
 
     def test_a_restart_that_shows_in_the_calls_alone_counts_from_zero(self) -> None:
         key = (Service.USER_DB, Outcome.OK)
@@ -186,16 +186,16 @@ class TestUse:
             name(service, 0): sample(10.5, 1.2, memory_mb=12.8),
             name(service, 1): sample(10.5, 1.1, memory_mb=64.0),
         }
-        seen = measure(before, after, WINDOW_S)[service]
-        assert seen.cpu_pct == pytest.approx(80.0)
-        assert seen.memory_pct == pytest.approx(50.0)
+        measured = measure(before, after, WINDOW_S)[service]
+        assert measured.cpu_pct == pytest.approx(80.0)
+        assert measured.memory_pct == pytest.approx(50.0)
 
     @given(dead=st.sets(st.sampled_from(Service)))
     def test_a_service_that_nobody_answers_for_has_none(self, dead: set[Service]) -> None:
         before = {name(service): sample(10.0) for service in Service}
         after = {name(service): sample(10.5) for service in Service if service not in dead}
-        for service, seen in measure(before, after, WINDOW_S).items():
-            assert (seen.cpu_pct is None) == (seen.memory_pct is None) == (service in dead)
+        for service, measured in measure(before, after, WINDOW_S).items():
+            assert (measured.cpu_pct is None) == (measured.memory_pct is None) == (service in dead)
 
     def test_every_service_has_a_window(self) -> None:
         windows = measure({}, {}, WINDOW_S)

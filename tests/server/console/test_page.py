@@ -44,11 +44,14 @@ class Read(HTMLParser):
 
     @property
     def ids(self) -> Counter[str]:
-        return Counter(str(found["id"]) for _, found in self.tags if "id" in found)
+        return Counter(str(attributes["id"]) for _, attributes in self.tags if "id" in attributes)
 
     @property
     def script(self) -> str:
-        return next(text for tag, given, text in self.inline if tag == "script" and not given)
+        scripts = (
+            text for tag, attributes, text in self.inline if (tag, attributes) == ("script", {})
+        )
+        return next(scripts)
 
 
 @pytest.fixture(scope="module")
@@ -92,13 +95,13 @@ async def test_a_browser_may_load_nothing_but_the_page(served: httpx.Response) -
 async def test_its_own_script_and_style_run_under_that_policy(served: httpx.Response) -> None:
     policy = rules(served)
     read = Read(served.text)
-    runs = [(tag, text) for tag, given, text in read.inline if given.get("type") is None]
+    runs = [(tag, text) for tag, attributes, text in read.inline if attributes.get("type") is None]
     assert {tag for tag, _ in runs} == {"script", "style"}
     for tag, text in runs:
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         assert f"'sha256-{digest}'" in policy[f"{tag}-src"].split()
-    for tag, given in read.tags:
-        barred = [name for name in given if name == "style" or name.startswith("on")]
+    for tag, attributes in read.tags:
+        barred = [name for name in attributes if name == "style" or name.startswith("on")]
         assert not barred, f"<{tag}> has {barred}, which the policy does not run"
 
 
@@ -107,13 +110,13 @@ def test_the_policy_changes_with_the_script() -> None:
     assert "sha256" not in content_policy('<script type="application/json">{}</script>')
 
 
-async def test_it_refers_to_no_other_host(served: httpx.Response) -> None:
+async def test_the_page_refers_to_no_other_host(served: httpx.Response) -> None:
     text = served.text.replace(NAMESPACE, "")
     assert not re.findall(r"(?:https?:|wss?:)?//[\w.-]+\.\w+", text)
     assert not re.findall(r"@import|url\(|\bimport\b", text)
-    for tag, given in Read(text).tags:
-        assert "src" not in given
-        assert (given.get("href") or "data:").startswith("data:"), tag
+    for tag, attributes in Read(text).tags:
+        assert "src" not in attributes
+        assert (attributes.get("href") or "data:").startswith("data:"), tag
 
 
 def test_every_id_that_the_script_asks_for_is_there_once() -> None:
@@ -128,8 +131,8 @@ def test_every_id_that_the_script_asks_for_is_there_once() -> None:
 
 
 def test_no_name_is_spelt_out() -> None:
-    found = {name for name in NAMES if re.search(rf"(?<![\w-]){name}(?![\w-])", TEMPLATE)}
-    assert found == set()
+    spelt = {name for name in NAMES if re.search(rf"(?<![\w-]){name}(?![\w-])", TEMPLATE)}
+    assert spelt == set()
 
 
 async def test_every_path_that_it_calls_is_a_route(app: FastAPI) -> None:
@@ -147,8 +150,8 @@ async def test_every_path_that_it_calls_is_a_route(app: FastAPI) -> None:
     assert called <= routes
 
 
-def test_it_reads_only_fields_that_are_observed() -> None:
-    read = set(re.findall(r"(?<!mine\.)\bseen\??\.([a-z_]+)\b(?!\()", TEMPLATE))
+def test_the_page_reads_only_fields_of_observations() -> None:
+    read = set(re.findall(r"\bobservation\??\.([a-z_]+)\b(?!\()", TEMPLATE))
     assert {"sla_status", "trace_edges", "last_action_error"} <= read
     assert read <= SREObservation.model_fields.keys()
     metrics = re.search(r"const METRICS = \{(.*?)\n\};", TEMPLATE, re.DOTALL)
@@ -156,7 +159,7 @@ def test_it_reads_only_fields_that_are_observed() -> None:
     assert re.findall(r"^  (\w+): \{", metrics[1], re.MULTILINE) == [*ServiceMetrics.model_fields]
 
 
-def test_it_asks_for_nothing_hidden() -> None:
+def test_the_page_asks_for_nothing_hidden() -> None:
     assert "hidden_state" not in TEMPLATE
     taken = re.search(r"const \{ (.*?) \} = await call\(\"GET\", `state", TEMPLATE)
     assert taken is not None
@@ -165,7 +168,9 @@ def test_it_asks_for_nothing_hidden() -> None:
 
 async def test_prices_and_limits_are_those_of_the_world(served: httpx.Response) -> None:
     inline = Read(served.text).inline
-    world: dict[str, Any] = json.loads(next(text for _, given, text in inline if "id" in given))
+    world: dict[str, Any] = json.loads(
+        next(text for _, attributes, text in inline if "id" in attributes)
+    )
     assert world["costs"] == ACTION_COSTS
     assert world["costs"][world["pass"]] == 0
     assert WORLD_MARK not in served.text

@@ -1,4 +1,4 @@
-"""The demo plays tiers over HTTP, shows every step, and tells the story of each episode."""
+"""The demo plays tiers over HTTP, shows every step, and summarises each episode."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from tests.sre_autopilot.cli.terminal import invoke, text_of
     "backend",
     [SimulatorBackend.name, pytest.param(ProcessBackend.name, marks=pytest.mark.live)],
 )
-def test_the_demo_plays_over_http_and_prints_the_story_of_each_tier(tmp_path, backend):
+def test_the_demo_plays_over_http_and_prints_a_summary_of_each_tier(tmp_path, backend):
     tiers = (Tier.EASY, Tier.HARD)
     environ = {"SRE_RECORD_DIR": str(tmp_path), "SRE_BACKEND": backend}
     result = invoke("demo", "--seed", 3, "--tiers", ",".join(tiers), **environ)

@@ -72,7 +72,7 @@ def test_json_lists_every_check(fit):
     assert [check["name"] for check in listed[:2]] == ["settings", "Python"]
 
 
-def test_this_machine_can_be_read(monkeypatch):
+def test_resources_of_the_real_machine_are_read(monkeypatch):
     monkeypatch.setattr(machine, "_answer", lambda *_command: (None, "not asked in this test"))
     here = machine.read_machine({}, ())
     assert here.python >= (3, 11) and here.cores > 0

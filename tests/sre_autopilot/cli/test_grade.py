@@ -36,7 +36,7 @@ def test_a_pipe_gets_no_terminal_codes(file):
     assert "\x1b" not in invoke("grade", file).stdout
 
 
-def test_explain_tells_the_story_with_its_losses(file, episode):
+def test_explain_prints_the_summary_with_its_losses(file, episode):
     text = invoke("grade", file, "--explain").stdout
     assert "recovered  never" in text
     assert all(f"-{points:.3f}" in text for points, _reason in episode[1].reasons)

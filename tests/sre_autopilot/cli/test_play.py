@@ -1,4 +1,4 @@
-"""A scripted person plays on the simulator: every line is answered, and the story ends it."""
+"""A scripted person plays on the simulator: every line is answered, and a summary ends it."""
 
 import json
 
@@ -32,7 +32,7 @@ def root():
     return fault.root
 
 
-def test_a_whole_episode_ends_with_its_story(tmp_path, root):
+def test_a_whole_episode_ends_with_its_summary(tmp_path, root):
     result = scripted(tmp_path, f"restart {root}", *[""] * MAX_STEPS)
     assert result.exit_code == 0, result.output
     record = record_of(tmp_path)

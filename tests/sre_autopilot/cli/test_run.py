@@ -20,7 +20,7 @@ def played(tmp_path_factory):
     return folder, invoke("run", "oracle", *words)
 
 
-def test_every_episode_has_its_story_and_a_summary_ends_the_run(played):
+def test_every_episode_has_its_summary_and_one_ends_the_run(played):
     folder, result = played
     assert result.exit_code == 0, result.output
     assert f"{Tier.EASY}, seed 4" in result.stdout and f"{Tier.EASY}, seed 5" in result.stdout

@@ -1,9 +1,9 @@
-"""The table after a step and the story at the end say what the record says, in 80 columns."""
+"""The table after a step and the summary at the end say what the record says, in 80 columns."""
 
 import pytest
 
 from sre_autopilot import grading
-from sre_autopilot.cli.screen import screen, spell, story
+from sre_autopilot.cli.screen import episode_summary, screen, spell
 from sre_autopilot.models import SREAction
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ActionName, Tier
@@ -52,9 +52,9 @@ def test_actions_are_spelt_with_their_service():
     assert spell(SREAction(action=ActionName.WAIT)) == ActionName.WAIT
 
 
-def test_the_story_names_fault_actions_cure_and_score(cured):
+def test_summary_names_fault_actions_cure_and_score(cured):
     record, score = cured
-    text = text_of(story(record, score))
+    text = text_of(episode_summary(record, score))
     (fault,) = record.faults
     assert f"broken     {fault.kind} at {fault.root}" in text
     assert "- the cure" in text
@@ -63,15 +63,15 @@ def test_the_story_names_fault_actions_cure_and_score(cured):
     assert "lost" not in text
 
 
-def test_the_story_of_an_uncured_episode_says_so(uncured):
+def test_summary_of_an_uncured_episode_says_so(uncured):
     record, score, _screens = uncured
-    text = text_of(story(record, score))
+    text = text_of(episode_summary(record, score))
     assert "recovered  never" in text and "done       nothing" in text
 
 
 def test_losses_are_explained_largest_first(uncured):
     record, score, _screens = uncured
-    text = text_of(story(record, score, explain=True))
+    text = text_of(episode_summary(record, score, explain=True))
     assert all(f"-{points:.3f}" in text for points, _reason in score.reasons)
     largest, _ = max(score.reasons)
     assert f"lost       -{largest:.3f}" in text
@@ -80,12 +80,12 @@ def test_losses_are_explained_largest_first(uncured):
 def test_an_unfinished_episode_has_no_score(cured):
     record, _score = cured
     unfinished = record.model_copy(update={"finished": False, "steps": record.steps[:3]})
-    text = text_of(story(unfinished, grading.grade(unfinished)))
+    text = text_of(episode_summary(unfinished, grading.grade(unfinished)))
     assert "none: the episode ended early, at step 2" in text
 
 
-def test_long_stories_wrap_beside_their_label(uncured):
+def test_long_lines_of_a_summary_wrap_beside_their_label(uncured):
     record, score, _screens = uncured
-    lines = text_of(story(record, score, explain=True)).splitlines()
+    lines = text_of(episode_summary(record, score, explain=True)).splitlines()
     assert is_narrow("\n".join(lines))
     assert all(line.startswith("  ") for line in lines[1:])

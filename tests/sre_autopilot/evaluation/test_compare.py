@@ -90,12 +90,12 @@ def test_records_of_other_episodes_are_refused(records, changes, problem):
 
 def test_record_tables_name_the_policies_the_actions_and_the_cure(records):
     comparison = compare_records(records["oracle"], records["wait"])
-    shown = text(*record_tables(comparison))
-    assert "A: oracle" in shown
-    assert "B: wait" in shown
-    assert f"{ActionName.RESTART} " in shown
-    assert "(cure)" in shown
-    assert max(map(len, shown.splitlines())) <= 80
+    printed = text(*record_tables(comparison))
+    assert "A: oracle" in printed
+    assert "B: wait" in printed
+    assert f"{ActionName.RESTART} " in printed
+    assert "(cure)" in printed
+    assert max(map(len, printed.splitlines())) <= 80
 
 
 def test_record_comparison_is_plain_json(records):
@@ -156,8 +156,8 @@ def test_results_table_and_json_show_every_cell():
     side_a = [*episodes("one", [0.4, 0.6]), *episodes("one", [0.4, 0.6], Tier.HARD)]
     side_b = [*episodes("two", [0.5, 0.7]), *episodes("two", [0.7, 0.9], Tier.HARD)]
     comparison = compare_results(side_a, side_b)
-    shown = text(results_table(comparison))
-    assert "+0.200" in shown
-    assert max(map(len, shown.splitlines())) <= 80
+    printed = text(results_table(comparison))
+    assert "+0.200" in printed
+    assert max(map(len, printed.splitlines())) <= 80
     plain = json.loads(json.dumps(comparison.as_json()))
     assert [cell["tier"] for cell in plain["cells"]] == [Tier.EASY, Tier.HARD, POOLED]

@@ -48,8 +48,8 @@ class Watched:
     def act(self, observation):
         self.observed.append(observation)
         if self._truth is not None:
-            story = [(story.cured_at, story.cured_by) for story in self._truth.stories]
-            self.truths.append((self._truth.step, story, self._truth.deployment))
+            cures = [(fault.cured_at, fault.cured_by) for fault in self._truth.fault_records]
+            self.truths.append((self._truth.step, cures, self._truth.deployment))
         return self._policy.act(observation)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sre_autopilot.grading import (
     ActionRecord,
     EpisodeRecord,
-    FaultStory,
+    FaultRecord,
     StepRecord,
     TrueService,
     grade,
@@ -46,33 +46,33 @@ def cured(action: ActionName, service: Service, at: int, *, fault: int = 0) -> A
     return did(action, service, cures=(fault,), cure_step=at)
 
 
-def story(
+def fault_record(
     kind: FaultKind = FaultKind.DB_CONNECTION_LEAK,
     root: Service | None = DB,
     cheap_cure: ActionName = RESTART,
-) -> FaultStory:
-    return FaultStory(kind=kind, root=root, cheap_cure=cheap_cure, parameters={"fill_steps": 7.5})
+) -> FaultRecord:
+    return FaultRecord(kind=kind, root=root, cheap_cure=cheap_cure, parameters={"fill_steps": 7.5})
 
 
-LEAK = story()
-OOM = story(FaultKind.SINGLE_OOM)
-FLAP = story(FaultKind.FLAPPING_NETWORK, PAYMENT)
-NOTHING = story(FaultKind.NONE, None, WAIT)
+LEAK = fault_record()
+OOM = fault_record(FaultKind.SINGLE_OOM)
+FLAP = fault_record(FaultKind.FLAPPING_NETWORK, PAYMENT)
+NOTHING = fault_record(FaultKind.NONE, None, WAIT)
 
 
 def episode(
-    faults: Sequence[FaultStory] = (LEAK,),
+    faults: Sequence[FaultRecord] = (LEAK,),
     actions: Actions | None = None,
     missed: Callable[[int], Sequence[Service]] = lambda step: (),
     last: int = MAX_STEPS,
 ) -> EpisodeRecord:
     """A whole episode; what became of the faults is read off the actions."""
     actions = actions or {}
-    stories = list(faults)
+    records = list(faults)
     for action in actions.values():
         for index in action.cures:
             cure = {"cured_at": action.cure_step, "cured_by": action.action}
-            stories[index] = stories[index].model_copy(update=cure)
+            records[index] = records[index].model_copy(update=cure)
     steps = [StepRecord(step=0, action=None, true=truth(missed(0)))]
     for step in range(1, last + 1):
         action = actions.get(step, did(WAIT))
@@ -83,13 +83,13 @@ def episode(
         policy="someone",
         tier=Tier.CONTROL if NOTHING in faults else Tier.MEDIUM,
         seed=7,
-        faults=tuple(stories),
+        faults=tuple(records),
         steps=tuple(steps),
         finished=True,
     )
 
 
-def root_cause(faults: Sequence[FaultStory], actions: Actions) -> float:
+def root_cause(faults: Sequence[FaultRecord], actions: Actions) -> float:
     return grade(episode(faults, actions)).root_cause
 
 

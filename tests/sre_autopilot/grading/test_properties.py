@@ -80,7 +80,7 @@ def _by_the_book(record: EpisodeRecord) -> float:
 
 
 @given(episodes())
-def test_it_goes_by_the_book(record: EpisodeRecord) -> None:
+def test_a_score_follows_the_written_formula(record: EpisodeRecord) -> None:
     assert grade(record).total == pytest.approx(_by_the_book(record))
 
 
@@ -128,6 +128,6 @@ def test_a_later_cure_is_never_better(at: int) -> None:
 
 @given(episodes())
 def test_only_the_truth_counts(record: EpisodeRecord) -> None:
-    told = tuple(s.model_copy(update={"observed": {"reward": 0.99}}) for s in record.steps)
-    changed = {"steps": told, "policy": "another", "backend": "docker", "finished": False}
+    steps = tuple(s.model_copy(update={"observed": {"reward": 0.99}}) for s in record.steps)
+    changed = {"steps": steps, "policy": "another", "backend": "docker", "finished": False}
     assert grade(record.model_copy(update=changed)) == grade(record)

@@ -31,7 +31,7 @@ from tests.sre_autopilot.grading.episodes import (
 
 
 @given(episodes())
-def test_what_is_written_is_read(record: EpisodeRecord) -> None:
+def test_a_record_survives_being_written_and_read(record: EpisodeRecord) -> None:
     assert list(grading.read_episodes(grading.dump_lines(record))) == [record]
 
 
@@ -68,12 +68,12 @@ def test_times_and_traces_are_read_as_written() -> None:
 
 def _timed(record: EpisodeRecord) -> EpisodeRecord:
     """With the ends of each window, and an edge in it."""
-    seen = grading.TrueEdge(
+    edge = grading.TrueEdge(
         caller=AUTH, callee=DB, calls=2, failed=1, served=1, latency_p99=5.0, trace_id="ab"
     )
     steps = [
         step.model_copy(
-            update={"began_at": step.step + 100.5, "ended_at": step.step + 101.25, "edges": (seen,)}
+            update={"began_at": step.step + 100.5, "ended_at": step.step + 101.25, "edges": (edge,)}
         )
         for step in record.steps
     ]
@@ -151,7 +151,9 @@ def _scored(record: EpisodeRecord) -> EpisodeRecord:
     return record.model_copy(update={"score": grade(record).total})
 
 
-def test_it_prints_a_line_an_episode(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_grader_prints_a_line_an_episode(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     good = _scored(episode(actions={1: cured(RESTART, DB, 1)}, last=3))
     assert grading.main([_file(tmp_path, good, _scored(episode([NOTHING])))]) == 0
     first, second = capsys.readouterr().out.splitlines()
@@ -160,22 +162,22 @@ def test_it_prints_a_line_an_episode(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert second.startswith("control")
 
 
-def test_it_explains_every_point(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_explain_names_every_lost_point(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     actions = {2: did(ROLLBACK, AUTH), 3: did(SCALE_UP, DB), 4: cured(ROLLBACK, DB, 4)}
     record = episode(actions=actions, missed=lambda step: [DB] * (step < 4))
     assert grading.main([_file(tmp_path, record), "--explain"]) == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for reason in (
         "sla: user_db missed it in 3 of 30 windows",
         "speed: recovered at step 4",
         "budget: spent 18 of 10 units",
         "root_cause: db_connection_leak at user_db was cured by rollback",
     ):
-        assert reason in told
-    assert told.count("\n") == 1 + len(grade(record).reasons)
+        assert reason in printed
+    assert printed.count("\n") == 1 + len(grade(record).reasons)
 
 
-def test_it_explains_every_kind_of_wrong_action() -> None:
+def test_every_kind_of_wrong_action_has_its_reason() -> None:
     blamed = [
         ([LEAK], did(BREAK, AUTH), "step 2: circuit_break on auth_service, which is no root"),
         ([LEAK], did(SCALE_UP, DB), "step 2: scale_up on user_db, which did not help"),
@@ -189,18 +191,18 @@ def test_it_explains_every_kind_of_wrong_action() -> None:
         assert reasons[f"root_cause: {blame}"] > 0.09
 
 
-def test_it_shows_a_score_that_differs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stored_score_that_differs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record = episode().model_copy(update={"score": 0.99})
     assert grading.main([_file(tmp_path, record)]) == 1
     assert "stored score is 0.99" in capsys.readouterr().out
 
 
-def test_it_notes_another_world(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_record_of_another_world(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     older = episode().model_copy(update={"world_version": "0", "finished": False})
     assert grading.main([_file(tmp_path, older)]) == 0
-    told = capsys.readouterr().out
-    assert f"played in world 0, graded by {WORLD_VERSION}" in told
-    assert "unfinished" in told
+    printed = capsys.readouterr().out
+    assert f"played in world 0, graded by {WORLD_VERSION}" in printed
+    assert "unfinished" in printed
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\xff\xfe", None])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from sre_autopilot import grading
-from sre_autopilot.grading import ActionRecord, FaultStory, grade
+from sre_autopilot.grading import ActionRecord, FaultRecord, grade
 from sre_autopilot.world.topology import ENTRY, Service
 from sre_autopilot.world.vocabulary import SCALE_UP_STEPS, ActionName, FaultKind
 from tests.sre_autopilot.grading.episodes import (
@@ -24,8 +24,8 @@ from tests.sre_autopilot.grading.episodes import (
     cured,
     did,
     episode,
+    fault_record,
     root_cause,
-    story,
 )
 
 
@@ -59,7 +59,7 @@ def test_steps_saved_by_recovery_count_as_met() -> None:
 
 
 @pytest.mark.parametrize("faults", [(LEAK,), (NOTHING,)])
-def test_steps_never_played_do_not(faults: Sequence[FaultStory]) -> None:
+def test_steps_never_played_do_not(faults: Sequence[FaultRecord]) -> None:
     """Walking out of an episode saves nothing."""
     assert grade(episode(faults, last=6)).sla == pytest.approx(6 / 30)
 
@@ -88,7 +88,7 @@ def test_budget_is_what_is_left_by_the_share_cured(
 
 def test_a_rollback_that_was_not_the_cheap_cure_is_worth_a_fifth() -> None:
     assert root_cause([LEAK], {3: cured(ROLLBACK, DB, 3)}) == pytest.approx(0.2)
-    bad_rollout = story(FaultKind.FLAPPING_NETWORK, PAYMENT, ROLLBACK)
+    bad_rollout = fault_record(FaultKind.FLAPPING_NETWORK, PAYMENT, ROLLBACK)
     assert root_cause([bad_rollout], {3: cured(ROLLBACK, PAYMENT, 3)}) == 1.0
 
 
@@ -107,7 +107,7 @@ def test_touching_no_root_costs(action: ActionName) -> None:
 @pytest.mark.parametrize("action", [RESTART, SCALE_UP, BREAK, ROLLBACK])
 @pytest.mark.parametrize("fault", [LEAK, OOM])
 def test_a_root_stays_a_root_and_more_on_it_is_ineffective(
-    action: ActionName, fault: FaultStory
+    action: ActionName, fault: FaultRecord
 ) -> None:
     actions = {3: cured(RESTART, DB, 3), 9: did(action, DB)}
     assert root_cause([fault], actions) == pytest.approx(0.75)
@@ -174,7 +174,7 @@ def test_a_cure_after_the_end_is_none() -> None:
 @pytest.mark.parametrize(("interventions", "root_cause"), [(0, 1.0), (1, 0.75), (4, 0.0), (6, 0.0)])
 @pytest.mark.parametrize("faults", [(NOTHING,), ()], ids=["none", "empty"])
 def test_control_is_left_alone(
-    faults: Sequence[FaultStory], interventions: int, root_cause: float
+    faults: Sequence[FaultRecord], interventions: int, root_cause: float
 ) -> None:
     actions = {1 + i: did(BREAK, AUTH) for i in range(interventions)}
     score = grade(episode(faults, actions))
@@ -186,7 +186,9 @@ def test_control_is_left_alone(
 # --- recovery ---------------------------------------------------------------------------------
 
 
-def _recovered(faults: Sequence[FaultStory], actions: Actions, missed: Sequence[int]) -> int | None:
+def _recovered(
+    faults: Sequence[FaultRecord], actions: Actions, missed: Sequence[int]
+) -> int | None:
     record = episode(faults, actions, lambda step: [DB] * (step in missed))
     return grading.recovered_at(record.steps, record.faults)
 
@@ -210,8 +212,8 @@ def test_recovery_waits_for_the_last_fault() -> None:
 
 def test_recovery_needs_its_three_windows_to_have_been() -> None:
     record = episode([LEAK], {4: cured(RESTART, DB, 4)}, last=6)
-    seen = [grading.recovered_at(record.steps[:n], record.faults) for n in range(8)]
-    assert seen == [None] * 7 + [4]
+    recoveries = [grading.recovered_at(record.steps[:n], record.faults) for n in range(8)]
+    assert recoveries == [None] * 7 + [4]
 
 
 def test_nothing_recovers_where_nothing_is_wrong() -> None:

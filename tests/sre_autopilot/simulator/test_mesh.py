@@ -112,11 +112,11 @@ def test_a_stopped_replica_is_not_dead(mesh):
 
 def test_a_new_life_draws_memory_of_its_own(mesh):
     first = mesh.window(0).measured.memory_pct[SERVICE_INDEX[AUTH.service]][0]
-    seen = set()
+    readings = set()
     for step in range(1, 12):
         mesh.start(AUTH, within_window=False)
-        seen.add(mesh.window(step).measured.memory_pct[SERVICE_INDEX[AUTH.service]][0])
-    assert len(seen | {first}) > 3
+        readings.add(mesh.window(step).measured.memory_pct[SERVICE_INDEX[AUTH.service]][0])
+    assert len(readings | {first}) > 3
 
 
 def test_memory_is_taken_with_age(mesh):

@@ -51,10 +51,10 @@ RECORDED = {
 def answer(request: httpx.Request) -> httpx.Response:
     query = request.url.params["query"]
     if request.url.path.endswith("/query"):
-        found: list[dict[str, object]] = [{"metric": {}, "value": [END_S, str(END_S)]}]
+        series: list[dict[str, object]] = [{"metric": {}, "value": [END_S, str(END_S)]}]
     else:
-        found = RECORDED.get(query, [])
-    return httpx.Response(200, text=json.dumps({"data": {"result": found}}))
+        series = RECORDED.get(query, [])
+    return httpx.Response(200, text=json.dumps({"data": {"result": series}}))
 
 
 @pytest.fixture
@@ -64,8 +64,8 @@ def panels() -> list[Axes]:
 
 
 def line(panel: Axes, label: str) -> tuple[list[float], list[float]]:
-    (found,) = (li for li in panel.get_lines() if li.get_label() == label)
-    return np.asarray(found.get_xdata()).tolist(), np.asarray(found.get_ydata()).tolist()
+    (curve,) = (li for li in panel.get_lines() if li.get_label() == label)
+    return np.asarray(curve.get_xdata()).tolist(), np.asarray(curve.get_ydata()).tolist()
 
 
 def rows(panel: Axes) -> list[str]:

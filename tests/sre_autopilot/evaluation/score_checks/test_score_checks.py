@@ -86,9 +86,9 @@ def test_differences_are_of_the_same_seeds():
 
 
 def test_subjects_that_were_not_played_get_no_verdict():
-    given = verdicts(estimates_of(oracle=0.9))
-    assert {check.subject.policy for check, _verdict in given} == {"oracle"}
-    assert all(check.subject.less is None for check, _verdict in given)
+    judged = verdicts(estimates_of(oracle=0.9))
+    assert {check.subject.policy for check, _verdict in judged} == {"oracle"}
+    assert all(check.subject.less is None for check, _verdict in judged)
 
 
 @pytest.mark.parametrize(("mean", "fails"), [(0.9, False), (0.85, False), (0.3, True)])
@@ -147,9 +147,9 @@ def scores():
 
 
 def test_no_check_fails_on_100_seeds_a_tier(scores):
-    given = verdicts(dict(estimates(scores)))
-    assert len(given) == len(CHECKS)
-    assert [check for check, verdict in given if verdict is Verdict.FAILS] == []
+    judged = verdicts(dict(estimates(scores)))
+    assert len(judged) == len(CHECKS)
+    assert [check for check, verdict in judged if verdict is Verdict.FAILS] == []
 
 
 @pytest.mark.parametrize("tier", FAULTY_TIERS)

@@ -144,7 +144,7 @@ def test_metric_changed_under_one_fault_fails_there(real, sim):
     assert failed == [(Metric.CPU_PCT, FaultKind.SINGLE_OOM)]
 
 
-def test_one_seed_has_no_floor_and_is_inconclusive():
+def test_a_single_seed_has_no_floor_and_is_inconclusive():
     one = recording(seed=1)
     distances = distances_of([one], [bent(one, "cpu_pct", 9.0)])
     assert distances

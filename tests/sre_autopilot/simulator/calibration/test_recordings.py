@@ -170,8 +170,8 @@ def test_missing_file_is_named(tmp_path):
 def test_finished_episodes_are_gathered_in_order_of_their_keys(gather, tmp_path):
     for seed in (9, 3, 5):
         written(tmp_path, f"e{seed}", episode().model_copy(update={"seed": seed}))
-    given_up = episode(last=2).model_copy(update={"finished": False})
-    written(tmp_path, "given_up", given_up)
+    abandoned = episode(last=2).model_copy(update={"finished": False})
+    written(tmp_path, "abandoned", abandoned)
     running = written(tmp_path, "running", episode())
     running.write_text(running.read_text()[:-700])
     out = tmp_path / "kept.npz"

@@ -60,6 +60,6 @@ def test_masks_of_a_lane_do_not_spill_into_others(lanes):
 
 def test_every_module_with_rules_is_compiled():
     names = {module.__name__ for module in RULE_MODULES}
-    for found in pkgutil.iter_modules(rules.__path__, f"{rules.__name__}."):
-        module = pkgutil.resolve_name(found.name)
-        assert (found.name in names) == any(True for _ in rules_of(module)), found.name
+    for info in pkgutil.iter_modules(rules.__path__, f"{rules.__name__}."):
+        module = pkgutil.resolve_name(info.name)
+        assert (info.name in names) == any(True for _ in rules_of(module)), info.name

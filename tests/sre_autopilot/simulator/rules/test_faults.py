@@ -107,11 +107,11 @@ class Both:
             assert (x[layout.RUNNING + number][0] > 0.0) == (replica in running), (step, replica)
             if replica in running:
                 assert x[layout.LEAKED_MB + number][0] == self.leaked_mb[replica], (step, replica)
-        for number, story in enumerate(self.episode.stories):
+        for number, record in enumerate(self.episode.fault_records):
             fault = layout.FAULT + layout.FAULT_WIDTH * number
-            cured_at = layout.NEVER if story.cured_at is None else story.cured_at
+            cured_at = layout.NEVER if record.cured_at is None else record.cured_at
             if x[fault + layout.KIND][0] != layout.NO_FAULT:
-                assert x[fault + layout.CURED_AT][0] == cured_at, (step, story)
+                assert x[fault + layout.CURED_AT][0] == cured_at, (step, record)
 
 
 @settings(max_examples=250, deadline=None)

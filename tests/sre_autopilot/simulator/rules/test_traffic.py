@@ -142,7 +142,7 @@ def test_a_hanging_call_is_counted_once_in_its_window_or_the_next(arrays, servic
     np.testing.assert_array_equal(counted + waiting, sent)
 
 
-def test_what_hangs_below_hangs_above(arrays):
+def test_calls_that_hang_at_a_callee_hang_at_its_callers(arrays):
     arrays.condition.partitioned[first(USER_DB)] = 1.0
     measured = play(arrays)
     assert (measured.failed[AUTH] == measured.failed[USER_DB]).all()

@@ -15,7 +15,7 @@ Answered = tuple[int, Mapping[str, object], Mapping[str, str]]
 OK, NO_CONTENT, BAD, BUSY = 200, 204, 422, 503
 
 
-class PaperServer(ThreadingHTTPServer):
+class ScriptedEnvironment(ThreadingHTTPServer):
     """`before(path, number)` may answer in the environment's place, or raise to cut the line."""
 
     daemon_threads = True
@@ -48,28 +48,32 @@ class PaperServer(ThreadingHTTPServer):
         try:
             if path == "/reset":
                 environment = self.environments.setdefault(session, Environment(WatchedSimulator))
-                seen = environment.reset(**body)
+                now = environment.reset(**body)
             else:
-                seen = self.environments[session].step(body)
+                now = self.environments[session].step(body)
         except SREError as error:
             return BAD, {"error": type(error).__name__, "detail": str(error)}, {}
-        told = seen.model_dump(mode="json", exclude={"reward", "done"})
-        return OK, {"observation": told, "reward": seen.reward, "done": seen.done}, {}
+        fields = now.model_dump(mode="json", exclude={"reward", "done"})
+        return (
+            OK,
+            {"observation": fields, "reward": now.reward, "done": now.done},
+            {},
+        )
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: PaperServer
+    server: ScriptedEnvironment
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         try:
-            status, told, headers = self.server.answer(self.path, body)
+            status, answer, headers = self.server.answer(self.path, body)
         except ConnectionAbortedError:
             self.close_connection = True
             return
-        content = json.dumps(told).encode()
+        content = json.dumps(answer).encode()
         self.send_response(status)
         for name, value in {**headers, "content-length": str(len(content))}.items():
             self.send_header(name, value)
