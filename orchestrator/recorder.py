@@ -1,5 +1,6 @@
 """Writes an episode to a file while it runs: JSON lines, so that a crash loses one line at most."""
 
+import logging
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -7,18 +8,26 @@ from typing import TextIO
 
 from sre_autopilot import grading
 
+LOG = logging.getLogger(__name__)
+
 
 class Recorder:
     """Appends one episode to `folder`/<episode_id>.jsonl, or to nothing where `folder` is None.
 
-    A file of that name stays as it is: the next one is <episode_id>.2.jsonl.
+    A file of that name stays as it is: the next one is <episode_id>.2.jsonl. Where it cannot be
+    written (a full disk, a folder that is gone), the log says so once and the recording ends: the
+    episode goes on.
     """
 
     def __init__(self, folder: Path | None, record: grading.EpisodeRecord) -> None:
         self._file: TextIO | None = None
+        self._episode_id = record.episode_id
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._file = _new_file(folder, record.episode_id)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                self._file = _new_file(folder, record.episode_id)
+            except OSError as error:
+                self._give_up(error)
             self._write(grading.header_line(record))
 
     def step(self, step: grading.StepRecord) -> None:
@@ -30,14 +39,23 @@ class Recorder:
         self.close()
 
     def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        """Idempotent."""
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError):  # what is still to be flushed was logged as lost
+                file.close()
 
     def _write(self, line: str) -> None:
         if self._file is not None:
-            self._file.write(line + "\n")
-            self._file.flush()
+            try:
+                self._file.write(line + "\n")
+                self._file.flush()
+            except OSError as error:
+                self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        LOG.warning("the record of episode %s ends here: %s", self._episode_id, error)
+        self.close()
 
 
 def _new_file(folder: Path, episode_id: str) -> TextIO:

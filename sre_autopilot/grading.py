@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sre_autopilot.world import vocabulary as world
 from sre_autopilot.world.topology import ENTRY, Service
@@ -117,7 +117,11 @@ class StepRecord(_Frozen):
 
 
 class EpisodeRecord(_Frozen):
-    """An episode so far; `score` is its total as graded when it was written."""
+    """An episode so far; `score` is its total as graded when it was written.
+
+    `aborted` is not stored: it says that the file ended before the episode did, as it does when the
+    program that wrote it was killed.
+    """
 
     episode_id: str
     world_version: str = world.WORLD_VERSION
@@ -130,6 +134,7 @@ class EpisodeRecord(_Frozen):
     steps: tuple[StepRecord, ...] = ()
     finished: bool = False
     score: float | None = None
+    aborted: bool = Field(default=False, exclude=True)
 
     @model_validator(mode="after")
     def _without_gaps(self) -> Self:
@@ -304,19 +309,27 @@ def _line(kind: str, part: dict[str, Any]) -> str:
 
 
 def read_episodes(lines: Iterable[str]) -> Iterator[EpisodeRecord]:
-    """Episodes written one after the other. Raises RecordError at the first line that is wrong."""
+    """Episodes written one after the other; the last one may be `aborted`, unless it has no step.
+
+    Raises RecordError at the first line that is wrong.
+    """
     record: EpisodeRecord | None = None
-    number = 0
+    half_line: RecordError | None = None  # what a killed program leaves, if it is the last one
     for number, line in enumerate(lines, start=1):
+        if half_line is not None:
+            raise half_line
         try:
             kind, record = _read(line, record)
         except ValueError as error:
-            raise RecordError(f"line {number}: {_reason(error)}") from error
+            half_line = RecordError(f"line {number}: {_reason(error)}")
+            if record is None or not isinstance(error, json.JSONDecodeError):
+                raise half_line from error
+            continue
         if kind == "end":
             yield record
             record = None
-    if record is not None:
-        raise RecordError(f"line {number}: the file ends within episode {record.episode_id}")
+    if record is not None and record.steps:
+        yield record.model_copy(update={"aborted": True})
 
 
 def _read(line: str, record: EpisodeRecord | None) -> tuple[str, EpisodeRecord]:
@@ -369,7 +382,9 @@ def _report(record: EpisodeRecord, explain: bool) -> bool:
     print(f"{who} {terms} recovered_at={score.recovered_at}")
     if record.world_version != world.WORLD_VERSION:
         print(f"  note: played in world {record.world_version}, graded by {world.WORLD_VERSION}")
-    if not record.finished:
+    if record.aborted:
+        print(f"  note: aborted, the file ends after step {len(record.steps) - 1}")
+    elif not record.finished:
         print("  note: unfinished")
     agrees = record.score is None or math.isclose(record.score, score.total, abs_tol=1e-9)
     if not agrees:

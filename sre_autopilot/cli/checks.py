@@ -196,17 +196,6 @@ def proxies(machine: Machine) -> Iterator[Check]:
     )
 
 
-def tracing(machine: Machine) -> Iterator[Check]:
-    """Variables of OpenTelemetry reach the services' SDK, whose spans the traces are made of."""
-    chosen = sorted(name for name in machine.environ if name.startswith("OTEL_"))
-    yield _check(
-        "OpenTelemetry",
-        not chosen,
-        ", ".join(chosen) + " set" if chosen else "no variable set",
-        "unset what you did not mean for the services: they read these",
-    )
-
-
 def _normalized(name: str) -> str:
     from packaging.utils import canonicalize_name
 
@@ -224,5 +213,4 @@ _JUDGES: tuple[Callable[[Machine], Iterator[Check]], ...] = (
     numba,
     containers,
     proxies,
-    tracing,
 )

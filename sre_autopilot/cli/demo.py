@@ -95,7 +95,8 @@ def print_summaries(folder: Path) -> None:
     console = results_console()
     for file in Records(folder).files():
         for record in grading.read_episodes(file.read_text(encoding="ascii").splitlines()):
-            console.print(episode_summary(record, grading.grade(record)))
+            if not record.aborted:
+                console.print(episode_summary(record, grading.grade(record)))
     console.print(f"records: {folder}/*.jsonl", soft_wrap=True)
     console.print("grade one again: sre-autopilot grade FILE --explain")
 

@@ -33,7 +33,9 @@ class Graded(NamedTuple):
         record = self.record
         if record.world_version != WORLD_VERSION:
             yield f"played in world version {record.world_version}, graded by {WORLD_VERSION}"
-        if not record.finished:
+        if record.aborted:
+            yield f"aborted: the file ends after step {len(record.steps) - 1}"
+        elif not record.finished:
             yield f"unfinished: it ended at step {len(record.steps) - 1}"
         if not self.agrees:
             yield f"the score stored in the record is {record.score}"

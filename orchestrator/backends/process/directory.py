@@ -1,30 +1,44 @@
 """A mesh's own folder: databases and logs, gone when the mesh is closed or its owner is dead."""
 
 import contextlib
+import fcntl
 import os
-import re
 import shutil
 import tempfile
 from pathlib import Path
 
 _PREFIX = "sre-mesh-"
+_LOCK = "owner.lock"
 _LOG_TAIL_LINES = 15
 
 
 class MeshDirectory:
-    """Made on first use, named after the process that owns it."""
+    """Made on first use. A lock on a file in it, which ends with the owner, says that it is in use.
+
+    A pid would not do: owners in several pid namespaces may share one folder for temporary files.
+    """
 
     def __init__(self, root: Path | None = None) -> None:
         self._root = root
         self._path: Path | None = None
+        self._lock_fd: int | None = None
 
     @property
     def path(self) -> Path:
         if self._path is None:
             root = self._root or Path(tempfile.gettempdir())
             remove_stale(root)
-            self._path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=root))
+            # Hidden until it is locked, so that another owner does not take it for a stale one.
+            hidden = Path(tempfile.mkdtemp(prefix=f".{_PREFIX}{os.getpid()}-", dir=root))
+            self._lock_fd = os.open(hidden / _LOCK, os.O_CREAT | os.O_WRONLY, 0o600)
+            fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
+            self._path = hidden.rename(root / hidden.name.removeprefix("."))
         return self._path
+
+    @property
+    def vanished(self) -> bool:
+        """Whether somebody else removed it."""
+        return self._path is not None and not self._path.is_dir()
 
     def log(self, name: str) -> Path:
         return self.path / f"{name}.log"
@@ -41,21 +55,21 @@ class MeshDirectory:
         if self._path is not None:
             shutil.rmtree(self._path, ignore_errors=True)
             self._path = None
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+            self._lock_fd = None
 
 
 def remove_stale(root: Path) -> None:
     """Removes the folders of meshes whose owners are dead."""
     for path in root.glob(f"{_PREFIX}*"):
-        owner = re.match(rf"{_PREFIX}(\d+)-", path.name)
-        if owner and not _alive(int(owner[1])):
+        if not path.is_symlink() and _is_stale(path):
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
+def _is_stale(path: Path) -> bool:
+    """Whether nobody holds the lock. False where it cannot be asked for."""
+    with contextlib.suppress(OSError), (path / _LOCK).open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
-    return True
+    return False

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from orchestrator.backends.live.replicas import ReplicaHandle, ReplicaSet
 from orchestrator.backends.process.directory import MeshDirectory
 from orchestrator.backends.process.supervisor import ZYGOTE, Supervisor
-from orchestrator.errors import MeshNotReady
+from orchestrator.errors import BackendError, MeshNotReady
 from orchestrator.telemetry.spans import SpanReceiver
 from services.runtime.spec import ProcessSpec
 from sre_autopilot.world.deployment import ReplicaId, initial_deployment
@@ -61,7 +61,12 @@ class ProcessLifecycle(ReplicaSet):
             self._stop_in_background(replica, self._supervisor.terminate(handle, _GRACE_S))
 
     async def refresh(self) -> None:
-        """Nothing to do: the zygote reports exits by itself."""
+        """Raises BackendError where the mesh's folder is gone: what starts from now on would die.
+
+        Exits need no look: the zygote reports them by itself.
+        """
+        if self._directory.vanished:
+            raise BackendError(f"the mesh's folder {self._directory.path} was removed")
 
     async def aclose(self) -> None:
         """Does not wait for replicas that are stopping: the zygote kills them when it ends."""

@@ -5,6 +5,7 @@ Starts and ends processes by name; does not know what they serve.
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 from orchestrator.backends.live.control_client import Target
 from orchestrator.backends.live.replicas import KILLED_EXIT_CODE, ReplicaHandle
 from orchestrator.backends.process.directory import MeshDirectory
+from orchestrator.backends.process.environ import mesh_environ
 from orchestrator.errors import BackendError
 from services.runtime.spec import LOOPBACK
 
@@ -45,6 +47,7 @@ class Supervisor:
                     stdout=asyncio.subprocess.PIPE,
                     stderr=log,
                     cwd=_IMPORT_ROOT,
+                    env=mesh_environ(os.environ),
                     start_new_session=True,
                 )
             self._reading = asyncio.create_task(self._read_events(self._zygote))

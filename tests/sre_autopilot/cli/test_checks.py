@@ -81,12 +81,6 @@ def test_a_fit_machine_is_ok_throughout():
             Status.OK,
             "HTTPS_PROXY set",
         ),
-        (
-            "OpenTelemetry",
-            {"environ": {"OTEL_SDK_DISABLED": "true"}},
-            Status.WARN,
-            "OTEL_SDK_DISABLED",
-        ),
     ],
 )
 def test_a_wrong_fact_is_named_with_what_to_do(name, changes, status, words):

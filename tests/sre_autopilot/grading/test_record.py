@@ -95,7 +95,6 @@ def _broken(change: Callable[[list[str]], Any]) -> list[str]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda lines: lines.pop(), "line 5: the file ends within episode e1"),
         (lambda lines: lines.pop(0), "line 1: a line of type 'step' is out of place"),
         (lambda lines: lines.insert(2, lines[0]), "line 3: a line of type 'episode' is out of"),
         (lambda lines: lines.append(lines[-1]), "line 7: a line of type 'end' is out of place"),
@@ -111,15 +110,34 @@ def _broken(change: Callable[[list[str]], Any]) -> list[str]:
             "line 1: episode_id: Field req",
         ),
     ],
-    ids=["cut off", "no head", "two heads", "two ends", "torn", "list", "alien", "gap", "empty"],
+    ids=["no head", "two heads", "two ends", "torn", "list", "alien", "gap", "empty"],
 )
 def test_a_broken_file_names_the_line(change: Callable[[list[str]], Any], message: str) -> None:
     with pytest.raises(grading.RecordError, match=message):
         list(grading.read_episodes(_broken(change)))
 
 
+@pytest.mark.parametrize("torn", ["", '{"type": "step", "st'])
+def test_a_file_that_ends_within_an_episode_holds_an_aborted_one(torn: str) -> None:
+    lines = _broken(list[str].pop)
+    (aborted,) = grading.read_episodes([*lines, torn][: len(lines) + bool(torn)])
+    whole = episode(last=3)
+    assert aborted.aborted and not aborted.finished and aborted.score is None
+    assert aborted.steps == whole.steps
+    assert grading.grade(aborted).total <= grading.grade(whole).total
+
+
+def test_an_episode_without_a_step_is_none() -> None:
+    assert list(grading.read_episodes([grading.header_line(episode())])) == []
+
+
+def test_whether_it_was_aborted_is_not_written() -> None:
+    (aborted,) = grading.read_episodes(_broken(list[str].pop))
+    assert "aborted" not in "".join(grading.dump_lines(aborted))
+
+
 def test_whole_episodes_before_the_break_are_read() -> None:
-    lines = [*grading.dump_lines(episode()), grading.header_line(episode())]
+    lines = [*grading.dump_lines(episode()), "[]"]
     episodes = grading.read_episodes(lines)
     assert next(episodes) == episode()
     with pytest.raises(grading.RecordError):

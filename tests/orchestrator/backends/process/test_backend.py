@@ -12,6 +12,7 @@ import pytest
 
 from orchestrator.backends.base import Backend
 from orchestrator.backends.process.backend import ProcessBackend
+from orchestrator.backends.process.directory import remove_stale
 from orchestrator.errors import MeshNotReady
 from orchestrator.reconcile import routing_of
 from sre_autopilot.world.deployment import ReplicaId, initial_deployment
@@ -155,5 +156,5 @@ def test_processes_end_with_their_owner_however_that_ends(
         owner.wait(10)
     until(lambda: not any(map(alive, mesh)))
     # What files it leaves, the next mesh on this machine removes.
-    ProcessBackend(temp_root=tmp_path)._directory.path.rmdir()
+    remove_stale(tmp_path)
     assert list(tmp_path.iterdir()) == []

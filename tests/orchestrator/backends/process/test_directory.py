@@ -1,20 +1,39 @@
 """A mesh's folder comes when it is needed and goes with its owner."""
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from orchestrator.backends.process.directory import MeshDirectory, remove_stale
+from tests.architecture.source import ROOT
+
+OWNER = """
+import sys
+from pathlib import Path
+from orchestrator.backends.process.directory import MeshDirectory
+print(MeshDirectory(Path(sys.argv[1])).path, flush=True)
+sys.stdin.read()
+"""
 
 
 @pytest.fixture
-def dead_pid() -> int:
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
+def owner(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that owns a folder in `tmp_path`."""
+    command = [sys.executable, "-c", OWNER, str(tmp_path)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=ROOT) as process:
+        yield process
+        process.kill()
+
+
+def folder_of(owner: subprocess.Popen[str]) -> Path:
+    assert owner.stdout is not None
+    return Path(owner.stdout.readline().strip())
 
 
 def test_the_folder_is_made_on_first_use(tmp_path: Path) -> None:
@@ -44,25 +63,54 @@ def test_removal_takes_all_of_it_and_may_be_repeated(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_folders_of_the_dead_go_and_all_others_stay(tmp_path: Path, dead_pid: int) -> None:
-    stale = tmp_path / f"sre-mesh-{dead_pid}-x"
-    (stale / "inside").mkdir(parents=True)
-    kept = [tmp_path / name for name in (f"sre-mesh-{os.getpid()}-x", "sre-mesh-x", "other-1-x")]
-    for path in kept:
+def test_the_folder_of_a_killed_owner_goes_and_all_others_stay(
+    tmp_path: Path, owner: subprocess.Popen[str]
+) -> None:
+    kept = [MeshDirectory(tmp_path).path, tmp_path / "sre-mesh-x", tmp_path / "other-1-x"]
+    for path in kept[1:]:
         path.mkdir()
+    stale = folder_of(owner)
+    remove_stale(tmp_path)
+    assert set(tmp_path.iterdir()) == {stale, *kept}
+    owner.kill()
+    owner.wait()
     remove_stale(tmp_path)
     assert set(tmp_path.iterdir()) == set(kept)
 
 
-def test_a_new_mesh_removes_what_the_dead_have_left(tmp_path: Path, dead_pid: int) -> None:
-    (tmp_path / f"sre-mesh-{dead_pid}-x").mkdir()
+def test_a_new_mesh_removes_what_the_dead_have_left(
+    tmp_path: Path, owner: subprocess.Popen[str]
+) -> None:
+    folder_of(owner)
+    owner.kill()
+    owner.wait()
     assert [MeshDirectory(tmp_path).path] == list(tmp_path.iterdir())
 
 
-def test_a_link_in_its_place_is_not_followed(tmp_path: Path, dead_pid: int) -> None:
+def test_a_pid_says_nothing_of_an_owner(tmp_path: Path, owner: subprocess.Popen[str]) -> None:
+    """In another pid namespace its number may be free, or another's."""
+    folder = folder_of(owner)
+    renamed = folder.rename(tmp_path / "sre-mesh-4194305-x")
+    MeshDirectory(tmp_path).path.exists()
+    assert renamed.is_dir()
+
+
+def test_a_folder_that_somebody_removed_has_vanished(tmp_path: Path) -> None:
+    directory = MeshDirectory(tmp_path)
+    assert not directory.vanished
+    path = directory.path
+    assert not directory.vanished
+    shutil.rmtree(path)
+    assert directory.vanished
+    directory.remove()
+    assert directory.path.is_dir() and directory.path != path
+
+
+def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     (precious / "data").mkdir(parents=True)
-    (tmp_path / f"sre-mesh-{dead_pid}-x").symlink_to(precious)
+    (precious / "owner.lock").touch()
+    (tmp_path / "sre-mesh-1-x").symlink_to(precious)
     remove_stale(tmp_path)
     assert (precious / "data").exists()
 

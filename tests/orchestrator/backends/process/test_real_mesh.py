@@ -1,17 +1,21 @@
 """The backend with the real services behind it: traffic flows, kills and leaks are real."""
 
+import shutil
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 
 from chaos.fault import NO_IMPAIRMENTS, Impairments
 from orchestrator.backends.process.backend import ProcessBackend
+from orchestrator.errors import BackendError
 from orchestrator.reconcile import routing_of
 from orchestrator.telemetry.window import Window
 from sre_autopilot.world.deployment import ReplicaId, initial_deployment
 from sre_autopilot.world.topology import CALLS, ENTRY, LIMITS, USERS, Service
 from sre_autopilot.world.vocabulary import IMPAIRMENT_TTL_S, OOM_EXIT_CODE, Release
 from tests.orchestrator.backends.conftest import until_async
+from tests.orchestrator.backends.process.test_environ import HOSTILE
 
 pytestmark = pytest.mark.anyio
 
@@ -97,6 +101,35 @@ async def test_impairments_take_hold_and_are_healed(mesh: ProcessBackend) -> Non
     assert measured.calls.failed > 0 or measured.calls.total < 3
     assert await apply(mesh, NO_IMPAIRMENTS) == NO_IMPAIRMENTS
     assert await window_that_flows(mesh)
+
+
+async def test_the_host_s_variables_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in HOSTILE.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("HOME", raising=False)
+    mesh = ProcessBackend(temp_root=tmp_path)
+    try:
+        await mesh.launch(1)
+        await mesh.route(ALL)
+        assert await window_that_flows(mesh, agrees)
+    finally:
+        await mesh.aclose()
+
+
+async def test_a_mesh_whose_folder_was_removed_fails(tmp_path: Path) -> None:
+    """What it starts from then on would die, and its service be gone for good."""
+    mesh = ProcessBackend(temp_root=tmp_path)
+    try:
+        await mesh.launch(1)
+        await mesh.route(ALL)
+        for folder in tmp_path.iterdir():
+            shutil.rmtree(folder)
+        with pytest.raises(BackendError, match=r"folder .* was removed"):
+            await mesh.observe(1)
+    finally:
+        await mesh.aclose()
 
 
 async def test_traffic_flows_again_after_a_restart_of_the_gateway(mesh: ProcessBackend) -> None:
