@@ -53,7 +53,8 @@ install_compose() {
         # Newer than its lists: derived from the machine's own, so that no address is written here.
         local list=/etc/apt/sources.list.d/trixie-for-compose codename
         codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
-        printf 'Package: *\nPin: release n=trixie\nPin-Priority: -10\n' \
+        # The star covers trixie-security and trixie-updates: packages from there would break others.
+        printf 'Package: *\nPin: release n=trixie*\nPin-Priority: -10\n' \
             >/etc/apt/preferences.d/trixie-for-compose
         if [[ -f /etc/apt/sources.list.d/debian.sources ]]; then
             sed "s/$codename/trixie/g" /etc/apt/sources.list.d/debian.sources >"$list.sources"
