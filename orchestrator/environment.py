@@ -4,7 +4,7 @@ import secrets
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -25,6 +25,7 @@ from sre_autopilot.world.deployment import ReplicaId
 from sre_autopilot.world.vocabulary import Tier
 
 T = TypeVar("T")
+INSTALL_TRIES = 5
 
 
 class Environment:
@@ -124,10 +125,11 @@ class Environment:
     async def aclose(self) -> None:
         """Ends the episode and everything that the environment started. Idempotent."""
         self._closed = True
-        await self._end_episode()
-        if self._backend is not None:
-            await self._backend.aclose()
-            self._backend = None
+        backend, self._backend = self._backend, None
+        async with AsyncExitStack() as at_the_end:
+            if backend is not None:
+                at_the_end.push_async_callback(backend.aclose)
+            await self._end_episode()
 
     @property
     def step_seconds(self) -> float:
@@ -204,15 +206,21 @@ class Environment:
         return self.episode, self._backend
 
     async def _install(self, episode: Episode) -> None:
-        """Applies the impairments of step 0 and checks that they are in force."""
+        """Applies the impairments of step 0 until they are in force: on a busy machine a process
+        may be late with one. Raises FaultNotInstalled after INSTALL_TRIES.
+        """
         expected = episode.impairments()
-        in_force = await self._apply_impairments(episode)
-        for target, impairments in expected.items():
-            if in_force[target] != impairments:
-                kinds = "+".join(fault.kind for fault in episode.plan.faults)
-                raise FaultNotInstalled(
-                    kinds, f"{target} has {in_force[target]}, not {impairments}"
-                )
+        for _ in range(INSTALL_TRIES):
+            in_force = await self._apply_impairments(episode)
+            missing = [
+                f"{target} has {in_force[target]}, not {impairments}"
+                for target, impairments in expected.items()
+                if in_force[target] != impairments
+            ]
+            if not missing:
+                return
+        kinds = "+".join(fault.kind for fault in episode.plan.faults)
+        raise FaultNotInstalled(kinds, "; ".join(missing))
 
     async def _apply_impairments(self, episode: Episode) -> Mapping[ReplicaId, Impairments | None]:
         assert self._controller is not None
@@ -242,12 +250,13 @@ class Environment:
         except BaseException:
             backend, self._backend = self._backend, None
             controller, self._controller = self._controller, None
-            if controller is not None:
-                await controller.stop()
-            await self._end_episode()
+            async with AsyncExitStack() as at_the_end:
+                if backend is not None:
+                    at_the_end.push_async_callback(backend.aclose)
+                if controller is not None:
+                    await controller.stop()
+                await self._end_episode()
             self._episode = None
-            if backend is not None:
-                await backend.aclose()
             raise
 
     async def _end_episode(self) -> None:

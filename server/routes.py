@@ -65,7 +65,7 @@ def control_routes(sessions: SessionServer, settings: Settings) -> APIRouter:
         if trusted and environment.state.episode_id is not None:
             record = environment.hidden_state()
             fields["hidden"] = record.model_dump(mode="json", exclude={"steps"}) | {
-                "true": record.steps[-1].model_dump(mode="json")["true"]
+                "true": record.steps[-1].model_dump(mode="json")["true"] if record.steps else None
             }
         return StateResponse(**fields)
 

@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "sre_autopilot.gymnasium_hook": ["sre_autopilot.simulator.gym"],
     "sre_autopilot.in_process": ["sre_autopilot.distribution", *LIVE],
     "sre_autopilot.openenv_client": [],
-    "sre_autopilot.grading": [WORLD],
+    "sre_autopilot.grading": [GRADING, WORLD],
     "sre_autopilot.simulator": ["sre_autopilot.distribution", "sre_autopilot.simulator", *LIVE],
     "sre_autopilot.policies": [
         "sre_autopilot.policies",

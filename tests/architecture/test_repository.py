@@ -76,3 +76,10 @@ def test_generated_files_are_fresh(tmp_path: Path) -> None:
     subprocess.run(command, cwd=tmp_path, check=True)
     stale = [p for p, content in committed.items() if (tmp_path / p).read_bytes() != content]
     assert not stale, "run `make generate`"
+
+
+def test_a_checkout_has_unix_line_ends_whatever_the_host_s_git_does(tmp_path: Path) -> None:
+    clone = ("git", "-c", "core.autocrlf=true", "clone", "--quiet", str(ROOT), str(tmp_path / "c"))
+    subprocess.run(clone, check=True)
+    scripts = [path for path in (tmp_path / "c").rglob("*.sh") if b"\r" in path.read_bytes()]
+    assert scripts == []

@@ -285,6 +285,41 @@ def test_a_fault_that_does_not_take_is_an_error_at_reset():
             environment.step(WAIT)
 
 
+def test_a_fault_that_is_late_on_a_busy_machine_is_tried_again():
+    class Late(Failing):
+        def __init__(self):
+            super().__init__()
+            self._late = 2
+
+        async def apply(self, target, impairments, step, ttl_s):
+            self._late -= impairments != Impairments()
+            self._verb = "apply" if self._late > 0 else "none"
+            return await super().apply(target, impairments, step, ttl_s)
+
+    with Environment(Late) as environment:
+        assert environment.reset(seed=1, task_tier=Tier.EASY).step == 0
+
+
+def test_whatever_fails_in_closing_the_mesh_is_ended():
+    meshes = []
+
+    class Stubborn(WatchedSimulator):
+        def __init__(self):
+            super().__init__()
+            meshes.append(self)
+
+        async def apply(self, target, impairments, step, ttl_s):
+            if impairments == Impairments():
+                raise BackendError("it does not heal")
+            return await super().apply(target, impairments, step, ttl_s)
+
+    environment = Environment(Stubborn)
+    environment.reset(seed=1, task_tier=Tier.EASY)
+    with pytest.raises(BackendError, match="does not heal"):
+        environment.close()
+    assert meshes[0].closed
+
+
 def test_every_error_is_of_one_tree():
     for kind in (UnknownName, InvalidAction, EpisodeNotStarted, EpisodeOver, BackendError):
         assert issubclass(kind, SREError)

@@ -157,7 +157,11 @@ _SOURCES = (
     *_ROOT.glob("sre_autopilot/world/*.py"),
     *(
         _ROOT / name
-        for name in ("sre_autopilot/grading.py", "orchestrator/noise.py", "orchestrator/reward.py")
+        for name in (
+            "sre_autopilot/grading/score.py",
+            "orchestrator/noise.py",
+            "orchestrator/reward.py",
+        )
     ),
 )
 """Files whose text the compiled code depends on: constants are compiled in."""

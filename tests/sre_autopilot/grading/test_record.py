@@ -127,6 +127,14 @@ def test_a_file_that_ends_within_an_episode_holds_an_aborted_one(torn: str) -> N
     assert grading.grade(aborted).total <= grading.grade(whole).total
 
 
+def test_an_aborted_record_keeps_the_cures_that_its_actions_tell() -> None:
+    record = episode(actions={1: cured(RESTART, DB, 1)}, last=3)
+    lines = list(grading.dump_lines(record))
+    (aborted,) = grading.read_episodes(lines[:-1])
+    assert aborted.faults == record.faults
+    assert aborted.faults[0].cured_by is not None
+
+
 def test_an_episode_without_a_step_is_none() -> None:
     assert list(grading.read_episodes([grading.header_line(episode())])) == []
 

@@ -1,0 +1,135 @@
+"""What is recorded of an episode: faults, actions, and the truth of every window. Values only."""
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from sre_autopilot.world import vocabulary as world
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ACTION_COSTS, ActionName, FaultKind, Tier
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FaultRecord(Frozen):
+    """A hidden fault, and from which step and by what it was cured, if it was."""
+
+    kind: str
+    root: Service | None
+    cheap_cure: ActionName
+    parameters: dict[str, Any]
+    cured_at: int | None = None
+    cured_by: ActionName | None = None
+
+
+class ActionRecord(Frozen):
+    """What an agent did; `cures` are indices of the faults that it cured, from `cure_step` on."""
+
+    action: ActionName
+    service_id: Service | None = None
+    accepted: bool = True
+    error: str | None = None
+    cures: tuple[int, ...] = ()
+    cure_step: int | None = None
+
+
+class TrueService(Frozen):
+    """A service in a window, before noise: latency in ms, error rate 0..1, percent of limits."""
+
+    calls: int
+    failed: int
+    latency_p99: float | None
+    error_rate: float | None
+    cpu_pct: float | None
+    memory_pct: float | None
+    sla_met: bool
+
+
+class TrueEdge(Frozen):
+    """Calls from one service (or the users) to another in a window, before any span was lost;
+    `served` of them have the callee's own span as their child; `trace_id` is the worst call's:
+    the slowest, of those that failed if any did.
+    """
+
+    caller: str
+    callee: str
+    calls: int
+    failed: int
+    served: int
+    latency_p99: float
+    trace_id: str | None = None
+
+
+class StepRecord(Frozen):
+    """One action (none at step 0) and the window after it, which lasted from `began_at` to
+    `ended_at` (unix seconds); only what is true is graded.
+    """
+
+    step: int
+    action: ActionRecord | None
+    true: dict[Service, TrueService]
+    edges: tuple[TrueEdge, ...] = ()
+    serving: dict[Service, tuple[str, ...]] = {}
+    observed: dict[str, Any] = {}
+    duration_s: float | None = None
+    began_at: float | None = None
+    ended_at: float | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.true.keys() != set(Service):
+            raise ValueError("every step must tell the truth about every service")
+        return self
+
+    @property
+    def sla_met(self) -> bool:
+        return all(service.sla_met for service in self.true.values())
+
+
+class EpisodeRecord(Frozen):
+    """An episode so far; `score` is its total as graded when it was written.
+
+    `aborted` is not stored: it says that the file ended before the episode did, as it does when the
+    program that wrote it was killed.
+    """
+
+    episode_id: str
+    world_version: str = world.WORLD_VERSION
+    backend: str
+    policy: str | None = None
+    tier: Tier
+    seed: int
+    max_steps: int = world.MAX_STEPS
+    faults: tuple[FaultRecord, ...]
+    steps: tuple[StepRecord, ...] = ()
+    finished: bool = False
+    score: float | None = None
+    aborted: bool = Field(default=False, exclude=True)
+
+    @model_validator(mode="after")
+    def _without_gaps(self) -> Self:
+        if [s.step for s in self.steps] != list(range(len(self.steps))):
+            raise ValueError("steps must count from 0 without a gap")
+        return self
+
+    @property
+    def breakages(self) -> tuple[FaultRecord, ...]:
+        """The faults, without the one that is none."""
+        return tuple(f for f in self.faults if f.kind != FaultKind.NONE)
+
+    @property
+    def interventions(self) -> tuple[tuple[int, ActionRecord], ...]:
+        """Accepted actions that cost anything, each with its step."""
+        acted = ((s.step, s.action) for s in self.steps if s.action and s.action.accepted)
+        return tuple((step, action) for step, action in acted if ACTION_COSTS[action.action])
+
+    def cured(self, fault: FaultRecord) -> bool:
+        """Whether the cure took hold before the episode was over."""
+        return fault.cured_at is not None and fault.cured_at < len(self.steps)
+
+
+def comparable(a: EpisodeRecord, b: EpisodeRecord) -> bool:
+    """Whether scores of the two may be compared: only within one version of the world."""
+    return a.world_version == b.world_version
