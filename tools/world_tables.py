@@ -13,7 +13,7 @@ from chaos.tiers import draw_faults
 from orchestrator import noise, reward
 from orchestrator.actions import ACTIONS, Action, Situation
 from sre_autopilot import grading
-from sre_autopilot.grading import score
+from sre_autopilot.grading import score as score_rules
 from sre_autopilot.world import shapes, sla, topology, vocabulary
 from sre_autopilot.world.deployment import initial_deployment
 from sre_autopilot.world.topology import CALLS, DATABASES, ENTRY, LIMITS, USERS
@@ -28,7 +28,7 @@ from sre_autopilot.world.vocabulary import (
 from tools.markdown import code, quoted, spelt, table
 
 ROOT = Path(__file__).parents[1]
-NUMBERS_FROM = (topology, vocabulary, sla, shapes, noise, reward, score)
+NUMBERS_FROM = (topology, vocabulary, sla, shapes, noise, reward, score_rules)
 TIER_SEEDS = 200
 """So many seeds draw every kind of fault that a tier can hide."""
 TREATED = DATABASES[0]
