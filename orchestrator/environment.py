@@ -97,7 +97,7 @@ class Environment:
         faults = self._draw_faults(tier, seed)
         plan = Plan(episode_id, seed, tier, faults, backend.name, policy)
         self._episode = episode = Episode(plan)
-        async with self._given_up_on_failure():
+        async with self._abandoned_on_failure():
             await backend.launch(seed)
             await backend.route(routing_of(episode.deployment, 0, frozenset()))
             self._controller = Controller(backend)
@@ -117,7 +117,7 @@ class Environment:
         started = time.monotonic()
         before = episode.deployment
         episode.take(action)
-        async with self._given_up_on_failure():
+        async with self._abandoned_on_failure():
             await reconcile(backend, before, episode.deployment, episode.step)
             await self._apply_impairments(episode)
             return await self._measure(episode, started)
@@ -243,7 +243,7 @@ class Environment:
         return observation
 
     @asynccontextmanager
-    async def _given_up_on_failure(self) -> AsyncIterator[None]:
+    async def _abandoned_on_failure(self) -> AsyncIterator[None]:
         """A world that failed takes its episode with it: nothing half done stays behind."""
         try:
             yield

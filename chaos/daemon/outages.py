@@ -31,7 +31,7 @@ class HealReason(StrEnum):
 
     ASKED = "asked"
     EXPIRED = "expired"
-    FOUND = "found"
+    LEFT_OVER = "found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,4 +210,4 @@ class Outages:
         del self._active[replica]
         if impaired:
             log.warning("%s was left impaired and is healed", replica)
-            self._healed(HealReason.FOUND)
+            self._healed(HealReason.LEFT_OVER)

@@ -115,9 +115,9 @@ def test_a_recorded_episode_grades_to_the_same_score(environment, tier, tmp_path
 def test_nothing_hidden_is_in_what_the_agent_sees(environment, tier):
     hidden = {*FaultKind, *FlapCause, "root", "fault", "cause", "seed", "tier"} - {FaultKind.NONE}
     for seed in range(3):
-        seen = [environment.reset(seed=seed, task_tier=tier)]
-        seen += [environment.step(WAIT) for _ in range(5)]
-        text = json.dumps([o.model_dump(mode="json") for o in seen])
+        observations = [environment.reset(seed=seed, task_tier=tier)]
+        observations += [environment.step(WAIT) for _ in range(5)]
+        text = json.dumps([o.model_dump(mode="json") for o in observations])
         text += environment.state.model_dump_json()
         assert not [word for word in hidden if word in text]
 

@@ -28,7 +28,7 @@ from tests.services.whole_mesh import Mesh, whole_mesh
 
 pytestmark = pytest.mark.anyio
 
-KNOWN = {"name": user_name(3), "password": password(3)}
+CREDENTIALS = {"name": user_name(3), "password": password(3)}
 
 
 @pytest.fixture
@@ -87,9 +87,9 @@ async def test_browsing_lists_a_page_of_products(mesh: Mesh) -> None:
 
 
 async def test_logging_in_gives_a_token_of_ones_own(mesh: Mesh) -> None:
-    token = (await journey(mesh, "/login", KNOWN)).json()["token"]
-    assert token.startswith(f"{KNOWN['name']}.")
-    assert (await journey(mesh, "/login", KNOWN)).json()["token"] == token
+    token = (await journey(mesh, "/login", CREDENTIALS)).json()["token"]
+    assert token.startswith(f"{CREDENTIALS['name']}.")
+    assert (await journey(mesh, "/login", CREDENTIALS)).json()["token"] == token
     other = {"name": user_name(4), "password": password(4)}
     signature = (await journey(mesh, "/login", other)).json()["token"].partition(".")[2]
     assert signature != token.partition(".")[2]
@@ -98,24 +98,24 @@ async def test_logging_in_gives_a_token_of_ones_own(mesh: Mesh) -> None:
 @pytest.mark.parametrize("wrong", [{"password": "guess"}, {"name": "nobody"}])
 @pytest.mark.parametrize("path", ["/login", "/checkout"])
 async def test_strangers_are_turned_away(mesh: Mesh, path: str, wrong: dict[str, str]) -> None:
-    answer = await journey(mesh, path, KNOWN | {"item": 1} | wrong)
+    answer = await journey(mesh, path, CREDENTIALS | {"item": 1} | wrong)
     assert answer.status_code == 401
     assert called(mesh, ENTRY, Service.ORDER_SERVICE) == 0
 
 
 async def test_a_checkout_reserves_charges_and_records(mesh: Mesh, call: Direct) -> None:
-    order = (await journey(mesh, "/checkout", KNOWN | {"item": 5, "quantity": 3})).json()
-    assert order == {"id": 1, "name": KNOWN["name"], "reserved": True, "charged": True}
+    order = (await journey(mesh, "/checkout", CREDENTIALS | {"item": 5, "quantity": 3})).json()
+    assert order == {"id": 1, "name": CREDENTIALS["name"], "reserved": True, "charged": True}
     assert (await call(Service.ORDER_SERVICE, "GET", "/orders")).json() == [order]
     stream = await call(Service.INVENTORY_DB, "GET", "/items?after=4&limit=1")
     assert json.loads(stream.text)["stock"] == STOCK - 3
 
 
 async def test_an_item_out_of_stock_cannot_be_bought(mesh: Mesh) -> None:
-    greedy = KNOWN | {"item": 5, "quantity": STOCK + 1}
+    greedy = CREDENTIALS | {"item": 5, "quantity": STOCK + 1}
     assert (await journey(mesh, "/checkout", greedy)).status_code == 409
     assert called(mesh, Service.ORDER_SERVICE, Service.PAYMENT_GATEWAY) == 0
-    nothing = KNOWN | {"item": ITEM_COUNT, "quantity": 1}
+    nothing = CREDENTIALS | {"item": ITEM_COUNT, "quantity": 1}
     assert (await journey(mesh, "/checkout", nothing)).status_code == 409
 
 
@@ -135,7 +135,7 @@ async def test_nonsense_is_refused(call: Direct, service: Service, *, path: str,
 
 async def test_calls_go_along_the_graph_and_nowhere_else(mesh: Mesh) -> None:
     await journey(mesh, "/browse")
-    await journey(mesh, "/checkout", KNOWN | {"item": 1})
+    await journey(mesh, "/checkout", CREDENTIALS | {"item": 1})
     made = {
         caller: {callee for callee in Service if called(mesh, caller, callee)} for caller in Service
     }
@@ -144,7 +144,7 @@ async def test_calls_go_along_the_graph_and_nowhere_else(mesh: Mesh) -> None:
 
 async def test_a_trace_runs_through_every_hop(mesh: Mesh, spans: InMemorySpanExporter) -> None:
     with mesh.users.tracing.tracer.start_as_current_span("visit") as root:
-        await journey(mesh, "/checkout", KNOWN | {"item": 1})
+        await journey(mesh, "/checkout", CREDENTIALS | {"item": 1})
     done = spans.get_finished_spans
     await eventually(lambda: len(done()) == 13)  # 6 calls of 2 spans each, and the root
     assert {span.context.trace_id for span in done()} == {root.get_span_context().trace_id}
@@ -158,7 +158,7 @@ async def test_a_trace_runs_through_every_hop(mesh: Mesh, spans: InMemorySpanExp
 
 
 async def test_server_spans_are_named_by_route(mesh: Mesh, spans: InMemorySpanExporter) -> None:
-    await journey(mesh, "/login", KNOWN)
+    await journey(mesh, "/login", CREDENTIALS)
     await eventually(lambda: len(spans.get_finished_spans()) == 6)
     names = {s.name for s in spans.get_finished_spans() if s.kind is SpanKind.SERVER}
     assert names == {"POST /login", "POST /sessions", "GET /users/{name}"}
@@ -182,7 +182,7 @@ async def test_an_open_breaker_degrades_and_fails_nobody(
     mesh: Mesh, *, broken: Service, path: str, degraded: dict[str, Any]
 ) -> None:
     mesh.route(broken)
-    form = None if path == "/browse" else KNOWN | {"item": 1}
+    form = None if path == "/browse" else CREDENTIALS | {"item": 1}
     answer = await journey(mesh, path, form)
     assert answer.status_code == 200
     assert answer.json() | degraded == answer.json()
@@ -204,7 +204,7 @@ async def test_a_callee_that_is_away_fails_the_journey(
 ) -> None:
     mesh.route(away=frozenset({missing}))
     with pytest.raises(CallFailed) as failure:
-        await journey(mesh, path, None if path == "/browse" else KNOWN | {"item": 1})
+        await journey(mesh, path, None if path == "/browse" else CREDENTIALS | {"item": 1})
     assert failure.value.outcome is Outcome.ERROR
 
 
@@ -240,14 +240,14 @@ async def test_an_empty_pool_is_felt_up_to_the_entry(hasty: Mesh, database: Serv
     await hasty.runtimes[database].held_connections.converge({replica: 10})
     path = "/browse" if database is Service.INVENTORY_DB else "/login"
     with pytest.raises(CallFailed):
-        await journey(hasty, path, None if path == "/browse" else KNOWN)
+        await journey(hasty, path, None if path == "/browse" else CREDENTIALS)
     [caller] = [c for c in CALLS[ENTRY] if database in CALLS[c] and c is not Service.ORDER_SERVICE]
     await eventually(lambda: called(hasty, caller, database, Outcome.TIMEOUT) == 1)
 
 
 def test_passwords_are_checked_against_a_real_hash() -> None:
     row = ROWS[3]
-    assert verify(KNOWN["password"], row["password"])
+    assert verify(CREDENTIALS["password"], row["password"])
     assert not verify(password(4), row["password"])
     assert len({row["password"] for row in ROWS}) == len(ROWS)
     assert row["password"].startswith(f"pbkdf2_sha256${HASH_ITERATIONS}$")

@@ -222,7 +222,7 @@ async def test_the_daemon_starts_without_a_broker_and_is_healthy_once_all_is_hea
         broker.down = False
         await until(api.healthy)
         assert broker.states[NAME].on_mesh
-        assert (await api.counted())[HealReason.FOUND] == 1.0
+        assert (await api.counted())[HealReason.LEFT_OVER] == 1.0
 
 
 async def test_outages_are_healed_at_shutdown(broker: FakeBroker) -> None:
@@ -310,4 +310,4 @@ async def test_outages_of_a_killed_daemon_are_healed_by_the_next(broker: FakeBro
         assert not broker.states[NAME].on_mesh
         async with process(url) as (_, api):
             assert broker.states[NAME].on_mesh
-            assert (await api.counted())[HealReason.FOUND] == 1.0
+            assert (await api.counted())[HealReason.LEFT_OVER] == 1.0

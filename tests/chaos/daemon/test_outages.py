@@ -373,7 +373,7 @@ async def test_another_life_heals_what_it_finds_and_nothing_else(world: World) -
         (starved, BrokerVerb.LIMIT, 1.0),
         (off, BrokerVerb.CONNECT, None),
     }
-    assert world.healed == {HealReason.FOUND: 3}
+    assert world.healed == {HealReason.LEFT_OVER: 3}
     world.broker.left(starting, cpu_share=1.0)
     world.broker.left(standby, cpu_share=1.0)
 
@@ -387,7 +387,7 @@ async def test_reaping_repeats_until_the_broker_answers(world: World) -> None:
     world.broker.down = False
     await passes(RETRY_S + 4 * CALL_S)
     assert world.outages.reaped
-    assert world.healed == {HealReason.FOUND: 1}
+    assert world.healed == {HealReason.LEFT_OVER: 1}
 
 
 async def test_an_order_waits_until_its_replica_is_looked_at(world: World) -> None:
