@@ -70,13 +70,8 @@ class AutoModelForCausalLM:
 def run(folder: Path, *arguments: str, torch: str = TORCH) -> subprocess.CompletedProcess[str]:
     (folder / "torch.py").write_text(torch)
     (folder / "transformers.py").write_text(TRANSFORMERS)
-    command = [
-        sys.executable,
-        "baseline.py",
-        "--transcripts",
-        str(folder / "transcripts"),
-        *arguments,
-    ]
+    lines = str(folder / "lines")
+    command = [sys.executable, "baseline.py", "--transcripts", lines, *arguments]
     environ = {**os.environ, "PYTHONPATH": str(folder), "NO_PROXY": "127.0.0.1"}
     return subprocess.run(
         command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False

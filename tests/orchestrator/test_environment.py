@@ -300,7 +300,7 @@ def test_a_fault_that_is_late_on_a_busy_machine_is_tried_again():
         assert environment.reset(seed=1, task_tier=Tier.EASY).step == 0
 
 
-def test_whatever_fails_in_closing_the_mesh_is_ended():
+def test_a_mesh_is_ended_also_where_closing_fails():
     meshes = []
 
     class Stubborn(WatchedSimulator):

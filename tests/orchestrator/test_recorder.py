@@ -18,7 +18,7 @@ def record_whole(recorder: Recorder, record: grading.EpisodeRecord) -> None:
     recorder.end(record)
 
 
-def test_what_was_written_is_read_back(tmp_path: Path) -> None:
+def test_a_written_episode_is_read_back(tmp_path: Path) -> None:
     record = episode(last=3)
     record_whole(Recorder(tmp_path / "new" / "folder", record), record)
     lines = (tmp_path / "new" / "folder" / f"{record.episode_id}.jsonl").read_text().splitlines()
