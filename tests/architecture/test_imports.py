@@ -1,4 +1,6 @@
-"""Imports go down only. import-linter holds the chains; this holds what it cannot see."""
+"""What import-linter cannot see: modules outside packages, third parties, and that its contracts
+leave out no package. The contracts are in pyproject.toml; `make check` reads them.
+"""
 
 import ast
 import re
@@ -11,52 +13,21 @@ import pytest
 from tests.architecture.source import ROOT, Source, imports, product
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+IMPORT_LINTER = PYPROJECT["tool"]["importlinter"]
+DOWN_ONLY = "Imports go down only"
+"""Name of the contract of all layers."""
 
-WORLD, SRE = "sre_autopilot.world", "sre_autopilot"
-ERRORS, PLUGINS = "sre_autopilot.errors", "sre_autopilot.plugins"
-MODELS, GRADING = "sre_autopilot.models", "sre_autopilot.grading"
-LIVE = ["orchestrator", "chaos", "services", MODELS, GRADING, ERRORS, PLUGINS, WORLD]
-MAY_IMPORT = {
-    "services": ["services", WORLD],
-    "services.runtime": ["services.runtime", WORLD],
-    "chaos": ["chaos", "services", ERRORS, PLUGINS, WORLD],
-    "orchestrator": LIVE,
-    "server": [
-        *("server", "sre_autopilot.version", "sre_autopilot.policies"),
-        *("sre_autopilot.simulator", *LIVE),
-    ],
-    "deploy": ["deploy", *LIVE],
-    "sre_autopilot": [SRE],
-    "sre_autopilot.world": [WORLD],
-    "sre_autopilot.errors": [],
-    "sre_autopilot.plugins": [ERRORS],
-    "sre_autopilot.models": [ERRORS, WORLD],
-    "sre_autopilot.client": [ERRORS, MODELS, "sre_autopilot.openenv_client"],
-    "sre_autopilot.distribution": [],
-    "sre_autopilot.version": ["sre_autopilot.distribution"],
-    "sre_autopilot.gymnasium_hook": ["sre_autopilot.simulator.gym"],
-    "sre_autopilot.in_process": ["sre_autopilot.distribution", *LIVE],
-    "sre_autopilot.openenv_client": [],
-    "sre_autopilot.grading": [GRADING, WORLD],
-    "sre_autopilot.simulator": ["sre_autopilot.distribution", "sre_autopilot.simulator", *LIVE],
-    "sre_autopilot.policies": [
-        "sre_autopilot.policies",
-        "sre_autopilot.simulator.parameters",
-        *LIVE,
-    ],
-    "sre_autopilot.evaluation": [SRE, "server", "deploy", *LIVE],
-    "sre_autopilot.cli": [SRE, "benchmarks", "deploy", "server", "tools", *LIVE],
-    "benchmarks": ["benchmarks", SRE, "server", "deploy", *LIVE],
-    "tools": ["tools", SRE, "server", "deploy", *LIVE],
-    "models": ["sre_autopilot.models"],
-    "client": ["sre_autopilot.client"],
-    "grader": ["sre_autopilot.grading"],
-    "inference": [SRE, "orchestrator"],
-    "baseline": ["inference", SRE],
-    "__init__": [],
+ROOT_MODULES = {
+    "__init__": set(),
+    "baseline": {"inference", "sre_autopilot"},
+    "client": {"sre_autopilot.client"},
+    "grader": {"sre_autopilot.grading"},
+    "inference": {"sre_autopilot"},
+    "models": {"sre_autopilot.models"},
 }
-"""What each part may import of ours; the longest name that fits a module holds."""
+"""What each module beside the packages imports of ours: import-linter reads packages alone."""
 
+SRE = "sre_autopilot"
 PACKED = {"chaos", "orchestrator", "server", "services", SRE}
 """The packages that the wheel installs: a user's own models.py or tools/ are in nobody's way."""
 
@@ -65,12 +36,6 @@ OURS = {source.part for source in product()}
 
 def is_within(module: str, package: str) -> bool:
     return f"{module}.".startswith(f"{package}.")
-
-
-def may_import(module: str, name: str) -> bool:
-    part = max((part for part in MAY_IMPORT if is_within(module, part)), key=len, default=None)
-    assert part is not None, f"say in MAY_IMPORT what {module} may import"
-    return any(is_within(name, allowed) for allowed in MAY_IMPORT[part])
 
 
 def third_party(source: Source) -> set[str]:
@@ -82,31 +47,41 @@ def normal(distribution: str) -> str:
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
-def test_a_module_imports_only_what_stands_below_it() -> None:
+def layered() -> set[str]:
+    """Every module that the contract of layers names."""
+    (layers,) = (c["layers"] for c in IMPORT_LINTER["contracts"] if c["name"] == DOWN_ONLY)
+    return {name for layer in layers for name in re.split(r" [|:] ", layer)}
+
+
+def test_a_module_of_the_root_imports_only_its_own_part() -> None:
+    modules = {source.module: source for source in product() if "/" not in source.path}
+    assert modules.keys() == ROOT_MODULES.keys()
     wrong = [
-        f"{source.at(node)} imports {name}"
-        for source in product()
-        for node, name in imports(source.tree)
-        if name.split(".")[0] in OURS and not may_import(source.module, name)
+        f"{module} imports {name}"
+        for module, source in modules.items()
+        for _, name in imports(source.tree)
+        if name.split(".")[0] in OURS
+        if not any(is_within(name, allowed) for allowed in ROOT_MODULES[module])
     ]
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize(
-    ("module", "name", "allowed"),
-    [
-        ("orchestrator.episode", "sre_autopilot.grading.grade", True),
-        ("chaos.faults.oom", "sre_autopilot.world.topology", True),
-        ("chaos.faults.oom", "orchestrator.errors", False),
-        ("sre_autopilot.world.sla", "services.runtime.app", False),
-        ("services.runtime.app", "services.user_db.rows", False),
-        ("services.user_db", "services.runtime.app", True),
-        ("grader", "services.runtime.app", False),
-        ("client", "server.app", False),
-    ],
-)
-def test_the_longest_rule_holds(module: str, name: str, allowed: bool) -> None:
-    assert may_import(module, name) is allowed
+def test_every_package_and_every_part_of_ours_has_a_layer() -> None:
+    packages = {source.part for source in product() if "/" in source.path}
+    assert set(IMPORT_LINTER["root_packages"]) == packages
+    parts = {
+        ".".join(source.module.split(".")[: 2 if source.part == SRE else 1])
+        for source in product()
+        if "/" in source.path
+    }
+    assert layered() == parts - {SRE}
+
+
+def test_every_package_of_ours_is_kept_from_the_compiler() -> None:
+    (contract,) = (
+        c for c in IMPORT_LINTER["contracts"] if "numba" in c.get("forbidden_modules", ())
+    )
+    assert contract["source_modules"] == IMPORT_LINTER["root_packages"]
 
 
 def test_no_relative_imports() -> None:
@@ -146,11 +121,9 @@ def test_every_third_party_import_is_locked(lock: str, parts: set[str]) -> None:
     assert not missing, "\n".join([f"not in requirements/{lock}:", *missing])
 
 
-def test_the_wheel_holds_what_is_imported_and_every_package_is_layered() -> None:
+def test_the_wheel_holds_the_packages_that_users_import() -> None:
     packed = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]
     assert set(packed) == PACKED
-    packages = {source.part for source in product() if "/" in source.path}
-    assert set(PYPROJECT["tool"]["importlinter"]["root_packages"]) == packages
 
 
 def test_the_root_package_is_a_docstring() -> None:
