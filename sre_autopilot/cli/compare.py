@@ -15,13 +15,15 @@ from sre_autopilot.cli.errors import BadInput, bad_input, on_interrupt
 from sre_autopilot.cli.grade import read
 from sre_autopilot.cli.options import BACKEND_HELP, JsonOption, read_settings
 from sre_autopilot.cli.output import messages_console, print_json, results_console
-from sre_autopilot.evaluation.compare import (
+from sre_autopilot.evaluation.compare_records import (
     RecordComparison,
-    ResultsComparison,
     compare_records,
-    compare_results,
     difference_text,
     record_tables,
+)
+from sre_autopilot.evaluation.compare_results import (
+    ResultsComparison,
+    compare_results,
     results_table,
 )
 from sre_autopilot.evaluation.progress import progress_bar

@@ -1,111 +1,43 @@
-"""Fits the simulator to recorded real episodes, and writes its parameters with their provenance.
+"""Fits the simulator's parameters to recorded windows.
 
 Levels at rest are taken as they are, quantile by quantile; what faults add is a line or a share,
-fitted by least squares or likelihood. Reads recordings only; plays nothing. The command is
-`sre-autopilot dev calibrate`.
+fitted by least squares or likelihood. Reads no file; plays nothing.
 """
 
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any
 
 import numpy as np
-from rich.table import Table
 from scipy import optimize
 
-from chaos.fault import Impairments
-from chaos.tiers import draw_faults
-from orchestrator.episode import Episode, Plan
-from sre_autopilot.models import SREAction
 from sre_autopilot.simulator import parameters
-from sre_autopilot.simulator.calibration.recordings import COLUMNS, Recording
+from sre_autopilot.simulator.calibration.evidence import (
+    CALLS,
+    CPU_PCT,
+    FAILED,
+    MEMORY_PCT,
+    P99_MS,
+    SERVICES,
+    Evidence,
+    Floats,
+    RecordedWindow,
+)
 from sre_autopilot.simulator.rules.traffic import SLOW_MS
 from sre_autopilot.simulator.rules.window_arrays import AGES, BINS
-from sre_autopilot.world.deployment import Deployment, ReplicaId
 from sre_autopilot.world.topology import (
     ARRIVALS_PER_S,
     CALL_TIMEOUT_S,
     DATABASES,
     ENTRY,
-    MAX_REPLICAS,
     POOL_SIZE,
     Service,
 )
 
-DATA = Path("docs/calibration")
-SERVICES = tuple(Service)
-CALLS, FAILED, P99_MS, CPU_PCT, MEMORY_PCT = range(len(COLUMNS))
-SETTLED_STEPS = 2
-"""Windows after which a process that was started is at rest."""
 SETTLED_AGE = 20
 """Windows after which a process takes no more memory."""
 MANY_LOST = 3
 """Lost calls in a window from which their CPU can be told from noise."""
-Floats = np.ndarray[Any, np.dtype[np.float64]]
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedWindow:
-    """One window: its deployment and impairments, and what was measured (services x COLUMNS)."""
-
-    step: int
-    deployment: Deployment
-    impairments: Mapping[ReplicaId, Impairments]
-    true: Floats
-    before: Floats | None
-
-    @property
-    def settled(self) -> bool:
-        return all(self.step - replica.started_at >= SETTLED_STEPS for replica in self.deployment)
-
-    @property
-    def at_rest(self) -> bool:
-        """Nothing is wrong, nor was in the window before."""
-        healthy = self.before is not None and not np.nansum(self.before[:, FAILED])
-        steady = self.settled and not self.deployment.open_breakers(self.step)
-        return healthy and steady and not self.impairments and not np.nansum(self.true[:, FAILED])
-
-    def held(self, service: Service) -> int:
-        """Connections kept open by a leak in the pool of its only replica; -1 with two."""
-        if len(self.deployment.replicas[service]) != 1:
-            return -1
-        pool = str(self.deployment.first(service).id)
-        return sum(i.held_connections.get(pool, 0) for i in self.impairments.values())
-
-
-def windows(recording: Recording) -> Iterator[RecordedWindow]:
-    """The windows of a recorded episode, repeated from its seed and its actions."""
-    faults = draw_faults(recording.tier, recording.seed)
-    plan = Plan("again", recording.seed, recording.tier, faults, recording.backend)
-    episode, before = Episode(plan), None
-    for step, true in enumerate(recording.true):
-        if step:
-            action, service, _accepted = recording.actions[step - 1]
-            episode.take(SREAction(action=action, service_id=service))
-        now = true.astype(np.float64)
-        yield RecordedWindow(step, episode.deployment, episode.impairments(), now, before)
-        unmeasured = np.isnan(now[:, MEMORY_PCT])
-        episode.end_window(
-            [r.id for r in episode.deployment if unmeasured[SERVICES.index(r.id.service)]]
-        )
-        before = now
-
-
-class Evidence(NamedTuple):
-    """All windows of recordings; and what was measured in those at rest (windows x services x
-    COLUMNS).
-    """
-
-    windows: Sequence[RecordedWindow]
-    rest: Floats
-
-    @classmethod
-    def of(cls, recordings: Iterable[Recording]) -> Self:
-        every = [window for recording in recordings for window in windows(recording)]
-        return cls(every, np.array([window.true for window in every if window.at_rest]))
 
 
 def fit(evidence: Evidence) -> dict[str, Any]:
@@ -258,9 +190,7 @@ def _death(recorded: Sequence[RecordedWindow]) -> float:
 
 
 def _rejoining(recorded: Sequence[RecordedWindow]) -> float:
-    """Share of calls that a service loses in the window after it was out of rotation, where nothing
-    else is wrong.
-    """
+    """Share of calls that a healthy service loses in the window after it was out of rotation."""
     counts = [
         (window.true[s, FAILED], window.true[s, CALLS])
         for last, window in pairwise(recorded)
@@ -317,48 +247,3 @@ def residuals(evidence: Evidence, fitted: Mapping[str, Any]) -> dict[str, Any]:
 
 def _root_mean_square(left: Floats) -> float:
     return round(float(np.sqrt(np.mean(left**2))), 3) if left.size else 0.0
-
-
-class Calibration(NamedTuple):
-    """Fitted parameters by name, what they leave unexplained, and where they came from."""
-
-    fitted: Mapping[str, Any]
-    residuals: Mapping[str, Any]
-    provenance: Mapping[str, Any]
-
-
-def calibrate(backend: str, source: Path, recordings: Sequence[Recording]) -> Calibration:
-    """Fits to the recordings of the file `source`. Raises ValueError where they are too few."""
-    evidence = Evidence.of(recordings)
-    fitted = fit(evidence)
-    unexplained = residuals(evidence, fitted)
-    provenance = {
-        "backend": backend,
-        "recordings": source.name,
-        "sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
-        "episodes": len(recordings),
-        "windows": len(evidence.windows),
-        "world_version": recordings[0].world_version,
-        "residuals": unexplained,
-    }
-    return Calibration(fitted, unexplained, provenance)
-
-
-def save(calibration: Calibration) -> Path:
-    """Writes the simulator's parameters of the backend; returns the file."""
-    path = parameters.FOLDER / f"{calibration.provenance['backend']}.json"
-    parameters.save(path, calibration.fitted, calibration.provenance)
-    return path
-
-
-def table(calibration: Calibration, title: str) -> Table:
-    """The parameters of a few numbers each, and the residuals, for a terminal."""
-    out = Table(
-        "parameter", "value", title=f"{title}: {calibration.provenance['episodes']} episodes"
-    )
-    for name, value in calibration.fitted.items():
-        if np.ndim(value) < MAX_REPLICAS and name != "slow_checkout":
-            out.add_row(name, np.array2string(np.asarray(value), precision=3))
-    for name, value in calibration.residuals.items():
-        out.add_row(f"residual of {name}", np.array2string(np.asarray(value), precision=3))
-    return out

@@ -10,7 +10,8 @@ from sre_autopilot.policies import load_policy
 from sre_autopilot.policies.play import play
 from sre_autopilot.simulator import parameters
 from sre_autopilot.simulator.backend import SimulatorBackend
-from sre_autopilot.simulator.calibration import fit
+from sre_autopilot.simulator.calibration.evidence import Evidence
+from sre_autopilot.simulator.calibration.fit import fit, residuals
 from sre_autopilot.simulator.calibration.recordings import Recording
 from sre_autopilot.simulator.rules.window_arrays import BINS
 from sre_autopilot.world.vocabulary import Tier
@@ -33,7 +34,7 @@ def recordings():
 
 @pytest.fixture(scope="module")
 def fitted(recordings):
-    return fit.fit(fit.Evidence.of(recordings))
+    return fit(Evidence.of(recordings))
 
 
 def test_fit_recovers_traffic(fitted):
@@ -58,7 +59,7 @@ def test_fit_recovers_what_a_leaked_connection_adds(fitted):
 
 
 def test_residuals_are_those_of_the_simulator(recordings, fitted):
-    unexplained = fit.residuals(fit.Evidence.of(recordings), fitted)
+    unexplained = residuals(Evidence.of(recordings), fitted)
     spread = np.std(TRUTH.cpu_pct, axis=1)
     np.testing.assert_allclose(unexplained["cpu_pct"], spread, rtol=0.3)
     assert 0.0 < unexplained["held_connections_ms"] < 30.0
@@ -67,7 +68,7 @@ def test_residuals_are_those_of_the_simulator(recordings, fitted):
 
 def test_too_few_windows_are_an_error(recordings):
     with pytest.raises(ValueError, match="record more episodes"):
-        fit.fit(fit.Evidence.of(recordings[:1]))
+        fit(Evidence.of(recordings[:1]))
 
 
 def test_backend_without_recordings_is_an_error(tmp_path):
