@@ -19,7 +19,7 @@ from sre_autopilot.evaluation.sim_to_real.report import report
 from sre_autopilot.evaluation.sim_to_real.run import compare, simulate
 from sre_autopilot.simulator.calibration.recordings import Key
 from sre_autopilot.world.vocabulary import Tier
-from tests.sre_autopilot.evaluation.sim_to_real.test_sim_to_real import (
+from tests.sre_autopilot.evaluation.sim_to_real.recorded_worlds import (
     REAL,
     SIM,
     bent,
