@@ -14,7 +14,7 @@ from orchestrator.backends.process.backend import ProcessBackend
 from orchestrator.environment import Environment
 from sre_autopilot.models import SREAction
 from sre_autopilot.simulator.backend import SimulatorBackend
-from sre_autopilot.simulator.batch import RESET, EpisodeQueue
+from sre_autopilot.simulator.batch import EpisodeQueue
 from sre_autopilot.simulator.engines import NUMBA, NUMPY, make_engine
 from sre_autopilot.simulator.gym import ID
 from sre_autopilot.simulator.rules import state_layout as layout
@@ -93,7 +93,7 @@ def lanes_rate(lanes: int) -> float:
     """Steps a second of the engine itself, without Gymnasium's spaces around it."""
     engine = make_engine(NUMBA, ProcessBackend.name, lanes)
     queue = EpisodeQueue(Tier.HARD, range(lanes))
-    engine.step(np.full((lanes, 2), RESET), queue)
+    engine.begin(queue)
     actions = np.full((lanes, 2), (layout.WAIT, 0))
     return lanes * _per_second(lambda: engine.step(actions, queue))
 

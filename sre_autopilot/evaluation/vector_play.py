@@ -18,7 +18,7 @@ from orchestrator.noise import METRICS_PER_SERVICE
 from sre_autopilot.models import ServiceMetrics, SREAction, SREObservation
 from sre_autopilot.policies import Briefing, Policy
 from sre_autopilot.simulator import NAME
-from sre_autopilot.simulator.batch import RESET, Engine, EpisodeQueue
+from sre_autopilot.simulator.batch import Engine, EpisodeQueue
 from sre_autopilot.simulator.mesh import REPLICA_IDS
 from sre_autopilot.simulator.rules import state_layout as layout
 from sre_autopilot.simulator.rules.window_arrays import (
@@ -98,15 +98,14 @@ def play_batch(
 
     Raises MissingField.
     """
-    queue, actions = EpisodeQueue(tier, seeds), np.full((len(seeds), 2), RESET, np.int64)
+    queue, actions = EpisodeQueue(tier, seeds), np.full((len(seeds), 2), (layout.WAIT, 0))
     scores = np.full(len(seeds), np.nan)
     playing = [_begin(lane, new_policy(), tier, seed) for lane, seed in enumerate(seeds)]
-    engine.step(actions, queue)
+    engine.begin(queue)
     x = engine.x
     for player in playing:
         player.end_window(x[player.lane])
-    # Lanes whose episode is over begin another one, which waits to its end and is not read.
-    actions[:] = layout.WAIT, 0
+    # Lanes whose episode is over begin another one, which is not read.
     while playing:
         here = [player.lane for player in playing]
         observed = observations(x[here], [player.history for player in playing])

@@ -5,19 +5,27 @@ from typing import Any
 
 import numpy as np
 
-from sre_autopilot.simulator.batch import EpisodeQueue, StepOutput
+from sre_autopilot.simulator.batch import EpisodeQueue, StepOutput, out_of_range
 from sre_autopilot.simulator.rules import state_layout as layout
 from sre_autopilot.simulator.rules.actions import apply_action
 from sre_autopilot.simulator.rules.array_ops import Rows
+from sre_autopilot.simulator.rules.fault_draws import TIERS, draw_faults
 from sre_autopilot.simulator.rules.faults import clear_faults
 from sre_autopilot.simulator.rules.features import (
+    ACTION_COUNT,
     FEATURE_COUNT,
     MASK_SIZE,
     reward,
     write_features,
 )
 from sre_autopilot.simulator.rules.step import initial, observe
-from sre_autopilot.simulator.rules.window_arrays import Parameters, make_window_arrays
+from sre_autopilot.simulator.rules.window_arrays import (
+    SERVICE_COUNT,
+    Parameters,
+    make_window_arrays,
+)
+
+_ACTION_RANGE = np.array([ACTION_COUNT, SERVICE_COUNT], np.uint64)
 
 
 class NumpyEngine:
@@ -38,26 +46,39 @@ class NumpyEngine:
     def keys(self) -> Any:
         return self._lane.keys.array.T
 
+    def begin(self, queue: EpisodeQueue) -> StepOutput:
+        self._begin(np.arange(self._lane.x.array.shape[1]), queue)
+        return self._observe()
+
     def step(self, actions: Any, queue: EpisodeQueue) -> StepOutput:
-        queue.prepare()
-        lane, lanes = self._lane, len(actions)
-        begins = (actions[:, 0] < 0) | (lane.x[layout.DONE] > 0.0)
+        # As unsigned numbers, those below 0 are the largest.
+        if (actions.view(np.uint64) >= _ACTION_RANGE).any():
+            raise out_of_range(actions)
+        lane = self._lane
+        begins = np.flatnonzero(lane.x[layout.DONE] > 0.0)
         action, service = actions.T.astype(np.float64)
-        apply_action(lane, np.maximum(0.0, action), service)
-        if begins.any():
-            self._begin(np.flatnonzero(begins), queue)
+        apply_action(lane, action, service)
+        if len(begins):
+            self._begin(begins, queue)
+        return self._observe()
+
+    def _begin(self, lanes: Any, queue: EpisodeQueue) -> None:
+        """The next episode of these lanes; the action just applied is overwritten."""
+        zeros = partial(Rows.zeros, lanes=len(lanes))
+        fresh = layout.Lane(
+            zeros(layout.KEY_COUNT, np.uint64), zeros(layout.FIELD_COUNT, np.float64)
+        )
+        seeds, faults = queue.begin(lanes), zeros(layout.MAX_FAULTS * layout.FAULT_WIDTH)
+        draw_faults(TIERS.index(queue.tier), seeds, np.ones(len(lanes), np.bool_), faults)
+        initial(fresh, seeds, faults)
+        for rows, begun in zip(self._lane, fresh, strict=True):
+            rows.array[:, lanes] = begun.array
+
+    def _observe(self) -> StepOutput:
+        lane, lanes = self._lane, self._lane.x.array.shape[1]
         observe(lane, self._arrays)
         features = np.empty((FEATURE_COUNT, lanes), np.float32)
         masks = np.empty((MASK_SIZE, lanes), np.int8)
         write_features(lane, Rows(features), Rows(masks))
         rows, masks = np.ascontiguousarray(features.T), np.ascontiguousarray(masks.T)
         return StepOutput(rows, masks, reward(lane.x), lane.x[layout.DONE] > 0.0)
-
-    def _begin(self, lanes: Any, queue: EpisodeQueue) -> None:
-        """The next episode of these lanes; the action just applied is overwritten."""
-        column = queue.begun[lanes] % queue.seeds.shape[1]
-        queue.begun[lanes] += 1
-        fresh = layout.Lane(*(Rows(rows.array[:, lanes]) for rows in self._lane))
-        initial(fresh, queue.seeds[lanes, column], Rows(queue.faults[lanes, column].T))
-        for rows, begun in zip(self._lane, fresh, strict=True):
-            rows.array[:, lanes] = begun.array

@@ -38,4 +38,4 @@ def action_space() -> spaces.MultiDiscrete:
 
 def mask_of(flat: Any) -> Any:
     """(..., actions, services), int8: 1 where the action would be accepted."""
-    return flat.reshape(*flat.shape[:-1], len(ActionName), len(Service))
+    return flat.reshape(*flat.shape[:-1], features.ACTION_COUNT, SERVICE_COUNT)

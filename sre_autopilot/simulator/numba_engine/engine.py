@@ -12,8 +12,9 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.extending import register_jitable
 
-from sre_autopilot.simulator.batch import EpisodeQueue, StepOutput
+from sre_autopilot.simulator.batch import EpisodeQueue, StepOutput, out_of_range
 from sre_autopilot.simulator.numba_engine import overloads
 from sre_autopilot.simulator.numba_engine.memory import (
     MASK_PADDING,
@@ -26,6 +27,7 @@ from sre_autopilot.simulator.numba_engine.vector_type import WIDTH
 from sre_autopilot.simulator.rules import state_layout as layout
 from sre_autopilot.simulator.rules.actions import apply_action
 from sre_autopilot.simulator.rules.array_ops import where
+from sre_autopilot.simulator.rules.fault_draws import TIERS, draw_faults
 from sre_autopilot.simulator.rules.faults import clear_faults
 from sre_autopilot.simulator.rules.features import (
     ACTION_COUNT,
@@ -49,6 +51,7 @@ FAULT_ROW_COUNT = layout.MAX_FAULTS * layout.FAULT_WIDTH
 FEATURE_ROWS = FAULT_ROWS + FAULT_ROW_COUNT
 MASK_ROWS = FEATURE_ROWS + FEATURE_COUNT
 SCRATCH_ROWS = MASK_ROWS + MASK_SIZE
+_NO_ACTIONS = np.empty((0, 2), np.int64)
 _SHAPE = make_window_arrays(None, np.zeros)  # type: ignore[arg-type]
 _WINDOW_ROWS = sum(len(array) for group in _SHAPE[1:] for array in group)
 _window_arrays_at = tuple_of_pointers(_SHAPE)
@@ -56,45 +59,50 @@ _write_features = feature_writer(FEATURE_COUNT)
 _write_masks = mask_writer(ACTION_COUNT, SERVICE_COUNT)
 
 
-def _advance(lanes: Any, actions: Any, of: tuple[Any, Any, Any], out: Any) -> None:
-    """A step in all lanes; see `batch.Engine` for `actions`.
+def _advance(lanes: Any, actions: Any, of: tuple[Any, Any, Any], out: Any) -> bool:
+    """A step in all lanes; returns whether it was made: not with an action out of range.
 
     lanes: their keys and state, (blocks, KEY_COUNT, WIDTH) and (blocks, FIELD_COUNT, WIDTH).
-    of: (seeds, faults, begun) of an EpisodeQueue; a record of parameters; memory for one block:
-        keys and state of lanes that begin, scratch, and the arrays of a window.
-    out: features, masks as bytes with MASK_PADDING after them, rewards and done as floats; of
-        whole blocks, of which the caller takes as many lanes as there are.
+    actions: see `batch.Engine`. Without a row, every lane begins an episode.
+    of: (number of the tier, first seeds, stride, begun) of an EpisodeQueue; a record of
+        parameters; memory for one block: keys and state of lanes that begin, scratch, and the
+        arrays of a window.
+    out: features, masks as bytes with MASK_PADDING after them, rewards and done; of whole blocks,
+        of which the caller takes as many lanes as there are.
     """
     (all_keys, all_x), (features, masks, rewards, done) = lanes, out
-    (seeds, faults, begun), parameters, (fresh_keys, fresh_x, scratch, window) = of
+    (tier, first_seeds, stride, begun), parameters, (fresh_keys, fresh_x, scratch, window) = of
+    all_begin = len(actions) == 0
+    if not _in_range(actions):
+        return False
     arrays = _window_arrays_at(parameters[0], window)
     fresh = layout.Lane(rows_at(fresh_keys, 0), rows_at(fresh_x, 0))
     rows = rows_at(scratch, 0)
+    fault_rows = rows_at(scratch, FAULT_ROWS * WIDTH)
     clear_faults(arrays.condition)
     for block in range(len(all_x)):
         lane = layout.Lane(rows_at(all_keys[block], 0), rows_at(all_x[block], 0))
         first = block * WIDTH
         # The last block may have lanes that nobody asked for; they compute on, unread.
-        here = min(WIDTH, len(actions) - first)
+        here = min(WIDTH, len(begun) - first)
         begins = False
         for i in range(here):
             n = first + i
-            scratch[ACTION_ROW, i] = max(0, actions[n, 0])
-            scratch[SERVICE_ROW, i] = actions[n, 1]
             scratch[BEGINS_ROW, i] = 0.0
-            if actions[n, 0] < 0 or all_x[block, layout.DONE, i] > 0.0:
+            if all_begin or all_x[block, layout.DONE, i] > 0.0:
                 begins = True
                 scratch[BEGINS_ROW, i] = 1.0
-                column = begun[n] % seeds.shape[1]
+                fresh_keys[layout.SEED, i] = first_seeds[n] + np.uint64(begun[n]) * stride
                 begun[n] += 1
-                fresh_keys[layout.SEED, i] = seeds[n, column]
-                for field in range(FAULT_ROW_COUNT):
-                    scratch[FAULT_ROWS + field, i] = faults[n, column, field]
+            if not all_begin:
+                scratch[ACTION_ROW, i] = actions[n, 0]
+                scratch[SERVICE_ROW, i] = actions[n, 1]
         apply_action(lane, rows[ACTION_ROW], rows[SERVICE_ROW])
         if begins:
             # The whole block begins in memory aside; lanes that play on keep their own state.
-            initial(fresh, fresh.keys[layout.SEED], rows_at(scratch, FAULT_ROWS * WIDTH))
             beginning = rows[BEGINS_ROW] > 0.0
+            draw_faults(tier, fresh.keys[layout.SEED], beginning, fault_rows)
+            initial(fresh, fresh.keys[layout.SEED], fault_rows)
             for field in range(layout.KEY_COUNT):
                 lane.keys[field] = where(beginning, fresh.keys[field], lane.keys[field])
             for field in range(layout.FIELD_COUNT):
@@ -106,7 +114,20 @@ def _advance(lanes: Any, actions: Any, of: tuple[Any, Any, Any], out: Any) -> No
         _write_features(feature_rows, features, first)
         _write_masks(mask_rows, masks, first)
         rows_at(rewards, first)[0] = reward(lane.x)
-        rows_at(done, first)[0] = lane.x[layout.DONE]
+        for i in range(WIDTH):
+            done[first + i] = all_x[block, layout.DONE, i] > 0.0
+    return True
+
+
+@register_jitable(error_model="numpy", _nrt=False, forceinline=True)
+def _in_range(actions: Any) -> Any:
+    in_range: Any = True
+    for n in range(len(actions)):
+        # As unsigned numbers, those below 0 are the largest. No way out of the loop, so that LLVM
+        # makes it a few instructions over many lanes.
+        in_range &= np.uint64(actions[n, 0]) < np.uint64(ACTION_COUNT)
+        in_range &= np.uint64(actions[n, 1]) < np.uint64(SERVICE_COUNT)
+    return in_range
 
 
 def _compiled(function: Any) -> Any:
@@ -161,6 +182,7 @@ _SOURCES = (
             "sre_autopilot/grading/score.py",
             "orchestrator/noise.py",
             "orchestrator/reward.py",
+            "chaos/tiers.py",
         )
     ),
 )
@@ -188,17 +210,24 @@ class NumbaEngine:
     def keys(self) -> Any:
         return self._by_lane(self._lanes[0])
 
+    def begin(self, queue: EpisodeQueue) -> StepOutput:
+        return self._advance(_NO_ACTIONS, queue)
+
     def step(self, actions: Any, queue: EpisodeQueue) -> StepOutput:
-        queue.prepare()
-        of = (queue.seeds, queue.faults, queue.begun), self._parameters, self._memory
+        return self._advance(actions, queue)
+
+    def _advance(self, actions: Any, queue: EpisodeQueue) -> StepOutput:
+        episodes = TIERS.index(queue.tier), queue.first_seeds, queue.stride, queue.begun
+        of = episodes, self._parameters, self._memory
         lanes = len(self._lanes[0]) * WIDTH
         features = np.empty((lanes, FEATURE_COUNT), np.float32)
         masks = np.empty(lanes * MASK_SIZE + MASK_PADDING, np.int8)
-        rewards, done = np.empty(lanes), np.empty(lanes)
-        advance(self._lanes, actions, of, (features, masks, rewards, done))
-        by_lane = masks[:-MASK_PADDING].reshape(lanes, MASK_SIZE)
-        out = features, by_lane, rewards, done > 0.0
-        return StepOutput(*(array[: self._count] for array in out))
+        rewards, done = np.empty(lanes), np.empty(lanes, np.bool_)
+        if not advance(self._lanes, actions, of, (features, masks, rewards, done)):
+            raise out_of_range(actions)
+        count = self._count
+        by_lane = masks[: count * MASK_SIZE].reshape(count, MASK_SIZE)
+        return StepOutput(features[:count], by_lane, rewards[:count], done[:count])
 
     def _by_lane(self, blocks: Any) -> Any:
         return blocks.swapaxes(1, 2).reshape(-1, blocks.shape[1])[: self._count]

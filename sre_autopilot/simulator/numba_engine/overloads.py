@@ -25,6 +25,7 @@ from sre_autopilot.simulator.numba_engine.vector_type import (
 from sre_autopilot.simulator.rules import (
     actions,
     array_ops,
+    fault_draws,
     faults,
     features,
     observation,
@@ -33,7 +34,17 @@ from sre_autopilot.simulator.rules import (
     traffic,
 )
 
-RULE_MODULES = (actions, array_ops, faults, features, observation, scoring, step, traffic)
+RULE_MODULES = (
+    actions,
+    array_ops,
+    fault_draws,
+    faults,
+    features,
+    observation,
+    scoring,
+    step,
+    traffic,
+)
 """Every module that holds rules. A test compares it with the folder."""
 
 

@@ -182,6 +182,8 @@ _define_arithmetic(operator.add, "fadd", "add")
 _define_arithmetic(operator.sub, "fsub", "sub")
 _define_arithmetic(operator.mul, "fmul", "mul")
 _define(operator.truediv, 2, _same, lambda builder, _, this, that: builder.fdiv(this, that))
+# Rules divide keys alone, by constants: no division by 0, and no sign to round towards.
+_define(operator.floordiv, 2, _same, lambda builder, _, this, that: builder.udiv(this, that))
 _define(operator.and_, 2, _same, lambda builder, _, this, that: builder.and_(this, that))
 _define(operator.or_, 2, _same, lambda builder, _, this, that: builder.or_(this, that))
 _define(operator.xor, 2, _same, lambda builder, _, this, that: builder.xor(this, that))

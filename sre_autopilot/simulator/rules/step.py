@@ -1,7 +1,7 @@
 """How an episode begins in a lane, and how one window passes in it: the order of the rules.
 
-An engine calls `initial`, or `actions.apply_action`, and then `observe`. Faults are rows of a table
-that `fault_table` makes; nothing here draws one.
+An engine calls `initial`, or `actions.apply_action`, and then `observe`. Faults are rows that
+`fault_draws` or `fault_table` writes; nothing here draws one.
 """
 
 from typing import Any

@@ -1,26 +1,15 @@
-"""Faults as rows of numbers: encoded from objects, drawn many at once, queued for lanes."""
+"""Faults as rows of numbers, encoded from objects."""
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from chaos.fault import Fault
 from chaos.faults.noop import NoFault
 from chaos.faults.single_oom import SingleOom
-from chaos.tiers import draw_faults
-from orchestrator.validation import MAX_SEED
-from sre_autopilot.simulator.fault_table import draw_fault_table, encode_faults
+from sre_autopilot.simulator.fault_table import encode_faults
 from sre_autopilot.simulator.rules import state_layout as layout
 from sre_autopilot.world.topology import Service
-from sre_autopilot.world.vocabulary import Tier
 
 LEAK = SingleOom(Service.AUTH_SERVICE, 30.0)
-
-
-def encoded(tier, seeds):
-    """Fault by fault, from the objects of `chaos`."""
-    return np.array([encode_faults(draw_faults(tier, seed)) for seed in seeds])
 
 
 def test_a_row_holds_kind_root_and_parameters():
@@ -34,20 +23,6 @@ def test_a_row_holds_kind_root_and_parameters():
 def test_no_fault_is_encoded_as_two_empty_slots():
     slots = encode_faults([NoFault()]).reshape(layout.MAX_FAULTS, -1)
     assert (slots[:, layout.KIND] == layout.NO_FAULT).all()
-
-
-@pytest.mark.parametrize("tier", Tier)
-def test_faults_drawn_over_arrays_are_those_of_the_tiers_to_the_bit(tier):
-    seeds = range(1500)
-    drawn = draw_fault_table(tier, np.array(seeds, np.uint64))
-    assert drawn.tobytes() == encoded(tier, seeds).tobytes()
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.sampled_from(Tier), st.lists(st.integers(0, MAX_SEED), min_size=1, max_size=5))
-def test_any_seed_draws_the_faults_of_its_tier(tier, seeds):
-    drawn = draw_fault_table(tier, np.array(seeds, np.uint64))
-    np.testing.assert_array_equal(drawn, encoded(tier, seeds))
 
 
 def test_three_faults_at_once_are_too_many():

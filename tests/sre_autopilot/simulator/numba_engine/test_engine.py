@@ -5,8 +5,9 @@ import pkgutil
 import numpy as np
 import pytest
 
+from sre_autopilot.errors import InvalidValue
 from sre_autopilot.simulator import parameters, rules
-from sre_autopilot.simulator.batch import RESET, Engine, EpisodeQueue
+from sre_autopilot.simulator.batch import Engine, EpisodeQueue
 from sre_autopilot.simulator.numba_engine.engine import NumbaEngine
 from sre_autopilot.simulator.numba_engine.overloads import RULE_MODULES, rules_of
 from sre_autopilot.simulator.numpy_engine import NumpyEngine
@@ -26,8 +27,11 @@ def test_both_engines_give_the_same_bits(tier):
     queues = [EpisodeQueue(tier, range(LANES)) for _ in engines]
     scripts = np.array([script(lane) for lane in range(LANES)])
     for step in range(-1, MAX_STEPS + 3):
-        actions = np.full((LANES, 2), RESET) if step < 0 else scripts[:, step % MAX_STEPS]
-        outputs = [e.step(actions, queue) for e, queue in zip(engines, queues, strict=True)]
+        actions = scripts[:, step % MAX_STEPS]
+        outputs = [
+            engine.begin(queue) if step < 0 else engine.step(actions, queue)
+            for engine, queue in zip(engines, queues, strict=True)
+        ]
         np.testing.assert_array_equal(engines[0].x, engines[1].x)
         np.testing.assert_array_equal(engines[0].keys, engines[1].keys)
         for by_numba, by_numpy in zip(*outputs, strict=True):
@@ -39,7 +43,7 @@ def test_both_engines_give_the_same_bits(tier):
 @pytest.mark.parametrize("engine", [NumbaEngine, NumpyEngine])
 def test_an_episode_that_is_done_is_followed_by_the_next(engine):
     lanes, queue = engine(FITTED, 1), EpisodeQueue(Tier.CONTROL, [5])
-    lanes.step(np.array([[RESET, 0]]), queue)
+    lanes.begin(queue)
     wait = np.array([[layout.WAIT, 0]])
     for _ in range(MAX_STEPS - 1):
         assert not lanes.step(wait, queue).done[0]
@@ -52,10 +56,39 @@ def test_an_episode_that_is_done_is_followed_by_the_next(engine):
 def test_masks_of_a_lane_do_not_spill_into_others(lanes):
     """Masks are written eight bytes at a time, each but the last group over the next one."""
     engines: list[Engine] = [NumbaEngine(FITTED, lanes), NumpyEngine(FITTED, lanes)]
-    actions = np.full((lanes, 2), RESET)
-    by_numba, by_numpy = (e.step(actions, EpisodeQueue(Tier.HARD, range(lanes))) for e in engines)
+    by_numba, by_numpy = (e.begin(EpisodeQueue(Tier.HARD, range(lanes))) for e in engines)
     np.testing.assert_array_equal(by_numba.action_masks, by_numpy.action_masks)
     assert by_numba.action_masks.shape[0] == lanes
+
+
+@pytest.mark.parametrize("engine", [NumbaEngine, NumpyEngine])
+@pytest.mark.parametrize("action", [(-1, 0), (5, 0), (0, 7), (0, -1)])
+def test_an_action_out_of_range_is_refused_and_changes_nothing(engine, action):
+    lanes, queue = engine(FITTED, 9), EpisodeQueue(Tier.HARD, range(9))
+    lanes.begin(queue)
+    x, begun = lanes.x.copy(), queue.begun.copy()
+    actions = np.full((9, 2), (layout.WAIT, 6))
+    actions[8] = action
+    with pytest.raises(InvalidValue, match="actions must be pairs of whole numbers, 0 to 4 and 0"):
+        lanes.step(actions, queue)
+    np.testing.assert_array_equal(lanes.x, x)
+    np.testing.assert_array_equal(queue.begun, begun)
+
+
+@pytest.mark.parametrize("tier", [Tier.HARD, Tier.EXPERT])
+def test_episodes_that_begin_at_different_steps_are_the_same_in_both_engines(tier):
+    """Restarts of random services cure some lanes early, so that few of a block begin at once."""
+    engines: list[Engine] = [NumbaEngine(FITTED, LANES), NumpyEngine(FITTED, LANES)]
+    queues, rng = [EpisodeQueue(tier, range(LANES)) for _ in engines], np.random.default_rng(0)
+    for engine, queue in zip(engines, queues, strict=True):
+        engine.begin(queue)
+    for _ in range(5 * MAX_STEPS):
+        actions = rng.integers((0, 0), (5, 7), (LANES, 2))
+        for engine, queue in zip(engines, queues, strict=True):
+            engine.step(actions, queue)
+        np.testing.assert_array_equal(engines[0].x, engines[1].x)
+    assert len(set(queues[0].begun.tolist())) > 1
+    np.testing.assert_array_equal(queues[0].begun, queues[1].begun)
 
 
 def test_every_module_with_rules_is_compiled():

@@ -11,7 +11,7 @@ from orchestrator.environment import Environment
 from sre_autopilot.models import SREObservation
 from sre_autopilot.simulator import parameters
 from sre_autopilot.simulator.backend import SimulatorBackend
-from sre_autopilot.simulator.batch import RESET, EpisodeQueue
+from sre_autopilot.simulator.batch import EpisodeQueue
 from sre_autopilot.simulator.numpy_engine import NumpyEngine
 from sre_autopilot.simulator.rules import state_layout as layout
 from sre_autopilot.simulator.rules.window_arrays import METRIC_COUNT, SERVICE_COUNT
@@ -31,7 +31,7 @@ def environment():
 def play_lanes(tier, seeds):
     """x of every lane after every step, (steps, lanes, FIELD_COUNT)."""
     engine, queue = NumpyEngine(parameters.load("process"), len(seeds)), EpisodeQueue(tier, seeds)
-    engine.step(np.full((len(seeds), 2), RESET), queue)
+    engine.begin(queue)
     states = [engine.x.copy()]
     scripts = np.array([script(seed) for seed in seeds])
     for step in range(MAX_STEPS):
