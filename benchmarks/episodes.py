@@ -13,14 +13,12 @@ from orchestrator.backends.base import Backend
 from orchestrator.backends.process.backend import ProcessBackend
 from orchestrator.environment import Environment
 from sre_autopilot.grading import EpisodeRecord
-from sre_autopilot.models import SREAction
 from sre_autopilot.policies import load_policy
 from sre_autopilot.policies.play import play
+from sre_autopilot.policies.policy import WAIT
 from sre_autopilot.world.deployment import initial_deployment
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ActionName, Tier
-
-WAIT = SREAction(action=ActionName.WAIT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from sre_autopilot.world.vocabulary import DEFAULT_TIERS, ActionName
 SESSIONS, STEPS = 64, 20
 THINK_S = 0.5
 P99_BOUND_MS = 50
-WAIT = {"action": ActionName.WAIT}
+WAIT_BODY = {"action": ActionName.WAIT}
 
 
 async def session_figures(runs: int) -> list[Figure]:
@@ -57,7 +57,7 @@ async def play_at_once(url: str, sessions: int, think_s: float) -> list[list[flo
             await asyncio.sleep(think_s * seed / sessions)
             for _ in range(STEPS):
                 began = time.perf_counter()
-                await _ask(socket, "step", WAIT)
+                await _ask(socket, "step", WAIT_BODY)
                 waited.append(time.perf_counter() - began)
                 await asyncio.sleep(think_s)
         return waited

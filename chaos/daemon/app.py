@@ -20,14 +20,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from chaos.broker_client import BrokerClient, BrokerUnavailable
 from chaos.daemon.outages import HealReason, Outage, Outages
 from sre_autopilot.world.deployment import ReplicaId
-from sre_autopilot.world.signals import HEALED, LABEL_REASON, OUTAGES, ControlRoute
+from sre_autopilot.world.signals import (
+    HEALED,
+    LABEL_REASON,
+    METRICS_MEDIA_TYPE,
+    OUTAGES,
+    ControlRoute,
+)
 from sre_autopilot.world.stack import CHAOS_PORT, REPLICAS
 
-BROKER_URLS = "SRE_BROKER_URLS"
+BROKERS_VARIABLE = "SRE_BROKER_URLS"
 BROKER_TIMEOUT_S = 2.0
 """Of a broker's answers, which take 60 ms: short, so that the next one is asked soon."""
 SHUTDOWN_TIMEOUT_S = 1
-METRICS_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _BY_NAME = {str(replica): replica for replica in REPLICAS}
 _UNAVAILABLE = 503
@@ -125,9 +130,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--host", default="0.0.0.0", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=CHAOS_PORT, help="port (%(default)s)")
     options = parser.parse_args(arguments)
-    urls = [url.strip() for url in os.environ.get(BROKER_URLS, "").split(",") if url.strip()]
+    urls = [url.strip() for url in os.environ.get(BROKERS_VARIABLE, "").split(",") if url.strip()]
     if not urls:
-        parser.error(f"{BROKER_URLS} must name the brokers: http://HOST:PORT, separated by commas")
+        parser.error(
+            f"{BROKERS_VARIABLE} must name the brokers: http://HOST:PORT, separated by commas"
+        )
     logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
     uvicorn.run(
         create_app(BrokerClient(urls, BROKER_TIMEOUT_S)),

@@ -31,11 +31,11 @@ from sre_autopilot.world.signals import (
     BROKER_REVIVALS,
     LABEL_CONTAINER_NAME,
     LABEL_REASON,
+    METRICS_MEDIA_TYPE,
     ControlRoute,
 )
 from sre_autopilot.world.stack import BROKER_PORT, PROJECT
 
-METRICS_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MAX_BODY_BYTES = 1024
 SHUTDOWN_TIMEOUT_S = 1
 

@@ -30,7 +30,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 
 KILLED = 128 + signal.SIGKILL
 
-SERVICES: Mapping[str, Service] = MappingProxyType({str(r): r.service for r in REPLICAS})
+SERVICE_OF: Mapping[str, Service] = MappingProxyType({str(r): r.service for r in REPLICAS})
 GRACE_S: Mapping[str, float] = MappingProxyType(
     {
         **dict.fromkeys(map(str, Part), PART_GRACE_S),
@@ -135,9 +135,9 @@ class RestartController:
         return self._pause_s[name]
 
     def _revive(self, name: str, container: Container) -> None:
-        if name in SERVICES:
+        if name in SERVICE_OF:
             # It may have been killed while starved of CPU, and would take minutes to start.
-            self._engine.give_cpu(container, LIMITS[SERVICES[name]].cpu_limit_cores)
+            self._engine.give_cpu(container, LIMITS[SERVICE_OF[name]].cpu_limit_cores)
         self._engine.start(container)
         self._revived_at_s[name] = self._clock()
         self._revived(name)

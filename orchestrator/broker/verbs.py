@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chaos.broker_client import ContainerState
 from orchestrator.broker.docker_engine import RUNNING, Container, ContainerMissing
-from orchestrator.broker.reviver import SERVICES, EngineAdmin
+from orchestrator.broker.reviver import SERVICE_OF, EngineAdmin
 from sre_autopilot.errors import UnknownName
 from sre_autopilot.world.stack import (
     STALLED_CPU_SHARE,
@@ -65,7 +65,7 @@ ORDERS: Mapping[BrokerVerb, type[Order]] = MappingProxyType(
 )
 VERBS: Mapping[str, Sequence[BrokerVerb]] = MappingProxyType(
     {
-        **dict.fromkeys(SERVICES, tuple(BrokerVerb)),
+        **dict.fromkeys(SERVICE_OF, tuple(BrokerVerb)),
         Part.TRAFFIC: (BrokerVerb.START, BrokerVerb.RESTART, BrokerVerb.STOP),
     }
 )
@@ -107,16 +107,16 @@ class Broker:
         engine, container = self._engine, self._engine.inspect(name)
         on_mesh = Network.MESH in container.addresses
         if verb is BrokerVerb.RESTART or (verb is BrokerVerb.START and not container.running):
-            if name in SERVICES:
+            if name in SERVICE_OF:
                 engine.give_cpu(container, STARTING_CPU_CORES)
             (engine.restart if verb is BrokerVerb.RESTART else engine.start)(container)
         elif isinstance(order, Stop) and container.running:
             engine.stop(container, order.grace_s)
         elif isinstance(order, Limit):
-            limit_cores = LIMITS[SERVICES[name]].cpu_limit_cores
+            limit_cores = LIMITS[SERVICE_OF[name]].cpu_limit_cores
             engine.give_cpu(container, order.cpu_share * limit_cores)
         elif verb is BrokerVerb.CONNECT and not on_mesh:
-            aliases = [network_alias(each, Network.MESH) for each in (name, SERVICES[name])]
+            aliases = [network_alias(each, Network.MESH) for each in (name, SERVICE_OF[name])]
             engine.connect(container, aliases)
         elif verb is BrokerVerb.DISCONNECT and on_mesh:
             engine.disconnect(container)
@@ -124,7 +124,7 @@ class Broker:
 
     def _state(self, name: str) -> ContainerState:
         container = self._engine.inspect(name)
-        limit_cores = LIMITS[SERVICES[name]].cpu_limit_cores if name in SERVICES else None
+        limit_cores = LIMITS[SERVICE_OF[name]].cpu_limit_cores if name in SERVICE_OF else None
         return ContainerState(
             name=name,
             running=container.running,

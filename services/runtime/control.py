@@ -10,12 +10,11 @@ from services.runtime.app import Runtime
 from services.runtime.governor import Governor
 from services.runtime.impairments import ImpairmentControl, Impairments
 from services.runtime.routing import RoutingTable
-from sre_autopilot.world.signals import ControlRoute
+from sre_autopilot.world.signals import METRICS_MEDIA_TYPE, ControlRoute
 from sre_autopilot.world.topology import LIMITS
 from sre_autopilot.world.vocabulary import Release
 
 USERS_CORES = 1.0
-METRICS_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Health(BaseModel):

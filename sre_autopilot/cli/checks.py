@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sre_autopilot.cli.machine import Machine
 from sre_autopilot.distribution import DISTRIBUTION
+from sre_autopilot.world.stack import METRICS_PORT, SERVER_PORT
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
 CORES, MEMORY_MB, TEMP_MB, LEAST_TEMP_MB = 2.0, 1024, 1024, 50
 """For one mesh of processes beside its server (`sre-autopilot bench` measures both)."""
-SERVER_PORT, METRICS_PORT = 8000, 9464
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 LOCAL_NAMES = ("localhost", "127.0.0.1")
 IN_SIMULATOR = "play in the simulator instead: --backend simulator"

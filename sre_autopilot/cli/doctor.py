@@ -8,12 +8,13 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from sre_autopilot.cli.checks import METRICS_PORT, SERVER_PORT, Check, Status, checks
+from sre_autopilot.cli.checks import Check, Status, checks
 from sre_autopilot.cli.errors import FAILED, BadInput
 from sre_autopilot.cli.machine import read_machine
 from sre_autopilot.cli.options import JsonOption, read_settings
 from sre_autopilot.cli.output import messages_console, print_json, results_console
 from sre_autopilot.errors import SREError
+from sre_autopilot.world.stack import METRICS_PORT, SERVER_PORT
 
 STYLES = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "bold red"}
 

@@ -2,6 +2,9 @@
 
 from enum import StrEnum
 
+METRICS_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+"""Of a metrics page in Prometheus' text format."""
+
 SERVER_DURATION = "http_server_request_duration_seconds"
 CLIENT_DURATION = "http_client_request_duration_seconds"
 """Histogram of outgoing calls by LABEL_PEER and LABEL_OUTCOME; the SLA is computed from it."""

@@ -26,8 +26,8 @@ PANELS = (
 """Label and PromQL; a line a service in each."""
 OUT_OF_SLA = f"{rules.SLA} == 0"
 FIRING = "max by (alertname, service, instance, severity) (ALERTS{alertstate='firing'})"
-STEP = f"max({signals.EPISODE_STEP})"
-ACTIONS = (
+CURRENT_STEP = f"max({signals.EPISODE_STEP})"
+ACCEPTED_ACTIONS = (
     f"{signals.ACTIONS_TAKEN}{{{signals.LABEL_ACCEPTED}='true'"
     f",{signals.LABEL_ACTION}!='{ActionName.WAIT}'}}"
 )
@@ -44,7 +44,7 @@ def draw(prometheus: Prometheus, span: Span) -> Figure:
         len(ROWS), sharex=True, gridspec_kw={"height_ratios": ROWS}
     )
     *lines, sla, alerts, steps = axes
-    actions = list(_actions(prometheus.range(ACTIONS, span)))
+    actions = list(_actions(prometheus.range(ACCEPTED_ACTIONS, span)))
     for panel, (label, expr) in zip(lines, PANELS, strict=True):
         _lines(panel, prometheus.range(expr, span), span)
         panel.set_ylabel(label)
@@ -54,7 +54,7 @@ def draw(prometheus: Prometheus, span: Span) -> Figure:
     sla.set_ylabel("out of SLA")
     _rows(alerts, prometheus.range(FIRING, span), span)
     alerts.set_ylabel("alerts firing")
-    _lines(steps, prometheus.range(STEP, span), span)
+    _lines(steps, prometheus.range(CURRENT_STEP, span), span)
     steps.set_ylabel("step")
     steps.set_xlabel("s")
     steps.yaxis.set_major_locator(MaxNLocator(integer=True))

@@ -32,15 +32,20 @@ from sre_autopilot.world.vocabulary import (
 
 LOSSES, BURNS = 12, 8
 """Points of the grid over the share lost, and over what a neighbour burns."""
-PAYMENT = list(Service).index(Service.PAYMENT_GATEWAY)
+PAYMENT_AT = list(Service).index(Service.PAYMENT_GATEWAY)
 CHECKOUT = list(JOURNEY_SHARES).index(Journey.CHECKOUT)
 """The one journey that calls the payment gateway, by its place in `Parameters.arrivals`."""
-ACTIONS = (ActionName.RESTART, ActionName.CIRCUIT_BREAK, ActionName.SCALE_UP, ActionName.ROLLBACK)
-RESTART, BREAK, SCALE_UP, ROLLBACK = (ACTION_COSTS[action] for action in ACTIONS)
+FIRST_ACTIONS = (
+    ActionName.RESTART,
+    ActionName.CIRCUIT_BREAK,
+    ActionName.SCALE_UP,
+    ActionName.ROLLBACK,
+)
+RESTART_COST, BREAK_COST, SCALE_UP_COST, ROLLBACK_COST = (ACTION_COSTS[a] for a in FIRST_ACTIONS)
 """Costs in units of budget."""
 ONCE_WRONG = 1.0 - grading.INEFFECTIVE_PENALTY
 """What is left of the root-cause term after one action that did not help."""
-T = np.arange(1, MAX_STEPS + 1)
+FIRST = np.arange(1, MAX_STEPS + 1)
 """Steps that the first action can be taken at."""
 STEPS = np.arange(2 * MAX_STEPS)
 """As far ahead as a cure may lie."""
@@ -113,10 +118,10 @@ class Traffic:
         p = parameters.load(backend)
         return cls(
             calls=float(p.arrivals[CHECKOUT]),
-            cpu_idle=float(p.cpu_idle_pct[PAYMENT]),
-            cpu_call=float(p.cpu_call_pct[PAYMENT]),
-            cpu_lost=float(p.cpu_lost_pct[PAYMENT]),
-            cpu_spread=float(p.cpu_pct[PAYMENT].std()),
+            cpu_idle=float(p.cpu_idle_pct[PAYMENT_AT]),
+            cpu_call=float(p.cpu_call_pct[PAYMENT_AT]),
+            cpu_lost=float(p.cpu_lost_pct[PAYMENT_AT]),
+            cpu_spread=float(p.cpu_pct[PAYMENT_AT].std()),
         )
 
     def out_of_sla(self, share: Array | float) -> Array:
@@ -131,11 +136,11 @@ class Traffic:
 
 
 def scores_after(flaps: Flaps, traffic: Traffic) -> Array:
-    """Best score of each fault, (faults, steps of the first action from 1, ACTIONS).
+    """Best score of each fault, (faults, steps of the first action from 1, FIRST_ACTIONS).
 
     Everything is known after that action, and the rest is played as well as the rules allow.
     """
-    scores_by_fault = np.zeros((len(flaps.cause), len(T), len(ACTIONS)))
+    scores_by_fault = np.zeros((len(flaps.cause), len(FIRST), len(FIRST_ACTIONS)))
     down = flaps.down
     cost = FAILED_CALLS * traffic.out_of_sla(flaps.lost)[:, None]
     # Points that bursts have cost by each step; the window of reset is not graded.
@@ -151,53 +156,54 @@ def scores_after(flaps: Flaps, traffic: Traffic) -> Array:
 
 
 def _stale(down: NDArray[np.bool_], spoilt: Array, restarted: float) -> tuple[Array, ...]:
-    """A stale connection. As in the next two, scores are in the order of ACTIONS.
+    """A stale connection. As in the next two, scores are in the order of FIRST_ACTIONS.
 
     spoilt: points that bursts have cost by each step.
     restarted: points of a window without traffic, of a restart.
     """
-    before = spoilt[:, T - 1]
-    hit = np.array([_next(row) for row in down])[:, T]
+    before = spoilt[:, FIRST - 1]
+    hit = np.array([_next(row) for row in down])[:, FIRST]
 
     def again(cost: int, lost: Array) -> Array:
         """After a failure: a restart in the next burst, or behind a breaker."""
-        in_burst = _score(ONCE_WRONG, cost + RESTART, hit + 1, lost + restarted)
-        drained = _score(ONCE_WRONG, cost + BREAK + RESTART, T + 1 + BREAKER_STEPS, lost + DRAINED)
+        in_burst = _score(ONCE_WRONG, cost + RESTART_COST, hit + 1, lost + restarted)
+        freed = FIRST + 1 + BREAKER_STEPS
+        drained = _score(ONCE_WRONG, cost + BREAK_COST + RESTART_COST, freed, lost + DRAINED)
         return np.maximum(in_burst, drained)
 
-    at_once = _score(1.0, RESTART, T + 1, before + restarted)
+    at_once = _score(1.0, RESTART_COST, FIRST + 1, before + restarted)
     return (
         # A restart cures in a burst, or behind a breaker (`FlappingNetwork.on_action`).
-        np.where(down[:, T], at_once, again(RESTART, before + restarted)),
-        _score(1.0, BREAK + RESTART, T + BREAKER_STEPS, before + DRAINED),
-        again(SCALE_UP, before),
-        _score(grading.ROLLBACK_VALUE, ROLLBACK, T, before),
+        np.where(down[:, FIRST], at_once, again(RESTART_COST, before + restarted)),
+        _score(1.0, BREAK_COST + RESTART_COST, FIRST + BREAKER_STEPS, before + DRAINED),
+        again(SCALE_UP_COST, before),
+        _score(grading.ROLLBACK_VALUE, ROLLBACK_COST, FIRST, before),
     )
 
 
 def _rollout(_down: NDArray[np.bool_], spoilt: Array, restarted: float) -> tuple[Array, ...]:
     """A bad rollout; while a standby starts for a scale-up, a rollback is refused."""
-    before, grown = spoilt[:, T - 1], spoilt[:, T + SCALE_UP_STEPS - 1]
+    before, grown = spoilt[:, FIRST - 1], spoilt[:, FIRST + SCALE_UP_STEPS - 1]
     return (
-        _score(ONCE_WRONG, RESTART + ROLLBACK, T + 1, before + restarted),
-        _score(ONCE_WRONG, BREAK + ROLLBACK, T + BREAKER_STEPS, before + DRAINED),
-        _score(ONCE_WRONG, SCALE_UP + ROLLBACK, T + SCALE_UP_STEPS, grown),
-        _score(1.0, ROLLBACK, T, before),
+        _score(ONCE_WRONG, RESTART_COST + ROLLBACK_COST, FIRST + 1, before + restarted),
+        _score(ONCE_WRONG, BREAK_COST + ROLLBACK_COST, FIRST + BREAKER_STEPS, before + DRAINED),
+        _score(ONCE_WRONG, SCALE_UP_COST + ROLLBACK_COST, FIRST + SCALE_UP_STEPS, grown),
+        _score(1.0, ROLLBACK_COST, FIRST, before),
     )
 
 
 def _noisy(_down: NDArray[np.bool_], spoilt: Array, restarted: float) -> tuple[Array, ...]:
     """A noisy neighbour: a scale-up cures once the second replica serves."""
-    before, grown = spoilt[:, T - 1], spoilt[:, T + SCALE_UP_STEPS - 1]
-    later = T + 1 + SCALE_UP_STEPS
+    before, grown = spoilt[:, FIRST - 1], spoilt[:, FIRST + SCALE_UP_STEPS - 1]
+    later = FIRST + 1 + SCALE_UP_STEPS
     # The window of the restart itself is charged as `restarted`, that of the breaker as DRAINED.
-    grown_later = before + spoilt[:, later - 1] - spoilt[:, T]
+    grown_later = before + spoilt[:, later - 1] - spoilt[:, FIRST]
     behind = before + spoilt[:, later - 1] - spoilt[:, later - 2]
     return (
-        _score(ONCE_WRONG, RESTART + SCALE_UP, later, grown_later + restarted),
-        _score(ONCE_WRONG, BREAK + SCALE_UP, later, behind + DRAINED),
-        _score(1.0, SCALE_UP, T + SCALE_UP_STEPS, grown),
-        _score(grading.ROLLBACK_VALUE, ROLLBACK, T, before),
+        _score(ONCE_WRONG, RESTART_COST + SCALE_UP_COST, later, grown_later + restarted),
+        _score(ONCE_WRONG, BREAK_COST + SCALE_UP_COST, later, behind + DRAINED),
+        _score(1.0, SCALE_UP_COST, FIRST + SCALE_UP_STEPS, grown),
+        _score(grading.ROLLBACK_VALUE, ROLLBACK_COST, FIRST, before),
     )
 
 

@@ -22,7 +22,7 @@ from sre_autopilot.evaluation.intervals import Estimate
 from sre_autopilot.evaluation.many_seeds import Advance, VectorEvaluator
 from sre_autopilot.evaluation.markdown import table
 from sre_autopilot.evaluation.score_checks.flap_scores import (
-    PAYMENT,
+    PAYMENT_AT,
     Array,
     Flaps,
     Traffic,
@@ -85,7 +85,10 @@ def least_regret(seed: int, possible: Flaps, regrets: Array, traffic: Traffic) -
 
     regrets: (possible faults, steps, actions).
     """
-    rng, late = np.random.default_rng((Stream.SIMULATOR, seed)), noise.lag_steps(seed, PAYMENT)
+    rng, late = (
+        np.random.default_rng((Stream.SIMULATOR, seed)),
+        noise.lag_steps(seed, PAYMENT_AT),
+    )
     fault, log, least = Flaps.drawn(seed), np.log(possible.chance), math.inf
     windows = [_drawn(fault, step, traffic, rng) for step in range(MAX_STEPS)]
     for step in range(MAX_STEPS):

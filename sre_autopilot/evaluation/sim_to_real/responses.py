@@ -10,13 +10,13 @@ import numpy as np
 
 from sre_autopilot.evaluation.sim_to_real.windows import Floats, Metric, mean_present, series
 from sre_autopilot.simulator.calibration.recordings import Recording
+from sre_autopilot.simulator.mesh import SERVICE_INDEX
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ACTION_COSTS, ActionName
 
 STEPS_BEFORE, STEPS_AFTER = 2, 6
 OFFSETS = range(-STEPS_BEFORE, STEPS_AFTER + 1)
 """Steps around an action; 0 is the window right after it."""
-SERVICE_INDEX = {service: index for index, service in enumerate(Service)}
 RESPONDING = (Metric.ERROR_RATE, Metric.LATENCY_P99)
 """The metrics that responses are compared in."""
 

@@ -16,6 +16,7 @@ import numpy as np
 from chaos.faults.flapping_network import FlappingNetwork
 from chaos.tiers import draw_faults
 from sre_autopilot.evaluation import stats
+from sre_autopilot.simulator.calibration.evidence import CALL_COUNT, FAILED_COUNT
 from sre_autopilot.simulator.calibration.recordings import COLUMNS, Key, Recording
 from sre_autopilot.world.vocabulary import FaultKind, FlapCause
 
@@ -24,7 +25,6 @@ HIGHEST_RATIO = 2.0
 LEAST_DISTANCE = 0.01
 """A distance below it (a hundredth of the windows, or of the spread) counts as this."""
 HIGHEST_AUTOCORRELATION_GAP = 0.2
-CALLS, FAILED = COLUMNS.index("calls"), COLUMNS.index("failed")
 
 Cause = FaultKind | FlapCause
 """The fault of an episode; a flap is split by its cause."""
@@ -120,7 +120,7 @@ def series(recording: Recording, metric: Metric) -> Floats:
     true = recording.true.astype(np.float64)
     if metric is not Metric.ERROR_RATE:
         return true[:, :, COLUMNS.index(metric)]
-    calls, failed = true[:, :, CALLS], true[:, :, FAILED]
+    calls, failed = true[:, :, CALL_COUNT], true[:, :, FAILED_COUNT]
     return np.divide(failed, calls, out=np.full_like(calls, np.nan), where=calls > 0)
 
 

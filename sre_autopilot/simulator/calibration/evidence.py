@@ -19,7 +19,7 @@ from sre_autopilot.world.deployment import Deployment, ReplicaId
 from sre_autopilot.world.topology import Service
 
 SERVICES = tuple(Service)
-CALLS, FAILED, P99_MS, CPU_PCT, MEMORY_PCT = range(len(COLUMNS))
+CALL_COUNT, FAILED_COUNT, P99_MS, CPU_PCT, MEMORY_PCT = range(len(COLUMNS))
 SETTLED_STEPS = 2
 """Windows after which a process that was started is at rest."""
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -42,9 +42,14 @@ class RecordedWindow:
     @property
     def at_rest(self) -> bool:
         """Nothing is wrong, nor was in the window before."""
-        healthy = self.before is not None and not np.nansum(self.before[:, FAILED])
+        healthy = self.before is not None and not np.nansum(self.before[:, FAILED_COUNT])
         steady = self.settled and not self.deployment.open_breakers(self.step)
-        return healthy and steady and not self.impairments and not np.nansum(self.true[:, FAILED])
+        return (
+            healthy
+            and steady
+            and not self.impairments
+            and not np.nansum(self.true[:, FAILED_COUNT])
+        )
 
     def held(self, service: Service) -> int:
         """Connections kept open by a leak in the pool of its only replica; -1 with two."""

@@ -13,9 +13,9 @@ from scipy import optimize
 
 from sre_autopilot.simulator import parameters
 from sre_autopilot.simulator.calibration.evidence import (
-    CALLS,
+    CALL_COUNT,
     CPU_PCT,
-    FAILED,
+    FAILED_COUNT,
     MEMORY_PCT,
     P99_MS,
     SERVICES,
@@ -45,7 +45,7 @@ def fit(evidence: Evidence) -> dict[str, Any]:
     recorded, rest = evidence
     if len(rest) < BINS:
         raise ValueError(f"{len(rest)} windows at rest, {BINS} are needed; record more episodes")
-    calls = rest[:, :, CALLS].mean(axis=0)
+    calls = rest[:, :, CALL_COUNT].mean(axis=0)
     by_service = dict(zip(SERVICES, calls, strict=True))
     checkouts = by_service[Service.ORDER_SERVICE]
     logins = by_service[Service.AUTH_SERVICE] - checkouts
@@ -84,14 +84,14 @@ def _cpu(recorded: Sequence[RecordedWindow]) -> dict[str, Any]:
         true = true[~np.isnan(true[:, CPU_PCT])]
         # Windows in which other services fail are kept: they have few calls, and without them the
         # line would be too flat.
-        healthy = true[true[:, FAILED] == 0]
-        per_call, idle = np.polyfit(healthy[:, CALLS], healthy[:, CPU_PCT], 1)
-        left = true[:, CPU_PCT] - idle - per_call * true[:, CALLS]
-        lost = true[:, FAILED] >= MANY_LOST
+        healthy = true[true[:, FAILED_COUNT] == 0]
+        per_call, idle = np.polyfit(healthy[:, CALL_COUNT], healthy[:, CPU_PCT], 1)
+        left = true[:, CPU_PCT] - idle - per_call * true[:, CALL_COUNT]
+        lost = true[:, FAILED_COUNT] >= MANY_LOST
         by_service["cpu_idle_pct"].append(idle)
         by_service["cpu_call_pct"].append(per_call)
-        by_service["cpu_pct"].append(_quantiles(left[true[:, FAILED] == 0]))
-        a_lost_one = np.nanmedian(left[lost] / true[lost, FAILED]) if lost.any() else 0.0
+        by_service["cpu_pct"].append(_quantiles(left[true[:, FAILED_COUNT] == 0]))
+        a_lost_one = np.nanmedian(left[lost] / true[lost, FAILED_COUNT]) if lost.any() else 0.0
         by_service["cpu_lost_pct"].append(float(a_lost_one))
     return by_service
 
@@ -141,13 +141,13 @@ def _memory(recorded: Sequence[RecordedWindow]) -> dict[str, Any]:
 def _early(recorded: Sequence[RecordedWindow], calls: Floats) -> float:
     """Share of the usual calls that a service still has in the window that its breaker opens in."""
     shares = [
-        window.true[s, CALLS] / calls[s]
+        window.true[s, CALL_COUNT] / calls[s]
         for last, window in pairwise(recorded)
         for s, service in enumerate(SERVICES)
         if service in window.deployment.open_breakers(window.step)
         and window.step
         and service not in last.deployment.open_breakers(last.step)
-        and not last.true[s, FAILED]
+        and not last.true[s, FAILED_COUNT]
     ]
     return float(np.mean(shares)) if shares else 0.0
 
@@ -158,7 +158,7 @@ def _held_connections(recorded: Sequence[RecordedWindow], rest: Floats) -> tuple
     for window in recorded:
         for database in DATABASES:
             s, count = SERVICES.index(database), window.held(database)
-            if 0 < count < POOL_SIZE and window.settled and not window.true[s, FAILED]:
+            if 0 < count < POOL_SIZE and window.settled and not window.true[s, FAILED_COUNT]:
                 held.append(count)
                 added_ms.append(window.true[s, P99_MS] - np.nanmedian(rest[:, s, P99_MS]))
     h, added = np.asarray(held, np.float64), np.asarray(added_ms)
@@ -181,10 +181,10 @@ def _death(recorded: Sequence[RecordedWindow]) -> float:
     (1 + least) / 2.
     """
     shares = [
-        window.true[s, FAILED] / window.true[s, CALLS]
+        window.true[s, FAILED_COUNT] / window.true[s, CALL_COUNT]
         for window in recorded
         for s in range(len(SERVICES))
-        if np.isnan(window.true[s, MEMORY_PCT]) and window.true[s, CALLS] > 0
+        if np.isnan(window.true[s, MEMORY_PCT]) and window.true[s, CALL_COUNT] > 0
     ]
     return float(np.clip(2.0 * np.mean(shares) - 1.0, 0.0, 1.0)) if shares else 1.0
 
@@ -192,7 +192,7 @@ def _death(recorded: Sequence[RecordedWindow]) -> float:
 def _rejoining(recorded: Sequence[RecordedWindow]) -> float:
     """Share of calls that a healthy service loses in the window after it was out of rotation."""
     counts = [
-        (window.true[s, FAILED], window.true[s, CALLS])
+        (window.true[s, FAILED_COUNT], window.true[s, CALL_COUNT])
         for last, window in pairwise(recorded)
         for s, service in enumerate(SERVICES)
         if service in last.deployment.out_of_rotation
@@ -209,9 +209,9 @@ def _failed_checkouts(recorded: Sequence[RecordedWindow]) -> tuple[Floats, Float
     """Failed checkouts in a window, and whether the users' p99 was above SLOW_MS."""
     gateway, order = SERVICES.index(ENTRY), SERVICES.index(Service.ORDER_SERVICE)
     pairs = [
-        (window.true[order, FAILED], window.true[gateway, P99_MS] > SLOW_MS)
+        (window.true[order, FAILED_COUNT], window.true[gateway, P99_MS] > SLOW_MS)
         for window in recorded
-        if window.true[order, FAILED] > 0 and window.settled and window.impairments
+        if window.true[order, FAILED_COUNT] > 0 and window.settled and window.impairments
     ]
     failed, slow = (np.asarray(column, np.float64) for column in zip(*pairs, strict=True))
     return failed, slow

@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI, Request, Response
 from prometheus_client.parser import text_string_to_metric_families
 
-from chaos.daemon.app import BROKER_URLS, create_app, main
+from chaos.daemon.app import BROKERS_VARIABLE, create_app, main
 from chaos.daemon.outages import HealReason
 from services.runtime.server import Phases, PortServer, bind
 from sre_autopilot.world.deployment import ReplicaId
@@ -238,12 +238,12 @@ async def test_outages_are_healed_at_shutdown(broker: FakeBroker) -> None:
 def test_without_urls_it_does_not_start(
     urls: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delenv(BROKER_URLS, raising=False)
+    monkeypatch.delenv(BROKERS_VARIABLE, raising=False)
     if urls is not None:
-        monkeypatch.setenv(BROKER_URLS, urls)
+        monkeypatch.setenv(BROKERS_VARIABLE, urls)
     with pytest.raises(SystemExit):
         main([])
-    assert BROKER_URLS in capsys.readouterr().err
+    assert BROKERS_VARIABLE in capsys.readouterr().err
 
 
 @asynccontextmanager
@@ -274,7 +274,7 @@ async def process(broker_url: str) -> AsyncIterator[tuple[asyncio.subprocess.Pro
     chaos = await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,
-        env=os.environ | {BROKER_URLS: f"http://{LOOPBACK}:1, {broker_url}"},
+        env=os.environ | {BROKERS_VARIABLE: f"http://{LOOPBACK}:1, {broker_url}"},
         stderr=asyncio.subprocess.PIPE,
     )
     assert chaos.stderr is not None

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from sre_autopilot.cli.checks import METRICS_PORT, SERVER_PORT, Status, checks
+from sre_autopilot.cli.checks import Status, checks
 from sre_autopilot.cli.machine import Machine
 from sre_autopilot.distribution import DISTRIBUTION
+from sre_autopilot.world.stack import METRICS_PORT, SERVER_PORT
 
 FIT = Machine(
     python=(3, 12),

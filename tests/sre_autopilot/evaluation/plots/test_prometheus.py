@@ -40,8 +40,8 @@ RECORDED = {
             severity="page",
         )
     ],
-    picture.STEP: [series([1, 1, 2, 3, 3, 4])],
-    picture.ACTIONS: [
+    picture.CURRENT_STEP: [series([1, 1, 2, 3, 3, 4])],
+    picture.ACCEPTED_ACTIONS: [
         series([0, 0, 0, 1, 1, 1], action=ActionName.RESTART, service=DB),
         series([2, 2, 2, 2, 2, 2], action=ActionName.ROLLBACK, service=DB),
     ],
@@ -108,8 +108,8 @@ def test_steps_and_actions_are_drawn_at_their_time(panels) -> None:
 
 
 def test_waiting_and_refused_actions_are_not_asked_for() -> None:
-    assert f"{signals.LABEL_ACCEPTED}='true'" in picture.ACTIONS
-    assert f"{signals.LABEL_ACTION}!='{ActionName.WAIT}'" in picture.ACTIONS
+    assert f"{signals.LABEL_ACCEPTED}='true'" in picture.ACCEPTED_ACTIONS
+    assert f"{signals.LABEL_ACTION}!='{ActionName.WAIT}'" in picture.ACCEPTED_ACTIONS
 
 
 def test_command_writes_a_png_of_the_last_minutes(tmp_path, monkeypatch, capsys) -> None:
