@@ -16,15 +16,18 @@ from pathlib import Path
 from typing import Annotated
 
 import httpx
-import openai
 import typer
 from rich.console import Console
 
 import inference
+from sre_autopilot.llm.endpoint import connect
+from sre_autopilot.llm.player import CALL_S, ModelPlayer
+from sre_autopilot.llm.prompt import one_line
+from sre_autopilot.loopback import make_client
 from sre_autopilot.world.vocabulary import DEFAULT_TIERS, Tier
 
 MODEL = "Qwen/Qwen2.5-0.5B-Instruct"
-ANSWER_S = 0.7 * inference.CALL_S  # then an answer is cut short: its asker would give up soon
+ANSWER_S = 0.7 * CALL_S  # then an answer is cut short: its asker would give up soon
 
 Generate = Callable[[list[dict[str, str]], int], str]
 """From messages, and the most tokens that an answer may have, to the answer."""
@@ -46,7 +49,7 @@ def load(name: str) -> Generate:
         tokenizer = transformers.AutoTokenizer.from_pretrained(name)
         model = transformers.AutoModelForCausalLM.from_pretrained(name).to(device).eval()
     except Exception as error:  # files of any origin, and each format has its own errors
-        why = inference.one_line(error)
+        why = one_line(error)
         raise NoModel(f"{name} cannot be loaded (--model takes another): {why}") from error
 
     def generate(messages: list[dict[str, str]], max_tokens: int) -> str:
@@ -68,10 +71,10 @@ class Endpoint(HTTPServer):
         self.generate = generate
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
-    def player(self, name: str) -> inference.ModelPlayer:
+    def player(self, name: str) -> ModelPlayer:
         url = f"http://127.0.0.1:{self.server_port}"
-        client = openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0)
-        return inference.ModelPlayer(client, name, time.monotonic, asyncio.sleep)
+        client = connect(url, "none", CALL_S)
+        return ModelPlayer(client, name, time.monotonic, asyncio.sleep)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -101,13 +104,14 @@ def main(
     """Plays TIERS with a small language model on this machine."""
     console = Console(stderr=True)
     try:
-        chosen, generate = [*map(Tier, tiers.split(","))], load(model)
+        chosen, http = [*map(Tier, tiers.split(","))], make_client(base_url)
+        generate = load(model)
     except ValueError as error:
         raise typer.BadParameter(f"{error} (tiers: {', '.join(Tier)})") from error
     except NoModel as error:
         typer.echo(error, err=True)
         raise typer.Exit(2) from error
-    http, over = httpx.AsyncClient(base_url=base_url, timeout=None), time.monotonic() + time_limit_s
+    over = time.monotonic() + time_limit_s
     player = Endpoint(generate).player(model)
     run = inference.Run(player, http, seed, over, transcripts, console)
     try:

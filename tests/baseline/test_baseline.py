@@ -18,6 +18,7 @@ from rich.console import Console
 
 import inference
 from baseline import Endpoint
+from sre_autopilot.llm.prompt import ANSWER_TOKENS, SYSTEM
 from sre_autopilot.world.vocabulary import MAX_STEPS, Tier
 from tests.architecture.source import ROOT
 from tests.inference.lines import parse
@@ -130,7 +131,7 @@ async def test_a_local_model_is_asked_and_repaired_as_a_remote_one(capsys, tmp_p
     asked: list[list[dict[str, str]]] = []
 
     def generate(messages: list[dict[str, str]], max_tokens: int) -> str:
-        assert max_tokens == inference.ANSWER_TOKENS
+        assert max_tokens == ANSWER_TOKENS
         asked.append(messages)
         return "Hm." if len(asked) == 1 else ANSWER
 
@@ -147,7 +148,7 @@ async def test_a_local_model_is_asked_and_repaired_as_a_remote_one(capsys, tmp_p
     (played,) = parse(capsys.readouterr().out)
     assert set(played.errors) == {"null"}
     assert len(asked) == MAX_STEPS + 1
-    assert all(messages[0]["content"] == inference.SYSTEM for messages in asked)
+    assert all(messages[0]["content"] == SYSTEM for messages in asked)
     assert "no JSON object" in asked[1][1]["content"]
 
 

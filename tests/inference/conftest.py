@@ -16,7 +16,8 @@ import pytest
 from rich.console import Console
 
 import inference
-from inference import ModelPlayer, Run
+from inference import Run
+from sre_autopilot.llm.player import ModelPlayer
 from tests.inference.lines import Played, parse
 from tests.inference.scripted_environment import ScriptedEnvironment
 from tests.inference.scripted_model import Script, ScriptedModel, serving
@@ -60,9 +61,9 @@ class Stage:
     def environment(self, *arguments) -> ScriptedEnvironment:
         return self._servers.enter_context(serving(ScriptedEnvironment(*arguments)))
 
-    def player(self, server: ScriptedModel) -> ModelPlayer:
+    def player(self, server: ScriptedModel, **limits: float) -> ModelPlayer:
         client = openai.AsyncOpenAI(base_url=server.url, api_key="secret-token", max_retries=0)
-        return ModelPlayer(client, "scripted", self.clock, self.clock.sleep)
+        return ModelPlayer(client, "scripted", self.clock, self.clock.sleep, **limits)
 
     async def play(self, environment, player, tiers, limit_s=1080.0) -> Outcome:
         console = Console(file=(messages := StringIO()), width=300)

@@ -8,6 +8,7 @@ import pytest
 
 import inference
 from sre_autopilot import grading
+from sre_autopilot.llm.prompt import ANSWER_TOKENS, SYSTEM, one_line
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import DEFAULT_TIERS, MAX_STEPS, Tier
 from tests.inference.lines import parse
@@ -49,7 +50,7 @@ def test_a_model_plays_every_tier_in_a_process_of_its_own(stage, start, tmp_path
         assert lines[3]["action"] == json.loads(RESTART)
         assert lines[3]["calls"][0]["tokens"] == 720
         assert lines[3]["calls"][0]["latency_s"] >= 0
-        assert lines[3]["calls"][0]["messages"][0]["content"] == inference.SYSTEM
+        assert lines[3]["calls"][0]["messages"][0]["content"] == SYSTEM
         assert lines[-1]["reward"] == pytest.approx(p.score, abs=0.0006)
         assert "secret-token" not in transcript.read_text()
 
@@ -108,7 +109,7 @@ async def test_the_model_is_told_what_was_seen_and_done(stage):
     assert outcome.results[0].waited == 0
     asked = scripted.requests[6]
     assert asked["model"] == "scripted"
-    assert asked["max_tokens"] == inference.ANSWER_TOKENS
+    assert asked["max_tokens"] == ANSWER_TOKENS
     assert [m["role"] for m in asked["messages"]] == ["system", "user"]
     prompt = asked["messages"][1]["content"]
     assert prompt.startswith("step 6/30, 4 restarts left\ndone: 4 restart(user_db)\n")
@@ -126,4 +127,32 @@ def test_the_lowest_score_is_the_graders():
     [("two\nlines\r\n", "two lines"), ("\ud800 \x1b[1m na\u00efve", "[1m na ve"), (" ", "")],
 )
 def test_text_of_others_is_printed_as_one_plain_line(text, line):
-    assert inference.one_line(text) == line
+    assert one_line(text) == line
+
+
+HOSTILE = {
+    "ALL_PROXY": "socks5://127.0.0.1:1",
+    "all_proxy": "socks://127.0.0.1:1/",
+    "HTTP_PROXY": "http://127.0.0.1:1",
+    "NO_PROXY": "",
+    "SSL_CERT_FILE": "/no/cacert.pem",
+}
+
+
+def test_servers_on_this_machine_are_called_whatever_the_proxies_are(stage, start):
+    """The key ends in a new line, as files of secrets do."""
+    environment, scripted = stage.environment(), stage.model(lambda _: Reply(WAIT))
+    model = {"API_BASE_URL": scripted.url, "MODEL_NAME": "m", "HF_TOKEN": "hf_x\n"}
+    process = start("--base-url", environment.url, "--tiers", Tier.EASY, **model, **HOSTILE)
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+    (played,) = parse(stdout)
+    assert set(played.errors) == {"null"}
+    assert {request["authorization"] for request in scripted.requests} == {"Bearer hf_x"}
+
+
+def test_a_proxy_that_cannot_be_used_is_said_in_one_line(start):
+    elsewhere = ("--base-url", "http://sre.invalid", "--policy", "heuristic")
+    stdout, stderr = start(*elsewhere, **HOSTILE).communicate()
+    assert stdout == ""
+    assert "Traceback" not in stderr and "ALL_PROXY" in stderr

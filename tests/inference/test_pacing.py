@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import inference
-from inference import pause_s, seconds
+from sre_autopilot.llm.pacing import pause_s, seconds
+from sre_autopilot.llm.player import BACKOFF_S
 from sre_autopilot.world.vocabulary import Tier
 from tests.inference.scripted_model import Reply
 
@@ -107,7 +108,7 @@ async def test_without_a_hint_it_backs_off_further_each_time(stage):
     refused = Reply(raw="{}", status=429)
     scripted = stage.model(lambda number: refused if number < 6 else Reply(WAIT))
     outcome = await stage.play(stage.environment(), stage.player(scripted), [Tier.EASY])
-    assert stage.clock.sleeps == pytest.approx([1, 2, 4, 8, 16, inference.BACKOFF_S])
+    assert stage.clock.sleeps == pytest.approx([1, 2, 4, 8, 16, BACKOFF_S])
     assert outcome.played[0].errors[0] == "null"
 
 

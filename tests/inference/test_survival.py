@@ -5,6 +5,9 @@ import re
 import pytest
 
 import inference
+from sre_autopilot.llm import answer
+from sre_autopilot.llm.player import FAILURES_IN_A_ROW, TRIES, WINDOWS, Decision
+from sre_autopilot.llm.prompt import ANSWER_TOKENS, TOKENS_A_CALL, tokens_of
 from sre_autopilot.models import SREObservation
 from sre_autopilot.world.topology import CALLS, Service
 from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, Tier
@@ -83,7 +86,7 @@ async def test_a_model_that_refuses_the_older_limits_is_asked_by_the_newer(stage
     assert set(await errors_of(stage, stage.player(scripted))) == {"null"}
     assert stage.clock.sleeps == []
     asked = [request.get("max_completion_tokens") for request in scripted.requests]
-    assert asked == [None] + [inference.ANSWER_TOKENS] * (len(asked) - 1)
+    assert asked == [None] + [ANSWER_TOKENS] * (len(asked) - 1)
 
 
 @pytest.mark.parametrize(
@@ -103,8 +106,8 @@ async def test_a_model_that_refuses_the_older_limits_is_asked_by_the_newer(stage
 async def test_an_endpoint_that_answers_nonsense_is_given_up(stage, reply):
     scripted = stage.model(lambda _: reply)
     errors = await errors_of(stage, stage.player(scripted))
-    allowed = inference.FAILURES_IN_A_ROW
-    assert len(scripted.requests) == allowed * inference.TRIES
+    allowed = FAILURES_IN_A_ROW
+    assert len(scripted.requests) == allowed * TRIES
     assert all(error.startswith("model unreachable: ") for error in errors[allowed:])
     assert "null" not in errors
 
@@ -113,12 +116,12 @@ async def test_a_refused_token_is_not_tried_twice_a_step_and_not_shown(stage):
     refusal = '{"error": {"message": "wrong key secret-token"}}'
     scripted = stage.model(lambda _: Reply(raw=refusal, status=401))
     errors = await errors_of(stage, stage.player(scripted))
-    assert len(scripted.requests) == inference.FAILURES_IN_A_ROW
+    assert len(scripted.requests) == FAILURES_IN_A_ROW
     assert "wrong key *" in errors[0] and "secret-token" not in "".join(errors)
 
 
 async def test_a_model_that_was_gone_is_asked_again_in_the_next_tier(stage):
-    dead = inference.FAILURES_IN_A_ROW * inference.TRIES
+    dead = FAILURES_IN_A_ROW * TRIES
     scripted = stage.model(lambda n: Reply(raw="oops", status=500) if n < dead else Reply(WAIT))
     tiers = [Tier.EASY, Tier.MEDIUM]
     outcome = await stage.play(stage.environment(), stage.player(scripted), tiers)
@@ -126,12 +129,77 @@ async def test_a_model_that_was_gone_is_asked_again_in_the_next_tier(stage):
 
 
 @pytest.mark.parametrize("reply", [Reply(hang=True), Reply(WAIT, trickle=True)])
-async def test_a_call_that_does_not_end_is_ended(stage, monkeypatch, reply):
-    monkeypatch.setattr(inference, "CALL_S", 0.1)
+async def test_a_call_that_does_not_end_is_ended(stage, reply):
     scripted = stage.model(lambda _: reply)
+    errors = await errors_of(stage, stage.player(scripted, call_limit_s=0.1))
+    assert errors[0] == "TimeoutError no answer within 0.1 s"
+    assert len(scripted.requests) == FAILURES_IN_A_ROW * TRIES
+
+
+async def test_a_model_that_is_slower_than_the_time_left_is_not_unreachable(stage):
+    """The time of the first tier ends within a call; the second tier has time."""
+
+    def slow(number: int) -> Reply:
+        if number == 0:
+            stage.clock.now += 60.0
+            return Reply(hang=True)
+        return Reply(WAIT)
+
+    scripted = stage.model(slow)
+    player = stage.player(scripted, call_limit_s=0.1)
+    tiers, limit_s = [Tier.EASY, Tier.MEDIUM], 2 * (inference.STEP_S * MAX_STEPS + 50.0)
+    outcome = await stage.play(stage.environment(), player, tiers, limit_s)
+    assert outcome.played[0].errors[0] == "time is up, the model is asked no more"
+    assert {*outcome.played[0].errors[1:], *outcome.played[1].errors} <= {
+        "null",
+        "time is up, the model is asked no more",
+    }
+    assert set(outcome.played[1].errors) == {"null"}
+
+
+async def test_an_error_inside_an_answer_waits_as_its_code_says(stage):
+    refusal = '{"error": {"message": "Rate limit exceeded: free-models-per-min", "code": 429}}'
+    scripted = stage.model(lambda n: Reply(raw=refusal) if n < 5 else Reply(WAIT))
+    assert set(await errors_of(stage, stage.player(scripted))) == {"null"}
+    assert stage.clock.sleeps == pytest.approx([1.0, 2.0, 4.0, 8.0, 16.0])
+
+
+async def test_the_message_of_an_error_inside_an_answer_is_shown(stage):
+    scripted = stage.model(lambda _: Reply(raw='{"error": {"message": "out of credit"}}'))
     errors = await errors_of(stage, stage.player(scripted))
-    assert errors[0].startswith("TimeoutError")
-    assert len(scripted.requests) == inference.FAILURES_IN_A_ROW * inference.TRIES
+    assert all("out of credit" in error for error in errors)
+
+
+async def test_an_endpoint_that_knows_no_schema_is_asked_for_what_it_knows(stage):
+    def picky(number: int) -> Reply:
+        kind = scripted.requests[number].get("response_format", {}).get("type")
+        if kind is not None:
+            return Reply(raw=f'{{"error": {{"message": "{kind} is not supported"}}}}', status=400)
+        return Reply(WAIT)
+
+    scripted = stage.model(picky)
+    assert set(await errors_of(stage, stage.player(scripted))) == {"null"}
+    kinds = [asked.get("response_format", {}).get("type") for asked in scripted.requests]
+    assert kinds == ["json_schema", "json_object"] + [None] * MAX_STEPS
+    assert all(asked["max_tokens"] == ANSWER_TOKENS for asked in scripted.requests)
+
+
+async def test_a_model_that_breaks_the_format_is_asked_for_a_repair(stage):
+    refusal = '{"error": {"message": "no JSON", "code": "json_validate_failed"}}'
+    scripted = stage.model(lambda n: Reply(raw=refusal, status=400) if n == 0 else Reply(RESTART))
+    outcome = await stage.play(stage.environment(), stage.player(scripted), [Tier.EASY])
+    assert outcome.played[0].actions[0] == "restart(auth_service)"
+    assert all("json_schema" in asked["response_format"] for asked in scripted.requests)
+
+
+async def test_a_reader_that_has_gone_leaves_no_session(stage, start):
+    """`inference.py | head`: the lines have nowhere to go, the session ends all the same."""
+    environment = stage.environment()
+    process = start("--base-url", environment.url, "--policy", "heuristic", "--tiers", "easy")
+    assert process.stdout.readline().startswith("[START]")
+    process.stdout.close()
+    process.wait(60)
+    assert len(environment.closed) == 1
 
 
 async def test_nobody_at_the_endpoint(stage):
@@ -196,7 +264,7 @@ async def test_a_policy_that_raises_costs_its_tier_only(stage):
         async def decide(self, observation, deadline):
             if self.tier is Tier.EASY and observation.step == 4:
                 raise ZeroDivisionError("my mistake")
-            return inference.Decision(inference.WAIT)
+            return Decision(answer.WAIT)
 
     outcome = await stage.play(stage.environment(), Clumsy(), [Tier.EASY, Tier.MEDIUM])
     assert [len(played.actions) for played in outcome.played] == [4, MAX_STEPS]
@@ -264,8 +332,8 @@ async def test_the_worst_question_and_its_repair_stay_within_the_budget(stage):
     assert len(scripted.requests) == 7 + 2 * 2
     for asked in scripted.requests:
         text = "".join(message["content"] for message in asked["messages"])
-        assert inference.tokens_of(text) + asked["max_tokens"] <= inference.TOKENS_A_CALL
-        assert len(text) / 3 + asked["max_tokens"] <= inference.TOKENS_A_CALL
+        assert tokens_of(text) + asked["max_tokens"] <= TOKENS_A_CALL
+        assert len(text) / 3 + asked["max_tokens"] <= TOKENS_A_CALL
         assert all(service in text for service in Service)
     assert "100" in text and "payment_gateway" in text
 
@@ -276,4 +344,4 @@ async def test_an_ordinary_question_shows_the_trends(stage):
     prompt = scripted.requests[20]["messages"][1]["content"]
     rows = re.findall(r"^\w+!?: ([-\d ]+), ([-\d ]+), ([-\d ]+), ([-\d ]+)$", prompt, re.M)
     assert len(rows) == len(Service)
-    assert {len(trend.split()) for row in rows for trend in row} <= {2, inference.WINDOWS}
+    assert {len(trend.split()) for row in rows for trend in row} <= {2, WINDOWS}

@@ -6,9 +6,9 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from inference import parse_answer
 from orchestrator.backends import BACKENDS
 from sre_autopilot.errors import InvalidAction, UnknownName
+from sre_autopilot.llm.answer import parse_answer
 from sre_autopilot.models import SREAction
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, Tier

@@ -1,0 +1,50 @@
+"""Reads a model's answer: the action in it, whatever is around it."""
+
+import json
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from sre_autopilot.llm.prompt import one_line
+from sre_autopilot.models import SREAction
+from sre_autopilot.world.vocabulary import ActionName
+
+LONGEST_ANSWER = 20_000
+WAIT = SREAction(action=ActionName.WAIT)
+THOUGHT = r"(?:think|thinking|thought|thoughts|reasoning|reflection)"
+"""Tags that models put around their thoughts; some leave the opening one to the prompt."""
+
+
+def text_of(content: Any) -> str:
+    """The text of a chat message: a string, or parts of which those of type `text` are joined."""
+    if isinstance(content, list):
+        parts = (part for part in content if isinstance(part, Mapping))
+        return "".join(str(part.get("text", "")) for part in parts if part.get("type") == "text")
+    return str(content or "")
+
+
+def parse_answer(text: str) -> SREAction:
+    """The first JSON object in `text` after the thoughts; other keys than an action's are left out.
+
+    Raises ValueError, in one line.
+    """
+    answer = _without_thoughts(text[-LONGEST_ANSWER:])
+    for brace in re.finditer(r"\{", answer):
+        with suppress(ValueError, RecursionError):
+            found = json.JSONDecoder().raw_decode(answer, brace.start())[0]
+            break
+    else:
+        raise ValueError("no JSON object in the answer" if text.strip() else "the answer is empty")
+    if found.get("action") == ActionName.WAIT:
+        return WAIT  # on no service, whatever is said of one
+    try:
+        return SREAction.parse({key: found[key] for key in SREAction.model_fields if key in found})
+    except ValueError as error:
+        raise ValueError(one_line(error)) from None
+
+
+def _without_thoughts(text: str) -> str:
+    """What follows the last end of a thought, up to the beginning of one that does not end."""
+    spoken = re.split(rf"</{THOUGHT}>", text, flags=re.IGNORECASE)[-1]
+    return re.split(rf"<{THOUGHT}>", spoken, flags=re.IGNORECASE)[0]
