@@ -136,7 +136,7 @@ async def test_where_all_are_silent_the_error_names_each(ask: Ask) -> None:
 
 @every_ask
 @pytest.mark.parametrize("status", [301, 404, 405, 422, 502, 503])
-async def test_a_refusal_is_told_and_not_repeated(ask: Ask, status: int) -> None:
+async def test_a_refusal_is_raised_and_not_repeated(ask: Ask, status: int) -> None:
     brokers = Brokers(status, {"detail": "it is gone"})
     with pytest.raises(BrokerUnavailable, match="it is gone") as caught:
         await ask(brokers.broker)

@@ -64,7 +64,7 @@ async def test_a_healed_target_is_not_touched_again() -> None:
     assert len(surface.applied) == applied
 
 
-async def test_apply_returns_what_is_in_force_and_none_for_the_dead() -> None:
+async def test_apply_returns_impairments_in_force_and_none_of_dead_replicas() -> None:
     controller = Controller(Surface(dead=frozenset({OTHER})), LONG_S)
     assert await controller.apply({ONE: LEAK, OTHER: LEAK}, step=1) == {ONE: LEAK, OTHER: None}
     await controller.aclose()
@@ -103,7 +103,7 @@ async def test_a_target_that_does_not_answer_once_is_renewed_the_next_time() -> 
     await controller.aclose()
 
 
-async def test_a_target_that_does_not_answer_when_told_is_an_error() -> None:
+async def test_a_target_that_does_not_answer_is_an_error() -> None:
     class Silent(Surface):
         async def apply(self, target, impairments, step, ttl_s):
             raise TargetUnreachable

@@ -184,7 +184,7 @@ def test_parameters_for_the_record() -> None:
 
 
 @given(st.integers(0, 100), st.integers(0, 100))
-def test_a_rhythm_repeats_and_begins_where_it_is_told(step: int, since: int) -> None:
+def test_a_rhythm_repeats_and_begins_at_its_phase(step: int, since: int) -> None:
     assert FLAP.down(step) == FLAP.down(step + FLAP.period_steps)
     assert FLAP.down(step + since, since=since) == FLAP.down(step)
 

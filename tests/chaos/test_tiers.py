@@ -123,6 +123,6 @@ def test_a_named_fault_replaces_the_tiers_own(tier: Tier) -> None:
     assert drawing(None)(tier, 3) == draw_faults(tier, 3)
 
 
-def test_a_fault_that_nobody_knows_lists_the_known_ones() -> None:
+def test_an_unknown_fault_lists_the_valid_ones() -> None:
     with pytest.raises(ValueError, match=FaultKind.SINGLE_OOM):
         drawing("gremlins")

@@ -50,7 +50,7 @@ def test_a_file_is_fresh_and_says_what_it_should(name) -> None:
     assert yaml.safe_load(text) == values[name]
 
 
-def test_every_series_is_exported_by_somebody_or_recorded_before() -> None:
+def test_every_series_is_exported_or_recorded_before() -> None:
     exported = {
         f"{value}{suffix}"
         for name, value in vars(signals).items()

@@ -103,7 +103,7 @@ def test_a_signal_ends_the_tier_with_its_line(stage, start, number, code):
 
 
 @pytest.mark.anyio
-async def test_the_model_is_told_what_was_seen_and_done(stage):
+async def test_the_prompt_holds_observations_and_actions(stage):
     scripted = stage.model(good)
     outcome = await stage.play(stage.environment(), stage.player(scripted), [Tier.EASY])
     assert outcome.results[0].waited == 0

@@ -95,7 +95,7 @@ async def test_a_player_waits_before_the_call_that_would_be_too_many(stage):
 
 
 @pytest.mark.anyio
-async def test_too_many_requests_are_waited_for_as_told(stage):
+async def test_a_rate_limit_is_waited_out_as_its_header_says(stage):
     refused = Reply(raw="{}", status=429, headers={"retry-after": "11"})
     scripted = stage.model(lambda number: refused if number in {2, 3} else Reply(WAIT))
     outcome = await stage.play(stage.environment(), stage.player(scripted), [Tier.EASY])
@@ -104,7 +104,7 @@ async def test_too_many_requests_are_waited_for_as_told(stage):
 
 
 @pytest.mark.anyio
-async def test_without_a_hint_it_backs_off_further_each_time(stage):
+async def test_pauses_grow_without_a_header(stage):
     refused = Reply(raw="{}", status=429)
     scripted = stage.model(lambda number: refused if number < 6 else Reply(WAIT))
     outcome = await stage.play(stage.environment(), stage.player(scripted), [Tier.EASY])

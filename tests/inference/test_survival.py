@@ -202,7 +202,7 @@ async def test_a_reader_that_has_gone_leaves_no_session(stage, start):
     assert len(environment.closed) == 1
 
 
-async def test_nobody_at_the_endpoint(stage):
+async def test_an_endpoint_that_refuses_connections(stage):
     scripted = stage.model(lambda _: Reply(WAIT))
     player = stage.player(scripted)
     scripted.shutdown()

@@ -45,7 +45,7 @@ def test_compose_reads_all_of_it() -> None:
     assert set(config()["services"]) == {*map(str, REPLICAS), *Part, INFERENCE}
 
 
-def test_the_agent_and_nobody_else_waits_for_its_profile() -> None:
+def test_only_the_agent_waits_for_its_profile() -> None:
     names = ask_compose("config", "--services").split()
     assert set(names) == {*map(str, REPLICAS), *Part}
 
@@ -70,12 +70,12 @@ def test_the_mesh_may_have_another_subnet() -> None:
         assert service["networks"][Network.MESH]["ipv4_address"] == address
 
 
-def test_the_broker_is_told_the_project_whatever_its_name() -> None:
+def test_the_broker_gets_the_name_of_the_project() -> None:
     for broker in (Part.BROKER, Part.BROKER_STANDBY):
         assert config()["services"][broker]["environment"] == {"SRE_PROJECT": PROJECT}
 
 
-def test_secrets_are_passed_on_where_they_are_set_and_to_nobody_else() -> None:
+def test_secrets_reach_only_the_parts_that_use_them() -> None:
     unset = config()["services"]
     configured = config(**dict.fromkeys(SECRETS, "a-secret"))["services"]
     holders = {name for name, service in configured.items() if "a-secret" in str(service)}
@@ -90,7 +90,7 @@ def mesh_image(engine: docker.DockerClient) -> Image:
     return engine.images.get(MESH_IMAGE)
 
 
-def test_the_image_of_the_mesh_is_one_process_of_nobody_in_particular(mesh_image: Image) -> None:
+def test_the_image_of_the_mesh_is_one_unprivileged_process(mesh_image: Image) -> None:
     said = mesh_image.attrs["Config"]
     assert said["User"] == "65532:65532"
     assert said["Entrypoint"] == ["python", "-m", "services.container"]

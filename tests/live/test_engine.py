@@ -32,7 +32,7 @@ def test_an_engine_that_answers_is_taken(engine: docker.DockerClient, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_engine_of_someone_else_is_left_alone(
+def test_an_engine_of_another_program_is_left_alone(
     engine: docker.DockerClient, tmp_path: Path
 ) -> None:
     stopped = run("stop", tmp_path)

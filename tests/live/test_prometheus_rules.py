@@ -149,7 +149,7 @@ def test_every_rule_and_alert_does_what_its_test_says(promtool: Container) -> No
     assert said.count("SUCCESS") == len(list(FOLDER.glob("tests/*.yml")))
 
 
-def test_the_image_runs_as_nobody_and_keeps_no_data(observer: Image) -> None:
+def test_the_image_runs_without_rights_and_keeps_no_data(observer: Image) -> None:
     assert observer.attrs["Config"]["User"] == "65532:65532"
     assert not observer.attrs["Config"]["Volumes"]
 

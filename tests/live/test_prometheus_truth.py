@@ -88,7 +88,7 @@ def test_latency_is_that_of_the_windows_but_for_their_length(episode, recorded) 
         assert 0.6 < mean(series[service]) / truth[service] < 2.5, service
 
 
-def test_a_service_that_nobody_calls_fails_in_both(episode, recorded) -> None:
+def test_an_open_breaker_is_an_error_in_both(episode, recorded) -> None:
     truths, _ = episode
     assert [w["error_rate"] for w in truths[BROKEN]].count(1.0) == BREAKER_STEPS
     errors, kept = recorded(rules.error_ratio()), recorded(rules.SLA)

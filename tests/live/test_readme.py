@@ -32,7 +32,7 @@ def running(words: list[str]) -> Iterator[str]:
         ask_docker("rm", "--force", container)
 
 
-def test_the_image_is_built_as_told(image: Image) -> None:
+def test_the_image_is_built_by_the_documented_command(image: Image) -> None:
     assert [words for words in DOCKER if words[0] == "build"] == [["build", "-t", TAG, "."]]
     assert TAG in image.tags
 

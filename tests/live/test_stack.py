@@ -49,7 +49,7 @@ BURST = range(1)
 AFTER_IT = range(1, 2)
 
 
-def test_once_it_is_up_the_standbys_rest(game: Game) -> None:
+def test_standbys_rest_once_the_stack_is_up(game: Game) -> None:
     game.assert_well()
 
 
@@ -129,7 +129,7 @@ def served(game: Game, replica: str) -> float:
     return sum(float(row.rpartition(" ")[2]) for row in counts)
 
 
-def test_a_standby_that_is_told_to_scale_up_serves_from_the_third_step(game: Game) -> None:
+def test_a_scaled_up_standby_serves_from_the_third_step(game: Game) -> None:
     game.reset(Tier.CONTROL)
     game.step(ActionName.SCALE_UP, STANDBY.service)
     assert str(STANDBY) in game.running()

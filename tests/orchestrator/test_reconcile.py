@@ -84,7 +84,7 @@ def test_rollback_of_two_replicas_keeps_one_serving_all_the_time():
     ]
 
 
-def test_a_broken_circuit_is_told_to_the_callers():
+def test_an_open_breaker_is_pushed_to_the_callers():
     deployment = ACTIONS[ActionName.CIRCUIT_BREAK].apply(
         SERVICE, Situation(initial_deployment(), 3, 5)
     )

@@ -19,7 +19,7 @@ def test_compliance_counts_the_gateway_twice():
     assert sla_compliance(broken(Service.USER_DB)) == pytest.approx(7 / 8)
 
 
-def test_all_well_hints_one():
+def test_reward_hint_of_a_healthy_mesh_is_one():
     breakdown = hint([WELL], QUIET, cost=0)
     assert breakdown.total == breakdown.sla_compliance == 1.0
     assert breakdown.cost_penalty == breakdown.downtime_penalty == breakdown.resolution_bonus == 0.0

@@ -122,7 +122,7 @@ def test_every_action_is_counted_from_zero(everything_logged, client, metrics_ur
     assert {(signals.LABEL_ACTION, ActionName.ROLLBACK)} < set().union(*counts)
 
 
-def test_nothing_hidden_is_told(everything_logged, client, metrics_url):
+def test_metrics_hold_nothing_hidden(everything_logged, client, metrics_url):
     for tier in (Tier.EASY, Tier.HARD):
         client.post("/reset", json={"seed": 1, "task_tier": tier})
         hidden = {*Tier, *FaultKind} - {FaultKind.NONE}

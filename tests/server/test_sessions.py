@@ -75,7 +75,7 @@ async def test_a_reset_in_mid_episode_abandons_it(app, workshop):
     assert not workshop.running
 
 
-async def test_over_the_cap_nobody_gets_in_and_nobody_is_hurt(app, workshop):
+async def test_sessions_over_the_cap_are_refused_and_the_others_go_on(app, workshop):
     async with in_process(app) as client:
         assert (await client.get("/ready")).status_code == 200
         for name in ("a", "b"):
@@ -102,7 +102,7 @@ async def test_over_the_cap_nobody_gets_in_and_nobody_is_hurt(app, workshop):
         assert len(workshop.running) == 2
 
 
-def test_a_socket_over_the_cap_is_told_so(client):
+def test_a_socket_over_the_cap_is_refused_with_a_reason(client):
     for name in ("a", "b"):
         client.post("/reset", json={"session_id": name})
     with client.websocket_connect("/ws") as socket:
@@ -168,7 +168,7 @@ async def test_a_session_that_is_ended_in_a_call_still_answers_it(held):
         assert not held.running
 
 
-async def test_a_session_nobody_plays_on_ends_with_its_lease(held):
+async def test_an_idle_session_ends_with_its_lease(held):
     async with in_process(make_app(held, session_lease_s=LEASE_S)) as client:
         before = tasks_but_this_one()
         await client.post("/reset", json={"session_id": "idle"})

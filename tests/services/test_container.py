@@ -44,7 +44,7 @@ def test_spans_go_where_the_variable_says(environ: dict[str, str], endpoint: str
 
 
 @pytest.mark.parametrize("arguments", [["nobody-0"], [f"{Service.USER_DB}-9"], [], [USERS, USERS]])
-def test_a_name_of_nobody_ends_it_with_the_names_there_are(
+def test_an_unknown_name_ends_the_container_with_the_valid_ones(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:

@@ -53,7 +53,7 @@ async def page(control: httpx.AsyncClient) -> dict[tuple[str, ...], float]:
     }
 
 
-async def test_health_says_who_answers(control: httpx.AsyncClient, runtime: Runtime) -> None:
+async def test_health_names_the_replica(control: httpx.AsyncClient, runtime: Runtime) -> None:
     assert (await control.get(ControlRoute.HEALTH)).json() == {
         "status": "healthy",
         "replica": runtime.spec.name,
@@ -62,7 +62,7 @@ async def test_health_says_who_answers(control: httpx.AsyncClient, runtime: Runt
     }
 
 
-async def test_a_process_becomes_what_it_is_told(
+async def test_a_configured_process_takes_its_release_and_seed(
     control: httpx.AsyncClient, runtime: Runtime
 ) -> None:
     order = {"release": Release.LAST_GOOD, "seed": runtime.spec.seed + 1}
@@ -95,7 +95,7 @@ async def test_metrics_show_the_process_and_its_calls(
     assert samples[(MEMORY_BYTES,)] > 1 << 20
 
 
-async def test_metrics_carry_no_series_that_nobody_reads(control: httpx.AsyncClient) -> None:
+async def test_metrics_carry_no_series_of_the_interpreter(control: httpx.AsyncClient) -> None:
     assert not [name for name, *_ in await page(control) if name.startswith("python_")]
     assert len(await page(control)) < 60
 

@@ -187,7 +187,7 @@ async def test_the_trace_goes_on_at_the_callee(
     assert parent_id == format_span_id(span.context.span_id)
 
 
-async def test_a_partitioned_caller_reaches_nobody_until_healed(caller: Runtime) -> None:
+async def test_a_partitioned_caller_reaches_no_callee_until_healed(caller: Runtime) -> None:
     async with Callee().listening() as callee:
         route(caller, callee.address, to=PAYMENT)
         caller.link.partitioned = 1.0

@@ -45,7 +45,7 @@ async def test_a_governor_at_rest_stalls_nothing(governor: Governor) -> None:
     assert await longest_stall(cycles=0.4) < 0.3
 
 
-async def test_healing_ends_it_with_the_cycle(governor: Governor) -> None:
+async def test_healing_ends_a_stall_with_its_cycle(governor: Governor) -> None:
     governor.set(0.1, 0.0)
     assert await longest_stall(cycles=0.1) > 0.4
     governor.set(1.0, 0.0)
@@ -96,7 +96,7 @@ def test_a_neighbour_burns_no_more_than_the_limit(cpu_fraction: float) -> None:
 
 
 @pytest.mark.parametrize("cpu_s", [0.0, 0.05])
-def test_burning_takes_the_cpu_it_is_told(cpu_s: float) -> None:
+def test_burning_takes_its_share_of_cpu(cpu_s: float) -> None:
     burnt = time.thread_time()
     burn(cpu_s)
     assert time.thread_time() - burnt == pytest.approx(cpu_s, abs=0.02)

@@ -64,7 +64,7 @@ async def impaired(database: Database, governor: Governor) -> AsyncIterator[Impa
     await impaired.apply(impairments(ttl_s=0.001))
 
 
-async def test_everything_holds_and_is_told(
+async def test_all_impairments_are_applied_and_reported(
     impaired: ImpairmentControl, database: Database, governor: Governor
 ) -> None:
     asked = impairments(**EVERYTHING)
@@ -138,7 +138,7 @@ def stalled_loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop.close()
 
 
-async def test_a_stalled_data_loop_holds_nobody_up(
+async def test_a_stalled_data_loop_delays_no_control_call(
     stalled_loop: asyncio.AbstractEventLoop, governor: Governor
 ) -> None:
     link, holds = Link(Draws(1)), HeldConnections(REPLICA, Routing())

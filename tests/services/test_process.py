@@ -83,7 +83,7 @@ def test_a_spec_survives_json(tmp_path: Path) -> None:
         assert ProcessSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
 
 
-def test_a_name_says_what_it_is(tmp_path: Path) -> None:
+def test_a_name_says_the_kind_of_its_process(tmp_path: Path) -> None:
     spec = ProcessSpec(DATABASE, Release.CURRENT, 1, tmp_path)
     assert (spec.service, spec.service_name) == (Service.INVENTORY_DB, Service.INVENTORY_DB)
     users = replace(spec, name=USERS)
@@ -103,7 +103,7 @@ def test_every_service_can_be_installed() -> None:
     assert set(INSTALL) == set(Service)
 
 
-def test_a_replica_serves_both_ports_and_ends_when_told(
+def test_a_replica_serves_both_ports_and_ends_on_sigterm(
     start: Callable[[str], Process],
 ) -> None:
     process = start(DATABASE)
@@ -169,7 +169,7 @@ def test_a_stalled_replica_can_be_read_and_healed(start: Callable[[str], Process
     assert process.get("data_port", "/items?limit=1").status_code == 200
 
 
-def test_the_users_have_no_data_port_and_end_when_told(start: Callable[[str], Process]) -> None:
+def test_the_users_have_no_data_port_and_end_on_sigterm(start: Callable[[str], Process]) -> None:
     process = start(USERS)
     assert (process.ready["name"], process.ready["data_port"]) == (USERS, 0)
     endpoints = {Service.API_GATEWAY: {"nowhere": f"http://{LOOPBACK}:1"}}

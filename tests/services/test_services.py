@@ -97,7 +97,7 @@ async def test_logging_in_gives_a_token_of_ones_own(mesh: Mesh) -> None:
 
 @pytest.mark.parametrize("wrong", [{"password": "guess"}, {"name": "nobody"}])
 @pytest.mark.parametrize("path", ["/login", "/checkout"])
-async def test_strangers_are_turned_away(mesh: Mesh, path: str, wrong: dict[str, str]) -> None:
+async def test_an_unknown_user_is_refused(mesh: Mesh, path: str, wrong: dict[str, str]) -> None:
     answer = await journey(mesh, path, CREDENTIALS | {"item": 1} | wrong)
     assert answer.status_code == 401
     assert called(mesh, ENTRY, Service.ORDER_SERVICE) == 0
@@ -178,7 +178,7 @@ async def test_server_spans_are_named_by_route(mesh: Mesh, spans: InMemorySpanEx
         (Service.PAYMENT_GATEWAY, "/checkout", {"reserved": True, "charged": False}),
     ],
 )
-async def test_an_open_breaker_degrades_and_fails_nobody(
+async def test_an_open_breaker_degrades_answers_and_fails_none(
     mesh: Mesh, *, broken: Service, path: str, degraded: dict[str, Any]
 ) -> None:
     mesh.route(broken)

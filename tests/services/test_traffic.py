@@ -138,7 +138,7 @@ async def test_another_episode_begins_with_the_first_arrival_of_its_seed(
     assert not traffic.done()
 
 
-async def test_users_whom_nobody_serves_keep_coming(
+async def test_users_without_an_answer_keep_coming(
     users: Runtime, traffic: asyncio.Task[None]
 ) -> None:
     route(users, to=ENTRY)
@@ -160,9 +160,7 @@ async def test_each_journey_is_a_trace_of_its_own(
     assert {span.parent.span_id for span in calls if span.parent} >= set(roots)
 
 
-async def test_a_mesh_at_rest_serves_whoever_comes(
-    patience: None, make_runtime: MakeRuntime
-) -> None:
+async def test_a_mesh_at_rest_serves_every_user(patience: None, make_runtime: MakeRuntime) -> None:
     """One after the other, for a mesh in one interpreter is no match for the rate of the world."""
     async with whole_mesh(make_runtime) as mesh:
         for arrival in islice(arrivals(1), 12):

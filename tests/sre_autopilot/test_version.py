@@ -34,7 +34,7 @@ def test_missing_module_is_installed_with_its_extra(module: str, extra: str) -> 
     assert installation_command(module) == f"pip install '{DISTRIBUTION}[{extra}]'"
 
 
-def test_module_of_nobody_has_no_installation_command() -> None:
+def test_module_of_no_extra_has_no_installation_command() -> None:
     assert installation_command("numbat") is None
 
 

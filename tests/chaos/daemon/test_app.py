@@ -235,7 +235,7 @@ async def test_outages_are_healed_at_shutdown(broker: FakeBroker) -> None:
 
 
 @pytest.mark.parametrize("urls", [None, "", " , "])
-def test_without_urls_it_does_not_start(
+def test_a_daemon_without_urls_does_not_start(
     urls: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv(BROKERS_VARIABLE, raising=False)
@@ -291,7 +291,7 @@ async def process(broker_url: str) -> AsyncIterator[tuple[asyncio.subprocess.Pro
         await chaos.communicate()
 
 
-async def test_the_process_heals_when_it_is_told_to_end(broker: FakeBroker) -> None:
+async def test_the_process_heals_on_sigterm(broker: FakeBroker) -> None:
     async with over_http(broker) as url, process(url) as (chaos, api):
         await api.impair(NAME, CUT | NO_END)
         assert not broker.states[NAME].on_mesh

@@ -174,7 +174,7 @@ def test_any_other_name_is_refused(client: TestClient, engine: PaperEngine, name
     assert engine.calls == []
 
 
-def test_an_unknown_name_is_told_the_known_ones(client: TestClient) -> None:
+def test_an_unknown_name_is_refused_with_the_valid_ones(client: TestClient) -> None:
     answer = client.post("/containers/orchestrator/restart")
     assert answer.status_code == 404
     assert all(name in answer.json()["detail"] for name in VERBS)
@@ -222,7 +222,7 @@ BAD_BODIES = (
 
 
 @pytest.mark.parametrize("bad", BAD_BODIES)
-def test_a_bad_body_is_told_its_field(
+def test_a_bad_body_is_refused_with_its_field(
     client: TestClient, engine: PaperEngine, bad: tuple[str, str, str]
 ) -> None:
     verb, body, field = bad
@@ -293,7 +293,7 @@ def test_failures_of_the_engine_are_answered(
     order(client, verb)
 
 
-def test_a_stack_that_is_not_up_is_told(client: TestClient, engine: PaperEngine) -> None:
+def test_a_missing_stack_is_reported(client: TestClient, engine: PaperEngine) -> None:
     del engine.containers[DB]
     for answer in (
         client.get("/containers"),

@@ -56,7 +56,7 @@ def test_a_recorded_time_out_stays_within_its_bucket() -> None:
     assert histogram_quantile(1.0, buckets) == 0.25
 
 
-def test_a_process_that_has_called_nobody_has_no_calls() -> None:
+def test_a_page_without_the_histogram_of_calls_has_none() -> None:
     lines = [line for line in page().splitlines() if not line.startswith(CLIENT_DURATION)]
     assert parse("\n".join(lines), 0.0).calls == {}
 

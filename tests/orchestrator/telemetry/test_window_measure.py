@@ -191,7 +191,7 @@ class TestUse:
         assert measured.memory_pct == pytest.approx(50.0)
 
     @given(dead=st.sets(st.sampled_from(Service)))
-    def test_a_service_that_nobody_answers_for_has_none(self, dead: set[Service]) -> None:
+    def test_a_service_whose_replicas_are_silent_has_no_usage(self, dead: set[Service]) -> None:
         before = {name(service): sample(10.0) for service in Service}
         after = {name(service): sample(10.5) for service in Service if service not in dead}
         for service, measured in measure(before, after, WINDOW_S).items():

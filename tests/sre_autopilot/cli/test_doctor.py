@@ -32,7 +32,7 @@ def root(tmp_path):
     return write
 
 
-def test_a_fit_machine_is_told_what_comes_next(fit):
+def test_a_fit_machine_gets_the_next_command(fit):
     result = invoke("doctor")
     assert result.exit_code == 0
     assert "Next: sre-autopilot demo" in result.stdout

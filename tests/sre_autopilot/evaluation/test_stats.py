@@ -116,7 +116,7 @@ def test_mmrv_lies_between_0_and_the_range_of_the_real_means(pairs):
     assert 0.0 <= mmrv(real, sim) <= max(real) - min(real)
 
 
-def test_a_ranking_of_nobody_is_an_error():
+def test_a_ranking_of_no_policies_is_an_error():
     with pytest.raises(ValueError, match="policy"):
         mmrv([], [])
 

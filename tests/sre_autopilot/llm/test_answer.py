@@ -61,7 +61,7 @@ def test_waiting_is_on_no_service(service):
         ('{"action": ' + "1" * 5000 + "}", "no JSON"),
     ],
 )
-def test_a_bad_answer_is_told_in_one_line(text, said):
+def test_a_bad_answer_is_explained_in_one_line(text, said):
     with pytest.raises(ValueError, match=said) as caught:
         parse_answer(text)
     assert str(caught.value) == " ".join(str(caught.value).split())

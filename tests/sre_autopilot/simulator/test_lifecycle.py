@@ -56,7 +56,7 @@ async def test_stopping_twice_is_stopping(mesh):
     assert mesh.dead() == {}
 
 
-async def test_the_dead_are_reported_as_a_copy(mesh):
+async def test_dead_replicas_are_reported_as_a_copy(mesh):
     await mesh.apply(DB, LEAK, 0, TTL_S)
     await mesh.observe(0)
     dead = mesh.dead()

@@ -110,7 +110,7 @@ def test_a_stopped_replica_is_not_dead(mesh):
     assert not mesh.dead and not mesh.runs(AUTH)
 
 
-def test_a_new_life_draws_memory_of_its_own(mesh):
+def test_a_new_process_draws_memory_of_its_own(mesh):
     first = mesh.window(0).measured.memory_pct[SERVICE_INDEX[AUTH.service]][0]
     readings = set()
     for step in range(1, 12):

@@ -70,7 +70,7 @@ async def test_a_whole_partition_takes_back_what_another_connected(world: World)
     assert not world.broker.states[NAME].on_mesh
 
 
-async def test_both_may_hold_at_one_replica(world: World) -> None:
+async def test_a_partition_and_a_stall_may_hold_at_one_replica(world: World) -> None:
     await world.outages.apply(ONE, Outage(0.4, 0.3), LONG_S)
     assert not world.broker.states[NAME].on_mesh
     assert world.broker.states[NAME].cpu_share == STALLED_CPU_SHARE
@@ -140,7 +140,7 @@ async def test_other_values_replace_what_holds(world: World) -> None:
     assert len(world.broker.orders(NAME, BrokerVerb.CONNECT)) == 1
 
 
-async def test_healing_what_is_well_orders_nothing(world: World) -> None:
+async def test_healing_a_healthy_replica_orders_nothing(world: World) -> None:
     await world.outages.apply(ONE, NO_OUTAGE, LONG_S)
     await world.outages.heal_all()
     assert world.broker.asked == 0

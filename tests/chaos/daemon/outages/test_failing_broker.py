@@ -73,7 +73,7 @@ async def test_a_renewal_of_what_fails_says_so(world: World) -> None:
     assert world.outages.applied == {ONE: HALF}
 
 
-async def test_a_healing_goes_on_after_who_asked_for_it_has_given_up(world: World) -> None:
+async def test_a_healing_goes_on_after_its_request_is_cancelled(world: World) -> None:
     await world.outages.apply(ONE, CUT, LONG_S)
     world.broker.down = True
     begun_s = now_s()

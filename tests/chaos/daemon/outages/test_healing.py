@@ -43,7 +43,7 @@ async def test_an_order_while_a_healing_runs_holds_after_it(world: World) -> Non
     assert verbs == [BrokerVerb.DISCONNECT, BrokerVerb.CONNECT, BrokerVerb.DISCONNECT]
 
 
-async def test_of_orders_at_once_the_last_one_holds(world: World) -> None:
+async def test_the_last_of_concurrent_orders_holds(world: World) -> None:
     every = [CUT, HALF, NO_OUTAGE, Outage(0.5, 0.5), STALL]
     await asyncio.gather(*(world.outages.apply(ONE, outage, LONG_S) for outage in every))
     assert world.outages.applied == {ONE: STALL}

@@ -76,7 +76,7 @@ async def backend(make: Make) -> DockerBackend:
     return backend
 
 
-def test_the_settings_name_it_and_it_costs_nothing_yet() -> None:
+def test_a_backend_named_in_the_settings_costs_nothing_yet() -> None:
     made = backends.make_backend(Settings(backend=DockerBackend.name))()
     assert isinstance(made, DockerBackend)
     assert made.step_seconds == STEP_SECONDS
@@ -92,7 +92,7 @@ async def test_a_window_is_of_all_that_serve(backend: DockerBackend, stack: Fake
     assert backend.dead() == {}
 
 
-async def test_every_caller_is_told_once_what_is_no_news(
+async def test_an_unchanged_routing_is_pushed_once(
     backend: DockerBackend, stack: FakeStack
 ) -> None:
     await backend.launch(SEED + 1)
@@ -136,7 +136,7 @@ async def test_observe_without_a_broker_raises(backend: DockerBackend, stack: Fa
         await backend.observe(1)
 
 
-async def test_two_do_not_play_in_one_stack(make: Make, stack: FakeStack) -> None:
+async def test_a_stack_has_one_backend_at_a_time(make: Make, stack: FakeStack) -> None:
     with socket.create_server((LOOPBACK, 0)) as taken:
         second = make(spans_address=f"{LOOPBACK}:{taken.getsockname()[1]}")
         with pytest.raises(StackUnavailable, match="another session"):
@@ -145,9 +145,7 @@ async def test_two_do_not_play_in_one_stack(make: Make, stack: FakeStack) -> Non
     assert stack.done == []
 
 
-async def test_a_closed_one_leaves_its_place_and_a_stack_in_order(
-    make: Make, stack: FakeStack
-) -> None:
+async def test_a_closed_backend_frees_a_clean_stack(make: Make, stack: FakeStack) -> None:
     with socket.create_server((LOOPBACK, 0)) as free:
         address = f"{LOOPBACK}:{free.getsockname()[1]}"
     first, second = make(spans_address=address), make(spans_address=address)

@@ -71,7 +71,7 @@ async def test_a_replica_is_impaired_before_its_outage_and_healed_after_it(
     assert stack.outside == {}
 
 
-async def test_a_renewal_is_told_to_chaos_again_and_a_healing_once(
+async def test_a_renewal_is_sent_to_chaos_again_and_a_healing_once(
     stack: FakeStack, surface: Surface
 ) -> None:
     for impairments in (OUTSIDE, OUTSIDE, NO_IMPAIRMENTS, NO_IMPAIRMENTS):
@@ -89,7 +89,7 @@ async def test_a_healing_that_failed_is_tried_again(stack: FakeStack, surface: S
     assert stack.outside == {}
 
 
-async def test_the_dead_and_the_stopped_hold_nothing_and_are_healed(
+async def test_dead_and_stopped_replicas_are_healed(
     stack: FakeStack, mesh: Mesh, surface: Surface
 ) -> None:
     await surface.hold(OUTSIDE)
@@ -114,7 +114,7 @@ async def test_a_target_that_starts_is_waited_for(
     ]
 
 
-async def test_a_start_that_is_superseded_holds_nobody_up(mesh: Mesh, surface: Surface) -> None:
+async def test_a_superseded_start_delays_no_other(mesh: Mesh, surface: Surface) -> None:
     await mesh.restart(DB)
     waiting = asyncio.create_task(surface.hold(INSIDE))
     await asyncio.sleep(0)

@@ -38,9 +38,7 @@ def test_every_process_is_a_container_of_its_name_but_the_users() -> None:
     assert (container_of(DB), container_of(USERS)) == (DB, Part.TRAFFIC)
 
 
-async def test_a_start_returns_before_it_serves_and_is_told_what_it_is(
-    stack: FakeStack, mesh: Mesh
-) -> None:
+async def test_a_start_returns_before_the_replica_serves(stack: FakeStack, mesh: Mesh) -> None:
     handle = await mesh.supervisor.spawn(DB, Release.LAST_GOOD, SEED)
     assert handle.serving is None
     assert stack[DB].cpu_share == STARTING_CPU_SHARE
@@ -99,9 +97,7 @@ async def test_a_start_waits_while_no_broker_is_there(stack: FakeStack, mesh: Me
     assert handle.serving
 
 
-async def test_a_second_start_ends_the_first_which_tells_nobody_anything(
-    stack: FakeStack, mesh: Mesh
-) -> None:
+async def test_a_second_start_ends_the_first_silently(stack: FakeStack, mesh: Mesh) -> None:
     first = await mesh.supervisor.spawn(DB, Release.CURRENT, SEED)
     second = await mesh.supervisor.spawn(DB, Release.LAST_GOOD, SEED + 1)
     stack[DB].refuses = 0
@@ -146,7 +142,7 @@ async def test_refresh_marks_the_exited_with_their_codes(stack: FakeStack, mesh:
     assert [handle and handle.exit_code for handle in handles] == [OOM_EXIT_CODE, None]
 
 
-async def test_a_life_is_over_when_others_start_its_container_anew(
+async def test_a_run_is_over_when_its_container_is_restarted_externally(
     stack: FakeStack, mesh: Mesh
 ) -> None:
     handle = await mesh.supervisor.adopt_unused(DB, Release.CURRENT, SEED)
@@ -176,7 +172,7 @@ async def test_a_replica_whose_seed_cannot_be_read_is_not_marked(
     assert handle.exit_code is None
 
 
-async def test_without_a_broker_everything_is_one_error(stack: FakeStack, mesh: Mesh) -> None:
+async def test_a_missing_broker_is_one_error(stack: FakeStack, mesh: Mesh) -> None:
     handle = await mesh.supervisor.adopt_unused(DB, Release.CURRENT, SEED)
     assert handle is not None
     stack.lose(*BROKERS)

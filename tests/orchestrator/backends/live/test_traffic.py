@@ -100,7 +100,7 @@ async def test_both_replicas_of_a_caller_get_routing(mesh: Mesh, traffic: MeshTr
     assert await endpoints(mesh, second) == await endpoints(mesh, AUTH)
 
 
-async def test_the_dead_and_the_stopped_have_no_address(mesh: Mesh, traffic: MeshTraffic) -> None:
+async def test_dead_and_stopped_replicas_have_no_address(mesh: Mesh, traffic: MeshTraffic) -> None:
     await mesh.die(DB, 137)
     await traffic.route(with_endpoints(Service.USER_DB, DB, STANDBY))
     assert await endpoints(mesh, AUTH) == {Service.USER_DB: {}}

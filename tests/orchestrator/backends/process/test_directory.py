@@ -47,7 +47,7 @@ def test_the_folder_is_named_after_its_owner_and_made_once(tmp_path: Path) -> No
     assert [directory.path] == list(tmp_path.iterdir())
 
 
-def test_two_of_one_owner_live_side_by_side(tmp_path: Path) -> None:
+def test_two_folders_of_one_owner_do_not_meet(tmp_path: Path) -> None:
     one, other = MeshDirectory(tmp_path), MeshDirectory(tmp_path)
     paths = {one.path, other.path}
     assert len(paths) == 2
@@ -63,7 +63,7 @@ def test_removal_takes_all_of_it_and_may_be_repeated(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_folder_of_a_killed_owner_goes_and_all_others_stay(
+def test_only_folders_of_killed_owners_are_removed(
     tmp_path: Path, owner: subprocess.Popen[str]
 ) -> None:
     kept = [MeshDirectory(tmp_path).path, tmp_path / "sre-mesh-x", tmp_path / "other-1-x"]
@@ -78,7 +78,7 @@ def test_the_folder_of_a_killed_owner_goes_and_all_others_stay(
     assert set(tmp_path.iterdir()) == set(kept)
 
 
-def test_a_new_mesh_removes_what_the_dead_have_left(
+def test_a_new_mesh_removes_folders_of_killed_owners(
     tmp_path: Path, owner: subprocess.Popen[str]
 ) -> None:
     folder_of(owner)
@@ -95,7 +95,7 @@ def test_a_pid_says_nothing_of_an_owner(tmp_path: Path, owner: subprocess.Popen[
     assert renamed.is_dir()
 
 
-def test_a_folder_that_somebody_removed_has_vanished(tmp_path: Path) -> None:
+def test_a_folder_removed_from_outside_is_reported(tmp_path: Path) -> None:
     directory = MeshDirectory(tmp_path)
     assert not directory.vanished
     path = directory.path

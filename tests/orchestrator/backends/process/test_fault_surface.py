@@ -38,7 +38,7 @@ async def test_a_target_that_starts_is_waited_for(mesh: Mesh, surface: Surface) 
     assert await surface.hold(SOME) == SOME
 
 
-async def test_the_stopped_and_the_dead_hold_nothing(mesh: Mesh, surface: Surface) -> None:
+async def test_stopped_and_dead_replicas_hold_no_impairments(mesh: Mesh, surface: Surface) -> None:
     await mesh.stop(DB)
     assert await surface.hold(SOME) is None
     await mesh.restart(DB)
