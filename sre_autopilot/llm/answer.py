@@ -32,14 +32,16 @@ def parse_answer(text: str) -> SREAction:
     answer = _without_thoughts(text[-LONGEST_ANSWER:])
     for brace in re.finditer(r"\{", answer):
         with suppress(ValueError, RecursionError):
-            found = json.JSONDecoder().raw_decode(answer, brace.start())[0]
+            fields = json.JSONDecoder().raw_decode(answer, brace.start())[0]
             break
     else:
         raise ValueError("no JSON object in the answer" if text.strip() else "the answer is empty")
-    if found.get("action") == ActionName.WAIT:
+    if fields.get("action") == ActionName.WAIT:
         return WAIT  # on no service, whatever is said of one
     try:
-        return SREAction.parse({key: found[key] for key in SREAction.model_fields if key in found})
+        return SREAction.parse(
+            {key: fields[key] for key in SREAction.model_fields if key in fields}
+        )
     except ValueError as error:
         raise ValueError(one_line(error)) from None
 
