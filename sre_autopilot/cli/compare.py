@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -10,6 +11,7 @@ import typer
 
 from chaos.tiers import drawing
 from orchestrator.backends import make_backend
+from orchestrator.settings import Settings
 from orchestrator.validation import parse_tier
 from sre_autopilot.cli.errors import BadInput, bad_input, on_interrupt
 from sre_autopilot.cli.grade import read
@@ -26,12 +28,15 @@ from sre_autopilot.evaluation.compare_results import (
     compare_results,
     results_table,
 )
+from sre_autopilot.evaluation.many_seeds import Advance, VectorEvaluator
 from sre_autopilot.evaluation.progress import progress_bar
 from sre_autopilot.evaluation.results import Result, Scored, read_results
 from sre_autopilot.evaluation.run import TEST_SEEDS_FROM, Job, Meshes, run
 from sre_autopilot.grading import EpisodeRecord
 from sre_autopilot.policies import load_policy
-from sre_autopilot.world.vocabulary import DEFAULT_TIERS
+from sre_autopilot.simulator import NAME
+from sre_autopilot.simulator.engines import NUMPY
+from sre_autopilot.world.vocabulary import DEFAULT_TIERS, Tier
 
 
 class Kind(Enum):
@@ -69,6 +74,8 @@ def command(
     """Compare two episodes step by step, or the scores of two files or policies on equal seeds.
 
     Differences of scores are paired by tier and seed; bold ones have an interval without 0.
+    Policies play all seeds at once in the simulator, unless with more than one of --meshes, with
+    SRE_FAULT or with SRE_RECORD_DIR.
 
     Example:
       sre-autopilot compare runs/a.jsonl runs/b.jsonl
@@ -139,21 +146,54 @@ def scores(of_records: Sequence[EpisodeRecord]) -> list[Result]:
 
 
 def played(a: str, b: str, options: Options) -> tuple[list[Scored], list[Scored]]:
-    """Both policies on every tier and seed. Raises UnknownName, BackendError."""
+    """Both policies on every tier and seed. Raises UnknownName, BackendError, MissingField."""
     settings = read_settings(backend=options.backend)
-    on = [parse_tier(tier) for tier in options.tiers.split(",")]
-    jobs = [Job(policy, tier, seed) for seed in options.seeds for tier in on for policy in (a, b)]
-    meshes = Meshes(make_backend(settings), settings.record_dir, drawing(settings.fault))
-    results: dict[str, list[Scored]] = {a: [], b: []}
+    on = tuple(parse_tier(tier) for tier in options.tiers.split(","))
+    policies = tuple(dict.fromkeys((a, b)))
+    jobs = [Job(policy, tier, s) for s in options.seeds for tier in on for policy in policies]
     with (
         on_interrupt(lambda: "interrupted; nothing was kept"),
         progress_bar(messages_console()) as progress,
     ):
-        bar = progress.add_task("episodes", total=len(jobs))
-        try:
-            for job, future in run(jobs, meshes, options.meshes):
-                results[job.policy].append(future.result())
-                progress.advance(bar)
-        finally:
-            meshes.close()
+        advance = partial(progress.advance, progress.add_task("episodes", total=len(jobs)))
+        if _at_once(settings, options):
+            # NumPy: the policies take most of the time, and Numba may have to compile first.
+            with VectorEvaluator(options.seeds, NUMPY, settings.simulator_of) as evaluator:
+                results = {policy: _scores(evaluator, policy, on, advance) for policy in policies}
+        else:
+            meshes = Meshes(make_backend(settings), settings.record_dir, drawing(settings.fault))
+            results = _play_on(meshes, jobs, options.meshes, advance)
     return results[a], results[b]
+
+
+def _at_once(settings: Settings, options: Options) -> bool:
+    """Whether the vector simulator can play all seeds of a policy side by side.
+
+    It keeps no records and draws the tiers' own faults. Meshes are for policies that wait for
+    something else, such as a model: threads play those sooner than one lane after the other.
+    """
+    plain = settings.fault is None and settings.record_dir is None
+    return settings.backend == NAME and plain and options.meshes == 1
+
+
+def _scores(
+    evaluator: VectorEvaluator, policy: str, on: Sequence[Tier], advance: Advance
+) -> list[Scored]:
+    """A policy that needs traces is played one episode after the other, see `VectorEvaluator`."""
+    episodes = [each for tier in on for each in evaluator.episodes(policy, tier, advance)]
+    # As many digits as the results of `evaluate` have.
+    return [each._replace(score=round(each.score, 6)) for each in episodes]
+
+
+def _play_on(
+    meshes: Meshes, jobs: Sequence[Job], width: int, advance: Advance
+) -> dict[str, list[Scored]]:
+    """By policy: episode by episode, `width` at once, on any backend. Closes the meshes."""
+    results: dict[str, list[Scored]] = {job.policy: [] for job in jobs}
+    try:
+        for job, future in run(jobs, meshes, width):
+            results[job.policy].append(future.result())
+            advance(1)
+    finally:
+        meshes.close()
+    return results

@@ -15,6 +15,7 @@ import numpy as np
 from chaos.tiers import draw_faults
 from orchestrator.episode import Episode, Plan
 from orchestrator.noise import METRICS_PER_SERVICE
+from sre_autopilot.errors import SREError
 from sre_autopilot.models import ServiceMetrics, SREAction, SREObservation
 from sre_autopilot.policies import Briefing, Policy
 from sre_autopilot.simulator import NAME
@@ -40,7 +41,7 @@ MISSING_FIELDS = ("trace_edges", "dependency_graph", "reward_breakdown")
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
-class MissingField(AttributeError):
+class MissingField(SREError, AttributeError):
     """A policy that says it needs no traces has read one of MISSING_FIELDS."""
 
     def __init__(self, name: str) -> None:

@@ -2,12 +2,23 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from sre_autopilot import grading
+from sre_autopilot.evaluation.many_seeds import VectorEvaluator
 from sre_autopilot.evaluation.results import Result
+from sre_autopilot.policies.scripts import WaitOnly
 from sre_autopilot.world.vocabulary import ActionName, Tier
 from tests.sre_autopilot.cli.terminal import invoke, is_narrow, simulated
+
+
+class ReadsTraces(WaitOnly):
+    """Reads traces, which it should announce."""
+
+    def act(self, observation):
+        assert observation.trace_edges is not None
+        return super().act(observation)
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +59,46 @@ def test_policies_play_the_same_seeds(tmp_path):
     result = invoke("compare", ActionName.WAIT, "oracle", *words)
     (cell,) = json.loads(result.stdout)["cells"]
     assert cell["pairs"] == 3 and cell["mean_b"] > cell["mean_a"]
+
+
+def test_scores_of_all_seeds_at_once_are_those_of_one_episode_after_the_other(
+    tmp_path, monkeypatch
+):
+    """The vector simulator keeps no records, so SRE_RECORD_DIR has episodes played one by one."""
+    words = ("compare", "runbook", "belief", "--tiers", "hard,expert", "--seeds", 2, "--json")
+    at_once = json.loads(invoke(*words).stdout)
+    monkeypatch.setenv("SRE_RECORD_DIR", str(tmp_path))
+    assert json.loads(invoke(*words).stdout) == at_once
+    assert len(list(tmp_path.iterdir())) == 8
+
+
+def test_seeds_are_played_at_once_in_the_simulator_alone(monkeypatch):
+    monkeypatch.setattr(VectorEvaluator, "episodes", lambda *_: pytest.fail("played at once"))
+    words = ("compare", "wait", "oracle", "--tiers", Tier.EASY, "--seeds", 1)
+    assert invoke(*words, "--meshes", 2).exit_code == 0
+    with pytest.raises(pytest.fail.Exception, match="played at once"):
+        invoke(*words)
+
+
+def test_a_policy_that_reads_traces_and_does_not_say_so_is_refused_without_a_traceback():
+    words = ("compare", "wait", f"{__name__}:ReadsTraces", "--tiers", Tier.EASY, "--seeds", 1)
+    result = invoke(*words)
+    assert result.exit_code == 2
+    assert "needs_traces = True" in result.stderr and "Traceback" not in result.stderr
+    assert invoke(*words, "--meshes", 2).exit_code == 0
+
+
+def test_a_policy_against_itself_is_played_once(monkeypatch):
+    played: list[str] = []
+
+    def scores(self, policy, tier, advance):
+        played.append(policy)
+        return np.full(self.episode_count, 0.5)
+
+    monkeypatch.setattr(VectorEvaluator, "scores", scores)
+    result = invoke("compare", "oracle", "oracle", "--tiers", Tier.EASY, "--seeds", 2, "--json")
+    (cell,) = json.loads(result.stdout)["cells"]
+    assert played == ["oracle"] and cell["difference"]["mean"] == 0.0
 
 
 @pytest.mark.parametrize(
