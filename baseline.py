@@ -89,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(json.dumps({"choices": [{"message": {"content": answer}}]}).encode())
 
     def log_message(self, *_: object) -> None:
-        """The run tells what is played."""
+        """The run itself prints what is played."""
 
 
 def main(

@@ -43,7 +43,7 @@ class PolicyPlayer:
         self._policy, self._briefing = policies.load_policy(name), policies.Briefing
         self.name = self._policy.name
         if self._policy.privileged:
-            raise ValueError(f"{name} wants the hidden truth, which nobody is told over HTTP")
+            raise ValueError(f"{name} wants the hidden truth, which is not served over HTTP")
 
     def begin(self, seed: int, tier: Tier) -> None:
         self._policy.begin(self._briefing(seed, tier))
@@ -98,7 +98,7 @@ class Run:  # plays tiers one after the other, each in a session of its own
         finally:
             try:
                 print(result.end_line(), flush=True)
-            finally:  # whoever read the lines may be gone; the session ends all the same
+            finally:  # the reader of the lines may be gone; the session ends all the same
                 with suppress(httpx.HTTPError):
                     await self.http.delete(f"/sessions/{self.name}-{tier}", timeout=CLOSE_S)
         return result

@@ -1,7 +1,7 @@
 """Client of the broker, which starts, stops and cuts off containers.
 
 Goes to the next broker where one gives no answer at all; never guesses and never repeats what a
-broker refused. Whatever is not a good answer raises BrokerUnavailable.
+broker refused. Any other answer raises BrokerUnavailable.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 1.0
-"""A broker that was killed leaves an address where nobody refuses a connection."""
+"""At the address of a killed broker connections are not even refused: they hang."""
 GRACE = "grace_s"
 _REASON_LENGTH = 500
 
@@ -38,7 +38,7 @@ class ContainerState:
     exit_code: None while it runs.
     mesh_address: the one it has whenever it is on the mesh; None for the users.
     control_address: on the telemetry network, now.
-    cpu_share: its quota over its service's limit; nobody limits the users: theirs is 1.
+    cpu_share: its quota over its service's limit; the users have no limit: theirs is 1.
     """
 
     name: str

@@ -48,7 +48,7 @@ NO_IMPAIRMENTS = Impairments()
 
 @dataclass(frozen=True, slots=True)
 class Intervention:
-    """An accepted action on a service, at a step; `seed` keys whatever chance decides."""
+    """An accepted action on a service, at a step; `seed` keys all of its random draws."""
 
     action: ActionName
     service: Service

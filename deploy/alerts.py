@@ -1,4 +1,4 @@
-"""Prometheus' alerting rules: what an operator should be told, and where to look next.
+"""Prometheus' alerting rules: what an operator must know, and where to look next.
 
 Nobody is paged: alerts are seen on Prometheus' page and as the series ALERTS.
 """

@@ -123,7 +123,7 @@ class Stack:
 
 
 def docker(*arguments: str, environ: Mapping[str, str] | None = None) -> str:
-    """What docker's command line says. Raises StackUnavailable with what it complained of."""
+    """What docker's command line says. Raises StackUnavailable with its complaint."""
     try:
         ran = subprocess.run(
             ["docker", *arguments],

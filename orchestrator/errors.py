@@ -54,7 +54,7 @@ class SessionBusy(SREError, RuntimeError):
 
 
 class UnknownSession(SREError, LookupError):
-    """A session that nobody began, or that is over."""
+    """A session that was never begun, or that is over."""
 
     def __init__(self, session_id: str) -> None:
         self.session_id = session_id
@@ -65,7 +65,7 @@ class UnknownSession(SREError, LookupError):
 
 
 class CannotListen(SREError, OSError):
-    """The server cannot listen where it was told to."""
+    """The server cannot listen at the address of its settings."""
 
     def __init__(self, host: str, port: int, reason: OSError) -> None:
         self.host, self.port, self.reason = host, port, reason
@@ -113,7 +113,7 @@ class BackendError(SREError, RuntimeError):
 
 
 class EpisodeAbandoned(BackendError):
-    """The backend failed; how it failed could tell what is hidden, so only the log has it."""
+    """The backend failed; the details could reveal what is hidden, so only the log has them."""
 
     def __init__(self) -> None:
         super().__init__("the mesh failed and the episode is given up; reset begins another")

@@ -1,4 +1,4 @@
-"""Carries a deployment out on a backend, without downtime that nobody asked for."""
+"""Carries a deployment out on a backend, without downtime that no action asked for."""
 
 from dataclasses import replace
 from typing import Protocol
@@ -13,7 +13,7 @@ class Mesh(Lifecycle, Traffic, Protocol):
 
 
 def routing_of(deployment: Deployment, step: int, without: frozenset[ReplicaId]) -> Routing:
-    """What callers are told during the window of `step`, replicas `without` left out."""
+    """The routing for the window of `step`, replicas `without` left out."""
     endpoints = {
         service: tuple(r.id for r in deployment.serving(service, step) if r.id not in without)
         for service in Service

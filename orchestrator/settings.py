@@ -99,7 +99,7 @@ def variable(field: str) -> str:
 def naming_variables(*fields: str) -> Iterator[None]:
     """Turns an UnknownName of one of these fields, raised in the context, into InvalidSettings.
 
-    For whoever uses settings that were read from the environment.
+    For users of settings that were read from the environment.
     """
     try:
         yield

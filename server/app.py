@@ -95,7 +95,7 @@ def app_from_env() -> FastAPI:
 
 
 def run(host: str = HOST, port: int = PORT) -> None:
-    """Serves until it is told to stop. Raises InvalidSettings, CannotListen, InvalidValue."""
+    """Serves until SIGTERM or Ctrl-C. Raises InvalidSettings, CannotListen, InvalidValue."""
     app = app_from_env()
     check_port(host, port)
     logging.basicConfig(format="%(levelname)s %(name)s %(message)s")

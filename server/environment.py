@@ -183,7 +183,7 @@ class SREEnvironment(AsyncEnvironment):
                 raise EnvironmentClosed
             try:
                 yield
-            # Agents read this error: the text of whatever failed may name what is hidden.
+            # Agents read this error: the text of a failure may name what is hidden.
             except Exception as error:
                 if isinstance(error, SREError) and not isinstance(error, BackendError):
                     raise

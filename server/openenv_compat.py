@@ -193,7 +193,7 @@ class SessionTable(HTTPEnvServer):
         await asyncio.gather(*self._closing, return_exceptions=True)
 
     async def reap(self) -> None:
-        """Ends sessions for ever. Who extends the table says which, and when."""
+        """Ends sessions for ever. A subclass says which, and when."""
         raise NotImplementedError
 
     # OpenEnv's own code calls these three.

@@ -1,4 +1,4 @@
-"""auth_service: checks a password against user_db's hash and signs a token. Stores nobody."""
+"""auth_service: checks a password against user_db's hash and signs a token. Stores no user."""
 
 import hashlib
 import hmac

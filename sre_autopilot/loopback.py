@@ -35,7 +35,7 @@ def make_client(url: str) -> httpx.AsyncClient:
 
 @contextmanager
 def naming_network_variables(url: str) -> Iterator[None]:
-    """Whatever keeps a client from being made becomes a ValueError that says where to look."""
+    """Any error in making a client becomes a ValueError that says where to look."""
     try:
         yield
     except (OSError, ImportError, ValueError, httpx.InvalidURL) as error:

@@ -112,7 +112,7 @@ class TraceEdge(BaseModel):
 
 
 class RewardBreakdown(BaseModel):
-    """Terms of the dense hint, computed from the noisy metrics: they tell nothing more."""
+    """Terms of the dense hint, computed from the noisy metrics: they reveal nothing more."""
 
     sla_compliance: float
     cost_penalty: float

@@ -3,7 +3,7 @@
 `import openenv.core` imports the server side too: FastAPI, FastMCP and, where it is installed,
 Gradio. That takes 2 to 5 s of CPU and 80 to 160 MB, of which a client needs a tenth. So the
 client's modules are imported while an empty package stands in for `openenv.core`, and it is removed
-afterwards: whoever imports `openenv.core` later gets the real one, with these same classes in it.
+afterwards: a later import of `openenv.core` gets the real one, with these same classes in it.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Registries as data: a name -> "module:object", imported only when somebody asks for it.
+"""Registries as data: a name -> "module:object", imported only when it is asked for.
 
 Backends, faults and policies are registered like this, and everybody's own plug in as
 "module:object" without being registered. Knows nothing of what the objects do.
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from sre_autopilot.errors import UnknownName
 
 PLACEHOLDER = "module:Class"
-"""Stands in lists of valid names for whatever a user brings."""
+"""Stands in lists of valid names for a class of the user's own."""
 
 Registry = Mapping[str, str]
 """Name of a shipped object -> "module:object"."""

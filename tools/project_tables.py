@@ -19,7 +19,7 @@ def commands() -> str:
 
 
 def dev_commands() -> str:
-    """What those type who work on the project."""
+    """Commands for people who work on the project."""
     return _commands({f"dev {name}": entry for name, entry in DEV_COMMANDS.items()})
 
 

@@ -20,7 +20,7 @@ class Lifecycle(Protocol):
     async def launch(self, seed: int) -> None:
         """A fresh mesh: replica 0 of every service serves, standbys are stopped, users come.
 
-        Whatever ran before is gone. Raises MeshNotReady.
+        Everything that ran before is gone. Raises MeshNotReady.
         """
         ...
 
@@ -49,14 +49,14 @@ class Lifecycle(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """What callers are told: serving replicas of each service, and services not to be called."""
+    """What callers know: serving replicas of each service, and services not to be called."""
 
     endpoints: Mapping[Service, tuple[ReplicaId, ...]]
     open_breakers: tuple[Service, ...]
 
 
 class Traffic(Protocol):
-    """Tells callers, the users included, where to call."""
+    """Pushes the routing to all callers, the users included."""
 
     async def route(self, routing: Routing) -> None: ...
 

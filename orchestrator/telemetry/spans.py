@@ -1,6 +1,6 @@
 """Spans in (OTLP over HTTP), calls out. Keeps the last seconds only and judges nothing.
 
-One receiver a mesh, on a port of its own that no agent is told.
+One receiver a mesh, on a port of its own that no agent knows.
 """
 
 import socket

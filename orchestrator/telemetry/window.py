@@ -35,7 +35,7 @@ class ServiceWindow:
 class EdgeCall:
     """One call from a client span: who called whom, how long it took, and whether it failed.
 
-    `served_span` tells whether the callee's own server span arrived as its child.
+    `served_span` is whether the callee's own server span arrived as its child.
     """
 
     caller: str
@@ -133,7 +133,7 @@ def histogram_quantile(q: float, buckets: Buckets) -> float | None:
 
 
 def _baseline(before: Sample | None, after: Sample, window_s: float) -> Sample:
-    """What to count from: zero where the process is a new one, as counters that fell tell."""
+    """What to count from: zero where the process is a new one, which counters that fell show."""
     if before is None or after.cpu_seconds < before.cpu_seconds or _fell(before, after):
         return Sample(after.at_s - window_s, 0.0, 0.0, {})
     return before

@@ -15,7 +15,7 @@ from sre_autopilot.world.vocabulary import ACTION_COSTS, ActionName
 
 PAGE = Path(__file__).with_name("page.html")
 WORLD_MARK = "__WORLD__"
-"""Stands in the page where what the API does not tell is written: prices and limits."""
+"""Marks the place in the page for what the API does not answer: prices and limits."""
 WORLD = {
     "costs": ACTION_COSTS,
     "pass": ActionName.WAIT,

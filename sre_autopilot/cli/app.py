@@ -18,7 +18,7 @@ class Commands(LazyGroup):
 
 
 class DevCommands(LazyGroup):
-    """What those type who work on the project."""
+    """Commands for people who work on the project."""
 
     entries = DEV_COMMANDS
 

@@ -63,7 +63,7 @@ def on_interrupt(message: Callable[[], str]) -> Iterator[None]:
 
 
 def missing_module(error: ModuleNotFoundError) -> str | None:
-    """What to do about a module that is not installed; None where nobody knows."""
+    """What to do about a module that is not installed; None for an unknown one."""
     name = (error.name or "").partition(".")[0]
     if name in CHECKOUT_ONLY:
         return f"this command needs a checkout of the repository (no module {name!r} here)"

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 PIPE_WIDTH = 200
-"""Columns on a pipe or in a file, where nobody's terminal sets a limit."""
+"""Columns on a pipe or in a file, where no terminal sets a limit."""
 
 
 def results_console() -> Console:

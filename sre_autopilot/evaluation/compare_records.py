@@ -147,7 +147,7 @@ def difference_text(comparison: RecordComparison) -> str:
 
 
 def _column_names(comparison: RecordComparison) -> tuple[str, str]:
-    """Policies where they differ, else backends, else episode ids: what tells the two apart."""
+    """Policies where they differ, else backends, else episode ids: the first that differs."""
     a, b = comparison.a, comparison.b
     pairs = ((a.policy, b.policy), (a.backend, b.backend), (a.episode_id, b.episode_id))
     left, right = next((pair for pair in pairs if pair[0] != pair[1]), ("first", "second"))

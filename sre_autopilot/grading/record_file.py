@@ -67,7 +67,7 @@ def read_episodes(lines: Iterable[str]) -> Iterator[EpisodeRecord]:
 
 
 def _faults_as_cured(record: EpisodeRecord) -> tuple[FaultRecord, ...]:
-    """The faults with their cures, as the actions tell: a file without its end line has none."""
+    """The faults with their cures, as the actions show: a file without its end line has none."""
     faults = list(record.faults)
     for _, action in record.interventions:
         for index in action.cures:

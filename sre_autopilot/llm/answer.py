@@ -1,4 +1,4 @@
-"""Reads a model's answer: the action in it, whatever is around it."""
+"""Reads a model's answer: finds the action in any text around it."""
 
 import json
 import re
@@ -37,7 +37,7 @@ def parse_answer(text: str) -> SREAction:
     else:
         raise ValueError("no JSON object in the answer" if text.strip() else "the answer is empty")
     if fields.get("action") == ActionName.WAIT:
-        return WAIT  # on no service, whatever is said of one
+        return WAIT  # on no service, even if the answer names one
     try:
         return SREAction.parse(
             {key: fields[key] for key in SREAction.model_fields if key in fields}

@@ -93,7 +93,7 @@ class Deployment:
         )
 
     def rolled_back(self, service: Service, step: int) -> "Deployment":
-        """One replica on the last good release takes over at once; whatever ran stops."""
+        """One replica on the last good release takes over at once; all others stop."""
         standby = self.standby(service)
         taking_over = standby if standby is not None else self.replicas[service][-1].id
         fresh = Replica(taking_over, Release.LAST_GOOD, step, step)

@@ -29,7 +29,7 @@ ROOT_MODULES = {
 
 SRE = "sre_autopilot"
 PACKED = {"chaos", "orchestrator", "server", "services", SRE}
-"""The packages that the wheel installs: a user's own models.py or tools/ are in nobody's way."""
+"""The packages that the wheel installs: a user's own models.py or tools/ shadow none of them."""
 
 OURS = {source.part for source in product()}
 

@@ -69,7 +69,7 @@ RETIRED_PHRASES = re.compile(
     r"\b(bounds judged|cannot be told|disown_strangers|fleet|of_error|paper[_ ]mesh|mesh of paper"
     r"|playground|LivesKept|SoundMessages)\b"
 )
-"""Whatever the file: none of these is a word that a stranger needs."""
+"""In no file: a stranger needs none of these words."""
 
 VAGUE = {"found", "given", "known", "seen", "shown", "told", "wanted"}
 """Participles that say what happened to a value, not what it is."""
@@ -81,7 +81,7 @@ NO_SUBJECT = re.compile(
 
 OWN = {f"tests/architecture/{name}.py" for name in ("words", "test_words")}
 HISTORY = {"CHANGELOG.md", "docs/decisions"}
-"""Tells what things were called."""
+"""Files that say what things were called."""
 
 FENCE = re.compile(r"(?ms)^```\w*\n(.*?)^```")
 SPAN = re.compile(r"`([^`\n]+)`")
@@ -105,7 +105,7 @@ def identifiers(tree: ast.AST) -> Iterator[str]:
 
 
 def bindings(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Line and name of whatever is bound: variables, parameters, attributes, functions."""
+    """Line and name of everything that is bound: variables, parameters, attributes, functions."""
     for node in ast.walk(tree):
         match node:
             case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):

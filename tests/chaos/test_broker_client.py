@@ -40,7 +40,7 @@ every_ask = pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
 
 
 class Brokers:
-    """Answer as told, or not at all: those of `silent` hosts. Remember what was asked."""
+    """Answers in turn; `silent` hosts give none. Requests are remembered."""
 
     def __init__(self, status: int = 200, body: object = None, *silent: str) -> None:
         self.status = status

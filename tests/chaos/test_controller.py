@@ -1,4 +1,4 @@
-"""The controller holds what it is told, renews it, and leaves nothing behind."""
+"""The controller applies impairments, renews them, and leaves nothing behind."""
 
 import asyncio
 from dataclasses import dataclass, field

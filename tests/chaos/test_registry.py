@@ -21,7 +21,7 @@ SHIPPED = pytest.mark.parametrize(
 
 
 class Elsewhere:
-    """A fault of somebody else's, with a name that nobody here knows."""
+    """A fault of a plugin, with a name that the vocabulary lacks."""
 
     kind = "elsewhere"
     root = Service.USER_DB
@@ -42,7 +42,7 @@ class Elsewhere:
 
 
 ELSEWHERE: Fault = Elsewhere()
-"""It keeps the contract, as far as a type checker can tell."""
+"""It keeps the contract, as far as a type checker sees."""
 
 
 def test_every_kind_is_registered_once() -> None:

@@ -27,7 +27,7 @@ class PlayedEpisode:
         return self.record.steps
 
     def errors(self, service: Service) -> list[float]:
-        """True error rate by step, 0.0 where nobody called."""
+        """True error rate by step, 0.0 where there was no call."""
         return [step.true[service].error_rate or 0.0 for step in self.steps]
 
     def p99_ms(self, service: Service) -> list[float]:

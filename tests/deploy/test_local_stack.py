@@ -1,4 +1,4 @@
-"""A stack of one's own, over a `docker` that writes down what it is asked and answers as told."""
+"""A stack of one's own, over a scripted `docker` that writes down its command lines."""
 
 import json
 import os

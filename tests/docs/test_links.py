@@ -1,4 +1,4 @@
-"""Whatever the documents point at is there."""
+"""Everything that the documents point at exists."""
 
 import re
 from pathlib import Path

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Clock:
-    """Time that passes only while somebody sleeps, or when it is told to."""
+    """Time that passes only in a sleep, or by hand."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -82,7 +82,7 @@ def stage(capsys, tmp_path):
 
 @pytest.fixture
 def start(tmp_path):
-    """Starts inference.py as a user would; whatever still runs at the end is killed."""
+    """Starts inference.py as a user would; a process that still runs at the end is killed."""
     started: list[subprocess.Popen[str]] = []
     # A shell that starts tests in the background has them, and their children, ignore Ctrl-C.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

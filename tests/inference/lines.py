@@ -14,7 +14,7 @@ END = re.compile(
 
 @dataclass
 class Played:
-    """One tier as its lines tell it."""
+    """One tier as its lines describe it."""
 
     tier: str
     player: str

@@ -35,7 +35,7 @@ class ScriptedEnvironment(ThreadingHTTPServer):
             environment.close()
 
     def handle_error(self, *_arguments: object) -> None:
-        """Whoever goes in the middle of an answer is no news here."""
+        """A client that leaves in the middle of an answer is expected."""
 
     def answer(self, path: str, body: dict[str, Any]) -> Answered:
         with self.lock:

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible endpoint that says what it is told to say, over real HTTP."""
+"""An OpenAI-compatible endpoint with scripted answers, over real HTTP."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""When the model may be asked again; time is a clock that nobody waits for."""
+"""When the model may be asked again; on a clock that jumps."""
 
 import time
 from email.utils import formatdate

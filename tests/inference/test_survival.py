@@ -278,7 +278,7 @@ async def test_a_folder_that_cannot_be_written_costs_nothing(stage, tmp_path):
 
 
 async def test_a_server_that_dies_is_the_end_of_every_tier(stage, start):
-    """In a process of its own: the line is cut in the third step, then nobody listens."""
+    """In a process of its own: the line is cut in the third step, then nothing listens."""
 
     def die(path, number):
         if path == "/step" and number == 2:

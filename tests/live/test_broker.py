@@ -38,7 +38,7 @@ pytestmark = pytest.mark.live
 
 IMAGE = "debian:trixie-slim"
 DEAF = ["sleep", "infinity"]
-"""As a container's first process it is told SIGTERM and does not end."""
+"""A container's first process, which gets SIGTERM and does not end."""
 HEARS = ["bash", "-c", "trap 'exit 0' TERM; sleep infinity & wait"]
 DB = str(ReplicaId(Service.USER_DB, 0))
 LIMIT_CORES = LIMITS[Service.USER_DB].cpu_limit_cores
@@ -46,7 +46,7 @@ ALIASES = {network_alias(name, Network.MESH) for name in (DB, Service.USER_DB)}
 SUBNETS = [f"10.231.{third}.0/24" for third in range(200, 232)]
 WAIT_S = 20.0
 DEATH_S = 3.0
-"""An end that is told takes much less, a broker that hangs much more."""
+"""A clean end takes much less, a broker that hangs much more."""
 
 
 class Stack:
@@ -65,7 +65,7 @@ class Stack:
         )
 
     def mesh(self) -> str:
-        """On the first subnet that nobody has; returns its first three numbers."""
+        """On the first free subnet; returns its first three numbers."""
         for subnet in SUBNETS:
             with contextlib.suppress(docker.errors.APIError):
                 ipam = IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)])

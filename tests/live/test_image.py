@@ -13,7 +13,7 @@ from tests.live.conftest import BUILD_TIMEOUT_S, Report, Start
 pytestmark = [pytest.mark.live, pytest.mark.timeout(BUILD_TIMEOUT_S + 60)]
 
 MOST_MB = 1000
-"""Twice the usual would be a package that nobody meant to ship."""
+"""Twice the usual would be a package shipped by mistake."""
 SHIPPED = {
     *(path.name for path in ROOT.glob("*.py")),
     *("chaos", "orchestrator", "server", "services", "sre_autopilot"),

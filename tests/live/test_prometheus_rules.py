@@ -169,7 +169,7 @@ def test_a_restricted_prometheus_serves_and_records_rules(
         assert len(client.range(rules.CPU_LIMIT, span)) == len(Service)
         with pytest.raises(QueryFailed, match="parse error"):
             client.instant("sum(")
-        # Just begun, it may not tell of what is down: the stack may be coming up.
+        # Just begun, it may not report what is down: the stack may be coming up.
         assert client.instant("ALERTS{alertstate='firing'}") == ()
     usage = prometheus.stats(stream=False)["memory_stats"]
     megabytes = (usage["usage"] - usage["stats"].get("cache", 0)) / 2**20

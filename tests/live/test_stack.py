@@ -58,7 +58,7 @@ def test_a_policy_plays_the_tiers_and_prometheus_sees_it(
 ) -> None:
     game.end()
     with Prometheus(game.up.url(Part.PROMETHEUS)) as prometheus:
-        # A session that is over is still told of until the next scrape.
+        # A session that is over is still reported until the next scrape.
         wait_until(lambda: not prometheus.instant(signals.EPISODE_STEP))
     began_s = time.time()
     played = subprocess.run(
@@ -120,7 +120,7 @@ def test_a_leak_ends_in_a_kill_by_the_kernel(game: Game) -> None:
 
 
 def served(game: Game, replica: str) -> float:
-    """Calls that a replica has answered, as it tells itself."""
+    """Calls that a replica has answered, by its own count."""
     url = f"http://{game.up.address(replica, Network.TELEMETRY)}:{CONTROL_PORT}/metrics"
     page = httpx.get(url, trust_env=False).raise_for_status().text
     counts = (

@@ -43,7 +43,7 @@ def restart(game: Game, name: str) -> None:
 
 
 def clear(answer: httpx.Response | None) -> bool:
-    """It is an answer, or says what is wrong, or nobody is there."""
+    """An answer, or an error that says what is wrong, or no connection."""
     if answer is None or answer.is_success:
         return True
     return answer.status_code in CLEAR_FAILURES and bool(answer.json()["detail"])
@@ -77,7 +77,7 @@ def test_the_stack_recovers(game: Game, report: Report, blow: Blow, name: str) -
     assert all(map(clear, answers)), answers
     assert name in ENDS_EPISODES or all(a is not None and a.is_success for a in answers), answers
     wait_until(lambda: game.mesh_address(PAYMENT) == address, HEALED_WITHIN_S)
-    if name != Part.TRAFFIC:  # the next reset waits for nobody
+    if name != Part.TRAFFIC:  # the next reset waits for no other session
         wait_until(lambda: name in game.running() and game.started()[name] != before, BACK_WITHIN_S)
         report(f"{name} is back after a {blow.__name__}", f"{time.monotonic() - struck_s:.1f} s")
     wait_until(lambda: serves(game))

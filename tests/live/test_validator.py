@@ -59,7 +59,7 @@ def report(
 ) -> Iterator[ValidationReport]:
     report = run_validation(package, provider=provider)
     yield report
-    # The validator leaves the image that it built; where nothing names it, nobody wants it.
+    # The validator leaves the image that it built; an image without a name is removed.
     built = {result.measured.get("image_ref") for result in report.results} - {None}
     for image in map(engine.images.get, built):
         if not image.tags:

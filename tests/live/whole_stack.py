@@ -72,7 +72,7 @@ class Game:
         self.http.close()
 
     def ask(self, path: str, **body: Any) -> httpx.Response | None:
-        """None where nobody answers at all. Raises httpx.TimeoutException where a call hangs."""
+        """None without any answer. Raises httpx.TimeoutException where a call hangs."""
         try:
             url = self.up.url(Part.ORCHESTRATOR) + path
             asked = {"session_id": SESSION, **body}

@@ -98,7 +98,7 @@ def test_spans_need_a_host_and_a_port(address):
 def test_every_backend_is_made_by_its_name_and_tells_it(backend):
     settings = Settings(backend=backend, step_seconds=0.7, spans_address="127.0.0.1:0")
     made = make_backend(settings)()
-    # The simulator has no wall clock, whatever is set.
+    # The simulator has no wall clock: the setting changes nothing.
     assert (made.name, made.step_seconds) == (backend, 0.0 if backend == SIMULATOR else 0.7)
 
 

@@ -1,4 +1,4 @@
-"""Whatever is sent to whichever route of the schema: no 5xx, and an error is always a Problem."""
+"""Any input to any route of the schema: no 5xx, and an error is always a Problem."""
 
 import json
 from urllib.parse import quote

@@ -28,7 +28,7 @@ def is_problem(answer, status):
 
 @pytest.fixture
 def begun(client):
-    """An episode at its first step, which has to go on after whatever the test does to it."""
+    """An episode at its first step, which has to go on after the test."""
     client.post("/reset", json={"seed": 1, "episode_id": "mine"})
     client.post("/step", json=WAIT)
     yield client

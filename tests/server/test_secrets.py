@@ -46,7 +46,7 @@ def keys(value: Any) -> Iterator[str]:
 
 
 def secrets_of(tier: Tier, seed: int) -> tuple[set[str], set[str]]:
-    """Texts that tell the faults of this seed, and keys that would."""
+    """Texts that reveal the faults of this seed, and keys that would."""
     texts, field_names = set(HIDDEN_NAMES), set(HIDDEN_KEYS)
     for fault in draw_faults(tier, seed):
         parameters = json.loads(json.dumps(fault.parameters()))

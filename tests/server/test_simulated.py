@@ -69,7 +69,7 @@ def test_quick_scores_come_from_the_simulator_whatever_is_served(real_by_default
 
 
 def test_the_baseline_takes_less_than_a_second(real_by_default):
-    real_by_default.get("/baseline")  # Whoever comes first waits for NumPy to be imported, too.
+    real_by_default.get("/baseline")  # The first request waits for NumPy to be imported, too.
 
     def cpu_s():
         began = time.process_time()

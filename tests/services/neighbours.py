@@ -81,7 +81,7 @@ async def _read_head(reader: asyncio.StreamReader) -> str:
 
 
 def route(runtime: Runtime, *addresses: str, to: Service, broken: bool = False) -> None:
-    """Tells `runtime` where `to` is."""
+    """Gives `runtime` the address of `to`."""
     replicas = {f"{to}-{index}": address for index, address in zip(count(), addresses)}
     table = RoutingTable(
         endpoints={to: replicas}, open_breakers=frozenset({to} if broken else set())

@@ -1,4 +1,4 @@
-"""What a container is told at its start: its name, and where its spans go; nothing else."""
+"""A container gets its name and the address of its spans, and nothing else."""
 
 from pathlib import Path
 

@@ -32,7 +32,7 @@ class Worker:
 
 
 class WatchedLink(Link):
-    """A link that tells how often a call has come in."""
+    """A link that counts the calls that come in."""
 
     asked = 0
 

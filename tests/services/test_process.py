@@ -162,7 +162,7 @@ def test_a_stalled_replica_can_be_read_and_healed(start: Callable[[str], Process
     process = start(DATABASE)
     stalled = {"step": 1, "ttl_s": 30.0, "cpu_fraction": 0.2}
     assert process.put(ControlRoute.IMPAIRMENTS, stalled)["cpu_fraction"] == 0.2
-    # Four fifths of every half second is a stall: whoever is held up by it waits that long.
+    # Four fifths of every half second is a stall: a call that meets it waits that long.
     assert slowest_s(f"{process.address('control_port')}{ControlRoute.METRICS}") < 0.35
     assert slowest_s(f"{process.address('data_port')}/items?limit=1") > 0.35
     assert process.put(ControlRoute.IMPAIRMENTS, {"step": 2, "ttl_s": 30.0})["cpu_fraction"] == 1.0

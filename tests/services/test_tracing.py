@@ -1,4 +1,4 @@
-"""Spans leave for the orchestrator when told, whatever another collector does."""
+"""Spans go to the configured orchestrator, also while another collector fails."""
 
 import threading
 import time

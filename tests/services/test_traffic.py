@@ -1,4 +1,4 @@
-"""The users: when they come, what for, and that they wait for nobody."""
+"""The users: when they come, what for, and that they do not wait for answers."""
 
 import asyncio
 import json

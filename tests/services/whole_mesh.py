@@ -21,7 +21,7 @@ class Mesh:
     addresses: dict[Service, str]
 
     def route(self, *broken: Service, away: frozenset[Service] = frozenset()) -> None:
-        """Tells every caller where its callees are; not those `away`, and not to call `broken`."""
+        """Gives callers the addresses of callees but `away` ones, opens breakers of `broken`."""
         for caller, runtime in [*self.runtimes.items(), (None, self.users)]:
             callees = CALLS[caller] if caller else (ENTRY,)
             endpoints = {

@@ -1,4 +1,4 @@
-"""Code run in an interpreter of its own: what it imports is nobody else's affair."""
+"""Code run in an interpreter of its own: its imports stay there."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What the validators are shown: the tree as a clone has it, whatever else lies in the checkout."""
+"""The tree that the validators get: as a clone has it, without other files of the checkout."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`make validate` hands on what each validator says, and tells what it could not ask."""
+"""`make validate` prints what each validator says, and names the one that could not run."""
 
 import subprocess
 from pathlib import Path
@@ -26,7 +26,7 @@ OLDER_SAYS = "older validate"
 
 
 class Stage:
-    """A package, with programs that note how they are called and end as they are told to."""
+    """A package, with scripted programs that note their command lines."""
 
     def __init__(self, package: Path, folder: Path) -> None:
         self.package, self.log, self._folder = package, folder / "log", folder

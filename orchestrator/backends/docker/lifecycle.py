@@ -79,7 +79,7 @@ class DockerLifecycle(ReplicaSet):
         await self._supervisor.refresh(self.handles())
 
     async def mark_restarted_externally(self) -> None:
-        """Marks as exited what somebody else has restarted since the episode began."""
+        """Marks as exited the replicas restarted externally since the episode began."""
         await self._supervisor.mark_restarted_externally(self.handles(), self._seed)
 
     async def aclose(self) -> None:
@@ -111,7 +111,7 @@ class DockerLifecycle(ReplicaSet):
     async def _renew(
         self, name: str, handle: ReplicaHandle | None, release: Release, seed: int
     ) -> ReplicaHandle:
-        """The same run, told its new episode; or a container that is unused; or a fresh start."""
+        """The same run with its new episode; or a container that is unused; or a fresh start."""
         if handle is not None and handle.serving is not None:
             with contextlib.suppress(ReplicaUnreachable):
                 await self._supervisor.reassign(handle, release, seed)

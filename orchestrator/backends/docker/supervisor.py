@@ -125,7 +125,7 @@ class Supervisor:
     async def mark_restarted_externally(self, handles: Iterable[ReplicaHandle], seed: int) -> None:
         """Marks as exited those whose process has not the episode's seed.
 
-        Somebody else restarted it: it was told neither its release nor its callees.
+        It was restarted externally, and knows neither its release nor its callees.
         """
         serving = [(handle, target) for handle in handles if (target := handle.serving)]
         seeds = await asyncio.gather(

@@ -1,6 +1,6 @@
 """Client of the replicas' control ports, for both backends with real replicas.
 
-Never retries and never guesses: whatever is not a good answer raises ReplicaUnreachable.
+Never retries and never guesses: any other answer raises ReplicaUnreachable.
 """
 
 import time

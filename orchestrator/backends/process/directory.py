@@ -37,7 +37,7 @@ class MeshDirectory:
 
     @property
     def vanished(self) -> bool:
-        """Whether somebody else removed it."""
+        """Whether it was removed from outside."""
         return self._path is not None and not self._path.is_dir()
 
     def log(self, name: str) -> Path:
@@ -68,7 +68,7 @@ def remove_stale(root: Path) -> None:
 
 
 def _is_stale(path: Path) -> bool:
-    """Whether nobody holds the lock. False where it cannot be asked for."""
+    """Whether the lock is free. False where it cannot be asked for."""
     with contextlib.suppress(OSError), (path / _LOCK).open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True

@@ -22,7 +22,7 @@ from sre_autopilot.world.vocabulary import FAULTY_TIERS, Tier
 
 ORACLE_AT_LEAST, BLIND_BELOW, TIER_SCRIPT_BELOW, ROOM_AT_LEAST = 0.85, 0.6, 0.7, 0.10
 BLIND_SCRIPTS: tuple[type[Script], ...] = (WaitOnly, *SWEEPS)
-"""They do the same on every tier, whatever is wrong."""
+"""They do the same on every tier, whichever fault there is."""
 TIERS_WITH_ROOM = tuple(tier for tier in FAULTY_TIERS if tier is not Tier.EASY)
 """Tiers where the oracle must score clearly more than the runbook."""
 SENSES: Mapping[str, Callable[[float, float], bool]] = MappingProxyType(

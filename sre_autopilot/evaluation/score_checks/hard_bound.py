@@ -152,7 +152,7 @@ def _cpu_chances(
     arrived = rng.binomial(readings, 1.0 - noise.METRIC_LOSS_RATIO)
     if not arrived:
         return np.zeros_like(flaps.lost)
-    # The mean of the readings is all that they tell of the window.
+    # The mean of the readings is all that they say of the window.
     spread = noise.PERCENT_NOISE / math.sqrt(arrived)
     reading_pct = rng.normal(window.cpu_pct, spread)
     work = window.calls, window.failed

@@ -63,7 +63,7 @@ class Mesh(ProcessLifecycle):
         return process.target.control_url
 
     async def state(self, replica: ReplicaId) -> dict[str, object]:
-        """What a stand-in says it was told."""
+        """The orders that a stand-in got."""
         answer: dict[str, object] = (await self._http.get(await self.url(replica))).json()
         return answer
 

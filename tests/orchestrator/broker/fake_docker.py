@@ -25,7 +25,7 @@ ATTACHED: Mapping[Network, str | None] = {
 
 @dataclass
 class PaperEngine:
-    """`calls` remembers what it was told; `broken` names what it fails at."""
+    """`calls` lists its requests; `broken` names those that fail."""
 
     containers: dict[str, Container] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
@@ -51,7 +51,7 @@ class PaperEngine:
         return cls({name: replace(running, id=f"id of {name}") for name in names})
 
     def end(self, name: str, exit_code: int, stopped: bool = False) -> None:
-        """It ends, by itself or because somebody stopped it."""
+        """It ends, by itself or stopped from outside."""
         self.lives += 1
         self.now(name, running=False, exit_code=exit_code, finished_at=f"end {self.lives}")
         (self.stopped.add if stopped else self.stopped.discard)(name)
@@ -60,7 +60,7 @@ class PaperEngine:
         self.containers[name] = replace(self.containers[name], **changes)
 
     def verbs(self) -> list[object]:
-        """What it was told to do, without the arguments."""
+        """Its requests, without the arguments."""
         return [call[0] for call in self.calls]
 
     def listed(self) -> Mapping[str, str]:

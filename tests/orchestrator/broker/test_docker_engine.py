@@ -56,7 +56,7 @@ def answering(status: int, body: bytes) -> Iterator[DockerEngine]:
         do_POST = do_GET  # noqa: N815 - so http.server has it
 
         def log_message(self, format: str, *args: object) -> None:
-            """Nobody reads it."""
+            """Unread."""
 
     with HTTPServer(("127.0.0.1", 0), Answer) as server:
         thread = Thread(target=server.serve_forever)

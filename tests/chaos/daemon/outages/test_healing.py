@@ -1,4 +1,4 @@
-"""The last order holds; closing, and the next daemon, heal whatever is left."""
+"""The last order holds; closing, and the next daemon, heal what is left."""
 
 import asyncio
 

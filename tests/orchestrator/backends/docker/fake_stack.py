@@ -30,7 +30,7 @@ HEALED = {"partitioned": 0.0, "cpu_fraction": 1.0}
 
 @dataclass
 class Container:
-    """One container, and what the process in it was told."""
+    """One container, and the orders that its process got."""
 
     name: str
     address: str
@@ -73,7 +73,7 @@ class Container:
 
 
 class FakeStack:
-    """What a transport can reach. `away` hosts give no answer; `done` tells what was asked for."""
+    """What a transport can reach. `away` hosts give no answer; `done` lists the requests."""
 
     def __init__(self) -> None:
         self.containers = {
@@ -100,7 +100,7 @@ class FakeStack:
         return [done for done in self.done if not {*of} - {*done}]
 
     def lose(self, *urls: str) -> None:
-        """From now on nobody answers there."""
+        """From now on that address gives no answer."""
         self.away |= {httpx.URL(url).host for url in urls}
 
     def _answer(self, request: httpx.Request) -> httpx.Response:

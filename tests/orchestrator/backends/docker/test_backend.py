@@ -156,7 +156,7 @@ async def test_a_closed_backend_frees_a_clean_stack(make: Make, stack: FakeStack
     assert stack.outside == {}
     assert stack[USERS].seed == UNUSED_SEED
     await second.launch(SEED)
-    assert stack[DB].starts == 1  # nothing happened to it, and it was told that it is unused
+    assert stack[DB].starts == 1  # nothing happened to it, and it knows that it is unused
 
 
 async def test_closing_may_be_repeated(backend: DockerBackend, stack: FakeStack) -> None:

@@ -25,7 +25,7 @@ Ask = Callable[[ChaosClient], Awaitable[None]]
 
 
 class App:
-    """Answers in turn as told, the last one again and again; an error is raised."""
+    """Scripted answers in turn, the last one again and again; an error is raised."""
 
     def __init__(self, *answers: int | Exception) -> None:
         self.answers = list(answers)

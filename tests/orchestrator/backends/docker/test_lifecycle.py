@@ -29,7 +29,7 @@ def starts(stack: FakeStack) -> dict[str, int]:
 
 
 def seeds(stack: FakeStack) -> set[int]:
-    """Told to those that run."""
+    """Of the episodes that running replicas got."""
     return {container.seed for container in stack.containers.values() if container.running}
 
 

@@ -1,4 +1,4 @@
-"""Containers are started, taken over, found dead; nobody is told what another should be."""
+"""Containers are started, adopted, and found dead; each gets its own orders alone."""
 
 import asyncio
 

@@ -38,7 +38,7 @@ every_ask = pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
 
 
 class Port:
-    """A control port that answers as told and remembers the last request."""
+    """A control port with a scripted answer; it remembers the last request."""
 
     def __init__(self, status: int = 200, body: str | None = None) -> None:
         self.status, self.body = status, body

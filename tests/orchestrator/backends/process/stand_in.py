@@ -1,4 +1,4 @@
-"""A zygote whose services are stand-ins: both ports are one tiny HTTP server; nobody calls anybody.
+"""A zygote whose services are stand-ins: both ports are one tiny HTTP server; none calls another.
 
 Each page of metrics counts ten more calls to every callee. Each flush exports one call to every
 callee, which ended when the window began: at the page before the last. PUT /die ends the process

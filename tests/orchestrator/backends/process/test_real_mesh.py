@@ -53,7 +53,7 @@ def flows(window: Window) -> bool:
 
 
 def agrees(window: Window) -> bool:
-    """Histograms and spans tell of the same calls, but for those under way at the window's ends."""
+    """Histograms and spans hold the same calls, but for those under way at the window's ends."""
     counted = sum(measured.calls.total for measured in window.services.values())
     return len(window.edge_calls) == pytest.approx(counted, rel=0.2, abs=8)
 
