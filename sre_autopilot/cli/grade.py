@@ -21,7 +21,7 @@ SAME = 1e-9
 COLUMNS = ("tier", "seed", "policy", "score", *grading.WEIGHTS, "recovered")
 
 
-class Graded(NamedTuple):
+class GradedEpisode(NamedTuple):
     """An episode of a file, and the score that comes out now."""
 
     file: Path
@@ -80,22 +80,22 @@ def command(
       sre-autopilot grade runs/run/*.jsonl
       sre-autopilot grade docs/examples/episode.jsonl --explain
     """
-    graded = [episode for file in files for episode in read(file)]
+    episodes = [episode for file in files for episode in read(file)]
     if as_json:
-        print_json([episode.as_json() for episode in graded])
+        print_json([episode.as_json() for episode in episodes])
     elif explain:
-        for episode in graded:
+        for episode in episodes:
             results_console().print(episode_summary(episode.record, episode.score, explain=True))
     else:
-        results_console().print(table(graded))
-    for episode in graded:
+        results_console().print(table(episodes))
+    for episode in episodes:
         for note in episode.notes():
             messages_console().print(f"{episode.file}: {note}", soft_wrap=True)
-    if not all(episode.agrees for episode in graded):
+    if not all(episode.agrees for episode in episodes):
         raise typer.Exit(FAILED)
 
 
-def read(file: Path) -> list[Graded]:
+def read(file: Path) -> list[GradedEpisode]:
     """The episodes of a file, graded. Raises BadInput, which names the file and the line."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
@@ -105,15 +105,15 @@ def read(file: Path) -> list[Graded]:
         raise BadInput(f"{file}: {reason}") from error
     if not records:
         raise BadInput(f"{file}: holds no episode")
-    return [Graded(file, record, grading.grade(record)) for record in records]
+    return [GradedEpisode(file, record, grading.grade(record)) for record in records]
 
 
-def table(graded: Sequence[Graded]) -> Table:
+def table(episodes: Sequence[GradedEpisode]) -> Table:
     """A row an episode."""
     out = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for column in COLUMNS:
         text = column in ("tier", "policy", "recovered")
         out.add_column(column, justify="left" if text else "right", overflow="fold")
-    for episode in graded:
+    for episode in episodes:
         out.add_row(*episode.row())
     return out
