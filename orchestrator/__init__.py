@@ -1,1 +1,1 @@
-"""Plays episodes: the loop, its backends, its telemetry and its policies."""
+"""The environment: the loop of an episode, its actions, its backends and its telemetry."""

@@ -1,1 +1,1 @@
-"""The mesh: seven small services, their users, and the vocabulary that everything else reads."""
+"""The system under test: seven small services and their users."""
