@@ -1,6 +1,7 @@
 """Many episodes at once, natively: what `gymnasium.make_vec` gives."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -103,20 +104,31 @@ class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
         """
         if self._queue is None:
             raise InvalidValue("step", "before reset", "called after reset")
-        self._actions[:] = actions
+        self._actions[:] = self._whole(actions)
         out = self._engine.step(self._actions, self._queue)
         return out.features, out.rewards, out.done, np.zeros(self.num_envs, np.bool_), _info(out)
 
     def _first_seeds(self, seed: int | Sequence[int]) -> list[int]:
         """One for each environment."""
-        if isinstance(seed, int | np.integer):
-            seeds = [int(seed) + number for number in range(self.num_envs)]
-        else:
-            seeds = [int(each) for each in seed]
+        try:
+            if isinstance(seed, Iterable):
+                seeds = [index(each) for each in seed]
+            else:
+                seeds = [index(seed) + number for number in range(self.num_envs)]
+        except TypeError:
+            seeds = []
         if len(seeds) != self.num_envs or not all(0 <= each <= MAX_SEED for each in seeds):
             expected = f"a whole number from 0 to {MAX_SEED}, or {self.num_envs} of them"
             raise InvalidValue("seed", seed, expected)
         return seeds
+
+    def _whole(self, actions: Any) -> Any:
+        """(num_envs, 2) whole numbers; whether they are in range, the engine checks."""
+        numbers = np.asarray(actions)
+        if numbers.shape != self._actions.shape or numbers.dtype.kind not in "iu":
+            expected = f"{self.num_envs} pairs of whole numbers, an action and its service"
+            raise InvalidValue("actions", actions, expected)
+        return numbers
 
 
 def _info(out: StepOutput) -> dict[str, Any]:

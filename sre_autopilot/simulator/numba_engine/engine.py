@@ -135,14 +135,11 @@ def _compiled(function: Any) -> Any:
     digest = hashlib.sha256()
     for path in sorted(_SOURCES):
         digest.update(path.read_bytes())
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = home / "sre-autopilot" / digest.hexdigest()[:16]
+    folder = _cache_folder(digest.hexdigest()[:16])
     # Without Numba's runtime (_nrt): nothing is allocated, so no reference is counted, which
     # halves the time of a step.
     njit: Any = partial(numba.njit, nogil=True, error_model="numpy", _nrt=False)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
+    if folder is None:
         return njit()(function)
     config: Any = numba.config
     # Numba reads its cache folder when a function is decorated, and has no argument for it.
@@ -151,6 +148,17 @@ def _compiled(function: Any) -> Any:
         return njit(cache=True)(function)
     finally:
         config.CACHE_DIR = before
+
+
+def _cache_folder(name: str) -> Path | None:
+    """The user's folder for compiled code; None where there is none that can be written."""
+    try:
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = home / "sre-autopilot" / name
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # RuntimeError: the user has no home
+        return None
+    return folder if os.access(folder, os.W_OK | os.X_OK) else None
 
 
 def _record(group: Any) -> Any:

@@ -136,7 +136,7 @@ def test_an_unknown_name_is_refused_with_the_valid_ones(wrong):
         SREAutopilotVectorEnv(1, **wrong)
 
 
-@pytest.mark.parametrize("seed", [-1, [1, 2], [], 2**63])
+@pytest.mark.parametrize("seed", [-1, [1, 2], [], 2**63, 1.5, [None], ["7"], "7"])
 def test_a_bad_seed_is_refused(seed):
     with pytest.raises(InvalidValue, match="seed must be a whole number"):
         SREAutopilotVectorEnv(1, engine=NUMPY).reset(seed=seed)
@@ -148,6 +148,16 @@ def test_an_action_out_of_range_is_refused(action):
     env.reset(seed=1)
     with pytest.raises(InvalidValue, match="0 to 4 and 0 to 6"):
         env.step([(0, 0), action])
+
+
+@pytest.mark.parametrize(
+    "actions", [[(0, 0)], [[(0, 0), (0, 0)]], [(0.5, 0), (0, 0)], [("0", "0")] * 2, None]
+)
+def test_actions_of_another_shape_or_kind_are_refused(actions):
+    env = SREAutopilotVectorEnv(2, engine=NUMPY)
+    env.reset(seed=1)
+    with pytest.raises(InvalidValue, match="actions must be 2 pairs of whole numbers"):
+        env.step(actions)
 
 
 def test_a_step_before_the_first_reset_is_refused():

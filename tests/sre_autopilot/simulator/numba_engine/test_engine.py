@@ -8,6 +8,7 @@ import pytest
 from sre_autopilot.errors import InvalidValue
 from sre_autopilot.simulator import parameters, rules
 from sre_autopilot.simulator.batch import Engine, EpisodeQueue
+from sre_autopilot.simulator.numba_engine import engine as engine_module
 from sre_autopilot.simulator.numba_engine.engine import NumbaEngine
 from sre_autopilot.simulator.numba_engine.overloads import RULE_MODULES, rules_of
 from sre_autopilot.simulator.numpy_engine import NumpyEngine
@@ -38,6 +39,26 @@ def test_both_engines_give_the_same_bits(tier):
             assert by_numba.dtype == by_numpy.dtype
             np.testing.assert_array_equal(by_numba, by_numpy)
     np.testing.assert_array_equal(queues[0].begun, queues[1].begun)
+
+
+def test_compiled_code_is_kept_where_the_cache_folder_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert engine_module._cache_folder("a") == tmp_path / "sre-autopilot" / "a"
+
+
+def test_without_a_home_or_a_folder_that_can_be_written_it_is_not_kept(tmp_path, monkeypatch):
+    def no_home() -> None:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(engine_module.Path, "home", no_home)
+    assert engine_module._cache_folder("a") is None
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert engine_module._cache_folder("a") is None
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(engine_module.os, "access", lambda *_: False)  # as for a user but root
+    assert engine_module._cache_folder("a") is None
 
 
 @pytest.mark.parametrize("engine", [NumbaEngine, NumpyEngine])
