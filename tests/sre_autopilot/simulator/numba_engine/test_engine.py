@@ -1,6 +1,8 @@
 """The Numba engine against the NumPy engine: the same bits, whatever the number of lanes."""
 
+import os
 import pkgutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -51,13 +53,13 @@ def test_without_a_home_or_a_folder_that_can_be_written_it_is_not_kept(tmp_path,
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setattr(engine_module.Path, "home", no_home)
+    monkeypatch.setattr(Path, "home", no_home)
     assert engine_module._cache_folder("a") is None
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert engine_module._cache_folder("a") is None
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(engine_module.os, "access", lambda *_: False)  # as for a user but root
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as for a user but root
     assert engine_module._cache_folder("a") is None
 
 
