@@ -88,14 +88,14 @@ class SimulatedMesh:
 
     def window(self, step: int) -> WindowArrays:
         """Runs one window. What was measured stands in the arrays until the next one."""
-        window_key, life_key = (
+        window_key, start_key = (
             np.array([folded(self.seed, stream, step)], np.uint64)
-            for stream in (Stream.SIMULATOR, Stream.LIFE)
+            for stream in (Stream.SIMULATOR, Stream.PROCESS_START)
         )
         condition = self._condition
         condition.breaker_new[:] = np.maximum(0.0, condition.breaker_open[:] - self._was_open)
         self._was_open[:] = condition.breaker_open[:]
-        run_window(window_key, life_key, self._arrays)
+        run_window(window_key, start_key, self._arrays)
         for replica, index in INDEX.items():
             if self._arrays.measured.killed[index][0]:
                 self.stop(replica)

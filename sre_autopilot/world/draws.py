@@ -36,7 +36,7 @@ class Stream(IntEnum):
     POLICY = 12
     BOOTSTRAP = 13
     SIMULATOR = 14
-    LIFE = 15
+    PROCESS_START = 15
     SPANS = 16
 
 

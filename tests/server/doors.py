@@ -48,7 +48,7 @@ def make_app(workshop: Workshop, **settings: Any) -> FastAPI:
 
 @contextlib.asynccontextmanager
 async def in_process(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """A client on the test's own loop, for as long as the server's life lasts."""
+    """A client on the test's own loop, while the server's lifespan lasts."""
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server") as client,

@@ -59,7 +59,7 @@ def fit(evidence: Evidence) -> dict[str, Any]:
         "cpu_started_pct": _start(recorded),
         **_pools(*_held_connections(recorded, rest)),
         "early": _early(recorded, calls),
-        "died_early": _death(recorded),
+        "died_early": _died_early(recorded),
         "rejoins_late": _rejoining(recorded),
         "slow_checkout": _slow_checkouts(*_failed_checkouts(recorded)),
     }
@@ -174,7 +174,7 @@ def _pools(held: Floats, added_ms: Floats) -> dict[str, float]:
     return {"contention_ms": slope, "last_connection_ms": max(0.0, at_last)}
 
 
-def _death(recorded: Sequence[RecordedWindow]) -> float:
+def _died_early(recorded: Sequence[RecordedWindow]) -> float:
     """Least share of a window that a killed process is gone.
 
     It is killed at a time that is uniform over the rest, so that the mean share of errors is

@@ -24,7 +24,7 @@ from sre_autopilot.simulator.rules.window_arrays import SERVICE_COUNT, Carried, 
 from sre_autopilot.world.draws import Stream
 from sre_autopilot.world.topology import MAX_REPLICAS
 
-_SIMULATOR, _LIFE = np.uint64(Stream.SIMULATOR), np.uint64(Stream.LIFE)
+_SIMULATOR, _PROCESS_START = np.uint64(Stream.SIMULATOR), np.uint64(Stream.PROCESS_START)
 
 
 @rule
@@ -58,8 +58,8 @@ def observe(lane: layout.Lane, arrays: WindowArrays) -> None:
     carried = Carried(rows_from(x, layout.HANGING), rows_from(x, layout.UNSERVED))
     apply_faults(lane, condition)
     window = WindowArrays(arrays.parameters, condition, arrays.work, arrays.measured, carried)
-    life_key = stream_key(keys[layout.SEED_KEY], _LIFE, x[layout.STEP])
-    run_window(stream_key(keys[layout.SEED_KEY], _SIMULATOR, x[layout.STEP]), life_key, window)
+    start_key = stream_key(keys[layout.SEED_KEY], _PROCESS_START, x[layout.STEP])
+    run_window(stream_key(keys[layout.SEED_KEY], _SIMULATOR, x[layout.STEP]), start_key, window)
     record_truth(arrays.measured, condition.breaker_open)
     observe_metrics(lane, arrays.measured.truth)
     score_window(lane, condition, arrays.measured)

@@ -57,7 +57,7 @@ first two as callers see them, the last two as users see them."""
 # Index parts of a window's keys, none used twice: one draw each, then one a service or edge.
 _TRAFFIC, _CHECKOUTS, _METRICS, _LOSSES = 0, 1, 2, 2 + SERVICE_COUNT
 _EARLY = _LOSSES + EDGE_COUNT
-_DEATH = _EARLY + EDGE_COUNT
+_KILL_TIME = _EARLY + EDGE_COUNT
 
 
 @rule
@@ -102,13 +102,13 @@ def users_p99_ms(timed: Any, slow: Any, outlasts: Any) -> Any:
 
 
 @rule
-def run_window(key: Any, life_key: Any, arrays: WindowArrays) -> None:
+def run_window(key: Any, start_key: Any, arrays: WindowArrays) -> None:
     """Runs one window: fills `measured` and `work`, updates `carried` and `condition.rest_pct`.
 
     key: of (seed, Stream.SIMULATOR, step), one per lane.
-    life_key: of (seed, Stream.LIFE, step), for processes that start in this window.
+    start_key: of (seed, Stream.PROCESS_START, step), for processes that start in this window.
     """
-    _draw_rest_memory(life_key, arrays)
+    _draw_rest_memory(start_key, arrays)
     _combine_replicas(key, arrays)
     _send_journeys(key, arrays)
     _propagate_to_callers(arrays.work)
@@ -116,7 +116,7 @@ def run_window(key: Any, life_key: Any, arrays: WindowArrays) -> None:
 
 
 @rule
-def _draw_rest_memory(life_key: Any, arrays: WindowArrays) -> None:
+def _draw_rest_memory(start_key: Any, arrays: WindowArrays) -> None:
     """Memory at rest of processes that start: drawn once, it stays until the process ends."""
     p, c = arrays.parameters, arrays.condition
     for s in each_row(SERVICE_COUNT):
@@ -124,7 +124,7 @@ def _draw_rest_memory(life_key: Any, arrays: WindowArrays) -> None:
             r = s * MAX_REPLICAS + i
             starts = (c.age[r] == 0.0) & (c.running[r] > 0.0)
             if any_lane(starts):
-                u = upper_uniform(fold_key(life_key, to_key(row_numbers(r))))
+                u = upper_uniform(fold_key(start_key, to_key(row_numbers(r))))
                 c.rest_pct[r] = where(starts, quantile(p.memory_pct, s, u), c.rest_pct[r])
 
 
@@ -139,7 +139,7 @@ def _memory_pct(p: Parameters, c: Condition, r: Any, s: Any) -> Any:
 def _combine_replicas(key: Any, arrays: WindowArrays) -> None:
     """From replicas to services: shares of calls refused and hanging, p99 added, kills."""
     p, c, w, out = arrays.parameters, arrays.condition, arrays.work, arrays.measured
-    chance, unserved = fold_key(key, np.uint64(_DEATH)), arrays.carried.unserved
+    chance, unserved = fold_key(key, np.uint64(_KILL_TIME)), arrays.carried.unserved
     # A killed process is gone for `died_early` of the window at least, a share between it and 1;
     # a service that had no replica is refused for `rejoins_late` of the window on average.
     gone = p.died_early + (1.0 - p.died_early) * upper_uniform(chance)

@@ -70,7 +70,7 @@ def keys(stream, step):
 def play(arrays, steps=(0,)):
     """What was measured in the last of these windows."""
     for step in steps:
-        run_window(keys(Stream.SIMULATOR, step), keys(Stream.LIFE, step), arrays)
+        run_window(keys(Stream.SIMULATOR, step), keys(Stream.PROCESS_START, step), arrays)
     return type(arrays.measured)(*(rows[:] for rows in arrays.measured))
 
 
