@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from services.runtime.memory import proportional_bytes
 from sre_autopilot.world.signals import (
     CLIENT_DURATION,
     CPU_SECONDS,
@@ -21,8 +21,6 @@ from sre_autopilot.world.signals import (
     SERVER_DURATION,
     SHED_REQUESTS,
 )
-
-SMAPS = Path("/proc/self/smaps_rollup")
 
 
 class Metrics:
@@ -63,13 +61,5 @@ class ProcessCollector(Collector):
         yield GaugeMetricFamily(
             MEMORY_BYTES,
             "Memory of its own: shared pages counted by share (PSS), without the runtime's",
-            value=max(0, memory_bytes() - self._runtime_bytes),
+            value=max(0, proportional_bytes() - self._runtime_bytes),
         )
-
-
-def memory_bytes(smaps: Path = SMAPS) -> int:
-    """Proportional set size: forked processes share most of their pages."""
-    for line in smaps.read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
-    raise ValueError(f"{smaps} has no Pss line")

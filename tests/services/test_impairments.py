@@ -151,11 +151,11 @@ async def test_a_stalled_data_loop_delays_no_control_call(
 
 LOSES = """
 from services.runtime.impairments import Leak
-from services.runtime.metrics import memory_bytes
+from services.runtime.memory import proportional_bytes
 
-leak, before = Leak(), memory_bytes()
+leak, before = Leak(), proportional_bytes()
 for step in (1, 1, 2):
-    print(leak.grow(step, 30.0), memory_bytes() - before)
+    print(leak.grow(step, 30.0), proportional_bytes() - before)
 """
 
 

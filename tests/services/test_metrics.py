@@ -1,11 +1,10 @@
 """What a process counts about itself."""
 
 import time
-from pathlib import Path
 
 import pytest
 
-from services.runtime.metrics import Metrics, memory_bytes
+from services.runtime.metrics import Metrics
 from sre_autopilot.world.signals import (
     CPU_SECONDS,
     DURATION_BUCKETS_S,
@@ -15,19 +14,6 @@ from sre_autopilot.world.signals import (
 from sre_autopilot.world.sla import P99_LIMIT_MS
 from sre_autopilot.world.topology import CALL_TIMEOUT_S, USER_TIMEOUT_S
 from tests.services.neighbours import sample
-
-
-def test_memory_is_the_proportional_set_size(tmp_path: Path) -> None:
-    smaps = tmp_path / "smaps_rollup"
-    smaps.write_text("00400000-7fff ---p [rollup]\nRss:  2048 kB\nPss:  1024 kB\nPss_Anon: 9 kB\n")
-    assert memory_bytes(smaps) == 1 << 20
-
-
-def test_a_kernel_that_does_not_tell_is_an_error(tmp_path: Path) -> None:
-    smaps = tmp_path / "smaps_rollup"
-    smaps.write_text("Rss:  2048 kB\n")
-    with pytest.raises(ValueError, match="Pss"):
-        memory_bytes(smaps)
 
 
 def test_memory_and_cpu_are_read_when_asked() -> None:

@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from orchestrator.backends.process.die_with_parent import die_with_parent
+from services.runtime.memory import proportional_bytes
 
 PERIOD_S = 0.05
 """How often memory limits are checked and exited children are reaped."""
@@ -42,8 +43,8 @@ Serve = Callable[[dict[str, Any], int], None]
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 _PR_SET_NAME = 15
 _SIGNAL_EXIT_BASE = 128
-_KIB_PER_MB = 1024
-_PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
+_BYTES_PER_MB = 1024 * 1024
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +142,11 @@ class Zygote:
 
     def _enforce_memory_limits(self) -> None:
         for child in list(self._children.values()):
-            if child.memory_limit_mb and _exceeds(child.pid, child.memory_limit_mb * _KIB_PER_MB):
+            if child.memory_limit_mb and _exceeds(child.pid, child.memory_limit_mb * _BYTES_PER_MB):
                 self._kill([child.name], oom=True)
 
 
-def _exceeds(pid: int, limit_kib: int) -> bool:
+def _exceeds(pid: int, limit_bytes: int) -> bool:
     """Whether a process's proportional share of memory is above the limit.
 
     Reading the proportional share takes a walk over all pages; the resident size is cheap and
@@ -153,16 +154,8 @@ def _exceeds(pid: int, limit_kib: int) -> bool:
     """
     with contextlib.suppress(ProcessLookupError, FileNotFoundError):
         resident_pages = int(Path(f"/proc/{pid}/statm").read_bytes().split()[1])
-        return resident_pages * _PAGE_KIB > limit_kib and proportional_kib(pid) > limit_kib
+        return resident_pages * _PAGE_BYTES > limit_bytes and proportional_bytes(pid) > limit_bytes
     return False
-
-
-def proportional_kib(pid: int) -> int:
-    """KiB of memory that a process accounts for, shared pages divided by their sharers (PSS)."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_bytes().splitlines():
-        if line.startswith(b"Pss:"):
-            return int(line.split()[1])
-    return 0
 
 
 def _run_child(

@@ -20,6 +20,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from orchestrator.backends.process import zygote
+from services.runtime.memory import proportional_bytes
 from services.runtime.spec import ProcessSpec
 from sre_autopilot.world.signals import (
     CLIENT_DURATION,
@@ -56,7 +57,7 @@ class StandIn:
         self.window_began_ns, self.last_page_ns = self.last_page_ns, time.time_ns()
         lines = [
             f"{CPU_SECONDS} {time.process_time()}",
-            f"{MEMORY_BYTES} {zygote.proportional_kib(os.getpid()) * 1024}",
+            f"{MEMORY_BYTES} {proportional_bytes()}",
         ]
         for callee in self.callees:
             labels = f'outcome="{Outcome.OK}",server_address="{callee}"'

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -14,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from orchestrator.backends.process import zygote
 from services.runtime.spec import ProcessSpec
 from sre_autopilot.world.signals import ControlRoute
 from sre_autopilot.world.topology import Service
@@ -227,8 +225,3 @@ def test_the_zygote_loads_nothing_that_computes() -> None:
     ended = run_python("import orchestrator.backends.process.zygote, sys\nprint(*sys.modules)")
     assert ended.returncode == 0, ended.stderr
     assert not {"numpy", "scipy", "matplotlib", "torch"} & set(ended.stdout.split())
-
-
-def test_the_proportional_share_is_never_above_the_resident_size() -> None:
-    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert 0 < zygote.proportional_kib(os.getpid()) <= peak_kib
