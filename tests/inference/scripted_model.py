@@ -29,7 +29,7 @@ class Reply:
         return (completion if self.raw is None else self.raw).encode()
 
 
-Served = TypeVar("Served", bound=ThreadingHTTPServer)
+Server = TypeVar("Server", bound=ThreadingHTTPServer)
 Script = Callable[[int], Reply]
 """Number of the request, from 0, -> the answer."""
 
@@ -87,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(server: Served) -> Iterator[Served]:
+def serving(server: Server) -> Iterator[Server]:
     """Serves in a thread of its own."""
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()

@@ -54,7 +54,7 @@ def family(pid: int) -> set[Process]:
 
 
 @dataclass(frozen=True)
-class Served:
+class RunningServer:
     """A running server: its process, its address, and the file that it writes its log to."""
 
     process: subprocess.Popen[bytes]
@@ -63,7 +63,7 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(folder: Path, **settings: str) -> Iterator[Served]:
+def served(folder: Path, **settings: str) -> Iterator[RunningServer]:
     """`python -m server.app` on a free port; killed at the end if it still runs."""
     log = folder / "server.log"
     environ = {**os.environ, "SRE_METRICS_PORT": "0", "TMPDIR": str(folder), **settings}
@@ -75,7 +75,7 @@ def served(folder: Path, **settings: str) -> Iterator[Served]:
             until(lambda: ADDRESS.search(log.read_text()) or process.poll(), START_TIMEOUT_S)
             address = ADDRESS.search(log.read_text())
             assert address, log.read_text()
-            yield Served(process, address[1], log)
+            yield RunningServer(process, address[1], log)
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)

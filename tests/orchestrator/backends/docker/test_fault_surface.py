@@ -27,7 +27,7 @@ BOTH = Impairments(drop_ratio=0.5, partitioned=1.0)
 
 
 class Surface(DockerFaultSurface):
-    async def hold(self, impairments: Impairments) -> Impairments | None:
+    async def impair(self, impairments: Impairments) -> Impairments | None:
         return await self.apply(DB, impairments, step=3, ttl_s=IMPAIRMENT_TTL_S)
 
 
@@ -40,20 +40,20 @@ async def surface(stack: FakeStack, mesh: Mesh) -> Surface:
 
 @pytest.mark.parametrize("impairments", [NO_IMPAIRMENTS, INSIDE, OUTSIDE, BOTH])
 async def test_applied_impairments_are_returned(surface: Surface, impairments: Impairments) -> None:
-    assert await surface.hold(impairments) == impairments
+    assert await surface.impair(impairments) == impairments
 
 
 async def test_impairments_inside_a_process_are_sent_to_it_alone(
     stack: FakeStack, surface: Surface
 ) -> None:
-    await surface.hold(INSIDE)
+    await surface.impair(INSIDE)
     assert stack.outside == {}
     assert not stack.asked(Part.CHAOS)
     assert stack[DB].impaired == asdict(INSIDE) | {"step": 3, "ttl_s": IMPAIRMENT_TTL_S}
 
 
 async def test_outages_are_sent_to_chaos_alone(stack: FakeStack, surface: Surface) -> None:
-    await surface.hold(OUTSIDE)
+    await surface.impair(OUTSIDE)
     assert stack.outside == {
         str(DB): {"partitioned": OUTSIDE.partitioned, "cpu_fraction": OUTSIDE.cpu_fraction}
     }
@@ -64,8 +64,8 @@ async def test_outages_are_sent_to_chaos_alone(stack: FakeStack, surface: Surfac
 async def test_a_replica_is_impaired_before_its_outage_and_healed_after_it(
     stack: FakeStack, surface: Surface
 ) -> None:
-    await surface.hold(BOTH)
-    await surface.hold(NO_IMPAIRMENTS)
+    await surface.impair(BOTH)
+    await surface.impair(NO_IMPAIRMENTS)
     inside, outside = (str(DB), "PUT", ControlRoute.IMPAIRMENTS), (Part.CHAOS, "PUT", str(DB))
     assert stack.done == [inside, outside, outside, inside]
     assert stack.outside == {}
@@ -75,31 +75,31 @@ async def test_a_renewal_is_sent_to_chaos_again_and_a_healing_once(
     stack: FakeStack, surface: Surface
 ) -> None:
     for impairments in (OUTSIDE, OUTSIDE, NO_IMPAIRMENTS, NO_IMPAIRMENTS):
-        await surface.hold(impairments)
+        await surface.impair(impairments)
     assert len(stack.asked(Part.CHAOS)) == 3
 
 
 async def test_a_healing_that_failed_is_tried_again(stack: FakeStack, surface: Surface) -> None:
-    await surface.hold(OUTSIDE)
+    await surface.impair(OUTSIDE)
     stack.lose(CHAOS)
     with pytest.raises(ReplicaUnreachable, match=Part.CHAOS):
-        await surface.hold(NO_IMPAIRMENTS)
+        await surface.impair(NO_IMPAIRMENTS)
     stack.away.clear()
-    await surface.hold(NO_IMPAIRMENTS)
+    await surface.impair(NO_IMPAIRMENTS)
     assert stack.outside == {}
 
 
 async def test_dead_and_stopped_replicas_are_healed(
     stack: FakeStack, mesh: Mesh, surface: Surface
 ) -> None:
-    await surface.hold(OUTSIDE)
+    await surface.impair(OUTSIDE)
     stack[DB].die(KILLED)
     await mesh.refresh()
-    assert await surface.hold(OUTSIDE) is None
-    assert await surface.hold(NO_IMPAIRMENTS) is None
+    assert await surface.impair(OUTSIDE) is None
+    assert await surface.impair(NO_IMPAIRMENTS) is None
     assert stack.outside == {}
     await mesh.stop(DB)
-    assert await surface.hold(INSIDE) is None
+    assert await surface.impair(INSIDE) is None
     assert len(stack.asked(str(DB), ControlRoute.IMPAIRMENTS)) == 1
 
 
@@ -107,7 +107,7 @@ async def test_a_target_that_starts_is_waited_for(
     stack: FakeStack, mesh: Mesh, surface: Surface
 ) -> None:
     await mesh.restart(DB)
-    assert await surface.hold(INSIDE) == INSIDE
+    assert await surface.impair(INSIDE) == INSIDE
     assert stack.asked(str(DB))[-2:] == [
         (Part.BROKER, BrokerVerb.LIMIT, str(DB)),
         (str(DB), "PUT", ControlRoute.IMPAIRMENTS),
@@ -116,7 +116,7 @@ async def test_a_target_that_starts_is_waited_for(
 
 async def test_a_superseded_start_delays_no_other(mesh: Mesh, surface: Surface) -> None:
     await mesh.restart(DB)
-    waiting = asyncio.create_task(surface.hold(INSIDE))
+    waiting = asyncio.create_task(surface.impair(INSIDE))
     await asyncio.sleep(0)
     await mesh.start(DB, Release.LAST_GOOD)
     assert await waiting is None
@@ -124,18 +124,18 @@ async def test_a_superseded_start_delays_no_other(mesh: Mesh, surface: Surface) 
 
 async def test_a_leak_above_the_limit_kills(stack: FakeStack, mesh: Mesh, surface: Surface) -> None:
     leak = Impairments(memory_leak_mb=LIMITS[DB.service].memory_limit_mb)
-    assert await surface.hold(leak) is None
+    assert await surface.impair(leak) is None
     assert mesh.dead() == {DB: OOM_EXIT_CODE}
 
 
 async def test_only_a_replica_that_leaked_is_restarted_at_the_next_launch(
     stack: FakeStack, mesh: Mesh, surface: Surface
 ) -> None:
-    await surface.hold(OUTSIDE)
-    await surface.hold(NO_IMPAIRMENTS)
+    await surface.impair(OUTSIDE)
+    await surface.impair(NO_IMPAIRMENTS)
     await mesh.launch(SEED + 1)
     assert stack[DB].starts == 1
-    await surface.hold(INSIDE)
+    await surface.impair(INSIDE)
     await mesh.launch(SEED + 2)
     assert stack[DB].starts == 2
 
@@ -144,7 +144,7 @@ async def test_a_replica_restarted_externally_has_no_impairments(
     stack: FakeStack, mesh: Mesh, surface: Surface
 ) -> None:
     stack[DB].start()
-    assert await surface.hold(INSIDE) is None
+    assert await surface.impair(INSIDE) is None
     assert mesh.dead() == {DB: KILLED}
 
 
@@ -153,4 +153,4 @@ async def test_a_running_replica_that_does_not_answer_raises(
 ) -> None:
     stack.lose(f"http://{stack[DB].address}")
     with pytest.raises(ReplicaUnreachable, match=str(DB)):
-        await surface.hold(INSIDE)
+        await surface.impair(INSIDE)

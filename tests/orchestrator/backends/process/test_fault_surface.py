@@ -18,7 +18,7 @@ SOME = Impairments(held_connections={str(DB): 4}, partitioned=0.1 + 0.2, cpu_fra
 
 
 class Surface(ProcessFaultSurface):
-    async def hold(self, impairments: Impairments) -> Impairments | None:
+    async def impair(self, impairments: Impairments) -> Impairments | None:
         return await self.apply(DB, impairments, step=3, ttl_s=IMPAIRMENT_TTL_S)
 
 
@@ -30,35 +30,35 @@ async def surface(mesh: Mesh, control: ControlClient) -> Surface:
 
 @pytest.mark.parametrize("impairments", [NO_IMPAIRMENTS, SOME])
 async def test_applied_impairments_are_returned(surface: Surface, impairments: Impairments) -> None:
-    assert await surface.hold(impairments) == impairments
+    assert await surface.impair(impairments) == impairments
 
 
 async def test_a_target_that_starts_is_waited_for(mesh: Mesh, surface: Surface) -> None:
     await mesh.restart(DB)
-    assert await surface.hold(SOME) == SOME
+    assert await surface.impair(SOME) == SOME
 
 
 async def test_stopped_and_dead_replicas_hold_no_impairments(mesh: Mesh, surface: Surface) -> None:
     await mesh.stop(DB)
-    assert await surface.hold(SOME) is None
+    assert await surface.impair(SOME) is None
     await mesh.restart(DB)
     await mesh.die(DB, OOM_EXIT_CODE)
-    assert await surface.hold(SOME) is None
+    assert await surface.impair(SOME) is None
 
 
 async def test_a_leak_above_the_limit_kills(mesh: Mesh, surface: Surface) -> None:
     limit_mb = LIMITS[DB.service].memory_limit_mb
-    await surface.hold(Impairments(memory_leak_mb=limit_mb))
+    await surface.impair(Impairments(memory_leak_mb=limit_mb))
     await until_async(lambda: mesh.dead() == {DB: OOM_EXIT_CODE})
 
 
 async def test_a_target_that_dies_before_it_answers_holds_nothing(
     mesh: Mesh, surface: Surface
 ) -> None:
-    assert await surface.hold(Impairments(drop_ratio=1.0)) is None
+    assert await surface.impair(Impairments(drop_ratio=1.0)) is None
     assert mesh.dead() == {DB: OOM_EXIT_CODE}
 
 
 async def test_a_target_that_lives_but_answers_nonsense_is_an_error(surface: Surface) -> None:
     with pytest.raises(ReplicaUnreachable, match=str(DB)):
-        await surface.hold(Impairments(partitioned=1.0))
+        await surface.impair(Impairments(partitioned=1.0))
