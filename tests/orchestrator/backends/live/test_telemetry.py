@@ -57,6 +57,7 @@ async def test_a_window_counts_what_happened_in_it(launched: ProcessBackend) -> 
             assert measured.memory_pct is not None and 0.0 < measured.memory_pct < 50.0
 
 
+@pytest.mark.live
 async def test_a_window_lasts_a_step_and_little_longer(launched: ProcessBackend) -> None:
     await launched.observe(0)
     started_s = time.monotonic()

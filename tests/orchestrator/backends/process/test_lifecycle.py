@@ -50,6 +50,7 @@ async def test_another_launch_replaces_everything_but_the_zygote(mesh: Mesh) -> 
     assert await mesh.serving(STANDBY) is None
 
 
+@pytest.mark.live
 async def test_a_warm_launch_is_quick(mesh: Mesh) -> None:
     await mesh.launch(SEED)
     started_s = time.monotonic()
