@@ -1,6 +1,7 @@
 """Writes an episode to a file while it runs: JSON lines, so that a crash loses one line at most."""
 
 import logging
+import os
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -56,6 +57,12 @@ class Recorder:
     def _give_up(self, error: OSError) -> None:
         LOG.warning("the record of episode %s ends here: %s", self._episode_id, error)
         self.close()
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether files can be written to the folder, or to one made of that name. Makes nothing."""
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
 
 
 def _new_file(folder: Path, episode_id: str) -> TextIO:

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self, get_args
+from typing import Annotated, Self, get_args
 
 from annotated_types import Ge, Gt, Le
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
-from sre_autopilot.errors import InvalidSettings, UnknownName
+from sre_autopilot.errors import InvalidSettings, InvalidValue, UnknownName
 from sre_autopilot.world.stack import (
     BROKER_PORT,
     CHAOS_PORT,
@@ -21,6 +21,21 @@ from sre_autopilot.world.stack import (
 from sre_autopilot.world.vocabulary import SESSION_LEASE_S
 
 PREFIX = "SRE_"
+MAX_PORT = 2**16 - 1
+URL = r"https?://[^\s,/]+(/[^\s,]*)?"
+
+
+def _check_port(address: str) -> str:
+    if int(address.rpartition(":")[2]) > MAX_PORT:
+        raise ValueError(f"the port is above {MAX_PORT}")
+    return address
+
+
+def _check_token(token: SecretStr) -> SecretStr:
+    text = token.get_secret_value()
+    if not (text.isascii() and text.isprintable()) or " " in text:
+        raise ValueError("no HTTP header can carry it")
+    return token
 
 
 class Settings(BaseModel):
@@ -48,9 +63,12 @@ class Settings(BaseModel):
         2, ge=1, le=1024, description="server: sessions at once, of all kinds together"
     )
     session_lease_s: float = Field(
-        SESSION_LEASE_S, ge=1, description="server: a session without a call for so long ends, s"
+        SESSION_LEASE_S,
+        ge=1,
+        allow_inf_nan=False,
+        description="server: a session without a call for so long ends, s",
     )
-    state_token: SecretStr | None = Field(
+    state_token: Annotated[SecretStr, AfterValidator(_check_token)] | None = Field(
         None, description="server: bearer token without which `/state` hides the truth"
     )
     broker_urls: str = Field(
@@ -58,13 +76,15 @@ class Settings(BaseModel):
             f"http://{network_alias(broker, Network.CONTROL)}:{BROKER_PORT}"
             for broker in (Part.BROKER, Part.BROKER_STANDBY)
         ),
+        pattern=rf"^{URL}(,{URL})*$",
         description="docker: the brokers of the containers, the first that answers is taken",
     )
     chaos_url: str = Field(
         f"http://{network_alias(Part.CHAOS, Network.CONTROL)}:{CHAOS_PORT}",
+        pattern=rf"^{URL}$",
         description="docker: the chaos app",
     )
-    spans_address: str = Field(
+    spans_address: Annotated[str, AfterValidator(_check_port)] = Field(
         f"0.0.0.0:{SPANS_PORT}",
         pattern=r"^[^:]+:\d+$",
         description="docker: where the orchestrator listens for the services' spans",
@@ -73,7 +93,7 @@ class Settings(BaseModel):
     metrics_port: int = Field(
         9464,
         ge=0,
-        le=65535,
+        le=MAX_PORT,
         description="server: its port, no agent's; 0 takes a free one",
     )
 
@@ -97,13 +117,13 @@ def variable(field: str) -> str:
 
 @contextmanager
 def naming_variables(*fields: str) -> Iterator[None]:
-    """Turns an UnknownName of one of these fields, raised in the context, into InvalidSettings.
+    """Turns an UnknownName or InvalidValue of one of these fields into InvalidSettings.
 
     For users of settings that were read from the environment.
     """
     try:
         yield
-    except UnknownName as error:
+    except (UnknownName, InvalidValue) as error:
         if error.field not in fields:
             raise
         raise InvalidSettings([f"{variable(error.field)}: {error}"]) from error
@@ -111,11 +131,15 @@ def naming_variables(*fields: str) -> Iterator[None]:
 
 def _problem(error: ErrorDetails) -> str:
     name = str(error["loc"][0])
-    return f"{variable(name)}: {error['input']!r} is not valid; valid: {_valid(name)}"
+    if name == "state_token":  # the value itself is a secret
+        return f"{variable(name)}: it is not valid; valid: {valid_values(name)}"
+    return f"{variable(name)}: {error['input']!r} is not valid; valid: {valid_values(name)}"
 
 
-def _valid(name: str) -> str:
+def valid_values(name: str) -> str:
     """The values that a field takes, from its type and its bounds."""
+    if name == "state_token":
+        return "printable ASCII without spaces"
     field = Settings.model_fields[name]
     kind = field.annotation
     text = (

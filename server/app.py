@@ -16,15 +16,15 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
+import click
 import uvicorn
 from fastapi import FastAPI
 
-from chaos.tiers import drawing
 from orchestrator.backends import make_backend, prepare
-from orchestrator.errors import CannotListen
-from orchestrator.settings import Settings, naming_variables
+from orchestrator.errors import BackendError, CannotListen
+from orchestrator.settings import MAX_PORT, Settings
 from server.console.page import page_routes
-from server.environment import DESCRIPTION, MakeBackend, SREEnvironment
+from server.environment import DESCRIPTION, SREEnvironment
 from server.error_response import handle_errors
 from server.grading import grading_routes
 from server.mcp import EXPECTED, MessageValidationMiddleware, is_valid
@@ -32,11 +32,15 @@ from server.monitoring import Monitoring
 from server.openenv_compat import HTTP_API_VERSION, guard_mcp_route, register_routes
 from server.routes import control_routes, information_routes
 from server.sessions import SessionServer
+from server.startup import StartupFailureMiddleware, backend_problem
+from sre_autopilot.checked_settings import MakeBackend, check_settings, settings_from_env
 from sre_autopilot.errors import InvalidSettings, InvalidValue
 
-HOST, PORT, MAX_PORT = "0.0.0.0", 8000, 2**16 - 1
+HOST, PORT = "0.0.0.0", 8000
 MAX_BODY_BYTES = 64 * 1024
 SHUTDOWN_TIMEOUT_S = 5
+BAD_INPUT = 2
+"""Exit status of a server that cannot start with what it was given."""
 FULL_COLLECTION_AFTER = 100
 """Collections of the middle generation between two full ones: a full one stops every session for as
 long as it takes to look at all of their episodes."""
@@ -45,9 +49,9 @@ long as it takes to look at all of their episodes."""
 def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> FastAPI:
     """An application that starts no mesh: the first reset of a session starts its own.
 
-    Raises UnknownName where the settings name a backend or a fault that does not exist.
+    Raises UnknownName, InvalidValue for settings that cannot be; see `check_settings`.
     """
-    make_backend(settings), drawing(settings.fault)
+    check_settings(settings, make_backend)
     monitoring = Monitoring()
     sessions = SessionServer(
         lambda session_id: SREEnvironment(settings, monitoring, session_id, make_backend),
@@ -55,11 +59,18 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
         settings.session_lease_s,
     )
 
+    problem: str | None = None
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         metrics = monitoring.serving(settings.metrics_host, settings.metrics_port)
         async with metrics, sessions.running():
-            await prepare(settings)
+            try:
+                await prepare(settings)
+            except BackendError as error:
+                nonlocal problem
+                problem = backend_problem(settings.backend, error)
+                raise
             with _rare_full_collections():
                 yield
 
@@ -80,6 +91,7 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
         app.include_router(router)
     guard_mcp_route(app, is_valid, EXPECTED, tags=["MCP"])
     app.add_middleware(MessageValidationMiddleware)
+    app.add_middleware(StartupFailureMiddleware, error=lambda: problem)
     handle_errors(app)
     return app
 
@@ -89,9 +101,7 @@ def app_from_env() -> FastAPI:
 
     Raises InvalidSettings, which names the variables that are wrong.
     """
-    settings = Settings.from_env(os.environ)
-    with naming_variables("backend", "fault"):
-        return create_app(settings)
+    return create_app(settings_from_env(os.environ))
 
 
 def run(host: str = HOST, port: int = PORT) -> None:
@@ -127,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         run(options.host, options.port)
     except (InvalidSettings, InvalidValue, CannotListen) as error:
-        parser.exit(2, f"{parser.prog}: {error}\n")
+        parser.exit(BAD_INPUT, f"{parser.prog}: {error}\n")
 
 
 @contextmanager
@@ -147,14 +157,32 @@ def _rare_full_collections() -> Iterator[None]:
 
 
 def __getattr__(name: str) -> FastAPI:
-    """`app`, for uvicorn and OpenEnv, which import it by this name (PEP 562)."""
+    """`app`, for uvicorn and OpenEnv, which import it by this name (PEP 562).
+
+    Exits with status 2 and a line on standard error where the server cannot start.
+    """
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
         app = globals()["app"] = app_from_env()
-    except InvalidSettings as error:
-        sys.exit(str(error))
+        _check_port_of_uvicorn()
+    except (InvalidSettings, InvalidValue, CannotListen) as error:
+        sys.stderr.write(f"server: {error}\n")
+        sys.exit(BAD_INPUT)
     return app
+
+
+def _check_port_of_uvicorn() -> None:
+    """Where uvicorn's own command imports this module, checks the address of its options: uvicorn
+    itself binds it only after the application has started. Raises CannotListen, InvalidValue.
+
+    With --reload or --workers, uvicorn binds it first, and imports this module in other processes.
+    """
+    context = click.get_current_context(silent=True)
+    if context is None or context.command is not uvicorn.main:
+        return
+    if context.params["uds"] is None and context.params["fd"] is None:
+        check_port(context.params["host"], context.params["port"])
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,6 @@ from fastmcp import FastMCP
 
 from chaos.tiers import drawing
 from orchestrator.backends import make_backend
-from orchestrator.backends.base import Backend
 from orchestrator.environment import Environment
 from orchestrator.errors import (
     BackendError,
@@ -25,6 +24,7 @@ from orchestrator.settings import Settings
 from server.mcp import make_tools
 from server.monitoring import Monitoring
 from server.openenv_compat import AsyncEnvironment, EnvironmentMetadata
+from sre_autopilot.checked_settings import MakeBackend
 from sre_autopilot.errors import InvalidValue, SREError, UnknownField
 from sre_autopilot.grading import EpisodeRecord, Score
 from sre_autopilot.models import SREAction, SREObservation, SREState
@@ -40,8 +40,6 @@ DESCRIPTION = (
 )
 log = logging.getLogger(__name__)
 
-MakeBackend = Callable[[Settings], Callable[[], Backend]]
-"""From settings to a maker of the backend that they name. Raises UnknownName."""
 RESET_ARGUMENTS = ("seed", "episode_id", "task_tier", "backend", "policy")
 
 

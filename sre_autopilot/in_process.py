@@ -2,12 +2,15 @@
 
 from typing import Any
 
+from pydantic import ValidationError
+
 from chaos.tiers import drawing
 from orchestrator.backends import make_backend
 from orchestrator.environment import Environment
-from orchestrator.settings import Settings
+from orchestrator.settings import Settings, valid_values
+from sre_autopilot.checked_settings import check_settings
 from sre_autopilot.distribution import installation_command
-from sre_autopilot.errors import UnknownName
+from sre_autopilot.errors import InvalidValue, UnknownName
 
 
 def make_env(backend: str = "simulator", **settings: Any) -> Environment:
@@ -28,14 +31,20 @@ def make_env(backend: str = "simulator", **settings: Any) -> Environment:
     settings: fields of `orchestrator.settings.Settings`, such as `simulator_of`, `fault`,
         `step_seconds` (s) and `record_dir`. The environment's variables (SRE_...) are not read.
 
-    Nothing is started before the first `reset`. Raises UnknownName for a backend, fault or setting
-    that does not exist, pydantic.ValidationError for a value out of range, ModuleNotFoundError
-    where the backend needs an extra that is not installed.
+    Nothing is started before the first `reset`. Raises UnknownName for a setting, backend or fault
+    that does not exist, or a `simulator_of` to which nothing is fitted; InvalidValue for a value of
+    the wrong type or out of its range; ModuleNotFoundError where the backend needs an extra that is
+    not installed.
     """
     for name in settings.keys() - Settings.model_fields.keys():
         raise UnknownName("setting", name, tuple(Settings.model_fields))
-    chosen = Settings.model_validate({"backend": backend, **settings})
     try:
+        chosen = Settings.model_validate({"backend": backend, **settings})
+    except ValidationError as error:
+        field = str(error.errors()[0]["loc"][0])
+        raise InvalidValue(field, settings.get(field, backend), valid_values(field)) from error
+    try:
+        check_settings(chosen)
         factory = make_backend(chosen)
     except ModuleNotFoundError as error:
         if command := installation_command(error.name or ""):

@@ -53,6 +53,7 @@ async def prepare(settings: Settings) -> None:
     """
     backend = make_backend(settings)()
     give_up_s = time.monotonic() + PREPARE_TIMEOUT_S
+    logged = ""
     try:
         while isinstance(backend, Reconcilable):
             try:
@@ -61,7 +62,14 @@ async def prepare(settings: Settings) -> None:
             except BackendError as error:
                 if time.monotonic() > give_up_s:
                     raise
-                log.warning("the %s backend is not in order yet: %s", settings.backend, error)
+                if str(error) != logged:  # each reason once, not each second
+                    logged = str(error)
+                    log.warning(
+                        "the %s backend is not in order yet, tried again for %g s: %s",
+                        settings.backend,
+                        PREPARE_TIMEOUT_S,
+                        error,
+                    )
             await asyncio.sleep(RETRY_S)
     finally:
         await backend.aclose()

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.recorder import is_writable
 from sre_autopilot.distribution import DISTRIBUTION
 
 MIB = 2**20
@@ -135,12 +136,6 @@ def has_prctl() -> bool:
         return hasattr(ctypes.CDLL(None), "prctl")
     except (OSError, TypeError):  # no C library of this kind here
         return False
-
-
-def is_writable(folder: Path) -> bool:
-    """Whether the folder can be written, or made in the nearest folder above that exists."""
-    nearest = next(path for path in (folder, *folder.parents) if path.exists())
-    return os.access(nearest, os.W_OK)
 
 
 def requirements() -> tuple[str, ...] | None:

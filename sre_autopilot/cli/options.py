@@ -30,13 +30,19 @@ JsonOption: TypeAlias = Annotated[
 def read_settings(**overrides: str | None) -> "Settings":
     """The settings of SRE_* variables, with those options in their place that are not None.
 
-    Raises BadInput, which names the variable and what is wrong with it.
+    Raises BadInput, which names the variable and what is wrong with it; UnknownName for an option
+    that names what does not exist.
     """
-    from orchestrator.settings import Settings, variable
+    from orchestrator.settings import Settings, naming_variables, variable
+    from sre_autopilot.checked_settings import CHECKED, check_settings
     from sre_autopilot.errors import InvalidSettings
 
     chosen = {variable(name): value for name, value in overrides.items() if value}
+    from_variables = [name for name in CHECKED if variable(name) not in chosen]
     try:
-        return Settings.from_env({**os.environ, **chosen})
+        settings = Settings.from_env({**os.environ, **chosen})
+        with naming_variables(*from_variables):
+            check_settings(settings)
     except InvalidSettings as error:
         raise BadInput(str(error)) from error
+    return settings

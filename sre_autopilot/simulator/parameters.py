@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from sre_autopilot.errors import UnknownName
+from sre_autopilot.simulator.fitted_files import fitted_file
 from sre_autopilot.simulator.rules.window_arrays import BINS, Parameters
 
-FOLDER = Path(__file__).parent / "fitted"
 _ARRAY_FIELDS = tuple(name for name in Parameters._fields if name != "normal")
 _DIGITS = 6
 
@@ -41,11 +40,7 @@ def save(path: Path, fitted: Mapping[str, Any], provenance: Mapping[str, Any]) -
 
 def load(backend: str) -> Parameters:
     """Parameters fitted to a real backend. Raises UnknownName where none are."""
-    path = FOLDER / f"{backend}.json"
-    if not path.exists():
-        fitted = sorted(file.stem for file in FOLDER.glob("*.json"))
-        raise UnknownName("backend that the simulator is fitted to", backend, fitted)
-    fields = json.loads(path.read_text(encoding="ascii"))
+    fields = json.loads(fitted_file(backend).read_text(encoding="ascii"))
     values = {
         name: np.asarray(value, np.float64) if isinstance(value, list) else float(value)
         for name, value in fields.items()

@@ -67,6 +67,39 @@ def test_an_unknown_name_of_a_setting_names_its_variable():
         make_backend(Settings(backend="moon"))
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "valid"),
+    [
+        ("SRE_SESSION_LEASE_S", "inf", "a number from 1"),
+        ("SRE_SESSION_LEASE_S", "0.5", "a number from 1"),
+        ("SRE_MAX_SESSIONS", "1.5", "a whole number from 1 up to 1024"),
+        ("SRE_METRICS_PORT", "65536", "a whole number from 0 up to 65535"),
+        ("SRE_BROKER_URLS", "broker:8200", "such as http://"),
+        ("SRE_BROKER_URLS", "http://a:1,", "such as http://"),
+        ("SRE_CHAOS_URL", "http://a b", "such as http://"),
+        ("SRE_SPANS_ADDRESS", "0.0.0.0:65536", "such as 0.0.0.0:4318"),
+        ("SRE_STATE_TOKEN", "two words", "printable ASCII without spaces"),
+        ("SRE_STATE_TOKEN", "na\u00efve", "printable ASCII without spaces"),
+    ],
+)
+def test_value_that_cannot_be_used_names_its_variable(variable, value, valid):
+    with pytest.raises(InvalidSettings) as caught:
+        Settings.from_env({variable: value})
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"{variable}: ") and f"valid: {valid}" in line
+
+
+def test_refused_token_is_not_printed():
+    with pytest.raises(InvalidSettings) as caught:
+        Settings.from_env({"SRE_STATE_TOKEN": "my secret"})
+    assert "my secret" not in str(caught.value)
+
+
+def test_several_brokers_are_valid():
+    settings = Settings.from_env({"SRE_BROKER_URLS": "http://a:1,https://b:2/path"})
+    assert settings.broker_urls == "http://a:1,https://b:2/path"
+
+
 def test_settings_do_not_change():
     with pytest.raises(ValidationError, match="frozen"):
         Settings().backend = "another"  # type: ignore[misc]

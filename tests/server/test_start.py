@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.backends.process.backend import ProcessBackend
 from orchestrator.settings import Settings
 from server.app import create_app, main
@@ -71,9 +72,12 @@ def test_wrong_settings_are_named_without_a_traceback(command):
         ("SRE_BACKEND", "marble", ProcessBackend.name),
         ("SRE_FAULT", "gremlins", FaultKind.SINGLE_OOM),
         ("SRE_FAULT", "nowhere:Fault", "nowhere"),
+        ("SRE_BACKEND", "json:NoSuchClass", "NoSuchClass"),
+        ("SRE_BACKEND", "json:JSONDecoder", "no method of"),
+        ("SRE_SIMULATOR_OF", "moon", ProcessBackend.name),
     ],
 )
-def test_an_unknown_backend_or_fault_ends_the_server_at_once(
+def test_unknown_name_in_a_setting_ends_the_server_at_once(
     monkeypatch, capsys, *, variable, value, valid
 ):
     monkeypatch.setenv(variable, value)
@@ -92,6 +96,35 @@ def test_a_taken_port_is_said_before_anything_starts(monkeypatch, capsys):
             main(["--host", "127.0.0.1", "--port", str(port)])
     line = capsys.readouterr().err
     assert f"port {port} on 127.0.0.1 is taken" in line and "--port" in line
+
+
+@pytest.mark.parametrize("command", [("-m", "server.app"), ("-m", "uvicorn", "server.app:app")])
+def test_taken_port_is_the_only_line_of_each_command(command):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run(*command, "--host", "127.0.0.1", "--port", port, SRE_METRICS_PORT="0")
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert line.startswith(f"server: port {port} on 127.0.0.1 is taken") and "--port" in line
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=["server.app", "uvicorn"])
+def test_unreachable_broker_ends_each_command_with_one_line(command, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import orchestrator.backends\norchestrator.backends.PREPARE_TIMEOUT_S = 0.0\n"
+    )
+    done = run(
+        *command,
+        SRE_BACKEND=DockerBackend.name,
+        SRE_BROKER_URLS="http://127.0.0.1:9",
+        SRE_CHAOS_URL="http://127.0.0.1:9",
+        SRE_METRICS_PORT="0",
+        PYTHONPATH=os.pathsep.join([str(tmp_path), str(ROOT)]),
+    )
+    assert done.returncode == 3, done.stderr
+    assert "Traceback" not in done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if "SRE_BACKEND" in line]
+    assert "is not in order" in line and "docker compose ps" in line
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from orchestrator import backends
 from sre_autopilot import make_env
-from sre_autopilot.errors import UnknownName
+from sre_autopilot.errors import InvalidValue, UnknownName
 from sre_autopilot.grading import read_episodes
 from sre_autopilot.world.vocabulary import ActionName, FaultKind, Tier
 
@@ -41,15 +40,32 @@ def test_unknown_setting_lists_those_that_exist() -> None:
 
 
 def test_setting_out_of_range_is_named() -> None:
-    with pytest.raises(ValidationError, match="step_seconds"):
+    with pytest.raises(InvalidValue, match=r"step_seconds must be a number above 0.1 up to 60"):
         make_env(step_seconds=-1.0)
 
 
+def test_setting_of_another_type_is_named() -> None:
+    with pytest.raises(InvalidValue, match="fault must be such as"):
+        make_env(fault=5)
+
+
+def test_simulator_of_lists_the_fitted_backends() -> None:
+    with pytest.raises(
+        UnknownName, match=r"unknown simulator_of 'moon'; valid values: docker, pro"
+    ):
+        make_env(simulator_of="moon")
+
+
+def test_folder_that_cannot_be_written_is_named() -> None:
+    with pytest.raises(InvalidValue, match="record_dir must be a folder that can be written"):
+        make_env(record_dir=Path("/proc/1/none"))
+
+
 def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def make_backend(settings: object) -> None:
+    def check_settings(settings: object) -> None:
         raise ModuleNotFoundError("No module named 'aiohttp'", name="aiohttp")
 
-    monkeypatch.setattr("sre_autopilot.in_process.make_backend", make_backend)
+    monkeypatch.setattr("sre_autopilot.in_process.check_settings", check_settings)
     with pytest.raises(ModuleNotFoundError) as caught:
         make_env(next(iter(backends.BACKENDS)))
     assert "pip install 'openenv-sre-autopilot[live]'" in caught.value.__notes__[0]

@@ -15,6 +15,7 @@ from sre_autopilot.simulator import parameters
 from sre_autopilot.simulator.calibration.evidence import Evidence
 from sre_autopilot.simulator.calibration.fit import fit, residuals
 from sre_autopilot.simulator.calibration.recordings import Recording
+from sre_autopilot.simulator.fitted_files import FOLDER
 from sre_autopilot.world.topology import MAX_REPLICAS
 
 DATA = Path("docs/calibration")
@@ -47,7 +48,7 @@ def calibrate(backend: str, source: Path, recordings: Sequence[Recording]) -> Ca
 
 def save(calibration: Calibration) -> Path:
     """Writes the simulator's parameters of the backend; returns the file."""
-    path = parameters.FOLDER / f"{calibration.provenance['backend']}.json"
+    path = FOLDER / f"{calibration.provenance['backend']}.json"
     parameters.save(path, calibration.fitted, calibration.provenance)
     return path
 

@@ -6,6 +6,7 @@ from contextlib import closing
 
 import pytest
 
+from orchestrator.recorder import is_writable
 from sre_autopilot.cli import doctor, machine
 from tests.sre_autopilot.cli.terminal import invoke, is_narrow
 from tests.sre_autopilot.cli.test_checks import FIT
@@ -150,8 +151,8 @@ def test_cores_respect_the_quota_of_the_control_group(root, files, expected, mon
 
 
 def test_a_folder_is_writable_where_it_can_be_made(tmp_path):
-    assert machine.is_writable(tmp_path / "a" / "b")
-    assert not machine.is_writable(tmp_path.joinpath("/proc/1/none"))
+    assert is_writable(tmp_path / "a" / "b")
+    assert not is_writable(tmp_path.joinpath("/proc/1/none"))
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from sre_autopilot.errors import UnknownName
-from sre_autopilot.simulator import parameters
+from sre_autopilot.simulator import fitted_files, parameters
 from sre_autopilot.simulator.backend import SimulatorBackend
 from sre_autopilot.simulator.rules.window_arrays import BINS, SERVICE_COUNT, Parameters
 
-FITTED = sorted(path.stem for path in parameters.FOLDER.glob("*.json"))
+FITTED = sorted(path.stem for path in fitted_files.FOLDER.glob("*.json"))
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def fitted_fields():
 
 def test_parameters_are_read_as_they_were_written(tmp_path, monkeypatch, fitted_fields):
     parameters.save(tmp_path / "again.json", fitted_fields, {"backend": "again"})
-    monkeypatch.setattr(parameters, "FOLDER", tmp_path)
+    monkeypatch.setattr(fitted_files, "FOLDER", tmp_path)
     again = parameters.load("again")
     for name, value in fitted_fields.items():
         np.testing.assert_array_equal(getattr(again, name), value)

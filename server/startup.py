@@ -1,0 +1,41 @@
+"""A backend that cannot be played in, said in one line when the server starts."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from orchestrator.backends import BACKENDS
+from orchestrator.errors import BackendError
+from orchestrator.settings import variable
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+def backend_problem(backend: str, error: BackendError) -> str:
+    """Which setting chose the backend that is not in order, why it is not, and what to do."""
+    return (
+        f"the backend of {variable('backend')}={backend} is not in order: {error}; start what it "
+        "plays on (a stack of containers: make up; docker compose ps shows it), or choose another "
+        f"backend: {', '.join(BACKENDS)}"
+    )
+
+
+class StartupFailureMiddleware:
+    """Replaces the traceback of a start that failed, which servers log, by `error()`'s line.
+
+    error: the line; None where the start failed for no reason that a user can mend.
+    """
+
+    def __init__(self, app: App, error: Callable[[], str | None]) -> None:
+        self._app = app
+        self._error = error
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        async def send_line(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed":
+                message = {**message, "message": self._error() or message.get("message", "")}
+            await send(message)
+
+        await self._app(scope, receive, send_line if scope["type"] == "lifespan" else send)
