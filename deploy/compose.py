@@ -1,11 +1,11 @@
 """The stack as a Compose file: `python -m deploy.compose` writes it. Starts nothing."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from deploy.container import CONNECTS, Size, answers, attached, build, container, health_check
 from deploy.yaml_text import dump
 from sre_autopilot.world import stack
 from sre_autopilot.world.deployment import ReplicaId
@@ -22,7 +22,6 @@ INFERENCE = "inference"
 """The agent, which is no part of the stack: it runs where its profile is asked for."""
 AGENT_PROFILE = "agent"
 
-NOBODY = "65532:65532"
 ROOT = "0:0"
 """The owner of the Docker socket; it needs no capability for it."""
 SOCKET = "/var/run/docker.sock"
@@ -35,24 +34,6 @@ BROKER_URLS = ",".join(
 )
 TELEMETRY_SIDE = network_alias(Part.ORCHESTRATOR, Network.TELEMETRY)
 SPANS_URL = f"http://{TELEMETRY_SIDE}:{stack.SPANS_PORT}"
-
-CONNECTS = "exec 3<>/dev/tcp/127.0.0.1/{port}"
-ANSWERS = (
-    CONNECTS + "; printf 'GET {path} HTTP/1.0\\r\\n\\r\\n' >&3;"
-    " read -r _ status _ <&3; [ $$status = 200 ]"
-)
-"""Health checks in bash, which starts in milliseconds; `$$` is Compose's way to write `$`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """What a container may use: memory in MiB (its /tmp counts), CPU in cores, threads."""
-
-    memory_limit_mb: int
-    cpu_limit_cores: float
-    tmp_mb: int = 16
-    pids: int = 128
-
 
 SIZES = {
     Part.TRAFFIC: Size(128, 1.0),
@@ -100,59 +81,6 @@ def text() -> str:
     return HEADER + dump(compose())
 
 
-def _container(image: str, size: Size, user: str = NOBODY) -> dict[str, Any]:
-    """What holds for every container: no right that it does not use, and an end to all it takes."""
-    return {
-        "image": image,
-        # Ours are built here: no registry has them.
-        "pull_policy": "never",
-        "user": user,
-        "read_only": True,
-        "tmpfs": [f"/tmp:size={size.tmp_mb}m"],
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges:true"],
-        "mem_limit": f"{size.memory_limit_mb}m",
-        "memswap_limit": f"{size.memory_limit_mb}m",
-        "pids_limit": size.pids,
-        # Not `cpus`: the engine would refuse to change the quota of a running container.
-        "cpu_period": stack.CPU_PERIOD_US,
-        "cpu_quota": round(size.cpu_limit_cores * stack.CPU_PERIOD_US),
-        "stop_grace_period": "3s",
-        "restart": "unless-stopped",
-        "logging": {"driver": "json-file", "options": {"max-size": "1m", "max-file": "3"}},
-    }
-
-
-def _build(dockerfile: str) -> dict[str, Any]:
-    """Only one service of an image says how to build it, so that it is built once."""
-    return {
-        "context": ".",
-        "dockerfile": dockerfile,
-        "args": ["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST"],
-    }
-
-
-def _health(script: str) -> dict[str, Any]:
-    # Each check starts a process inside the container, on the CPU that the mesh needs.
-    return {
-        "test": ["CMD", "bash", "-c", script],
-        "interval": "10s",
-        "timeout": "3s",
-        "retries": 3,
-        "start_period": "10s",
-    }
-
-
-def _answers(port: int, path: str) -> dict[str, Any]:
-    return _health(ANSWERS.format(port=port, path=path))
-
-
-def _on(network: Network, names: Iterable[str], address: str | None = None) -> dict[str, Any]:
-    """A network by names that are found on no other, so that nothing bypasses a partition."""
-    fixed = {} if address is None else {"ipv4_address": address}
-    return {network: {**fixed, "aliases": [network_alias(name, network) for name in names]}}
-
-
 def _address(position: int) -> str:
     return f"{MESH_NETWORK}.{FIRST_ADDRESS + position}"
 
@@ -161,7 +89,7 @@ def _of_the_mesh(name: str, size: Size) -> dict[str, Any]:
     # No restart by the engine, whose back-off would bend an episode: the broker brings it back.
     # And no init: what the kernel kills for its memory is process 1, and the container with it.
     size = replace(size, memory_limit_mb=size.memory_limit_mb + stack.RUNTIME_MEMORY_MB)
-    return _container(MESH_IMAGE, size) | {
+    return container(MESH_IMAGE, size) | {
         "command": [name],
         "init": False,
         "restart": "no",
@@ -171,7 +99,7 @@ def _of_the_mesh(name: str, size: Size) -> dict[str, Any]:
         },
         # For a collector, or an orchestrator, on the host itself.
         "extra_hosts": [f"{stack.HOST_ALIAS}:host-gateway"],
-        "healthcheck": _health(CONNECTS.format(port=stack.CONTROL_PORT)),
+        "healthcheck": health_check(CONNECTS.format(port=stack.CONTROL_PORT)),
     }
 
 
@@ -179,11 +107,11 @@ def _replica(replica: ReplicaId) -> dict[str, Any]:
     limits = LIMITS[replica.service]
     names = (str(replica), replica.service)
     address = _address(REPLICAS.index(replica))
-    built = {"build": _build("services/Dockerfile")} if replica == REPLICAS[0] else {}
+    built = {"build": build("services/Dockerfile")} if replica == REPLICAS[0] else {}
     size = Size(limits.memory_limit_mb, limits.cpu_limit_cores)
     own = {
         "labels": {stack.LABEL_MESH_ADDRESS: address},
-        "networks": _on(Network.MESH, names, address) | _on(Network.TELEMETRY, names),
+        "networks": attached(Network.MESH, names, address) | attached(Network.TELEMETRY, names),
     }
     return _of_the_mesh(str(replica), size) | built | own
 
@@ -193,36 +121,36 @@ def _traffic() -> dict[str, Any]:
     # A fixed address too: one given out freely could be that of a replica cut off for a moment.
     address = _address(len(REPLICAS))
     return _of_the_mesh(USERS, SIZES[Part.TRAFFIC]) | {
-        "networks": _on(Network.MESH, names, address) | _on(Network.TELEMETRY, names),
+        "networks": attached(Network.MESH, names, address) | attached(Network.TELEMETRY, names),
     }
 
 
 def _broker(part: Part) -> dict[str, Any]:
     # The rest depends on the first of them, so that the image is built whatever is asked for.
-    built = {"build": _build("Dockerfile")} if part == BROKERS[0] else {}
+    built = {"build": build("Dockerfile")} if part == BROKERS[0] else {}
     own = {
         "command": ["python", "-m", "orchestrator.broker.app"],
         "environment": {"SRE_PROJECT": "${COMPOSE_PROJECT_NAME}"},
         "volumes": ["${SRE_DOCKER_SOCKET:-" + SOCKET + "}:" + SOCKET],
-        "networks": _on(Network.CONTROL, [part]),
-        "healthcheck": _answers(stack.BROKER_PORT, "/healthz"),
+        "networks": attached(Network.CONTROL, [part]),
+        "healthcheck": answers(stack.BROKER_PORT, "/healthz"),
     }
-    return _container(ENVIRONMENT_IMAGE, SIZES[part], ROOT) | built | own
+    return container(ENVIRONMENT_IMAGE, SIZES[part], ROOT) | built | own
 
 
 def _chaos() -> dict[str, Any]:
-    return _container(ENVIRONMENT_IMAGE, SIZES[Part.CHAOS]) | {
+    return container(ENVIRONMENT_IMAGE, SIZES[Part.CHAOS]) | {
         "command": ["python", "-m", "chaos.daemon.app"],
         "environment": {"SRE_BROKER_URLS": BROKER_URLS},
-        "networks": _on(Network.CONTROL, [Part.CHAOS]),
-        "healthcheck": _answers(stack.CHAOS_PORT, "/healthz"),
+        "networks": attached(Network.CONTROL, [Part.CHAOS]),
+        "healthcheck": answers(stack.CHAOS_PORT, "/healthz"),
     }
 
 
 def _orchestrator() -> dict[str, Any]:
     names = (Part.ORCHESTRATOR,)
     chaos = f"http://{network_alias(Part.CHAOS, Network.CONTROL)}:{stack.CHAOS_PORT}"
-    return _container(ENVIRONMENT_IMAGE, SIZES[Part.ORCHESTRATOR]) | {
+    return container(ENVIRONMENT_IMAGE, SIZES[Part.ORCHESTRATOR]) | {
         "environment": {
             "SRE_BACKEND": "docker",
             "SRE_MAX_SESSIONS": "1",
@@ -234,29 +162,29 @@ def _orchestrator() -> dict[str, Any]:
             "SRE_STATE_TOKEN": None,
             "SRE_FAULT": None,
         },
-        "networks": _on(Network.TELEMETRY, names)
-        | _on(Network.CONTROL, names)
-        | _on(Network.AGENT, names),
+        "networks": attached(Network.TELEMETRY, names)
+        | attached(Network.CONTROL, names)
+        | attached(Network.AGENT, names),
         "ports": ["127.0.0.1:${SRE_PORT:-8000}:" + str(stack.SERVER_PORT)],
         # It goes before the users, whom it starts anew when it ends.
         "stop_grace_period": "10s",
-        "healthcheck": _answers(stack.SERVER_PORT, "/health"),
+        "healthcheck": answers(stack.SERVER_PORT, "/health"),
     }
 
 
 def _prometheus() -> dict[str, Any]:
-    return _container(PROMETHEUS_IMAGE, SIZES[Part.PROMETHEUS]) | {
-        "build": _build("observability/Dockerfile"),
-        "networks": _on(Network.TELEMETRY, [Part.PROMETHEUS])
-        | _on(Network.CONTROL, [Part.PROMETHEUS]),
+    return container(PROMETHEUS_IMAGE, SIZES[Part.PROMETHEUS]) | {
+        "build": build("observability/Dockerfile"),
+        "networks": attached(Network.TELEMETRY, [Part.PROMETHEUS])
+        | attached(Network.CONTROL, [Part.PROMETHEUS]),
         "ports": ["127.0.0.1:${SRE_PROMETHEUS_PORT:-9090}:" + str(stack.PROMETHEUS_PORT)],
-        "healthcheck": _answers(stack.PROMETHEUS_PORT, "/-/healthy"),
+        "healthcheck": answers(stack.PROMETHEUS_PORT, "/-/healthy"),
     }
 
 
 def _inference() -> dict[str, Any]:
     server = f"http://{network_alias(Part.ORCHESTRATOR, Network.AGENT)}:{stack.SERVER_PORT}"
-    return _container(ENVIRONMENT_IMAGE, INFERENCE_SIZE) | {
+    return container(ENVIRONMENT_IMAGE, INFERENCE_SIZE) | {
         "profiles": [AGENT_PROFILE],
         "command": ["python", "inference.py", "--transcripts", "/tmp/transcripts"],
         "environment": {
@@ -265,7 +193,7 @@ def _inference() -> dict[str, Any]:
             "MODEL_NAME": None,
             "HF_TOKEN": None,
         },
-        "networks": _on(Network.AGENT, [INFERENCE]),
+        "networks": attached(Network.AGENT, [INFERENCE]),
         "restart": "no",
         # The image's own asks a server for its health, and this is none.
         "healthcheck": {"disable": True},
