@@ -30,7 +30,6 @@ LARGER = {
     "tests/orchestrator/backends/docker/test_lifecycle.py": "one lifecycle from start to close",
     "tests/orchestrator/broker/test_app.py": "one app: its routes, its refusals, its failures",
     "tests/orchestrator/telemetry/test_spans.py": "one receiver over one socket",
-    "tests/orchestrator/test_environment.py": "the contract of the class that users hold",
     "tests/server/test_sessions.py": "one table of sessions, over HTTP and over sockets",
     "tests/services/test_services.py": "seven services in one mesh",
     "tests/sre_autopilot/policies/test_belief.py": "one policy, on evidence and in play",
