@@ -19,7 +19,7 @@ UNMISTAKABLE = re.compile(rf"\b({'|'.join(name for name in NAMES if '_' in name)
 
 REFERENCE = re.compile(r"[\w.]+:\w+")
 """A class named as "module:Class", as registries do."""
-OF_COMPOSE = {("deploy/container.py", "restart")}
+OF_COMPOSE = {("deploy/compose.py", "restart"), ("deploy/container.py", "restart")}
 """Compose's own keys, by the file that writes them."""
 
 
