@@ -27,6 +27,7 @@ from server.console.page import page_routes
 from server.environment import DESCRIPTION, SREEnvironment
 from server.error_response import handle_errors
 from server.grading import grading_routes
+from server.http_middleware import HeadMiddleware, RelativeRedirectMiddleware
 from server.mcp import EXPECTED, MessageValidationMiddleware, is_valid
 from server.monitoring import Monitoring
 from server.openenv_compat import HTTP_API_VERSION, guard_mcp_route, register_routes
@@ -92,6 +93,8 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
     guard_mcp_route(app, is_valid, EXPECTED, tags=["MCP"])
     app.add_middleware(MessageValidationMiddleware)
     app.add_middleware(StartupFailureMiddleware, error=lambda: problem)
+    app.add_middleware(RelativeRedirectMiddleware)
+    app.add_middleware(HeadMiddleware)
     handle_errors(app)
     return app
 

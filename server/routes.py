@@ -117,7 +117,9 @@ def _trusted(settings: Settings, authorization: str | None) -> bool:
     token = settings.state_token
     if token is None or authorization is None:
         return token is None
-    expected = f"Bearer {token.get_secret_value()}"
-    if secrets.compare_digest(authorization.encode(), expected.encode()):
+    scheme, _, sent = authorization.partition(" ")
+    expected = token.get_secret_value().strip()  # files of secrets often end in a new line
+    is_right = secrets.compare_digest(sent.strip().encode(), expected.encode())
+    if scheme.lower() == "bearer" and is_right:  # a scheme has no case (RFC 9110, 11.1)
         return True
     raise HTTPException(401, "wrong token", {"WWW-Authenticate": "Bearer"})

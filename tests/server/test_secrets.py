@@ -185,18 +185,26 @@ def test_the_truth_is_for_those_who_have_the_token(guarded):
     guarded.post("/reset", json={"task_tier": Tier.EASY, "seed": 1})
     plain = guarded.get("/state")
     assert plain.json().keys() == {"episode_id", "step_count", "done", "backend"}
-    for wrong in ("Bearer wrong", "Bearer", TOKEN, f"bearer {TOKEN}", f"Bearer {TOKEN} ", "\xff"):
+    for wrong in ("Bearer wrong", "Bearer", TOKEN, f"Basic {TOKEN}", f"Bearer {TOKEN}x", "\xff"):
         answer = guarded.get("/state", headers={"authorization": wrong.encode("latin-1")})
-        if wrong.strip() != f"Bearer {TOKEN}":
-            assert answer.status_code == 401, wrong
-            assert answer.headers["www-authenticate"] == "Bearer"
-            assert answer.json()["error"] == "unauthorized" and "hidden" not in answer.text
+        assert answer.status_code == 401, wrong
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert answer.json()["error"] == "unauthorized" and "hidden" not in answer.text
+    for same in (f"bearer {TOKEN}", f"Bearer {TOKEN} ", f"BEARER  {TOKEN}"):
+        assert "hidden" in guarded.get("/state", headers={"authorization": same}).json()
     right = guarded.get("/state", headers={"authorization": f"Bearer {TOKEN}"}).json()
     (fault,) = draw_faults(Tier.EASY, 1)
     assert right["hidden"]["faults"][0]["kind"] == fault.kind
     assert right["hidden"]["faults"][0]["root"] == fault.root
     assert right["hidden"]["seed"] == 1
     assert {k: right[k] for k in plain.json()} == plain.json()
+
+
+def test_a_token_that_ends_in_a_new_line_is_that_token(workshop):
+    with TestClient(make_app(workshop, state_token=f"{TOKEN}\n")) as client:
+        client.post("/reset", json={"task_tier": Tier.EASY, "seed": 1})
+        answer = client.get("/state", headers={"authorization": f"Bearer {TOKEN}"})
+    assert "hidden" in answer.json()
 
 
 def test_in_development_the_state_shows_the_truth(client):
