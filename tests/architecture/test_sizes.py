@@ -20,7 +20,6 @@ USUAL, MOST = 250, 400
 
 LARGER = {
     "orchestrator/environment.py": "the class that users hold, in its blocking and its async form",
-    "sre_autopilot/policies/belief_filter/flapping.py": "one likelihood over the causes of a flap",
     "sre_autopilot/simulator/numba_engine/vector_type.py": "one type and all its operators",
     "sre_autopilot/simulator/rules/traffic.py": "the calls of one window, stage by stage",
     "tests/chaos/daemon/test_app.py": "one daemon, in this process and as its own",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from chaos.faults.flapping_network import FlappingNetwork
 from sre_autopilot import grading
-from sre_autopilot.policies.belief_filter.flapping import (
+from sre_autopilot.policies.belief_filter.flap_grid import (
     CAUSES,
     NOISY,
     ROLLOUT,

@@ -28,7 +28,7 @@ from sre_autopilot.evaluation.score_checks.flap_scores import (
     Traffic,
     scores_after,
 )
-from sre_autopilot.policies.belief_filter.flapping import NOISY, STALE
+from sre_autopilot.policies.belief_filter.flap_grid import NOISY, STALE
 from sre_autopilot.simulator.engines import NUMPY
 from sre_autopilot.world import shapes
 from sre_autopilot.world.draws import Stream

@@ -13,15 +13,8 @@ from numpy.typing import NDArray
 from sre_autopilot.grading import SPEED_STEPS
 from sre_autopilot.models import SREAction, SREObservation
 from sre_autopilot.policies.belief_filter.action_log import ActionLog
-from sre_autopilot.policies.belief_filter.flapping import (
-    NOISY,
-    NOTHING,
-    PAYMENT,
-    ROLLOUT,
-    STALE,
-    FlapBelief,
-    cpu_chances,
-)
+from sre_autopilot.policies.belief_filter.flap_grid import NOISY, NOTHING, ROLLOUT, STALE
+from sre_autopilot.policies.belief_filter.flapping import PAYMENT, FlapBelief, cpu_chances
 from sre_autopilot.policies.belief_filter.memory_leak import LAGS, Array
 from sre_autopilot.policies.belief_filter.score_constants import (
     INEFFECTIVE,

@@ -12,14 +12,9 @@ from sre_autopilot.models import RewardBreakdown, ServiceMetrics, SREAction, SRE
 from sre_autopilot.policies import Briefing, load_policy
 from sre_autopilot.policies.belief_filter.action_log import ActionLog
 from sre_autopilot.policies.belief_filter.connection_leak import P99_REST_MS
+from sre_autopilot.policies.belief_filter.flap_grid import NOISY, ROLLOUT, STALE
 from sre_autopilot.policies.belief_filter.flap_planner import PLANS, FlapPlanner
-from sre_autopilot.policies.belief_filter.flapping import (
-    NOISY,
-    ROLLOUT,
-    STALE,
-    FlapBelief,
-    rate_chances,
-)
+from sre_autopilot.policies.belief_filter.flapping import FlapBelief, rate_chances
 from sre_autopilot.policies.belief_filter.memory_leak import OomBelief, rest_pct
 from sre_autopilot.policies.play import play
 from sre_autopilot.simulator import parameters

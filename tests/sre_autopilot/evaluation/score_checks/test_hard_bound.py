@@ -19,7 +19,7 @@ from sre_autopilot.evaluation.score_checks.hard_bound import (
     played,
     terminal_table,
 )
-from sre_autopilot.policies.belief_filter.flapping import NOISY, ROLLOUT, STALE
+from sre_autopilot.policies.belief_filter.flap_grid import NOISY, ROLLOUT, STALE
 from sre_autopilot.world.vocabulary import ActionName
 
 SEEDS = range(30)
