@@ -1,98 +1,16 @@
 """The API of chaos: what it takes, what it answers, and how it ends."""
 
-import asyncio
-import os
-import re
-import signal
-import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-
-import httpx
 import pytest
-from fastapi import FastAPI, Request, Response
-from prometheus_client.parser import text_string_to_metric_families
 
-from chaos.daemon.app import BROKERS_VARIABLE, create_app, main
+from chaos.daemon.app import BROKERS_VARIABLE, main
 from chaos.daemon.outages import HealReason
-from services.runtime.server import Phases, PortServer, bind
-from sre_autopilot.world.deployment import ReplicaId
-from sre_autopilot.world.signals import HEALED, LABEL_REASON, OUTAGES, ControlRoute
+from sre_autopilot.world.signals import OUTAGES, ControlRoute
 from sre_autopilot.world.stack import REPLICAS, STALLED_CPU_SHARE
 from sre_autopilot.world.topology import Service
+from tests.chaos.daemon.api import CUT, NAME, NO_END, OTHER, STALLED, WELL, Api, serving, until
 from tests.chaos.fake_broker import FakeBroker
 
 pytestmark = pytest.mark.anyio
-
-NAME, OTHER = str(ReplicaId(Service.USER_DB, 0)), str(ReplicaId(Service.PAYMENT_GATEWAY, 0))
-LOOPBACK = "127.0.0.1"
-TIMEOUT_S = 30.0
-CUT = {"partitioned": 1.0, "cpu_fraction": 1.0}
-STALLED = {"partitioned": 0.0, "cpu_fraction": 0.01}
-WELL = {"partitioned": 0.0, "cpu_fraction": 1.0}
-NO_END = {"ttl_s": 600.0}
-
-
-class Api:
-    """A client of the app."""
-
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self.http = http
-
-    async def impair(self, name: str, body: object) -> httpx.Response:
-        return await self.http.put(f"{ControlRoute.IMPAIRMENTS}/{name}", json=body)
-
-    async def holding(self) -> object:
-        return (await self.http.get(ControlRoute.IMPAIRMENTS)).json()
-
-    async def healthy(self) -> bool:
-        return (await self.http.get(ControlRoute.HEALTH)).status_code == 200
-
-    async def counted(self) -> dict[str, float]:
-        """The gauge by its name, and the counts of healings by their reasons."""
-        page = (await self.http.get(ControlRoute.METRICS)).text
-        samples = [s for family in text_string_to_metric_families(page) for s in family.samples]
-        return {
-            sample.labels.get(LABEL_REASON, sample.name): sample.value
-            for sample in samples
-            if sample.name in (HEALED, OUTAGES)
-        }
-
-    async def none_impaired(self) -> bool:
-        return (await self.counted())[OUTAGES] == 0.0
-
-
-@asynccontextmanager
-async def serving(broker: FakeBroker) -> AsyncIterator[Api]:
-    app = create_app(broker.client)
-    transport = httpx.ASGITransport(app)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://chaos.example") as http,
-    ):
-        yield Api(http)
-
-
-@pytest.fixture
-def broker() -> FakeBroker:
-    return FakeBroker()
-
-
-@pytest.fixture
-async def api(broker: FakeBroker) -> AsyncIterator[Api]:
-    async with serving(broker) as api:
-        await until(api.healthy)
-        yield api
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Waits for a condition, be it async or not."""
-    async with asyncio.timeout(TIMEOUT_S):
-        while True:
-            holds = condition()
-            if await holds if asyncio.iscoroutine(holds) else holds:
-                return
-            await asyncio.sleep(0)
 
 
 async def test_an_ordered_outage_is_applied_and_answered(api: Api, broker: FakeBroker) -> None:
@@ -244,70 +162,3 @@ def test_a_daemon_without_urls_does_not_start(
     with pytest.raises(SystemExit):
         main([])
     assert BROKERS_VARIABLE in capsys.readouterr().err
-
-
-@asynccontextmanager
-async def over_http(broker: FakeBroker) -> AsyncIterator[str]:
-    """The fake broker at a real port."""
-    app = FastAPI()
-
-    @app.api_route("/{path:path}", methods=["GET", "POST"])
-    async def answer(request: Request) -> Response:
-        asked = httpx.Request(request.method, str(request.url), content=await request.body())
-        answered = await broker.answer(asked)
-        return Response(answered.content, answered.status_code, media_type="application/json")
-
-    started, stop = asyncio.Event(), asyncio.Event()
-    bound = bind(LOOPBACK, 0)
-    server = PortServer(app, bound, Phases(started.set, stop.is_set))
-    task = asyncio.create_task(server.serve_bound())
-    await started.wait()
-    yield f"http://{LOOPBACK}:{bound.getsockname()[1]}"
-    stop.set()
-    await task
-
-
-@asynccontextmanager
-async def process(broker_url: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, Api]]:
-    """The app as it runs in its container, healthy."""
-    arguments = ("-m", "chaos.daemon.app", "--host", LOOPBACK, "--port", "0")
-    chaos = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *arguments,
-        env=os.environ | {BROKERS_VARIABLE: f"http://{LOOPBACK}:1, {broker_url}"},
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert chaos.stderr is not None
-    try:
-        async with asyncio.timeout(TIMEOUT_S):
-            while not (address := re.search(rb"running on (\S+)", await chaos.stderr.readline())):
-                assert not chaos.stderr.at_eof()
-        async with httpx.AsyncClient(base_url=address[1].decode(), trust_env=False) as http:
-            await until(Api(http).healthy)
-            yield chaos, Api(http)
-    finally:
-        if chaos.returncode is None:
-            chaos.kill()
-        await chaos.communicate()
-
-
-async def test_the_process_heals_on_sigterm(broker: FakeBroker) -> None:
-    async with over_http(broker) as url, process(url) as (chaos, api):
-        await api.impair(NAME, CUT | NO_END)
-        assert not broker.states[NAME].on_mesh
-        chaos.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(TIMEOUT_S):
-            await chaos.wait()
-        assert broker.states[NAME].on_mesh
-
-
-async def test_outages_of_a_killed_daemon_are_healed_by_the_next(broker: FakeBroker) -> None:
-    async with over_http(broker) as url:
-        async with process(url) as (chaos, api):
-            await api.impair(NAME, CUT | NO_END)
-            chaos.kill()
-            await chaos.wait()
-        assert not broker.states[NAME].on_mesh
-        async with process(url) as (_, api):
-            assert broker.states[NAME].on_mesh
-            assert (await api.counted())[HealReason.LEFT_OVER] == 1.0
