@@ -10,7 +10,9 @@ the variables SRE_...; where one is wrong, the program ends with a line that nam
 import argparse
 import gc
 import logging
+import multiprocessing
 import os
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -109,11 +111,19 @@ def app_from_env() -> FastAPI:
 
 def run(host: str = HOST, port: int = PORT) -> None:
     """Serves until SIGTERM or Ctrl-C. Raises InvalidSettings, CannotListen, InvalidValue."""
-    app = app_from_env()
+    settings = settings_from_env(os.environ)
+    app = create_app(settings)
     check_port(host, port)
     logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
     logging.getLogger(__package__).setLevel(logging.INFO)
-    uvicorn.run(app, host=host, port=port, timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S)
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        workers=1,  # whatever WEB_CONCURRENCY says: sessions live in one process
+        ws_ping_timeout=settings.session_lease_s,  # an agent may think as long as over HTTP
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
+    )
 
 
 def check_port(host: str, port: int) -> None:
@@ -167,12 +177,28 @@ def __getattr__(name: str) -> FastAPI:
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
+        _refuse_several_workers()
         app = globals()["app"] = app_from_env()
         _check_port_of_uvicorn()
     except (InvalidSettings, InvalidValue, CannotListen) as error:
         sys.stderr.write(f"server: {error}\n")
         sys.exit(BAD_INPUT)
     return app
+
+
+def _refuse_several_workers() -> None:
+    """Ends uvicorn where it has several processes import this module: a session lives in one of
+    them, and calls would meet the others. Raises InvalidValue.
+    """
+    if multiprocessing.parent_process() is None:
+        return
+    uvicorn_options = uvicorn.main.make_context("uvicorn", sys.argv[1:], resilient_parsing=True)
+    workers = uvicorn_options.params["workers"] or int(os.environ.get("WEB_CONCURRENCY", "1"))
+    if workers > 1 and not uvicorn_options.params["reload"]:
+        os.kill(os.getppid(), signal.SIGTERM)  # it would start another process in place of this
+        raise InvalidValue(
+            "workers", workers, "1 (--workers, WEB_CONCURRENCY): sessions live in one"
+        )
 
 
 def _check_port_of_uvicorn() -> None:

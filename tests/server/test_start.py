@@ -108,6 +108,25 @@ def test_taken_port_is_the_only_line_of_each_command(command):
     assert line.startswith(f"server: port {port} on 127.0.0.1 is taken") and "--port" in line
 
 
+def test_the_server_is_one_process_and_waits_for_an_agent_that_thinks(monkeypatch):
+    """Whatever WEB_CONCURRENCY says; and a socket is kept as long without a pong as a session."""
+    options: dict[str, object] = {}
+    monkeypatch.setattr("uvicorn.run", lambda _app, **given: options.update(given))
+    monkeypatch.setenv("WEB_CONCURRENCY", "2")
+    monkeypatch.setenv("SRE_SESSION_LEASE_S", "123")
+    main(["--host", "127.0.0.1", "--port", "0"])
+    assert options["workers"] == 1
+    assert options["ws_ping_timeout"] == 123
+
+
+@pytest.mark.parametrize("workers", [("--workers", "2"), ()])
+def test_several_workers_of_uvicorn_are_refused(workers):
+    command = ("-m", "uvicorn", "server.app:app", "--port", "0", *workers)
+    done = run(*command, WEB_CONCURRENCY="3", SRE_BACKEND="simulator", SRE_METRICS_PORT="0")
+    assert "server: workers must be 1" in done.stderr and "WEB_CONCURRENCY" in done.stderr
+    assert "Application startup complete" not in done.stderr
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=["server.app", "uvicorn"])
 def test_unreachable_broker_ends_each_command_with_one_line(command, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(
