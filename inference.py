@@ -17,6 +17,7 @@ from typing import Annotated, Any, TypeAlias
 import httpx
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from sre_autopilot.llm.endpoint import connect
@@ -171,11 +172,11 @@ def choose(
 
 
 def describe_server(base_url: str) -> str:
-    """Name and version of the server; where none answers, how to start one."""
+    """The server's versions and its backend; where none answers, how to start one."""
     with suppress(httpx.HTTPError, httpx.InvalidURL, *BAD_JSON):
-        return "server: {name} {version}".format(
-            **httpx.get(f"{base_url}/metadata", **client_options(base_url)).json()
-        )
+        answer = httpx.get(f"{base_url}/tasks", **client_options(base_url)).json()
+        text = "server: {name} {version}, world version {world_version}, backend {backend}"
+        return text.format(**answer["environment"])
     return "no server answers there; start one: sre-autopilot serve, or make serve"
 
 
@@ -200,7 +201,8 @@ def main(
     except ValueError as error:
         raise typer.BadParameter(f"{error} (tiers: {', '.join(Tier)})") from error
     why = "" if policy or "API_BASE_URL" in os.environ else ", since API_BASE_URL is not set"
-    console.print(f"{player.name} plays at {base_url}{why}; {describe_server(base_url)}")
+    first = f"{player.name} plays at {base_url}{why}; {describe_server(base_url)}"
+    console.print(first, markup=False, highlight=False, soft_wrap=True)
     over = time.monotonic() + time_limit_s
     try:
         results = asyncio.run(Run(player, http, seed, over, transcripts, console).play(chosen))
@@ -208,7 +210,8 @@ def main(
         raise typer.Exit(128 + signal.SIGTERM) from None
     table = Table("tier", "score", "steps", "waited for want of an answer", "failure")
     for r in results:
-        table.add_row(r.tier, f"{r.score:.3f}", f"{len(r.rewards)}", f"{r.waited}", r.failure)
+        failure = escape(r.failure)  # text of others may hold what rich takes for markup
+        table.add_row(r.tier, f"{r.score:.3f}", f"{len(r.rewards)}", f"{r.waited}", failure)
     console.print(table)
     raise typer.Exit(int(any(result.failure for result in results)))
 

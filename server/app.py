@@ -87,7 +87,7 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
     register_routes(app, sessions)
     for router in (
         control_routes(sessions, settings),
-        information_routes(),
+        information_routes(settings),
         grading_routes(sessions),
         page_routes(),
     ):

@@ -5,8 +5,10 @@ they have a port of their own.
 import asyncio
 import errno
 import logging
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from http.server import HTTPServer
 from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
@@ -19,6 +21,7 @@ from sre_autopilot.world.vocabulary import ACTION_COSTS, MAX_RESTARTS, ActionNam
 
 SCORE_BUCKETS = tuple(tenth / 10 for tenth in range(1, 11))
 DURATION_BUCKETS_S = (0.25, 0.5, 0.55, 0.6, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+WAKE_S = 0.02
 
 log = logging.getLogger(__name__)
 
@@ -127,9 +130,22 @@ class Monitoring:
         try:
             yield
         finally:
-            await asyncio.to_thread(server.shutdown)
+            await _shut_down(server)
             server.server_close()
             thread.join()
+
+
+async def _shut_down(server: HTTPServer) -> None:
+    """Ends the loop of `server`, which looks every 0.5 s and at each connection whether it is to
+    end: so it gets connections until it has.
+    """
+    host = str(server.server_address[0])
+    stopping = asyncio.create_task(asyncio.to_thread(server.shutdown))
+    while not stopping.done():
+        with suppress(OSError):
+            socket.create_connection((host, server.server_port), WAKE_S).close()
+        await asyncio.wait({stopping}, timeout=WAKE_S)
+    await stopping
 
 
 def _remove(gauge: Gauge, *labels: str) -> None:

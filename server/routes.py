@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Header, HTTPException, Query, Response
 
 from orchestrator.settings import Settings
+from server.environment import NAME
 from server.schemas import (
     DEFAULT_SESSION,
     ObservationResponse,
@@ -16,7 +17,14 @@ from server.schemas import (
 )
 from server.sessions import SessionServer
 from sre_autopilot.models import SREAction, SREObservation, SREState
-from sre_autopilot.world.vocabulary import DEFAULT_TIERS, MAX_STEPS, SEED_SPLITS, Tier
+from sre_autopilot.version import __version__
+from sre_autopilot.world.vocabulary import (
+    DEFAULT_TIERS,
+    MAX_STEPS,
+    SEED_SPLITS,
+    WORLD_VERSION,
+    Tier,
+)
 
 DIFFICULTY = {
     Tier.EASY: "one fault; its symptoms point at it",
@@ -87,11 +95,11 @@ def control_routes(sessions: SessionServer, settings: Settings) -> APIRouter:
     return router
 
 
-def information_routes() -> APIRouter:
+def information_routes(settings: Settings) -> APIRouter:
     """What there is to play, for programs."""
     router = APIRouter(tags=["Environment Info"])
 
-    @router.get("/tasks", summary="Tiers and schemas")
+    @router.get("/tasks", summary="Tiers, schemas, and which versions and backend play")
     async def tasks() -> dict[str, Any]:
         return {
             "tasks": [
@@ -104,6 +112,12 @@ def information_routes() -> APIRouter:
                 }
                 for tier in Tier
             ],
+            "environment": {
+                "name": NAME,
+                "version": __version__,
+                "world_version": WORLD_VERSION,
+                "backend": settings.backend,
+            },
             "seeds": {split: [seeds[0], seeds[-1]] for split, seeds in SEED_SPLITS.items()},
             "action_schema": SREAction.model_json_schema(),
             "observation_schema": SREObservation.model_json_schema(),

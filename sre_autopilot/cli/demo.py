@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from server.server_process import ROOT, child_process, server_process
 from sre_autopilot import grading
@@ -97,7 +98,7 @@ def print_summaries(folder: Path) -> None:
         for record in grading.read_episodes(file.read_text(encoding="ascii").splitlines()):
             if not record.aborted:
                 console.print(episode_summary(record, grading.grade(record)))
-    console.print(f"records: {folder}/*.jsonl", soft_wrap=True)
+    console.print(f"records: {folder}/*.jsonl", soft_wrap=True, markup=False)
     console.print("grade one again: sre-autopilot grade FILE --explain")
 
 
@@ -131,7 +132,7 @@ def command(
         try:
             status = asyncio.run(play(folder, arguments))
         except RuntimeError as error:
-            console.print(f"[red]{error}[/red]")
+            console.print(Text(str(error), "red"))
             status = FAILED
     print_summaries(folder)
     if status:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from sre_autopilot import grading
@@ -90,7 +91,7 @@ def command(
         results_console().print(table(episodes))
     for episode in episodes:
         for note in episode.notes():
-            messages_console().print(f"{episode.file}: {note}", soft_wrap=True)
+            messages_console().print(f"{episode.file}: {note}", soft_wrap=True, markup=False)
     if not all(episode.agrees for episode in episodes):
         raise typer.Exit(FAILED)
 
@@ -115,5 +116,5 @@ def table(episodes: Sequence[GradedEpisode]) -> Table:
         text = column in ("tier", "policy", "recovered")
         out.add_column(column, justify="left" if text else "right", overflow="fold")
     for episode in episodes:
-        out.add_row(*episode.row())
+        out.add_row(*map(escape, episode.row()))  # policies are named by others
     return out

@@ -71,7 +71,7 @@ def command(
         record = environment.hidden_state()
     score = grade(record)
     console.print(episode_summary(record, score, explain=True))
-    console.print(f"record: {folder}/{record.episode_id}.jsonl", soft_wrap=True)
+    console.print(f"record: {folder}/{record.episode_id}.jsonl", soft_wrap=True, markup=False)
     if as_json:
         print_json(episode_json(record, score, folder))
 
@@ -97,7 +97,7 @@ class Game:
                 seed=seed, task_tier=self._tier, policy=POLICY
             )
         plan = self._environment.episode.plan
-        self._console.print(f"backend {plan.backend}, seed {plan.seed}")
+        self._console.print(f"backend {plan.backend}, seed {plan.seed}", markup=False)
         self._show(None)
 
     def play_to_the_end(self) -> None:
@@ -132,7 +132,7 @@ class Game:
         self._console.print(screen(self._tier, action, self._observation))
         if self._observation.last_action_error is not None:
             refusal = escape(self._observation.last_action_error)
-            self._console.print(f"[red]refused: {refusal}[/red]", soft_wrap=True)
+            self._console.print(Text(f"refused: {refusal}", "red"), soft_wrap=True)
 
     @contextmanager
     def _waiting(self, text: str) -> Iterator[None]:

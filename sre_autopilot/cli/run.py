@@ -109,7 +109,7 @@ def command(
     if as_json:
         print_json(played.as_json())
     else:
-        results_console().print(played.summary(), soft_wrap=True)
+        results_console().print(played.summary(), soft_wrap=True, markup=False)
 
 
 @contextmanager
@@ -117,7 +117,7 @@ def watching(tier: Tier, title: str) -> Iterator[Watch]:
     """A function that shows each step of an episode on a terminal; a pipe gets its title alone."""
     console = messages_console()
     if not console.is_terminal:
-        console.print(title)
+        console.print(title, markup=False)
         yield lambda _action, _observation: None
         return
     with Live(f"{title}: starting", console=console, transient=True) as live:

@@ -116,7 +116,7 @@ def play_all(jobs: Sequence[Job], meshes: Meshes, out: Path, *, width: int) -> i
                 error = future.exception()
                 if error is not None:
                     failed += 1
-                    progress.console.print(f"{job}: {type(error).__name__}: {error}")
+                    progress.console.print(f"{job}: {type(error).__name__}: {error}", markup=False)
                     continue
                 with out.open("a", encoding="ascii") as lines:
                     lines.write(future.result().model_dump_json() + "\n")

@@ -7,12 +7,17 @@ import signal
 import pytest
 
 import inference
+from orchestrator.settings import Settings
+from server.app import create_app
 from sre_autopilot import grading
 from sre_autopilot.llm.prompt import ANSWER_TOKENS, SYSTEM, one_line
+from sre_autopilot.simulator.backend import SimulatorBackend
+from sre_autopilot.version import __version__
 from sre_autopilot.world.topology import Service
-from sre_autopilot.world.vocabulary import DEFAULT_TIERS, MAX_STEPS, Tier
+from sre_autopilot.world.vocabulary import DEFAULT_TIERS, MAX_STEPS, WORLD_VERSION, Tier
 from tests.inference.lines import parse
 from tests.inference.scripted_model import Reply
+from tests.server.doors import on_a_port
 
 WAIT = '{"action": "wait", "service_id": null}'
 RESTART = '{"action": "restart", "service_id": "user_db"}'
@@ -116,6 +121,28 @@ async def test_the_prompt_holds_observations_and_actions(stage):
     assert all(re.search(rf"^{service}!?: ", prompt, re.M) for service in Service)
     text = json.dumps(asked["messages"])
     assert not any(word in text for word in ("single_oom", "seed", "easy"))
+
+
+def test_first_line_names_server_backend_and_versions_before_any_call(start):
+    app = create_app(Settings(backend=SimulatorBackend.name, metrics_port=0))
+    with on_a_port(app) as url:
+        process = start("--base-url", url, "--tiers", Tier.EASY, "--policy", "random")
+        _stdout, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+    first = stderr.splitlines()[0]
+    assert first == (
+        f"random plays at {url}; server: {inference.ENVIRONMENT_NAME} {__version__}, "
+        f"world version {WORLD_VERSION}, backend {SimulatorBackend.name}"
+    )
+
+
+def test_first_line_keeps_brackets_and_says_how_to_start_a_server(start):
+    url = "http://127.0.0.1:1/[bold]"
+    process = start("--base-url", url, "--tiers", Tier.EASY, "--policy", "random")
+    _stdout, stderr = process.communicate()
+    first = stderr.splitlines()[0]
+    assert first.startswith(f"random plays at {url}; no server answers there")
+    assert "sre-autopilot serve" in first
 
 
 def test_the_lowest_score_is_the_graders():

@@ -104,6 +104,7 @@ async def test_graded_episodes_leave_players_alone(app):
 
 def test_the_tasks_name_every_tier(client):
     answer = client.get("/tasks").json()
+    assert answer["environment"].keys() == {"name", "version", "world_version", "backend"}
     assert [task["task_tier"] for task in answer["tasks"]] == list(Tier)
     assert {t["task_tier"] for t in answer["tasks"] if t["default"]} == set(DEFAULT_TIERS)
     for task in answer["tasks"]:

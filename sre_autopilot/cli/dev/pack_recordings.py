@@ -28,5 +28,6 @@ def command(
     size_kb = out.stat().st_size / 1000
     messages_console().print(
         f"{out}: {len(recordings)} episodes of {backend}, world {version}, {size_kb:.0f} kB; "
-        f"{left_out} unfinished left out"
+        f"{left_out} unfinished left out",
+        markup=False,
     )

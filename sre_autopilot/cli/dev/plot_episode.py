@@ -25,4 +25,4 @@ def command(
     if not records:
         raise BadInput(f"{run}: holds no episode")
     draw(records[-1]).savefig(out, dpi=DPI)
-    messages_console().print(f"{out}: {len(records[-1].steps)} windows")
+    messages_console().print(f"{out}: {len(records[-1].steps)} windows", markup=False)

@@ -27,4 +27,4 @@ def command(
         end_s = now.value[1]
         figure = draw(prometheus, Span(end_s - 60.0 * minutes, end_s))
     figure.savefig(out, dpi=DPI)
-    messages_console().print(f"{out}: {minutes:g} minutes")
+    messages_console().print(f"{out}: {minutes:g} minutes", markup=False)

@@ -39,4 +39,4 @@ def command(
         comparisons = [compare_all(name, data, results, progress) for name in names]
     write(comparisons, out, pictures)
     failed = sum(distance.fails for one in comparisons for distance in one.distances)
-    console.print(f"{out}: {len(comparisons)} compared, {failed} cells fail")
+    console.print(f"{out}: {len(comparisons)} compared, {failed} cells fail", markup=False)

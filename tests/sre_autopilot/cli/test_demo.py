@@ -28,9 +28,10 @@ def test_the_demo_plays_over_http_and_prints_a_summary_of_each_tier(tmp_path, ba
 
 
 def test_a_server_that_does_not_start_prints_its_last_words(tmp_path):
-    result = invoke("demo", SRE_RECORD_DIR=str(tmp_path), SRE_BACKEND="moon")
+    (tmp_path / "uvicorn.py").write_text("raise SystemExit('uvicorn [is] out of order')")
+    result = invoke("demo", SRE_RECORD_DIR=str(tmp_path / "records"), PYTHONPATH=str(tmp_path))
     assert result.exit_code == 1
-    assert "moon" in result.stderr
+    assert "uvicorn [is] out of order" in result.stderr
 
 
 def test_without_a_checkout_the_demo_says_that_it_needs_one(tmp_path, monkeypatch):
