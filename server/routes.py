@@ -132,7 +132,7 @@ def _trusted(settings: Settings, authorization: str | None) -> bool:
     if token is None or authorization is None:
         return token is None
     scheme, _, sent = authorization.partition(" ")
-    expected = token.get_secret_value().strip()  # files of secrets often end in a new line
+    expected = token.get_secret_value()
     is_right = secrets.compare_digest(sent.strip().encode(), expected.encode())
     if scheme.lower() == "bearer" and is_right:  # a scheme has no case (RFC 9110, 11.1)
         return True

@@ -163,7 +163,7 @@ def play_at(client: TestClient, tier: Tier, seed: int, steps: int) -> Fetched:
 
 @pytest.fixture
 def guarded(workshop):
-    app = make_app(workshop, state_token=f"{TOKEN}\n")  # as files of secrets end
+    app = make_app(workshop, state_token=TOKEN)
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
 
