@@ -10,11 +10,11 @@ from server.http_middleware import HeadMiddleware, RelativeRedirectMiddleware
 
 @pytest.mark.parametrize("path", ["/health", "/ready", "/tasks", "/web", "/metadata"])
 def test_head_is_get_without_a_body(client, path):
-    shown, head = client.get(path), client.head(path)
-    assert head.status_code == shown.status_code == 200
-    assert head.headers["content-type"] == shown.headers["content-type"]
-    assert head.headers["content-length"] == shown.headers["content-length"]
-    assert head.content == b"" != shown.content
+    answer, head = client.get(path), client.head(path)
+    assert head.status_code == answer.status_code == 200
+    assert head.headers["content-type"] == answer.headers["content-type"]
+    assert head.headers["content-length"] == answer.headers["content-length"]
+    assert head.content == b"" != answer.content
 
 
 def test_head_of_a_route_that_has_no_get_is_refused(client):
