@@ -31,6 +31,7 @@ from server.error_response import handle_errors
 from server.grading import grading_routes
 from server.http_middleware import HeadMiddleware, RelativeRedirectMiddleware
 from server.mcp import EXPECTED, MessageValidationMiddleware, is_valid
+from server.mcp_http import McpClientMiddleware, McpClients
 from server.monitoring import Monitoring
 from server.openenv_compat import HTTP_API_VERSION, guard_mcp_route, register_routes
 from server.routes import control_routes, information_routes
@@ -62,12 +63,13 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
         settings.session_lease_s,
     )
 
+    mcp_clients = McpClients(sessions)
     problem: str | None = None
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         metrics = monitoring.serving(settings.metrics_host, settings.metrics_port)
-        async with metrics, sessions.running():
+        async with metrics, sessions.running(), mcp_clients.running():
             try:
                 await prepare(settings)
             except BackendError as error:
@@ -95,6 +97,7 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
     guard_mcp_route(app, is_valid, EXPECTED, tags=["MCP"])
     app.add_middleware(MessageValidationMiddleware)
     app.add_middleware(StartupFailureMiddleware, error=lambda: problem)
+    app.add_middleware(McpClientMiddleware, clients=mcp_clients, max_body_bytes=MAX_BODY_BYTES)
     app.add_middleware(RelativeRedirectMiddleware)
     app.add_middleware(HeadMiddleware)
     handle_errors(app)
