@@ -21,7 +21,7 @@ Breakage = SingleOom | DbConnectionLeak | FlappingNetwork
 KINDS: tuple[type[Breakage], ...] = (SingleOom, DbConnectionLeak, FlappingNetwork)
 
 TIER_DRAWS = 1 << 32
-"""Takes the place of a fault's number in the keys of the tier's own draws."""
+"""In keys of draws for the tier itself, it stands in place of the number of a fault."""
 
 
 def draw_faults(tier: Tier, seed: int) -> tuple[Fault, ...]:
@@ -40,7 +40,7 @@ def draw_faults(tier: Tier, seed: int) -> tuple[Fault, ...]:
 
 
 def drawing(fault: str | None) -> DrawFaults:
-    """The tiers' own faults, or the one of a name or "module:Class" on each. Raises ValueError."""
+    """The tiers' own faults; if `fault` names one, that one on every tier. Raises UnknownName."""
     if fault is None:
         return draw_faults
     only = load_fault(fault)
@@ -48,13 +48,13 @@ def drawing(fault: str | None) -> DrawFaults:
 
 
 def _draw_expert(seed: int) -> tuple[Fault, ...]:
-    """A second fault is drawn anew, under the next number, until it is clear of the first."""
+    """Draws second faults, numbered on, until one acts on other services than the first."""
     u_first, u_pair, u_second = (uniform(seed, Stream.FAULT, TIER_DRAWS, i) for i in range(3))
     first = choice(KINDS, u_first).draw(seed)
     if u_pair >= PAIR_SHARE:
         return (first,)
     taken = _touched(first)
-    # A flap has one place to be; the other kinds find room beside any fault.
+    # A flap is always at the payment gateway; the other kinds fit beside any fault.
     roomy = [k for k in KINDS if k is not FlappingNetwork or FlappingNetwork.root not in taken]
     kind = choice(roomy, u_second)
     drawn = (kind.draw(seed, number) for number in count(1))
@@ -62,7 +62,7 @@ def _draw_expert(seed: int) -> tuple[Fault, ...]:
 
 
 def _touched(fault: Breakage) -> frozenset[Service]:
-    """Services where the fault shows first-hand; no other fault may hide there."""
+    """Services that the fault impairs itself; no second fault may act there."""
     if isinstance(fault, DbConnectionLeak):
         return frozenset({fault.database, fault.holder})
     return frozenset({fault.root})

@@ -1,6 +1,6 @@
 """Prometheus' alerting rules: what an operator must know, and where to look next.
 
-Nobody is paged: alerts are seen on Prometheus' page and as the series ALERTS.
+Sends no message: alerts are shown on Prometheus' page and recorded as the series ALERTS.
 """
 
 from dataclasses import dataclass
@@ -52,15 +52,15 @@ class Burn:
 
 
 BURNS = (Burn("15s", 1.0, Severity.PAGE), Burn("30s", 2 / 3, Severity.TICKET))
-"""A whole episode's budget in 15 s (3 times too fast); and at the very rate that uses it up."""
+"""A page at three times the rate that uses up an episode's budget, a ticket at that rate."""
 
 LOOK_BACK = "15s"
-"""Longer than a leak's saw, from kill to kill at most 5 steps and one to come back."""
+"""Longer than a leaking process lives: at most 5 steps from kill to kill, and one to start."""
 MEMORY_BEFORE_KILL_PCT = 70
 """A process that leaks at most 28 % of its limit a step was above 72 % when it crossed it."""
 
 START_UP_S = 30
-"""A stack that is coming up is not one that is down."""
+"""Alerts about parts that do not answer wait so long after a start."""
 
 
 def alert_groups() -> dict[str, Any]:

@@ -19,7 +19,7 @@ MESH_IMAGE = "sre-mesh:latest"
 ENVIRONMENT_IMAGE = "sre-env:latest"
 PROMETHEUS_IMAGE = "sre-prometheus:latest"
 INFERENCE = "inference"
-"""The agent, which is no part of the stack: it runs where its profile is asked for."""
+"""The agent, which the stack starts only with its profile."""
 AGENT_PROFILE = "agent"
 
 ROOT = "0:0"
@@ -47,7 +47,7 @@ INFERENCE_SIZE = Size(1024, 1.0, tmp_mb=64)
 
 
 def compose() -> dict[str, Any]:
-    """The whole file, as Compose's specification names things."""
+    """The whole file, with the keys of Compose's specification."""
     in_order: dict[str, dict[str, Any]] = {
         **{broker: _broker(broker) for broker in BROKERS},
         Part.CHAOS: _chaos(),

@@ -1,7 +1,7 @@
-"""A stack of containers of one's own, played in from the host: up, reached by its addresses, down.
+"""A separate stack of containers that programs on the host play in: starts it, and removes it.
 
 `python -m deploy.local_stack COMMAND...` runs a command whose settings name a fresh stack: an
-evaluation, a benchmark, the tests. Linux only, where the host reaches its containers.
+evaluation, a benchmark, the tests. Linux only, because the host must reach its containers.
 """
 
 import ipaddress
@@ -55,18 +55,18 @@ WITHOUT_SERVER = (*map(str, REPLICAS), *(part for part in Part if part is not Pa
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A stack that is up. `environ` lets programs on the host play in it, where no server does."""
+    """A running stack. Programs on the host play in it with the settings of `environ`."""
 
     project: str
     environ: Mapping[str, str]
 
     def address(self, name: str, network: Network) -> str:
-        """Where a running container is on one of the stack's networks. Raises StackUnavailable."""
+        """A running container's address on a network of the stack. Raises StackUnavailable."""
         networks = self.inspect(name)["NetworkSettings"]["Networks"]
         return str(networks[f"{self.project}_{network}"]["IPAddress"])
 
     def url(self, part: Part) -> str:
-        """Of the port that a part publishes on this host while it runs. Raises StackUnavailable."""
+        """URL of the port that a running part publishes on this host. Raises StackUnavailable."""
         port = {Part.ORCHESTRATOR: SERVER_PORT, Part.PROMETHEUS: PROMETHEUS_PORT}[part]
         ports = self.inspect(part)["NetworkSettings"]["Ports"].get(f"{port}/tcp")
         if not ports:
@@ -74,7 +74,7 @@ class Stack:
         return f"http://{ports[0]['HostIp']}:{ports[0]['HostPort']}"
 
     def inspect(self, name: str) -> dict[str, Any]:
-        """What the engine says of a container, running or not. Raises StackUnavailable."""
+        """What `docker inspect` prints of a container, running or not. Raises StackUnavailable."""
         labels = {LABEL_PROJECT: self.project, LABEL_CONTAINER: name}
         filters = [f"--filter=label={key}={value}" for key, value in labels.items()]
         ids = docker("ps", "--all", "--quiet", *filters).split()
@@ -84,11 +84,11 @@ class Stack:
         return dict(container)
 
     def statuses(self) -> list[str]:
-        """What the engine says of the containers that run: Up 5 seconds (healthy)."""
+        """The status of each running container, such as "Up 5 seconds (healthy)"."""
         return self._running("{{.Status}}")
 
     def down(self) -> None:
-        """Leaves nothing of it. Raises StackUnavailable."""
+        """Removes containers and networks of the stack. Raises StackUnavailable."""
         # One by one, the last that was made first: where many leave a network at once, an engine
         # (seen with 20.10) may miscount them and keep the network until it is restarted itself.
         for container in self._running("{{.ID}}"):
@@ -106,7 +106,7 @@ class Stack:
         return len(docker(what, "ls", *everything, "--quiet", label).split())
 
     def open_files(self) -> int:
-        """Of the processes of all containers that run Python."""
+        """Open files of the processes in all containers that run Python."""
         named = self._running(f'{{{{.ID}}}} {{{{.Label "{LABEL_CONTAINER}"}}}}')
         running = [line.split() for line in named]
         return sum(
@@ -123,7 +123,7 @@ class Stack:
 
 
 def docker(*arguments: str, environ: Mapping[str, str] | None = None) -> str:
-    """What docker's command line says. Raises StackUnavailable with its complaint."""
+    """Standard output of a docker command. Raises StackUnavailable with its standard error."""
     try:
         ran = subprocess.run(
             ["docker", *arguments],
@@ -141,13 +141,13 @@ def docker(*arguments: str, environ: Mapping[str, str] | None = None) -> str:
 
 
 def build() -> None:
-    """Builds the images of this checkout, as far as they changed. Raises StackUnavailable."""
+    """Builds the images of this checkout that have changed. Raises StackUnavailable."""
     Stack(f"{PREFIX_OF_OURS}images", {}).compose("build")
 
 
 @contextmanager
 def stack(*, with_server: bool = False) -> Iterator[Stack]:
-    """A stack under a name, a subnet and ports of its own, gone at the end.
+    """A stack under a name, a subnet and ports of its own, removed at the end.
 
     Raises StackUnavailable.
 
@@ -177,7 +177,7 @@ def stack(*, with_server: bool = False) -> Iterator[Stack]:
 
 
 def remove_stale() -> None:
-    """Takes down the stacks of programs that are dead. Raises StackUnavailable."""
+    """Removes stacks whose program has ended without doing so. Raises StackUnavailable."""
     label = f'{{{{.Label "{LABEL_PROJECT}"}}}}'
     for project in set(docker("ps", "--all", "--format", label).split()):
         owner = re.fullmatch(rf"{PREFIX_OF_OURS}(\d+)-\d+", project)
@@ -186,9 +186,9 @@ def remove_stale() -> None:
 
 
 def host_gateway() -> str:
-    """Where HOST_ALIAS leads: this host's address on the engine's own bridge.
+    """What HOST_ALIAS resolves to: this host's address on the engine's own bridge.
 
-    The first of its subnet where the engine does not tell, as one that was never restarted (20.10).
+    The first of the subnet where the engine does not say (20.10, if it was never restarted).
     """
     bridge = json.loads(docker("network", "inspect", "bridge", "--format", BRIDGE_ADDRESSES))
     return bridge.get("Gateway") or str(next(ipaddress.ip_network(bridge["Subnet"]).hosts()))
@@ -201,7 +201,7 @@ def _free_port(host: str) -> int:
 
 
 def _way_in(up: Stack) -> dict[str, str]:
-    """What settings the host needs to play in a stack."""
+    """The settings with which the host plays in a stack."""
     brokers = (up.address(part, Network.CONTROL) for part in (Part.BROKER, Part.BROKER_STANDBY))
     return {
         f"{PREFIX}BACKEND": DockerBackend.name,

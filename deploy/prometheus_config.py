@@ -1,6 +1,6 @@
 """Writes Prometheus' configuration, rules and alerts: `python -m deploy.prometheus_config`.
 
-Starts no Prometheus; what it scrapes stands in `stack`.
+Starts no Prometheus; names and ports of its targets come from `sre_autopilot.world.stack`.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ PORTS: Mapping[Part, int] = MappingProxyType(
         Part.CHAOS: stack.CHAOS_PORT,
     }
 )
-"""Parts that only the network of orders leads to."""
+"""Parts that are reached over the control network only."""
 
 SELF_INTERVAL = "15s"
 
@@ -35,8 +35,8 @@ SELF_INTERVAL = "15s"
 def config() -> dict[str, Any]:
     """The configuration.
 
-    Replicas are named one by one: Prometheus takes news of DNS discovery at most every 5 s, a
-    ninth of an episode, and would give a replica another name with every new address.
+    Replicas are listed one by one: DNS discovery would notice a change only after 5 s, a ninth of
+    an episode, and would name a replica by its address, which a restart changes.
     """
     replicas = [
         _targets(
@@ -88,14 +88,14 @@ def _job(name: str, *groups: dict[str, Any]) -> dict[str, Any]:
             }
         ],
         "metric_relabel_configs": [
-            # When a series was made: as many again, and nothing reads them.
+            # Creation times of series: they double the number of series, and nothing reads them.
             {"source_labels": ["__name__"], "regex": ".+_created", "action": "drop"}
         ],
     }
 
 
 def texts() -> dict[str, str]:
-    """By name of the file."""
+    """Name of each file, and its text."""
     return {
         CONFIG: HEADER.format(source="prometheus") + dump(config()),
         RULES: HEADER.format(source="rules") + dump(rule_groups()),

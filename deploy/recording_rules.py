@@ -11,19 +11,19 @@ from sre_autopilot.world.sla import ERROR_RATE_LIMIT, FORGIVEN_FAILURES, P99_LIM
 from sre_autopilot.world.topology import LIMITS, Service
 
 JOB_MESH = "mesh"
-"""The job that scrapes the replicas: other processes have CPU and memory too."""
+"""The job that scrapes the replicas; other jobs export CPU and memory too."""
 INSTANCE = "instance"
 CALLER, CALLEE = "caller", "callee"
 
 INTERVAL = "1s"
 WINDOW = "5s"
 """An observation's window is 1.5 s. With a scrape a second that holds one sample or two, and a
-rate needs several: so a step is smeared over the two or three after it."""
+rate needs several, so that a step also shows in the values of the two or three after it."""
 LONG_WINDOWS = ("15s", "30s")
 """Error ratios for burn-rate alerts: a third and two thirds of an episode."""
 
 COUNTED = FORGIVEN_FAILURES + 0.5
-"""`increase` extrapolates to the ends of its window: one call comes out as 1.3 at most."""
+"""`increase` extrapolates to the ends of its window: one call counts as 1.3 at most."""
 BYTES_PER_MB = 1024 * 1024
 
 CPU_LIMIT = "service:cpu_limit:cores"
@@ -53,12 +53,12 @@ def fallbacks(window: str = WINDOW) -> str:
 
 
 def failed(window: str = WINDOW) -> str:
-    """Calls made to it that were not answered well."""
+    """Calls made to it that failed."""
     return f"service:failed:increase{window}"
 
 
 def error_ratio(window: str = WINDOW) -> str:
-    """Share of failed calls; while a breaker is open a service counts as failing altogether."""
+    """Share of failed calls; 1 while the breaker is open."""
     return f"service:error_ratio:rate{window}"
 
 
@@ -105,13 +105,13 @@ def _resources() -> list[Rule]:
         _recorded(INSTANCE_MEMORY, f"100 * {memory} / on ({by}) group_left () {MEMORY_LIMIT}"),
         _recorded(CPU_PCT, f"max by ({by}) ({INSTANCE_CPU})"),
         _recorded(MEMORY_PCT, f"max by ({by}) ({INSTANCE_MEMORY})"),
-        # A standby that is stopped does not answer and is no replica less: only those up count.
+        # Only replicas that answer count: a standby is stopped on purpose, and does not.
         _recorded(REPLICAS_UP, f"count by ({by}) (up{mesh} == 1) or {CPU_LIMIT} * 0"),
     ]
 
 
 def _by_callee(series: str, *also: str) -> str:
-    """Summed over its callers: the label of the process scraped gives way to that of its callee."""
+    """Sum over the callers of each service: the callee replaces the scraped process as label."""
     by, peer = signals.LABEL_SERVICE, signals.LABEL_PEER
     renamed = f"label_replace({series}, '{by}', '$1', '{peer}', '(.+)')"
     return f"sum by ({', '.join((by, *also))}) ({renamed})"

@@ -1,4 +1,4 @@
-"""The form of the YAML files that are written here: PyYAML's block style, keys in given order."""
+"""The style of the generated YAML files: PyYAML's block style, keys in the order they came in."""
 
 from typing import Any
 
@@ -22,6 +22,6 @@ _Dumper.add_multi_representer(str, lambda dumper, text: dumper.represent_str(str
 
 
 def dump(document: Any) -> str:
-    """The ASCII text of a mapping or sequence. Raises yaml.YAMLError for values YAML has not."""
+    """The ASCII text of a mapping or sequence. Raises yaml.YAMLError for others."""
     text: str = yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=LINE_WIDTH)
     return text

@@ -1,1 +1,1 @@
-"""From what services export to one window of truth: scrape, spans, window."""
+"""Turns what services export into a window: scrape, spans, window."""

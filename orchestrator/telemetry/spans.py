@@ -1,4 +1,4 @@
-"""Spans in (OTLP over HTTP), calls out. Keeps the last seconds only and judges nothing.
+"""Receives spans (OTLP over HTTP) and returns calls. Keeps the last seconds only.
 
 One receiver a mesh, on a port of its own that no agent knows.
 """
@@ -54,7 +54,7 @@ class SpanStore:
         return len(self._clients) + len(self._served)
 
     def add(self, exported: ExportTraceServiceRequest) -> None:
-        """Takes the client and server spans of one export; others are of no use here."""
+        """Keeps the client and server spans of one export; other kinds are ignored."""
         for resource in exported.resource_spans:
             service = _text(resource.resource.attributes, "service.name")
             for scope in resource.scope_spans:
@@ -97,7 +97,7 @@ class SpanStore:
             )
 
     def _forget(self) -> None:
-        """Drops what is too old. Batches come nearly in order, so the oldest are in front."""
+        """Drops spans that are too old: they are in front, as batches arrive nearly in order."""
         oldest_ns = self._newest_ns - self._retention_ns
         while self._clients and self._clients[0].end_ns < oldest_ns:
             self._clients.popleft()
@@ -120,7 +120,7 @@ class SpanReceiver:
         Raises OSError where the port is taken.
         """
         if self._endpoint is None:
-            # The socket listens at once: an early export waits in its backlog for the server.
+            # The socket listens before the server runs: an early export waits in its backlog.
             listener = socket.create_server(self._address)
             host, port = listener.getsockname()
             self._endpoint = f"http://{host}:{port}{TRACES_PATH}"
@@ -152,6 +152,6 @@ def _text(attributes: Iterable[KeyValue], key: str) -> str:
 
 
 def _failed(span: Span) -> bool:
-    """As the caller judged the call; by the span's status where it did not say."""
+    """Whether the call failed: by its outcome, or where the span has none by its status."""
     outcome = _text(span.attributes, SPAN_OUTCOME)
     return outcome != Outcome.OK if outcome else span.status.code == Status.STATUS_CODE_ERROR

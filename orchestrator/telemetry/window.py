@@ -1,4 +1,4 @@
-"""One window of truth: what callers saw of each service, and the calls seen in spans."""
+"""A window as measured, before noise: calls to each service as callers count them, and spans."""
 
 import math
 from collections.abc import Collection, Iterable, Mapping
@@ -69,7 +69,7 @@ _BYTES_PER_MB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What one process had counted since it began, and the memory it held, at one moment.
+    """Counters and memory of one process at one moment; counters start at 0 with the process.
 
     at_s: that moment, on a monotonic clock.
     calls: outgoing ones, by service called and outcome.
@@ -88,7 +88,7 @@ Samples = Mapping[str, Sample]
 def measure(
     before: Samples, after: Samples, window_s: float, open_breakers: Collection[Service] = ()
 ) -> dict[Service, ServiceWindow]:
-    """Two scrapes, `window_s` apart -> what each service did between them."""
+    """The window of each service between two scrapes that are `window_s` apart."""
     since = {name: _baseline(before.get(name), now, window_s) for name, now in after.items()}
     return {
         service: ServiceWindow(
@@ -133,7 +133,7 @@ def histogram_quantile(q: float, buckets: Buckets) -> float | None:
 
 
 def _baseline(before: Sample | None, after: Sample, window_s: float) -> Sample:
-    """What to count from: zero where the process is a new one, which counters that fell show."""
+    """The sample to subtract: zeros for a new process, whose counters are lower than before."""
     if before is None or after.cpu_seconds < before.cpu_seconds or _fell(before, after):
         return Sample(after.at_s - window_s, 0.0, 0.0, {})
     return before

@@ -1,4 +1,4 @@
-"""The page at /web: one file, no build, no other host; plays over the same routes as an agent."""
+"""The page at /web: one file that needs no other host; it plays over the same routes as agents."""
 
 import base64
 import hashlib
@@ -25,7 +25,7 @@ WORLD = {
 
 
 def page_routes() -> APIRouter:
-    """/web, and / that leads there."""
+    """/web, and / that redirects to it."""
     router = APIRouter(include_in_schema=False)
     page = PAGE.read_text(encoding="utf-8").replace(WORLD_MARK, json.dumps(WORLD, default=dict))
     headers = {
@@ -47,9 +47,9 @@ def page_routes() -> APIRouter:
 
 
 def content_policy(page: str) -> str:
-    """Only the page's own style and script run, and only this server is called.
+    """Allows the page's own style and script only, and calls to this server only.
 
-    No frame-ancestors: hosts of such environments show the page in a frame of theirs.
+    No frame-ancestors: sites that host environments show the page in a frame.
     """
     return "; ".join(
         (
@@ -65,7 +65,7 @@ def content_policy(page: str) -> str:
 
 
 def _hashes(page: str, tag: str) -> str:
-    """Of what stands in the tags without attributes: the others hold data."""
+    """Hashes of the contents of tags without attributes; tags with attributes hold data."""
     inline = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
     digests = (hashlib.sha256(text.encode()).digest() for text in inline)
     return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
