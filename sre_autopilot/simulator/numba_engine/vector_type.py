@@ -187,6 +187,9 @@ _define(operator.floordiv, 2, _same, lambda builder, _, this, that: builder.udiv
 _define(operator.and_, 2, _same, lambda builder, _, this, that: builder.and_(this, that))
 _define(operator.or_, 2, _same, lambda builder, _, this, that: builder.or_(this, that))
 _define(operator.xor, 2, _same, lambda builder, _, this, that: builder.xor(this, that))
+# In place they mean the same: a vector has no memory that others could see change.
+_define_arithmetic(operator.imul, "fmul", "mul")
+_define(operator.ixor, 2, _same, lambda builder, _, this, that: builder.xor(this, that))
 _define(operator.rshift, 2, _same, lambda builder, common, this, that: (
     builder.ashr if common == INTS else builder.lshr)(this, that))  # fmt: skip
 _define(operator.neg, 1, _same, lambda builder, _, value: builder.fneg(value))

@@ -26,6 +26,9 @@ def reals(x, y, out):
     out[13] = array_ops.where((x >= y) | np.isnan(y), x, y)
     out[14] = array_ops.where(array_ops.negate(x == y), 2 * x, y)
     out[15] = array_ops.where((x > 0.0) | array_ops.no_lane(x), y, array_ops.zeros_like(y))
+    product = x + y
+    product *= y
+    out[16] = product
 
 
 def wholes(keys, out):
@@ -38,6 +41,9 @@ def wholes(keys, out):
     out[4] = array_ops.to_float(array_ops.float_bits(array_ops.to_float(half)) >> 52)
     out[5] = array_ops.float_of_bits(array_ops.float_bits(array_ops.to_float(half)))
     out[6] = array_ops.to_float(array_ops.to_key(array_ops.to_float(place)) * np.uint64(3))
+    mixed = keys + np.uint64(1)
+    mixed ^= keys >> np.uint64(3)
+    out[7] = array_ops.to_float((mixed // np.uint64(3)) >> np.uint64(1))
 
 
 @numba.njit(error_model="numpy")
@@ -56,7 +62,7 @@ compiled_reals = numba.njit(error_model="numpy")(reals)
 @pytest.mark.parametrize("pair", range(PAIRS.shape[1]))
 def test_reals(pair):
     x, y = np.ascontiguousarray(PAIRS[:, pair])
-    computed, expected = np.zeros((16, WIDTH)), np.zeros((16, WIDTH))
+    computed, expected = np.zeros((17, WIDTH)), np.zeros((17, WIDTH))
     reals_in_rows(x, y, computed)
     with np.errstate(all="ignore"):
         reals(x, y, expected)
@@ -73,7 +79,7 @@ def test_wholes_and_tables(monkeypatch, by_one_instruction):
         compiled(rows_at(keys, 0)[0], rows_at(out, 0))
 
     keys = np.array([0, 1, 7, 8, 2**31, 2**53 + 1, 2**63, 2**64 - 1], np.uint64)
-    computed, expected = np.zeros((7, WIDTH)), np.zeros((7, WIDTH))
+    computed, expected = np.zeros((8, WIDTH)), np.zeros((8, WIDTH))
     wholes_in_rows(keys, computed)
     wholes(keys, expected)
     np.testing.assert_array_equal(computed, expected)
