@@ -1,0 +1,152 @@
+"""The server's start: its version check, its garbage collector, its imports, a failed backend."""
+
+import gc
+import subprocess
+import sys
+
+import pytest
+
+from orchestrator.backends import BACKENDS, prepare
+from orchestrator.errors import StackUnavailable
+from orchestrator.settings import Settings
+from server.app import FULL_COLLECTION_AFTER, _rare_full_collections
+from server.openenv_compat import SUPPORTED, check_version
+from server.startup import StartupFailureMiddleware, backend_problem
+from sre_autopilot.errors import UnknownName
+from tests.architecture.source import ROOT
+
+UNUSED_PACKAGES = ("matplotlib", "scipy", "numba", "gradio")
+PLAYED = f"""
+import sys
+import server.app
+import sre_autopilot
+server.app.app
+with sre_autopilot.make_env() as env:
+    env.reset(seed=1)
+print([name for name in {UNUSED_PACKAGES} if name in sys.modules])
+"""
+
+
+class OutOfOrderBackend:
+    """A backend of somebody else, which is reconciled before any episode."""
+
+    reconciled = 0
+    failures = 0
+    closed = 0
+
+    @classmethod
+    def of(cls, settings):
+        return cls()
+
+    async def reconcile(self):
+        type(self).reconciled += 1
+        if self.reconciled <= self.failures:
+            raise StackUnavailable("it is out of order")
+
+    async def aclose(self):
+        type(self).closed += 1
+
+
+@pytest.fixture
+def third_party(monkeypatch):
+    """Settings that name the backend as module:Class, and its class."""
+    for name in ("reconciled", "failures", "closed"):
+        monkeypatch.setattr(OutOfOrderBackend, name, 0)
+    monkeypatch.setattr("orchestrator.backends.RETRY_S", 0.0)
+    monkeypatch.setitem(sys.modules, "their_module", sys.modules[__name__])
+    return Settings(backend=f"their_module:{OutOfOrderBackend.__name__}"), OutOfOrderBackend
+
+
+@pytest.mark.parametrize("version", [f"{SUPPORTED}.0", f"{SUPPORTED}.7rc1", SUPPORTED])
+def test_supported_version_of_openenv_is_taken(version):
+    check_version(version)
+
+
+@pytest.mark.parametrize("version", ["0.1.0", "0.11.0", "1.10.0", "", "0.100"])
+def test_other_version_of_openenv_is_refused_with_a_command(version):
+    with pytest.raises(ImportError, match=rf"openenv {version} is installed.*pip install"):
+        check_version(version)
+
+
+def test_full_collections_are_rare_while_the_server_runs():
+    before, frozen = gc.get_threshold(), gc.get_freeze_count()
+    with _rare_full_collections():
+        assert gc.get_threshold() == (*before[:2], FULL_COLLECTION_AFTER)
+        assert gc.get_freeze_count() > frozen
+    assert gc.get_threshold() == before
+    assert gc.get_freeze_count() == 0
+
+
+def test_collector_is_as_before_after_a_failure():
+    before = gc.get_threshold()
+    with pytest.raises(OSError), _rare_full_collections():
+        raise OSError
+    assert gc.get_threshold() == before
+
+
+def test_server_and_a_reset_import_no_package_of_other_extras():
+    done = subprocess.run(
+        [sys.executable, "-c", PLAYED], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+
+
+@pytest.mark.anyio
+async def test_backend_of_somebody_else_is_reconciled_and_closed(third_party):
+    settings, backend = third_party
+    backend.failures = 2
+    await prepare(settings)
+    assert (backend.reconciled, backend.closed) == (3, 1)
+
+
+@pytest.mark.anyio
+async def test_each_reason_is_logged_once(third_party, caplog):
+    settings, backend = third_party
+    backend.failures = 3
+    await prepare(settings)
+    (record,) = caplog.records
+    assert "it is out of order" in record.getMessage() and settings.backend in record.getMessage()
+
+
+@pytest.mark.anyio
+async def test_backend_that_stays_out_of_order_is_given_up(third_party, monkeypatch):
+    settings, backend = third_party
+    backend.failures = 100
+    monkeypatch.setattr("orchestrator.backends.PREPARE_TIMEOUT_S", -1.0)
+    with pytest.raises(StackUnavailable):
+        await prepare(settings)
+    assert (backend.reconciled, backend.closed) == (1, 1)
+
+
+@pytest.mark.anyio
+async def test_backend_that_does_not_exist_is_named():
+    with pytest.raises(UnknownName, match="nowhere:Backend"):
+        await prepare(Settings(backend="nowhere:Backend"))
+
+
+def test_problem_names_the_variable_the_reason_and_the_other_backends():
+    text = backend_problem("docker", StackUnavailable("no broker"))
+    assert "\n" not in text
+    assert "SRE_BACKEND=docker" in text and "no broker" in text
+    assert all(name in text for name in BACKENDS)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("scope", "line", "sent"),
+    [("lifespan", "a line", "a line"), ("lifespan", None, "traceback"), ("http", "a", "traceback")],
+)
+async def test_failed_start_is_logged_as_the_line_where_there_is_one(scope, line, sent):
+    messages = []
+
+    async def failing(_scope, _receive, send):
+        await send({"type": "lifespan.startup.failed", "message": "traceback"})
+
+    async def receive():
+        raise AssertionError
+
+    async def send(message):
+        messages.append(message)
+
+    await StartupFailureMiddleware(failing, lambda: line)({"type": scope}, receive, send)
+    assert messages == [{"type": "lifespan.startup.failed", "message": sent}]
