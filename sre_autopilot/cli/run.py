@@ -86,7 +86,7 @@ def command(
 
     Example:
       sre-autopilot run runbook --tier hard --seed 3
-      sre-autopilot run my_module:MyPolicy --backend simulator --episodes 20 --json
+      sre-autopilot run my_module:MyPolicy --backend simulator --json
     """
     settings = read_settings(backend=backend)
     player = load_policy(policy)

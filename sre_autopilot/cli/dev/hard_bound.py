@@ -15,7 +15,7 @@ from sre_autopilot.evaluation.score_checks import hard_bound
 def command(
     *,
     seeds: Annotated[int, typer.Option(min=2, help="how many")] = 100,
-    first_seed: Annotated[int, typer.Option(min=0)] = TEST_SEEDS_FROM,
+    first_seed: Annotated[int, typer.Option(min=0, help="the first seed")] = TEST_SEEDS_FROM,
     out: Annotated[Path | None, typer.Option(help="report to write, Markdown")] = None,
 ) -> None:
     """Prints an upper bound on the score of the hard tier, beside policies on the same seeds.

@@ -19,7 +19,7 @@ def command(
     """Pack the finished episodes of SOURCES, all of one backend and world version, into OUT.
 
     Example:
-      sre-autopilot dev pack-recordings runs/episodes --out docs/calibration/process-fit.npz
+      sre-autopilot dev pack-recordings runs/episodes --out runs/process-fit.npz
     """
     with bad_input():
         recordings, left_out = gather(sources)

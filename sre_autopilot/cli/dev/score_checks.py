@@ -24,7 +24,9 @@ def command(
     ),
     tiers: Annotated[str, typer.Option(help="comma-separated")] = ",".join(Tier),
     seeds: Annotated[int, typer.Option(min=2, help="seeds a tier")] = 1000,
-    first_seed: Annotated[int, typer.Option(min=0)] = SEED_SPLITS["train"].start,
+    first_seed: Annotated[int, typer.Option(min=0, help="the first seed")] = SEED_SPLITS[
+        "train"
+    ].start,
     simulator_of: Annotated[
         str, typer.Option(help="the real backend that the simulator is fitted to")
     ] = ProcessBackend.name,
