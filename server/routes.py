@@ -1,10 +1,13 @@
 """The routes for HTTP clients: stateful, by session. Decides nothing about an episode."""
 
+import logging
 import secrets
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, HTTPException, Query, Response
 
+from orchestrator.backends import check
+from orchestrator.errors import BackendError
 from orchestrator.settings import Settings
 from server.environment import NAME
 from server.schemas import (
@@ -16,6 +19,7 @@ from server.schemas import (
     StepRequest,
 )
 from server.sessions import SessionServer
+from server.startup import backend_problem
 from sre_autopilot.models import SREAction, SREObservation, SREState
 from sre_autopilot.version import __version__
 from sre_autopilot.world.vocabulary import (
@@ -25,6 +29,9 @@ from sre_autopilot.world.vocabulary import (
     WORLD_VERSION,
     Tier,
 )
+
+READY, UNAVAILABLE = "ready", "backend_unavailable"
+log = logging.getLogger(__name__)
 
 DIFFICULTY = {
     Tier.EASY: "one fault; its symptoms point at it",
@@ -81,16 +88,13 @@ def control_routes(sessions: SessionServer, settings: Settings) -> APIRouter:
     async def end(session_id: str) -> None:
         await sessions.end(session_id)
 
-    @router.get("/ready", tags=["Health"], summary="Whether a session is free")
+    @router.get("/ready", tags=["Health"], summary="Whether an episode could begin")
     async def ready(response: Response) -> dict[str, Any]:
+        """503 where all sessions are in use, or where the backend cannot be played on."""
         in_use, most = len(sessions.names), sessions.max_concurrent_envs
-        free = in_use < most
-        response.status_code = 200 if free else 503
-        return {
-            "status": "ready" if free else "full",
-            "sessions": in_use,
-            "max_sessions": most,
-        }
+        status = "full" if in_use >= most else await _backend_status(settings)
+        response.status_code = 200 if status == READY else 503
+        return {"status": status, "sessions": in_use, "max_sessions": most}
 
     return router
 
@@ -124,6 +128,18 @@ def information_routes(settings: Settings) -> APIRouter:
         }
 
     return router
+
+
+async def _backend_status(settings: Settings) -> str:
+    """What /ready says of the backend. Why it is unavailable stands in the log alone: agents read
+    the answer.
+    """
+    try:
+        await check(settings)
+    except (BackendError, TimeoutError) as error:
+        log.warning("%s", backend_problem(settings.backend, error))
+        return UNAVAILABLE
+    return READY
 
 
 def _trusted(settings: Settings, authorization: str | None) -> bool:

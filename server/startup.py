@@ -13,12 +13,13 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
-def backend_problem(backend: str, error: BackendError) -> str:
+def backend_problem(backend: str, error: BackendError | TimeoutError) -> str:
     """Which setting chose the backend that is not in order, why it is not, and what to do."""
+    reason = str(error) or "no answer in time"
     return (
-        f"the backend of {variable('backend')}={backend} is not in order: {error}; start what it "
-        "plays on (a stack of containers: make up; docker compose ps shows it), or choose another "
-        f"backend: {', '.join(BACKENDS)}"
+        f"the backend of {variable('backend')}={backend} is not in order: {reason}; start "
+        "what it plays on (a stack of containers: make up; docker compose ps shows it), or choose "
+        f"another backend: {', '.join(BACKENDS)}"
     )
 
 

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol, cast
 
-from orchestrator.backends.base import Backend, Reconcilable
+from orchestrator.backends.base import Backend, Checkable, Reconcilable
 from orchestrator.errors import BackendError
 from orchestrator.settings import Settings
 from sre_autopilot.plugins import Registry, resolve
 
 RETRY_S = 1.0
 PREPARE_TIMEOUT_S = 60.0
+CHECK_TIMEOUT_S = 3.0
 log = logging.getLogger(__name__)
 
 BACKENDS: Registry = {
@@ -71,5 +72,19 @@ async def prepare(settings: Settings) -> None:
                         error,
                     )
             await asyncio.sleep(RETRY_S)
+    finally:
+        await backend.aclose()
+
+
+async def check(settings: Settings) -> None:
+    """Returns where an episode could begin on the backend of `settings`, or where it cannot tell.
+
+    Raises BackendError, UnknownName; TimeoutError after CHECK_TIMEOUT_S.
+    """
+    backend = make_backend(settings)()
+    try:
+        if isinstance(backend, Checkable):
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                await backend.check()
     finally:
         await backend.aclose()

@@ -90,3 +90,12 @@ class Reconcilable(Protocol):
     async def reconcile(self) -> None:
         """Heals what is impaired and stops standbys; costs no episode. Raises BackendError."""
         ...
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """Optional part of a backend that can say at any time whether an episode could begin."""
+
+    async def check(self) -> None:
+        """Changes nothing. Raises BackendError where no episode could begin."""
+        ...

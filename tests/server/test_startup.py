@@ -5,14 +5,16 @@ import subprocess
 import sys
 
 import pytest
+from starlette.testclient import TestClient
 
 from orchestrator.backends import BACKENDS, prepare
 from orchestrator.errors import StackUnavailable
 from orchestrator.settings import Settings
-from server.app import FULL_COLLECTION_AFTER, _rare_full_collections
+from server.app import FULL_COLLECTION_AFTER, _rare_full_collections, create_app
 from server.openenv_compat import SUPPORTED, check_version
 from server.startup import StartupFailureMiddleware, backend_problem
 from sre_autopilot.errors import UnknownName
+from sre_autopilot.world.vocabulary import FaultKind
 from tests.architecture.source import ROOT
 
 UNUSED_PACKAGES = ("matplotlib", "scipy", "numba", "gradio")
@@ -42,6 +44,10 @@ class OutOfOrderBackend:
         type(self).reconciled += 1
         if self.reconciled <= self.failures:
             raise StackUnavailable("it is out of order")
+
+    async def check(self):
+        if self.failures:
+            raise StackUnavailable(f"no broker for {FaultKind.SINGLE_OOM}")
 
     async def aclose(self):
         type(self).closed += 1
@@ -97,6 +103,19 @@ async def test_backend_of_somebody_else_is_reconciled_and_closed(third_party):
     backend.failures = 2
     await prepare(settings)
     assert (backend.reconciled, backend.closed) == (3, 1)
+
+
+def test_ready_says_when_the_backend_is_unavailable_and_the_log_says_why(third_party, caplog):
+    settings, backend = third_party
+    with TestClient(create_app(settings.model_copy(update={"metrics_port": 0}))) as client:
+        assert client.get("/ready").status_code == 200
+        backend.failures = 1
+        answer = client.get("/ready")
+        assert answer.status_code == 503
+        assert answer.json() == {"status": "backend_unavailable", "sessions": 0, "max_sessions": 2}
+        assert f"no broker for {FaultKind.SINGLE_OOM}" in caplog.text
+        backend.failures = 0
+        assert client.get("/ready").json()["status"] == "ready"
 
 
 @pytest.mark.anyio

@@ -58,6 +58,10 @@ class DockerLifecycle(ReplicaSet):
         strays = running & standbys
         await asyncio.gather(*(self._supervisor.stop(stray, _GRACE_S) for stray in strays))
 
+    async def check(self) -> None:
+        """Raises BackendError where no broker can list the containers."""
+        await self._supervisor.running()
+
     async def start(self, replica: ReplicaId, release: Release) -> None:
         await self._stopped(replica)
         # Outages belong to the container: a fresh process must start healed and at full speed.
