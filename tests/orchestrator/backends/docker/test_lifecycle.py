@@ -179,6 +179,17 @@ async def test_a_stopped_replica_leaves_at_once_and_ends_later(
     assert not stack[DB].running
 
 
+async def test_check_asks_a_broker_and_changes_nothing(stack: FakeStack, mesh: Mesh) -> None:
+    running = {name: container.running for name, container in stack.containers.items()}
+    await mesh.check()
+    stack.lose(BROKERS[0])
+    await mesh.check()
+    assert {name: container.running for name, container in stack.containers.items()} == running
+    stack.lose(*BROKERS)
+    with pytest.raises(StackUnavailable):
+        await mesh.check()
+
+
 async def test_a_start_waits_for_the_stop_before_it(stack: FakeStack, mesh: Mesh) -> None:
     await mesh.launch(SEED)
     await mesh.stop(DB)
