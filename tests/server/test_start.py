@@ -1,7 +1,6 @@
 """Starting: importing the server starts nothing, and its command line explains itself."""
 
 import asyncio
-import contextlib
 import os
 import socket
 import subprocess
@@ -167,14 +166,19 @@ async def test_the_server_is_ready_once_its_backend_is_in_order(monkeypatch):
 
     monkeypatch.setattr("server.app.prepare", prepare)
     settings = Settings(metrics_port=0)
-    async with contextlib.AsyncExitStack() as stack:
-        client = in_process(create_app(settings, Workshop().make))
-        starting = asyncio.create_task(stack.enter_async_context(client))
-        async with asyncio.timeout(START_TIMEOUT_S):
-            assert await prepared.get() == settings
-            assert not starting.done()
-            in_order.set()
-            assert (await (await starting).get("/ready")).status_code == 200
+    statuses: list[int] = []
+
+    async def start():
+        async with in_process(create_app(settings, Workshop().make)) as client:
+            statuses.append((await client.get("/ready")).status_code)
+
+    starting = asyncio.create_task(start())
+    async with asyncio.timeout(START_TIMEOUT_S):
+        assert await prepared.get() == settings
+        assert statuses == []
+        in_order.set()
+        await starting
+    assert statuses == [200]
 
 
 @pytest.mark.anyio
