@@ -1,7 +1,9 @@
 """Starting: importing the server starts nothing, and its command line explains itself."""
 
 import asyncio
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,7 +13,9 @@ import pytest
 from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.backends.process.backend import ProcessBackend
 from orchestrator.settings import Settings
+from server import app as server_app
 from server.app import create_app, main
+from sre_autopilot.errors import InvalidValue
 from sre_autopilot.world.vocabulary import FaultKind
 from tests.architecture.source import ROOT
 from tests.server.doors import Workshop, in_process
@@ -118,14 +122,33 @@ def test_the_server_is_one_process_and_waits_for_an_agent_that_thinks(monkeypatc
     assert options["ws_ping_timeout"] == 123
 
 
-@pytest.mark.parametrize("workers", [("--workers", "2"), ()])
-def test_several_workers_of_uvicorn_are_refused(workers):
-    command = ("-m", "uvicorn", "server.app:app", "--port", "0", *workers)
-    done = run(*command, WEB_CONCURRENCY="3", SRE_BACKEND="simulator", SRE_METRICS_PORT="0")
+def test_several_workers_of_uvicorn_are_refused():
+    command = ("-m", "uvicorn", "server.app:app", "--port", "0")
+    done = run(*command, WEB_CONCURRENCY="2", SRE_BACKEND="simulator", SRE_METRICS_PORT="0")
     assert "server: workers must be 1" in done.stderr and "WEB_CONCURRENCY" in done.stderr
     assert "Application startup complete" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("options", "refused"),
+    [
+        (["--workers", "2"], True),
+        (["--workers", "1"], False),
+        (["--workers", "2", "--reload"], False),
+    ],
+)
+def test_a_worker_that_is_not_alone_ends_uvicorn(monkeypatch, options, refused):
+    signals: list[int] = []
+    monkeypatch.setattr("multiprocessing.parent_process", lambda: object())
+    monkeypatch.setattr("os.kill", lambda _pid, number: signals.append(number))
+    monkeypatch.setattr("sys.argv", ["uvicorn", "server.app:app", *options])
+    monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
+    with pytest.raises(InvalidValue, match="workers") if refused else contextlib.nullcontext():
+        server_app._refuse_several_workers()
+    assert signals == [signal.SIGTERM] * refused
+
+
+@pytest.mark.live  # each waits ten seconds for the broker
 @pytest.mark.parametrize("command", COMMANDS, ids=["server.app", "uvicorn"])
 def test_unreachable_broker_ends_each_command_with_one_line(command, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(
