@@ -139,7 +139,7 @@ def test_several_workers_of_uvicorn_are_refused():
 )
 def test_a_worker_that_is_not_alone_ends_uvicorn(monkeypatch, options, refused):
     signals: list[int] = []
-    monkeypatch.setattr("multiprocessing.parent_process", lambda: object())
+    monkeypatch.setattr("multiprocessing.parent_process", object)
     monkeypatch.setattr("os.kill", lambda _pid, number: signals.append(number))
     monkeypatch.setattr("sys.argv", ["uvicorn", "server.app:app", *options])
     monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
