@@ -1,5 +1,6 @@
 """The command `sre-autopilot`: its groups, and the function that starts it."""
 
+import signal
 import sys
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from sre_autopilot.cli.commands import COMMANDS, DEV_COMMANDS
 from sre_autopilot.cli.lazy import LazyGroup
 
 NAME = "sre-autopilot"
+TERMINATED = 128 + signal.SIGTERM
 
 
 class Commands(LazyGroup):
@@ -69,6 +71,9 @@ def main() -> None:
 
     A user's own `module:Class` may stand in the current folder, which an installed command does not
     search. It is searched last: nothing in it hides a module of ours.
+
+    SIGTERM ends a command as an exit does, so that it ends what it started.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     sys.path.append("")
     app(prog_name=NAME)

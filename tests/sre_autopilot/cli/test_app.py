@@ -1,5 +1,6 @@
 """The groups of the command line: what they list, import lazily, and how errors end."""
 
+import os
 import pkgutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from sre_autopilot.cli.commands import COMMANDS, DEV_COMMANDS, CommandEntry
 from sre_autopilot.errors import UnknownName
 from sre_autopilot.grading import RecordError
 from tests.architecture.source import ROOT
+from tests.server.doors import until
 
 HEAVY = ("numpy", "numba", "scipy", "fastapi", "httpx", "pydantic", "rich", "orchestrator")
 run = CliRunner().invoke
@@ -144,3 +146,18 @@ def test_command_searches_the_current_folder_last(monkeypatch) -> None:
     monkeypatch.setattr(app, "app", lambda prog_name: None)
     app.main()
     assert sys.path[-1] == ""
+
+
+def test_a_command_that_is_terminated_ends_what_it_started(tmp_path):
+    """A mesh of processes here; in the same way, a stack of containers."""
+    command = (sys.executable, "-m", "sre_autopilot.cli", "evaluate", "--backend", "process")
+    options = ("--policies", "random", "--meshes", "1", "--out", str(tmp_path / "results.jsonl"))
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        [*command, *options], cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True
+    ) as process:
+        until(lambda: any(tmp_path.glob("sre-mesh-*")))
+        process.terminate()
+        _, messages = process.communicate()
+    assert process.returncode == app.TERMINATED, messages
+    assert not any(tmp_path.glob("sre-mesh-*"))
