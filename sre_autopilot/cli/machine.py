@@ -16,6 +16,7 @@ from pathlib import Path
 
 from orchestrator.recorder import is_writable
 from sre_autopilot.distribution import DISTRIBUTION
+from sre_autopilot.simulator.cache_folder import cache_folder
 
 MIB = 2**20
 COMMAND_TIMEOUT_S = 10.0
@@ -63,7 +64,7 @@ def read_machine(
     """
     docker, docker_problem = _answer("docker", "version", "--format", "{{.Server.Version}}")
     compose, _problem = _answer("docker", "compose", "version", "--short")
-    cache = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sre-autopilot"
+    cache = cache_folder(environ)
     temp = Path(tempfile.gettempdir())
     return Machine(
         python=sys.version_info[:2],

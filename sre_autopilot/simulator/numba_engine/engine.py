@@ -15,6 +15,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from sre_autopilot.simulator.batch import EpisodeQueue, StepOutput, out_of_range
+from sre_autopilot.simulator.cache_folder import cache_folder
 from sre_autopilot.simulator.numba_engine import overloads
 from sre_autopilot.simulator.numba_engine.memory import (
     MASK_PADDING,
@@ -153,8 +154,7 @@ def _compiled(function: Any) -> Any:
 def _cache_folder(name: str) -> Path | None:
     """The user's folder for compiled code; None where there is none that can be written."""
     try:
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        folder = home / "sre-autopilot" / name
+        folder = cache_folder(os.environ) / name
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError):  # RuntimeError: the user has no home
         return None

@@ -25,18 +25,7 @@ from tests.sre_autopilot.evaluation.sim_to_real.recorded_worlds import (
     bent,
     played,
     real_world,
-    world,
 )
-
-
-@pytest.fixture(scope="module")
-def real():
-    return world(REAL)
-
-
-@pytest.fixture(scope="module")
-def sim():
-    return world(SIM)
 
 
 def shifted(recordings, points):
