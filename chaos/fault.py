@@ -46,6 +46,21 @@ class Impairments:
 NO_IMPAIRMENTS = Impairments()
 
 
+def merged(one: Impairments, other: Impairments) -> Impairments:
+    """Both at once in one replica: shares take the worse, amounts add up."""
+    held = dict(one.held_connections)
+    for pool, count in other.held_connections.items():
+        held[pool] = held.get(pool, 0) + count
+    return Impairments(
+        memory_leak_mb=one.memory_leak_mb + other.memory_leak_mb,
+        held_connections=held,
+        partitioned=max(one.partitioned, other.partitioned),
+        drop_ratio=max(one.drop_ratio, other.drop_ratio),
+        cpu_fraction=min(one.cpu_fraction, other.cpu_fraction),
+        neighbour_cpu_pct=one.neighbour_cpu_pct + other.neighbour_cpu_pct,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Intervention:
     """An accepted action on a service, at a step; `seed` keys all of its random draws."""

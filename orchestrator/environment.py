@@ -18,6 +18,7 @@ from orchestrator.episode import Episode, Plan
 from orchestrator.errors import EnvironmentClosed, EpisodeNotStarted, EpisodeOver, FaultNotInstalled
 from orchestrator.reconcile import reconcile, routing_of
 from orchestrator.recorder import Recorder
+from orchestrator.secrecy import Secrecy
 from orchestrator.validation import parse_id, parse_seed, parse_tier
 from sre_autopilot import grading
 from sre_autopilot.models import SREAction, SREObservation, SREState
@@ -52,6 +53,7 @@ class Environment:
     backend: makes the world; called at the first reset only, so that construction costs nothing.
     draw_faults: tier and seed -> hidden faults (default: the five tiers).
     record_dir: folder for the records of episodes.
+    secrecy: on a judged server, what makes other seeds of those asked for, and secret keys.
 
     Async methods end in `_async`; the sync ones run them on a loop of the environment's own. Use
     one kind only. Not safe for concurrent calls.
@@ -62,10 +64,13 @@ class Environment:
         backend: Callable[[], Backend],
         draw_faults: tiers.DrawFaults = tiers.draw_faults,
         record_dir: Path | None = None,
+        *,
+        secrecy: Secrecy | None = None,
     ) -> None:
         self._make_backend = backend
         self._draw_faults = draw_faults
         self._record_dir = record_dir
+        self._secrecy = secrecy
         self._backend: Backend | None = None
         self._controller: Controller | None = None
         self._episode: Episode | None = None
@@ -80,8 +85,13 @@ class Environment:
         task_tier: str = Tier.EASY,
         episode_id: str | None = None,
         policy: str | None = None,
+        *,
+        episode_key: int = 0,
     ) -> SREObservation:
         """Starts an episode on a fresh mesh; one still running is abandoned and recorded so.
+
+        episode_key: a record's, to play an episode of a judged server again; such a server itself
+            ignores it.
 
         Raises UnknownName (task_tier), InvalidValue (seed, episode_id), MeshNotReady,
         FaultNotInstalled, EnvironmentClosed.
@@ -91,14 +101,16 @@ class Environment:
         tier = parse_tier(task_tier)
         seed = parse_seed(seed)
         seed = secrets.randbelow(2**31) if seed is None else seed
+        if self._secrecy is not None:
+            seed, episode_key = self._secrecy.seed(tier, seed), self._secrecy.episode_key()
         episode_id = uuid.uuid4().hex if episode_id is None else parse_id("episode_id", episode_id)
         await self._end_episode()
         backend = self._backend = self._backend or self._make_backend()
         faults = self._draw_faults(tier, seed)
-        plan = Plan(episode_id, seed, tier, faults, backend.name, policy)
+        plan = Plan(episode_id, seed, tier, faults, backend.name, policy, episode_key)
         self._episode = episode = Episode(plan)
         async with self._abandoned_on_failure():
-            await backend.launch(seed)
+            await backend.launch(plan.visible_seed)
             await backend.route(routing_of(episode.deployment, 0, frozenset()))
             self._controller = Controller(backend)
             await self._install(episode)

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from chaos.fault import NO_IMPAIRMENTS, Fault, Impairments, Intervention
+from chaos.fault import NO_IMPAIRMENTS, Fault, Impairments, Intervention, merged
 from orchestrator import noise, reward
 from orchestrator import observation as observed
 from orchestrator.actions import ACTIONS, Situation
@@ -13,6 +13,7 @@ from sre_autopilot import grading
 from sre_autopilot.grading import ActionRecord, FaultRecord, StepRecord, TrueService
 from sre_autopilot.models import SREAction, SREObservation
 from sre_autopilot.world.deployment import Deployment, ReplicaId, initial_deployment
+from sre_autopilot.world.draws import visible_seed
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import (
     ACTION_COSTS,
@@ -31,7 +32,10 @@ WINDOWS_KEPT = 1 + max(lag for _, lag in noise.LAG_STEPS_BELOW)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is decided when an episode begins; `faults` is the hidden part."""
+    """What is decided when an episode begins; `faults` is the hidden part.
+
+    episode_key: 0, or a secret that keys, together with the seed, all that the agent sees.
+    """
 
     episode_id: str
     seed: int
@@ -39,6 +43,12 @@ class Plan:
     faults: tuple[Fault, ...]
     backend: str
     policy: str | None = None
+    episode_key: int = 0
+
+    @property
+    def visible_seed(self) -> int:
+        """See `draws.visible_seed`."""
+        return visible_seed(self.seed, self.episode_key)
 
 
 @dataclass
@@ -98,12 +108,12 @@ class Episode:
 
     def impairments(self) -> Mapping[ReplicaId, Impairments]:
         """What holds during the window of this step, by running replica."""
-        merged: dict[ReplicaId, Impairments] = {}
+        in_force: dict[ReplicaId, Impairments] = {}
         for fault, record in zip(self.plan.faults, self.fault_records, strict=True):
             if record.cured_at is None or record.cured_at > self.step:
                 for target, impairments in fault.impairments(self.step, self.deployment).items():
-                    merged[target] = _merged(merged.get(target, NO_IMPAIRMENTS), impairments)
-        return merged
+                    in_force[target] = merged(in_force.get(target, NO_IMPAIRMENTS), impairments)
+        return in_force
 
     def observe(self, window: Window, duration_s: float) -> SREObservation:
         """Records the window of this step; returns what the agent sees of it.
@@ -163,6 +173,7 @@ class Episode:
             policy=self.plan.policy,
             tier=self.plan.tier,
             seed=self.plan.seed,
+            episode_key=self.plan.episode_key,
             max_steps=MAX_STEPS,
             faults=tuple(self.fault_records),
             steps=tuple(self.steps),
@@ -185,7 +196,7 @@ class Episode:
         return cures
 
     def _observation_of_newest(self) -> SREObservation:
-        seed = self.plan.seed
+        seed = self.plan.visible_seed
         metrics = observed.noisy_metrics(self._windows, seed)
         edges = observed.trace_edges(self._windows, seed)
         self._statuses.append(
@@ -215,21 +226,6 @@ class Episode:
             return True
         healed = grading.recovered_at(self.steps, self.fault_records) is not None
         return healed and self.plan.tier is not Tier.CONTROL
-
-
-def _merged(one: Impairments, other: Impairments) -> Impairments:
-    """Both at once in one replica: shares take the worse, amounts add up."""
-    held = dict(one.held_connections)
-    for pool, count in other.held_connections.items():
-        held[pool] = held.get(pool, 0) + count
-    return Impairments(
-        memory_leak_mb=one.memory_leak_mb + other.memory_leak_mb,
-        held_connections=held,
-        partitioned=max(one.partitioned, other.partitioned),
-        drop_ratio=max(one.drop_ratio, other.drop_ratio),
-        cpu_fraction=min(one.cpu_fraction, other.cpu_fraction),
-        neighbour_cpu_pct=one.neighbour_cpu_pct + other.neighbour_cpu_pct,
-    )
 
 
 def _true(window: ServiceWindow) -> TrueService:

@@ -2,11 +2,21 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self, get_args
 
 from annotated_types import Ge, Gt, Le
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import ErrorDetails
 
 from sre_autopilot.errors import InvalidSettings, InvalidValue, UnknownName
@@ -22,7 +32,23 @@ from sre_autopilot.world.vocabulary import SESSION_LEASE_S
 
 PREFIX = "SRE_"
 MAX_PORT = 2**16 - 1
+SECRET_LENGTH = 16
 URL = r"https?://[^\s,/]+(/[^\s,]*)?"
+
+
+class Mode(StrEnum):
+    """Whether a server helps those who develop agents, or keeps from agents what is hidden."""
+
+    DEVELOP = "develop"
+    JUDGE = "judge"
+
+
+SECRETS = {
+    "state_token": "printable ASCII without spaces, not empty",
+    "secret": f"at least {SECRET_LENGTH} characters of printable ASCII without spaces",
+}
+"""Fields whose values no error repeats, and what is valid. An empty one is an error: whoever sets a
+secret means to have one."""
 
 
 def _check_port(address: str) -> str:
@@ -33,9 +59,19 @@ def _check_port(address: str) -> str:
 
 def _check_token(token: SecretStr) -> SecretStr:
     text = token.get_secret_value()
-    if not (text.isascii() and text.isprintable()) or " " in text:
+    if not (text and text.isascii() and text.isprintable()) or " " in text:
         raise ValueError("no HTTP header can carry it")
     return token
+
+
+def _check_secret(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < SECRET_LENGTH:
+        raise ValueError("it could be guessed")
+    return secret
+
+
+Token = Annotated[SecretStr, AfterValidator(_check_token)]
+Secret = Annotated[Token, AfterValidator(_check_secret)]
 
 
 class Settings(BaseModel):
@@ -68,8 +104,18 @@ class Settings(BaseModel):
         allow_inf_nan=False,
         description="server: a session without a call for so long ends, s",
     )
-    state_token: Annotated[SecretStr, AfterValidator(_check_token)] | None = Field(
-        None, description="server: bearer token without which `/state` hides the truth"
+    mode: Mode = Field(
+        Mode.DEVELOP,
+        description="server: develop, or judge, which keeps from agents what is hidden",
+    )
+    state_token: Token | None = Field(
+        None,
+        validate_default=True,
+        description="server: bearer token without which `/state` hides the truth",
+    )
+    secret: Secret | None = Field(
+        None,
+        description="server: in judge mode, turns seeds into stories (default: random)",
     )
     broker_urls: str = Field(
         ",".join(
@@ -97,15 +143,23 @@ class Settings(BaseModel):
         description="server: its port, no agent's; 0 takes a free one",
     )
 
+    @field_validator("state_token")
+    @classmethod
+    def _set_where_judged(cls, token: Token | None, info: ValidationInfo) -> Token | None:
+        if token is None and info.data.get("mode") is Mode.JUDGE:
+            raise ValueError("a judged server needs it")
+        return token
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
-        """Reads the variables named SRE_<FIELD>; an empty one counts as not set.
+        """Reads the variables named SRE_<FIELD>; an empty one counts as not set, but for secrets.
 
         Raises InvalidSettings.
         """
         values = {name: environ.get(variable(name)) for name in cls.model_fields}
+        set_ones = {n: text for n, text in values.items() if text or (n in SECRETS and text == "")}
         try:
-            return cls.model_validate({name: value for name, value in values.items() if value})
+            return cls.model_validate(set_ones)
         except ValidationError as error:
             raise InvalidSettings(map(_problem, error.errors())) from error
 
@@ -131,15 +185,20 @@ def naming_variables(*fields: str) -> Iterator[None]:
 
 def _problem(error: ErrorDetails) -> str:
     name = str(error["loc"][0])
-    if name == "state_token":  # the value itself is a secret
-        return f"{variable(name)}: it is not valid; valid: {valid_values(name)}"
+    if name in SECRETS:  # the value itself is a secret
+        missing = error["input"] is None
+        absent = f"is not set, and {variable('mode')}={Mode.JUDGE} needs it"
+        problem = absent if missing else "is not valid"
+        return f"{variable(name)}: it {problem}; valid: {valid_values(name)}"
     return f"{variable(name)}: {error['input']!r} is not valid; valid: {valid_values(name)}"
 
 
 def valid_values(name: str) -> str:
     """The values that a field takes, from its type and its bounds."""
-    if name == "state_token":
-        return "printable ASCII without spaces"
+    if name in SECRETS:
+        return SECRETS[name]
+    if name == "mode":
+        return ", ".join(Mode)
     field = Settings.model_fields[name]
     kind = field.annotation
     text = (

@@ -24,6 +24,7 @@ from fastapi import FastAPI
 
 from orchestrator.backends import make_backend, prepare
 from orchestrator.errors import BackendError, CannotListen
+from orchestrator.secrecy import Secrecy
 from orchestrator.settings import MAX_PORT, Settings
 from server.console.page import page_routes
 from server.environment import DESCRIPTION, SREEnvironment
@@ -36,7 +37,7 @@ from server.monitoring import Monitoring
 from server.openenv_compat import HTTP_API_VERSION, guard_mcp_route, register_routes
 from server.routes import control_routes, information_routes
 from server.sessions import SessionServer
-from server.startup import StartupFailureMiddleware, backend_problem
+from server.startup import StartupFailureMiddleware, backend_problem, say_mode
 from sre_autopilot.checked_settings import MakeBackend, check_settings, settings_from_env
 from sre_autopilot.errors import InvalidSettings, InvalidValue
 
@@ -57,8 +58,11 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
     """
     check_settings(settings, make_backend)
     monitoring = Monitoring()
+    secrecy = Secrecy.of(settings)
     sessions = SessionServer(
-        lambda session_id: SREEnvironment(settings, monitoring, session_id, make_backend),
+        lambda session_id: SREEnvironment(
+            settings, monitoring, session_id, make_backend, secrecy=secrecy
+        ),
         settings.max_sessions,
         settings.session_lease_s,
     )
@@ -68,6 +72,7 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        say_mode(settings)
         metrics = monitoring.serving(settings.metrics_host, settings.metrics_port)
         async with metrics, sessions.running(), mcp_clients.running():
             try:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import Any
@@ -20,6 +20,7 @@ from orchestrator.errors import (
     NotInSession,
     SessionBusy,
 )
+from orchestrator.secrecy import Secrecy
 from orchestrator.settings import Settings
 from server.mcp import make_tools
 from server.monitoring import Monitoring
@@ -30,6 +31,7 @@ from sre_autopilot.grading import EpisodeRecord, Score
 from sre_autopilot.models import SREAction, SREObservation, SREState
 from sre_autopilot.policies import Policy
 from sre_autopilot.policies.play import play_async
+from sre_autopilot.simulator import NAME as SIMULATOR
 from sre_autopilot.version import __version__
 from sre_autopilot.world.vocabulary import Tier
 
@@ -55,8 +57,11 @@ class SREEnvironment(AsyncEnvironment):
         monitoring: Monitoring,
         session_id: str | None = None,
         make_backend: MakeBackend = make_backend,
+        *,
+        secrecy: Secrecy | None = None,
     ) -> None:
         super().__init__()
+        self._secrecy = secrecy
         self._settings = settings
         self._monitoring = monitoring
         self._session_id = session_id
@@ -84,6 +89,7 @@ class SREEnvironment(AsyncEnvironment):
         for name, value in (("backend", backend), ("policy", policy)):
             if value is not None and not isinstance(value, str):
                 raise InvalidValue(name, value, "text")
+        self._check_backend(backend, (self._settings.backend,))
         async with self._one_call():
             environment = await self._environment_on(backend or self._settings.backend)
             observation = await environment.reset_async(
@@ -111,9 +117,14 @@ class SREEnvironment(AsyncEnvironment):
     async def play(
         self, policy: Policy, tier: Tier, seed: int, backend: str | None = None
     ) -> tuple[EpisodeRecord, Score]:
-        """Plays a whole episode in this session."""
+        """Plays a whole episode of `seed` itself, in every mode, in a session that plays no other.
+
+        It leaves no record: whoever may ask for a score may not fill a disk with it.
+        """
+        self._check_backend(backend, (self._settings.backend, SIMULATOR))
         async with self._one_call():
-            environment = await self._environment_on(backend or self._settings.backend)
+            chosen = backend or self._settings.backend
+            environment = await self._environment_on(chosen, judged=False)
             return await play_async(
                 environment,
                 policy,
@@ -197,14 +208,22 @@ class SREEnvironment(AsyncEnvironment):
             raise EpisodeNotStarted
         return self._environment
 
-    async def _environment_on(self, backend: str) -> Environment:
+    async def _environment_on(self, backend: str, *, judged: bool = True) -> Environment:
         """The environment of this session, a new one where another backend is asked for."""
         if self._environment is None or backend != self.backend:
             make = self._make_backend(self._settings.model_copy(update={"backend": backend}))
             if self._environment is not None:
                 await self._environment.aclose()
             self._environment = Environment(
-                make, drawing(self._settings.fault), self._settings.record_dir
+                make,
+                drawing(self._settings.fault),
+                self._settings.record_dir if judged else None,
+                secrecy=self._secrecy if judged else None,
             )
             self.backend = backend
         return self._environment
+
+    def _check_backend(self, backend: object, allowed: Collection[str]) -> None:
+        """Raises InvalidValue in judge mode, where no client chooses what is played on."""
+        if self._secrecy is not None and backend is not None and backend not in allowed:
+            raise InvalidValue("backend", backend, f"one of: {', '.join(allowed)} (judge mode)")

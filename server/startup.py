@@ -1,16 +1,40 @@
-"""A backend that cannot be played in, said in one line when the server starts."""
+"""What a server says when it starts: its mode, and a backend that cannot be played in."""
 
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from orchestrator.backends import BACKENDS
 from orchestrator.errors import BackendError
-from orchestrator.settings import variable
+from orchestrator.settings import Mode, Settings, variable
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
+log = logging.getLogger(__name__)
+
+
+def say_mode(settings: Settings) -> None:
+    """One warning in develop mode, which says what is open; a line of information in judge mode."""
+    if settings.mode is Mode.JUDGE:
+        log.info("%s=%s: what is hidden needs the token", variable("mode"), settings.mode)
+        return
+    truth = (
+        f"{variable('state_token')} is not set, so that /state shows every client what is hidden; "
+        if settings.state_token is None
+        else ""
+    )
+    log.warning(
+        "%s=%s, NOT FOR JUDGING AGENTS: %sclients choose the seed, from which all that is hidden "
+        "follows, and which can be read off what they see; they name the sessions and the backend. "
+        "%s=%s closes all of it",
+        variable("mode"),
+        settings.mode,
+        truth,
+        variable("mode"),
+        Mode.JUDGE,
+    )
 
 
 def backend_problem(backend: str, error: BackendError | TimeoutError) -> str:

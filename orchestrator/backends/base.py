@@ -20,6 +20,9 @@ class Lifecycle(Protocol):
     async def launch(self, seed: int) -> None:
         """A fresh mesh: replica 0 of every service serves, standbys are stopped, users come.
 
+        seed: keys all draws of the mesh; on a judged server not the one that the faults are drawn
+            from (see `draws.visible_seed`), since an agent sees what comes of it.
+
         Everything that ran before is gone. Raises MeshNotReady.
         """
         ...

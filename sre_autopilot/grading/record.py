@@ -91,8 +91,9 @@ class StepRecord(Frozen):
 class EpisodeRecord(Frozen):
     """An episode so far; `score` is its total as graded when it was written.
 
-    `aborted` is not stored: it says that the file ended before the episode did, as it does when the
-    program that wrote it was killed.
+    `episode_key` is the secret that keyed, with the seed, all that the agent saw; 0 where it was no
+    secret. `aborted` is not stored: it says that the file ended before the episode did, as it does
+    when the program that wrote it was killed.
     """
 
     episode_id: str
@@ -101,6 +102,7 @@ class EpisodeRecord(Frozen):
     policy: str | None = None
     tier: Tier
     seed: int
+    episode_key: int = 0
     max_steps: int = world.MAX_STEPS
     faults: tuple[FaultRecord, ...]
     steps: tuple[StepRecord, ...] = ()

@@ -75,6 +75,14 @@ def uniform(seed: int, stream: int, step: int = 0, index: int = 0) -> float:
     return (key(seed, stream, step, index) >> 11) * 2.0**-53
 
 
+def visible_seed(seed: int, episode_key: int) -> int:
+    """The seed that keys all that an agent sees, 0..2**63 - 1; the seed itself where the key is 0.
+
+    With a secret key neither the seed nor what else is keyed by it can be read off what is seen.
+    """
+    return folded(seed, episode_key) >> 1 if episode_key else seed
+
+
 def uniform_between(low: float, high: float, draw: float) -> float:
     """Maps a uniform `draw` in [0, 1) to [low, high)."""
     return low + (high - low) * draw

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from orchestrator.backends import BACKENDS, make_backend
 from orchestrator.backends.process.backend import STEP_SECONDS, ProcessBackend
-from orchestrator.settings import Settings, naming_variables
+from orchestrator.settings import Mode, Settings, naming_variables
 from sre_autopilot.errors import InvalidSettings, UnknownName
 from sre_autopilot.simulator import NAME as SIMULATOR
 from sre_autopilot.world.stack import (
@@ -138,3 +138,33 @@ def test_every_backend_is_made_by_its_name_and_tells_it(backend):
 def test_an_unknown_backend_lists_the_known_ones():
     with pytest.raises(UnknownName, match=ProcessBackend.name):
         make_backend(Settings(backend="moon"))
+
+
+def test_judge_mode_needs_a_token():
+    problem = "SRE_STATE_TOKEN: it is not set, and SRE_MODE=judge needs it; valid: printable ASCII"
+    with pytest.raises(InvalidSettings, match=problem):
+        Settings.from_env({"SRE_MODE": "judge"})
+    assert Settings.from_env({"SRE_MODE": "judge", "SRE_STATE_TOKEN": "t"}).mode is Mode.JUDGE
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("name", ["SRE_STATE_TOKEN", "SRE_SECRET"])
+def test_an_empty_secret_is_refused_by_name(mode, name):
+    environ = {"SRE_MODE": mode, "SRE_STATE_TOKEN": "t", name: ""}
+    with pytest.raises(InvalidSettings, match=rf"^{name}: it is not valid; valid: [^\n]*$"):
+        Settings.from_env(environ)
+
+
+def test_a_secret_that_could_be_guessed_is_refused_and_not_repeated():
+    with pytest.raises(
+        InvalidSettings, match="SRE_SECRET: it is not valid; valid: at least 16"
+    ) as e:
+        Settings.from_env({"SRE_SECRET": "hunter2"})
+    assert "hunter2" not in str(e.value)
+
+
+def test_an_unknown_mode_is_refused_with_the_valid_ones():
+    with pytest.raises(
+        InvalidSettings, match="SRE_MODE: 'exam' is not valid; valid: develop, judge"
+    ):
+        Settings.from_env({"SRE_MODE": "exam"})
