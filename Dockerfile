@@ -54,5 +54,4 @@ EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=15s \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health', timeout=4)"]
 ENTRYPOINT ["tini", "-s", "--"]
-# A socket is kept as long without a pong as a session without a call.
-CMD ["uvicorn", "server.app:app", "--host", "0.0.0.0", "--port", "8000", "--ws-ping-timeout", "300"]
+CMD ["python", "-m", "server.app", "--host", "0.0.0.0", "--port", "8000"]

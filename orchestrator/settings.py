@@ -104,6 +104,13 @@ class Settings(BaseModel):
         allow_inf_nan=False,
         description="server: a session without a call for so long ends, s",
     )
+    ping_timeout_s: float = Field(
+        600.0,
+        ge=1,
+        allow_inf_nan=False,
+        description="server: an open WebSocket whose client leaves a ping without an answer for so "
+        "long is closed, s",
+    )
     mode: Mode = Field(
         Mode.DEVELOP,
         description="server: develop, or judge, which keeps from agents what is hidden",

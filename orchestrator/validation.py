@@ -11,7 +11,8 @@ from sre_autopilot.world.vocabulary import Tier
 
 MAX_SEED = 2**63 - 1
 """Services take the seed as eight bytes, signed."""
-_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+"""A file of this name is neither hidden, nor a folder, nor an option of a command."""
 
 
 def parse_tier(value: object) -> Tier:
@@ -32,4 +33,4 @@ def parse_id(field: str, value: object) -> str:
     """A name that may become part of a file's name. Raises InvalidValue."""
     if isinstance(value, str) and _ID.fullmatch(value):
         return value
-    raise InvalidValue(field, value, "1 to 128 letters, digits or . _ : -")
+    raise InvalidValue(field, value, "1 to 128 letters, digits or . _ : -, a letter or digit first")

@@ -21,11 +21,13 @@ from contextlib import asynccontextmanager, contextmanager
 import click
 import uvicorn
 from fastapi import FastAPI
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from orchestrator.backends import make_backend, prepare
 from orchestrator.errors import BackendError, CannotListen
 from orchestrator.secrecy import Secrecy
 from orchestrator.settings import MAX_PORT, Settings
+from server.connection_limits import LIMITED_HTTP, MAX_MESSAGE_BYTES, uvicorn_limits
 from server.console.page import page_routes
 from server.environment import DESCRIPTION, SREEnvironment
 from server.error_response import handle_errors
@@ -35,6 +37,7 @@ from server.mcp import EXPECTED, MessageValidationMiddleware, is_valid
 from server.mcp_http import McpClientMiddleware, McpClients
 from server.monitoring import Monitoring
 from server.openenv_compat import HTTP_API_VERSION, guard_mcp_route, register_routes
+from server.problem_middleware import ProblemMiddleware
 from server.routes import control_routes, information_routes
 from server.sessions import SessionServer
 from server.startup import StartupFailureMiddleware, backend_problem, say_mode
@@ -42,7 +45,7 @@ from sre_autopilot.checked_settings import MakeBackend, check_settings, settings
 from sre_autopilot.errors import InvalidSettings, InvalidValue
 
 HOST, PORT = "0.0.0.0", 8000
-MAX_BODY_BYTES = 64 * 1024
+log = logging.getLogger("server.app")  # run as a program, __name__ is another
 SHUTDOWN_TIMEOUT_S = 5
 BAD_INPUT = 2
 """Exit status of a server that cannot start with what it was given."""
@@ -89,7 +92,6 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
         version=HTTP_API_VERSION,
         description=DESCRIPTION,
         lifespan=lifespan,
-        max_body_size=MAX_BODY_BYTES,
     )
     register_routes(app, sessions)
     for router in (
@@ -100,10 +102,12 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
     ):
         app.include_router(router)
     guard_mcp_route(app, is_valid, EXPECTED, tags=["MCP"])
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_MESSAGE_BYTES)
     app.add_middleware(MessageValidationMiddleware)
     app.add_middleware(StartupFailureMiddleware, error=lambda: problem)
-    app.add_middleware(McpClientMiddleware, clients=mcp_clients, max_body_bytes=MAX_BODY_BYTES)
+    app.add_middleware(McpClientMiddleware, clients=mcp_clients, max_body_bytes=MAX_MESSAGE_BYTES)
     app.add_middleware(RelativeRedirectMiddleware)
+    app.add_middleware(ProblemMiddleware)
     app.add_middleware(HeadMiddleware)
     handle_errors(app)
     return app
@@ -129,8 +133,8 @@ def run(host: str = HOST, port: int = PORT) -> None:
         host=host,
         port=port,
         workers=1,  # whatever WEB_CONCURRENCY says: sessions live in one process
-        ws_ping_timeout=settings.session_lease_s,  # an agent may think as long as over HTTP
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
+        **uvicorn_limits(settings.ping_timeout_s),
     )
 
 
@@ -187,7 +191,7 @@ def __getattr__(name: str) -> FastAPI:
     try:
         _refuse_several_workers()
         app = globals()["app"] = app_from_env()
-        _check_port_of_uvicorn()
+        _check_uvicorn_options()
     except (InvalidSettings, InvalidValue, CannotListen) as error:
         sys.stderr.write(f"server: {error}\n")
         sys.exit(BAD_INPUT)
@@ -209,9 +213,10 @@ def _refuse_several_workers() -> None:
         )
 
 
-def _check_port_of_uvicorn() -> None:
+def _check_uvicorn_options() -> None:
     """Where uvicorn's own command imports this module, checks the address of its options: uvicorn
     itself binds it only after the application has started. Raises CannotListen, InvalidValue.
+    Without the limits on connections it goes on, and says so.
 
     With --reload or --workers, uvicorn binds it first, and imports this module in other processes.
     """
@@ -220,6 +225,13 @@ def _check_port_of_uvicorn() -> None:
         return
     if context.params["uds"] is None and context.params["fd"] is None:
         check_port(context.params["host"], context.params["port"])
+    if LIMITED_HTTP not in context.params["http"]:
+        log.warning(
+            "connections are not limited: start the server by python -m server.app, or with "
+            "uvicorn's options --http %s --ws-max-size %d",
+            LIMITED_HTTP,
+            MAX_MESSAGE_BYTES,
+        )
 
 
 if __name__ == "__main__":

@@ -31,6 +31,17 @@ STATUSES: Mapping[type[Exception], HTTPStatus] = {
 """The first class that fits. All other errors of ours are calls at the wrong time: a conflict."""
 HINTS: Mapping[int, str] = {404: "; /docs lists the routes", 405: "; /docs lists the methods"}
 
+DETAILS: Mapping[int, str] = {413: "the body is too large; docs/http-api.md lists the limits"}
+TOO_LARGE = "content_too_large"
+"""Python before 3.13 has another phrase for its status."""
+
+
+def kind_of(status: int) -> str:
+    """What a `Problem` of no better kind calls its error."""
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return TOO_LARGE
+    return HTTPStatus(status).phrase.lower().replace(" ", "_")
+
 
 def handle_errors(app: FastAPI) -> None:
     """Every error of ours, and every request that cannot be read, becomes a `Problem`."""
@@ -55,10 +66,13 @@ def error_response(error: Exception) -> JSONResponse:
         )
     kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
     field, valid = getattr(error, "field", None), getattr(error, "valid", None)
-    return _response(status, Problem(error=kind, detail=detail, field=field, valid_values=valid))
+    return problem_response(
+        status, Problem(error=kind, detail=detail, field=field, valid_values=valid)
+    )
 
 
-def _response(status: int, problem: Problem) -> JSONResponse:
+def problem_response(status: int, problem: Problem) -> JSONResponse:
+    """A `Problem` with its status; 503 says when to try again."""
     unavailable = status == HTTPStatus.SERVICE_UNAVAILABLE
     headers = {"Retry-After": str(RETRY_AFTER_S)} if unavailable else None
     return JSONResponse(problem.model_dump(), status, headers)
@@ -71,12 +85,14 @@ async def _validation_response(request: Request, error: Exception) -> JSONRespon
     if await request.body() and sent.partition(";")[0].strip() != "application/json":
         detail = f"send JSON with the header Content-Type: application/json, not {sent or 'none'}"
         problem = Problem(error="wrong_content_type", detail=detail)
-        return _response(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, problem)
+        return problem_response(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, problem)
     first: dict[str, Any] = error.errors()[0]
     context: dict[str, Any] = first.get("ctx", {})
     if first["type"] == "json_invalid":
         detail = f"the body is no JSON: {context.get('error', '')} at character {first['loc'][-1]}"
-        return _response(HTTPStatus.BAD_REQUEST, Problem(error="malformed_json", detail=detail))
+        return problem_response(
+            HTTPStatus.BAD_REQUEST, Problem(error="malformed_json", detail=detail)
+        )
     if "detail" in context:  # an error of ours, by `as_pydantic`
         problem = Problem(
             error=INVALID_REQUEST,
@@ -91,13 +107,13 @@ async def _validation_response(request: Request, error: Exception) -> JSONRespon
             detail=f"{'.'.join(where) or 'body'}: {first['msg']}",
             field=where[-1] if where else None,
         )
-    return _response(HTTPStatus.UNPROCESSABLE_ENTITY, problem)
+    return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, problem)
 
 
 async def _http_response(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
-    detail = f"{error.detail}{HINTS.get(error.status_code, '')}"
-    answer = _response(error.status_code, Problem(error=kind, detail=detail))
+    kind = kind_of(error.status_code)
+    detail = f"{DETAILS.get(error.status_code, error.detail)}{HINTS.get(error.status_code, '')}"
+    answer = problem_response(error.status_code, Problem(error=kind, detail=detail))
     answer.headers.update(error.headers or {})
     return answer

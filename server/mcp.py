@@ -13,6 +13,7 @@ from pydantic import BeforeValidator
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestrator.actions import ACTIONS
+from server.connection_limits import MAX_MESSAGE_BYTES
 from server.openenv_compat import serialize_observation
 from sre_autopilot.errors import UnknownName
 from sre_autopilot.models import SREAction, SREObservation, as_pydantic, parse_name
@@ -22,6 +23,11 @@ from sre_autopilot.world.vocabulary import ActionName, Tier
 EXPECTED = "a message must be one JSON object of valid Unicode, with names as text"
 REFUSED = json.dumps({"type": f"(none: {EXPECTED})"})
 """What a socket's endpoint gets in place of a bad message: a type that it does not know."""
+
+
+CLOSE_TOO_BIG = 1009
+"""Close code of a message that is too big (RFC 6455, 7.4.1)."""
+TOO_BIG = f"a message may have {MAX_MESSAGE_BYTES} bytes"
 
 
 class Playable(Protocol):
@@ -82,7 +88,8 @@ def _answer(observation: SREObservation) -> dict[str, Any]:
 
 
 class MessageValidationMiddleware:
-    """ASGI middleware; `app` sees a bad WebSocket message as one of an unknown type.
+    """ASGI middleware; `app` sees a bad WebSocket message as one of an unknown type, and none of
+    more than MAX_MESSAGE_BYTES: it closes the socket.
 
     Without it OpenEnv's sockets end the session where JSON is no object or not valid Unicode.
     """
@@ -93,7 +100,13 @@ class MessageValidationMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def receive_valid() -> Message:
             message = await receive()
-            if message["type"] == "websocket.receive" and not is_valid(message.get("text")):
+            if message["type"] != "websocket.receive":
+                return message
+            text = message.get("text") or ""
+            if len(text) > MAX_MESSAGE_BYTES:  # of a server that does not bound messages itself
+                await send({"type": "websocket.close", "code": CLOSE_TOO_BIG, "reason": TOO_BIG})
+                return {"type": "websocket.disconnect", "code": CLOSE_TOO_BIG}
+            if not is_valid(message.get("text")):
                 return {"type": message["type"], "text": REFUSED}
             return message
 

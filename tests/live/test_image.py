@@ -39,7 +39,7 @@ def test_the_image_runs_without_root_and_keeps_no_data(image: Image) -> None:
     assert config["User"] == "65532:65532"
     assert not config["Volumes"]
     assert list(config["ExposedPorts"]) == ["8000/tcp"]
-    command = "uvicorn server.app:app --host 0.0.0.0 --port 8000 --ws-ping-timeout 300"
+    command = "python -m server.app --host 0.0.0.0 --port 8000"
     assert config["Cmd"] == command.split()
 
 

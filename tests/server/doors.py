@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from orchestrator.settings import Settings
 from server.app import create_app
+from server.connection_limits import uvicorn_limits
 from sre_autopilot.world.vocabulary import ActionName
 from tests.watched_simulator import WatchedSimulator
 
@@ -61,7 +62,9 @@ def on_a_port(app: FastAPI) -> Iterator[str]:
     """The address of a real server, in a thread."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
-        uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=int(PATIENCE_S))
+        uvicorn.Config(
+            app, log_config=None, timeout_graceful_shutdown=int(PATIENCE_S), **uvicorn_limits(60.0)
+        )
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

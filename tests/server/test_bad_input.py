@@ -58,6 +58,7 @@ def begun(client):
         ("/reset", {"seed": "many"}, "seed", None),
         ("/reset", {"seed": 1.5}, "seed", None),
         ("/reset", {"episode_id": "../../mine"}, "episode_id", None),
+        ("/reset", {"episode_id": "-rf"}, "episode_id", None),
         ("/reset", {"session_id": "not a name"}, "session_id", None),
         ("/reset", {"session_id": ""}, "session_id", None),
         ("/reset", {"session_id": "x" * 129}, "session_id", None),

@@ -10,7 +10,7 @@ from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 
 from orchestrator.actions import ACTIONS
-from server.app import MAX_BODY_BYTES
+from server.connection_limits import MAX_MESSAGE_BYTES
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, Tier
 from tests.server.doors import sessions_in_use, until_async
@@ -70,6 +70,6 @@ def test_a_call_of_no_client_goes_to_the_endpoint_of_openenv(caller: httpx.Clien
     plain = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
     stream = {"accept": "application/json, text/event-stream"}
     assert "result" in caller.post("/mcp", json=plain).json()
-    large = caller.post("/mcp", content=b" " * (MAX_BODY_BYTES + 1), headers=stream)
+    large = caller.post("/mcp", content=b" " * (MAX_MESSAGE_BYTES + 1), headers=stream)
     assert large.status_code == 413
     assert caller.delete("/mcp").status_code == 405

@@ -112,11 +112,11 @@ def test_taken_port_is_the_only_line_of_each_command(command):
 
 
 def test_the_server_is_one_process_and_waits_for_an_agent_that_thinks(monkeypatch):
-    """Whatever WEB_CONCURRENCY says; and a socket is kept as long without a pong as a session."""
+    """Whatever WEB_CONCURRENCY says; and a socket is kept as long without a pong as is set."""
     options: dict[str, object] = {}
     monkeypatch.setattr("uvicorn.run", lambda _app, **keywords: options.update(keywords))
     monkeypatch.setenv("WEB_CONCURRENCY", "2")
-    monkeypatch.setenv("SRE_SESSION_LEASE_S", "123")
+    monkeypatch.setenv("SRE_PING_TIMEOUT_S", "123")
     main(["--host", "127.0.0.1", "--port", "0"])
     assert options["workers"] == 1
     assert options["ws_ping_timeout"] == 123
