@@ -137,6 +137,7 @@ class Episode:
                 duration_s=round(duration_s, 4),
                 began_at=window.began_at,
                 ended_at=window.ended_at,
+                host=window.host,
             )
         )
         if self._over():

@@ -9,11 +9,20 @@ from sre_autopilot.world.signals import (
     LABEL_OUTCOME,
     LABEL_PEER,
     MEMORY_BYTES,
+    RUN_QUEUE_WAIT,
+    TRAFFIC_LATENESS,
     Outcome,
 )
 
 _BUCKET = f"{CLIENT_DURATION}_bucket"
-_NEEDED = (f"{_BUCKET}{{", f"{CPU_SECONDS} ", f"{MEMORY_BYTES} ")
+_LATENESS_BUCKET = f"{TRAFFIC_LATENESS}_bucket"
+_NEEDED = (
+    f"{_BUCKET}{{",
+    f"{_LATENESS_BUCKET}{{",
+    f"{CPU_SECONDS} ",
+    f"{MEMORY_BYTES} ",
+    f"{RUN_QUEUE_WAIT} ",
+)
 _INDEX = {bound_s: index for index, bound_s in enumerate(BOUNDS_S)}
 
 
@@ -26,6 +35,7 @@ def parse(page: str, at_s: float) -> Sample:
     needed_lines = "\n".join(line for line in page.splitlines() if line.startswith(_NEEDED))
     values: dict[str, float] = {}
     calls: dict[tuple[str, Outcome], list[float]] = {}
+    lateness = list(NO_CALLS)
     try:
         for family in text_string_to_metric_families(needed_lines + "\n"):
             for sample in family.samples:
@@ -33,6 +43,8 @@ def parse(page: str, at_s: float) -> Sample:
                     key = sample.labels[LABEL_PEER], Outcome(sample.labels[LABEL_OUTCOME])
                     buckets = calls.setdefault(key, list(NO_CALLS))
                     buckets[_INDEX[float(sample.labels["le"])]] = sample.value
+                elif sample.name == _LATENESS_BUCKET:
+                    lateness[_INDEX[float(sample.labels["le"])]] = sample.value
                 else:
                     values[sample.name] = sample.value
         return Sample(
@@ -40,6 +52,8 @@ def parse(page: str, at_s: float) -> Sample:
             cpu_seconds=values[CPU_SECONDS],
             memory_bytes=values[MEMORY_BYTES],
             calls={key: tuple(buckets) for key, buckets in calls.items()},
+            run_queue_wait_s=values.get(RUN_QUEUE_WAIT),
+            lateness=tuple(lateness),
         )
     except KeyError as missing:
         raise ValueError(f"page of metrics without {missing}") from missing

@@ -4,6 +4,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from sre_autopilot.grading import HostFigures
 from sre_autopilot.world.deployment import ReplicaId
 from sre_autopilot.world.signals import DURATION_BUCKETS_S, Outcome
 from sre_autopilot.world.sla import Calls, is_met
@@ -48,13 +49,17 @@ class EdgeCall:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One window, with its ends in unix seconds: `edge_calls` are ordered by time of start."""
+    """One window, with its ends in unix seconds: `edge_calls` are ordered by time of start.
+
+    host: how much the host stood in its way; None where nothing was measured of that.
+    """
 
     step: int
     services: Mapping[Service, ServiceWindow]
     edge_calls: tuple[EdgeCall, ...]
     began_at: float | None = None
     ended_at: float | None = None
+    host: HostFigures | None = None
 
 
 BOUNDS_S = (*DURATION_BUCKETS_S, math.inf)
@@ -73,12 +78,16 @@ class Sample:
 
     at_s: that moment, on a monotonic clock.
     calls: outgoing ones, by service called and outcome.
+    run_queue_wait_s: time that its threads had no CPU; None where the kernel does not count it.
+    lateness: of the users alone, how late they sent their requests.
     """
 
     at_s: float
     cpu_seconds: float
     memory_bytes: float
     calls: Mapping[tuple[str, Outcome], Buckets]
+    run_queue_wait_s: float | None = None
+    lateness: Buckets = NO_CALLS
 
 
 Samples = Mapping[str, Sample]

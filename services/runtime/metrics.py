@@ -8,6 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from services.runtime.memory import proportional_bytes
+from services.runtime.run_queue import RunQueueWait
 from sre_autopilot.world.signals import (
     CLIENT_DURATION,
     CPU_SECONDS,
@@ -18,6 +19,7 @@ from sre_autopilot.world.signals import (
     LABEL_ROUTE,
     LABEL_STATUS,
     MEMORY_BYTES,
+    RUN_QUEUE_WAIT,
     SERVER_DURATION,
     SHED_REQUESTS,
 )
@@ -51,13 +53,21 @@ class Metrics:
 
 
 class ProcessCollector(Collector):
-    """CPU time of this process, and its memory without the runtime's, read when scraped."""
+    """CPU time of this process, the time that it waited for a CPU, where the kernel counts that,
+    and its memory without the runtime's: read when scraped.
+    """
 
     def __init__(self, runtime_memory_mb: int) -> None:
         self._runtime_bytes = runtime_memory_mb * 1024 * 1024
+        self._run_queue = RunQueueWait()
 
     def collect(self) -> Iterator[Metric]:
         yield CounterMetricFamily(CPU_SECONDS, "CPU time used", value=time.process_time())
+        waited_s = self._run_queue.seconds()
+        if waited_s is not None:
+            yield CounterMetricFamily(
+                RUN_QUEUE_WAIT, "Time that threads were ready to run and had no CPU", value=waited_s
+            )
         yield GaugeMetricFamily(
             MEMORY_BYTES,
             "Memory of its own: shared pages counted by share (PSS), without the runtime's",

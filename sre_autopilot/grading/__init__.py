@@ -34,6 +34,7 @@ from sre_autopilot.grading.score import (
     grade,
     recovered_at,
 )
+from sre_autopilot.grading.validity import HostFigures
 
 __all__ = [
     "BUDGET_UNITS",
@@ -50,6 +51,7 @@ __all__ = [
     "ActionRecord",
     "EpisodeRecord",
     "FaultRecord",
+    "HostFigures",
     "RecordError",
     "Score",
     "StepRecord",

@@ -2,15 +2,13 @@
 
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from sre_autopilot.grading.frozen import Frozen
+from sre_autopilot.grading.validity import HostFigures
 from sre_autopilot.world import vocabulary as world
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ACTION_COSTS, ActionName, FaultKind, Tier
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class FaultRecord(Frozen):
@@ -71,11 +69,12 @@ class StepRecord(Frozen):
     action: ActionRecord | None
     true: dict[Service, TrueService]
     edges: tuple[TrueEdge, ...] = ()
-    serving: dict[Service, tuple[str, ...]] = {}
-    observed: dict[str, Any] = {}
+    serving: dict[Service, tuple[str, ...]] = Field(default_factory=dict)
+    observed: dict[str, Any] = Field(default_factory=dict)
     duration_s: float | None = None
     began_at: float | None = None
     ended_at: float | None = None
+    host: HostFigures | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from sre_autopilot.grading.frozen import Frozen
 from sre_autopilot.grading.record import (
     ActionRecord,
     EpisodeRecord,
     FaultRecord,
-    Frozen,
     StepRecord,
 )
 from sre_autopilot.world import vocabulary as world

@@ -9,8 +9,10 @@ from typing import TypeVar
 from orchestrator.backends.live.control_client import ControlClient, Target
 from orchestrator.backends.live.replicas import ReplicaHandle, ReplicaSet, unless_exited
 from orchestrator.errors import ReplicaUnreachable
+from orchestrator.telemetry.host import host_figures
 from orchestrator.telemetry.spans import NANOS, SpanStore
 from orchestrator.telemetry.window import Sample, Window, measure
+from services.runtime.run_queue import RunQueueWait
 from sre_autopilot.world.topology import USERS, Service
 
 T = TypeVar("T")
@@ -45,6 +47,7 @@ class MeshTelemetry:
         self._spans = spans
         self._step_seconds = step_seconds
         self._last: _Scrape | None = None
+        self._run_queue = RunQueueWait()
 
     async def observe(self, step: int, open_breakers: Collection[Service] = ()) -> Window:
         """Raises ReplicaUnreachable where one runs but does not answer, or the traffic ended."""
@@ -53,7 +56,11 @@ class MeshTelemetry:
         if start is None or started_s - start.requested_at_s > FRESH_RATIO * self._step_seconds:
             start = _Scrape(started_s, time.time_ns(), await self._ask_all(self._control.scrape))
         self._last = None
-        await asyncio.sleep(started_s + self._step_seconds - time.monotonic())
+        waited_s = self._run_queue.seconds()
+        due_s = started_s + self._step_seconds
+        await asyncio.sleep(due_s - time.monotonic())
+        overshoot_s = max(0.0, time.monotonic() - due_s)
+        own_wait_s = _increase(waited_s, self._run_queue.seconds())
         await self._replicas.refresh()
         ended_s, end_ns = time.monotonic(), time.time_ns()
         after = await self._ask_all(self._scrape_and_flush)
@@ -61,22 +68,18 @@ class MeshTelemetry:
             if users not in after:
                 raise ReplicaUnreachable(USERS, f"no traffic ({users})")
         self._last = _Scrape(ended_s, end_ns, after)
+        # A process is its own baseline only: one started within the window counts from zero.
+        samples_before = {h.name: sample for h, sample in start.samples.items() if h in after}
+        samples_after = {handle.name: sample for handle, sample in after.items()}
         return Window(
             step,
-            # A process is its own baseline only: one started within the window counts from zero.
-            measure(
-                {
-                    handle.name: sample
-                    for handle, sample in start.samples.items()
-                    if handle in after
-                },
-                {handle.name: sample for handle, sample in after.items()},
-                self._step_seconds,
-                open_breakers,
-            ),
+            measure(samples_before, samples_after, self._step_seconds, open_breakers),
             self._spans.edge_calls(start.requested_at_ns, end_ns),
             began_at=start.requested_at_ns / NANOS,
             ended_at=end_ns / NANOS,
+            host=host_figures(
+                samples_before, samples_after, overshoot_s=overshoot_s, own_wait_s=own_wait_s
+            ),
         )
 
     async def _scrape_and_flush(self, target: Target) -> Sample:
@@ -98,3 +101,7 @@ class MeshTelemetry:
             for (handle, _), answer in zip(serving, answers, strict=True)
             if answer is not None
         }
+
+
+def _increase(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else after - before

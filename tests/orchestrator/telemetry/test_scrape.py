@@ -4,7 +4,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from orchestrator.telemetry.scrape import parse
-from orchestrator.telemetry.window import BOUNDS_S, histogram_quantile
+from orchestrator.telemetry.window import BOUNDS_S, NO_CALLS, histogram_quantile
 from sre_autopilot.world.signals import (
     CLIENT_DURATION,
     CPU_SECONDS,
@@ -13,7 +13,9 @@ from sre_autopilot.world.signals import (
     LABEL_PEER,
     LABEL_ROUTE,
     MEMORY_BYTES,
+    RUN_QUEUE_WAIT,
     SERVER_DURATION,
+    TRAFFIC_LATENESS,
     Outcome,
 )
 from sre_autopilot.world.topology import Service
@@ -59,6 +61,22 @@ def test_a_recorded_time_out_stays_within_its_bucket() -> None:
 def test_a_page_without_the_histogram_of_calls_has_none() -> None:
     lines = [line for line in page().splitlines() if not line.startswith(CLIENT_DURATION)]
     assert parse("\n".join(lines), 0.0).calls == {}
+
+
+def test_reads_how_long_a_process_waited_and_how_late_the_users_were() -> None:
+    registry = CollectorRegistry()
+    Counter(RUN_QUEUE_WAIT, "waited", registry=registry).inc(0.75)
+    lateness = Histogram(TRAFFIC_LATENESS, "late", buckets=DURATION_BUCKETS_S, registry=registry)
+    lateness.observe(0.004)
+    sample = parse(page() + generate_latest(registry).decode(), 0.0)
+    assert sample.run_queue_wait_s == 0.75
+    assert dict(zip(BOUNDS_S, sample.lateness, strict=True))[0.005] == sample.lateness[-1] == 1
+
+
+def test_a_page_may_lack_what_only_some_processes_count() -> None:
+    sample = parse(page(), 0.0)
+    assert sample.run_queue_wait_s is None
+    assert sample.lateness == NO_CALLS
 
 
 @pytest.mark.parametrize("missing", ALL)

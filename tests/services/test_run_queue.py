@@ -1,0 +1,80 @@
+"""The time that the threads of a process wait for a CPU: added up, and absent where not counted."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from services.runtime.metrics import Metrics
+from services.runtime.run_queue import RunQueueWait
+from sre_autopilot.world.signals import RUN_QUEUE_WAIT
+
+
+def write(proc: Path, waits_ns: dict[str, int]) -> None:
+    """The threads of a process with what each has waited."""
+    for old in (proc / "task").glob("*/schedstat"):
+        old.unlink()
+    for thread, wait_ns in waits_ns.items():
+        (proc / "task" / thread).mkdir(parents=True, exist_ok=True)
+        (proc / "task" / thread / "schedstat").write_text(f"700 {wait_ns} 3\n")
+
+
+def test_the_waits_of_all_threads_add_up(tmp_path: Path) -> None:
+    write(tmp_path, {"10": 1_500_000_000, "11": 500_000_000})
+    assert RunQueueWait(tmp_path).seconds() == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("later", "seconds"),
+    [
+        pytest.param({"10": 3_000_000_000, "11": 1_000_000_000}, 4.0, id="both wait on"),
+        pytest.param({"10": 3_000_000_000}, 4.0, id="one ended"),
+        pytest.param({"10": 2_000_000_000, "12": 500_000_000}, 3.5, id="one ended and one began"),
+        pytest.param({"10": 2_000_000_000, "11": 0}, 3.0, id="a number was used again"),
+    ],
+)
+def test_the_sum_never_falls(tmp_path: Path, later: dict[str, int], seconds: float) -> None:
+    write(tmp_path, {"10": 2_000_000_000, "11": 1_000_000_000})
+    waited = RunQueueWait(tmp_path)
+    assert waited.seconds() == pytest.approx(3.0)
+    write(tmp_path, later)
+    assert waited.seconds() == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "700", "700 many 3"])
+def test_a_thread_without_a_count_is_left_out(tmp_path: Path, text: str) -> None:
+    write(tmp_path, {"10": 1_000_000_000, "11": 0})
+    (tmp_path / "task" / "11" / "schedstat").write_text(text)
+    assert RunQueueWait(tmp_path).seconds() == pytest.approx(1.0)
+
+
+def test_a_kernel_that_counts_nothing_has_no_wait(tmp_path: Path) -> None:
+    assert RunQueueWait(tmp_path).seconds() is None
+    (tmp_path / "task" / "10").mkdir(parents=True)
+    assert RunQueueWait(tmp_path).seconds() is None
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/schedstat").exists(), reason="this kernel counts no waits for a CPU"
+)
+def test_own_threads_are_read_from_the_kernel() -> None:
+    waited = RunQueueWait()
+    first = waited.seconds()
+    thread = threading.Thread(target=lambda: sum(range(100_000)))
+    thread.start()
+    thread.join()
+    second = waited.seconds()
+    assert first is not None and second is not None
+    assert 0.0 < first <= second
+
+
+def test_the_page_leaves_a_missing_count_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, {"10": 250_000_000})
+    monkeypatch.setattr("services.runtime.metrics.RunQueueWait", lambda: RunQueueWait(tmp_path))
+    assert f"{RUN_QUEUE_WAIT} 0.25" in Metrics().page().decode()
+    monkeypatch.setattr(
+        "services.runtime.metrics.RunQueueWait", lambda: RunQueueWait(tmp_path / "nothing")
+    )
+    assert RUN_QUEUE_WAIT not in Metrics().page().decode()
