@@ -15,7 +15,13 @@ from chaos.controller import Controller
 from chaos.fault import Impairments
 from orchestrator.backends.base import Backend
 from orchestrator.episode import Episode, Plan
-from orchestrator.errors import EnvironmentClosed, EpisodeNotStarted, EpisodeOver, FaultNotInstalled
+from orchestrator.errors import (
+    BackendError,
+    EnvironmentClosed,
+    EpisodeNotStarted,
+    EpisodeOver,
+    FaultNotInstalled,
+)
 from orchestrator.reconcile import reconcile, routing_of
 from orchestrator.recorder import Recorder
 from orchestrator.secrecy import Secrecy
@@ -259,7 +265,9 @@ class Environment:
         """A world that failed takes its episode with it: nothing half done stays behind."""
         try:
             yield
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, BackendError) and self._episode is not None:
+                self._episode.problems.append(str(error))
             backend, self._backend = self._backend, None
             controller, self._controller = self._controller, None
             async with AsyncExitStack() as at_the_end:

@@ -10,7 +10,14 @@ from orchestrator import observation as observed
 from orchestrator.actions import ACTIONS, Situation
 from orchestrator.telemetry.window import ServiceWindow, Window
 from sre_autopilot import grading
-from sre_autopilot.grading import ActionRecord, FaultRecord, StepRecord, TrueService
+from sre_autopilot.grading import (
+    ActionRecord,
+    FaultRecord,
+    StepRecord,
+    TrueService,
+    contention,
+    validity_of,
+)
 from sre_autopilot.models import SREAction, SREObservation
 from sre_autopilot.world.deployment import Deployment, ReplicaId, initial_deployment
 from sre_autopilot.world.draws import visible_seed
@@ -55,7 +62,8 @@ class Plan:
 class Episode:
     """Advances by `take` (an action), `observe` (the window after it) and `end_window`.
 
-    `observation` is the last one that the agent got, None before the first window.
+    `observation` is the last one that the agent got, None before the first window; `problems` are
+    what was not as it should be in the world behind it, for the record alone.
     """
 
     plan: Plan
@@ -68,6 +76,7 @@ class Episode:
     observation: SREObservation | None = None
     cost_spent: int = 0
     restarts_used: int = 0
+    problems: list[str] = field(default_factory=list)
     _taken: ActionRecord | None = None
     _history: deque[SREAction] = field(default_factory=lambda: deque(maxlen=ACTION_HISTORY_LENGTH))
     _windows: deque[Window] = field(default_factory=lambda: deque(maxlen=WINDOWS_KEPT))
@@ -138,6 +147,7 @@ class Episode:
                 began_at=window.began_at,
                 ended_at=window.ended_at,
                 host=window.host,
+                contended=None if window.host is None else bool(contention(window.host)),
             )
         )
         if self._over():
@@ -180,6 +190,7 @@ class Episode:
             steps=tuple(self.steps),
             finished=self.done,
             score=self.score.total if self.score is not None else None,
+            validity=validity_of(self.steps, self.problems),
         )
 
     def _cures(self, intervention: Intervention) -> dict[int, int]:

@@ -34,7 +34,14 @@ from sre_autopilot.grading.score import (
     grade,
     recovered_at,
 )
-from sre_autopilot.grading.validity import HostFigures
+from sre_autopilot.grading.validity import (
+    UNCONTENDED,
+    HostFigures,
+    Validity,
+    Verdict,
+    contention,
+    validity_of,
+)
 
 __all__ = [
     "BUDGET_UNITS",
@@ -45,6 +52,7 @@ __all__ = [
     "ROLLBACK_VALUE",
     "SPAN",
     "SPEED_STEPS",
+    "UNCONTENDED",
     "UNCURED_PENALTY",
     "WEIGHTS",
     "WRONG_SERVICE_PENALTY",
@@ -57,7 +65,10 @@ __all__ = [
     "StepRecord",
     "TrueEdge",
     "TrueService",
+    "Validity",
+    "Verdict",
     "comparable",
+    "contention",
     "dump_lines",
     "end_line",
     "grade",
@@ -66,4 +77,5 @@ __all__ = [
     "read_episodes",
     "recovered_at",
     "step_line",
+    "validity_of",
 ]

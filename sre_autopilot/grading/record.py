@@ -5,7 +5,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from sre_autopilot.grading.frozen import Frozen
-from sre_autopilot.grading.validity import HostFigures
+from sre_autopilot.grading.validity import HostFigures, Validity
 from sre_autopilot.world import vocabulary as world
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ACTION_COSTS, ActionName, FaultKind, Tier
@@ -62,7 +62,8 @@ class TrueEdge(Frozen):
 
 class StepRecord(Frozen):
     """One action (none at step 0) and the window after it, which lasted from `began_at` to
-    `ended_at` (unix seconds); only what is true is graded.
+    `ended_at` (unix seconds); only what is true is graded. `host` is how busy the machine was, and
+    `contended` whether that was too busy as judged when it was written; None where not measured.
     """
 
     step: int
@@ -75,6 +76,7 @@ class StepRecord(Frozen):
     began_at: float | None = None
     ended_at: float | None = None
     host: HostFigures | None = None
+    contended: bool | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -88,7 +90,8 @@ class StepRecord(Frozen):
 
 
 class EpisodeRecord(Frozen):
-    """An episode so far; `score` is its total as graded when it was written.
+    """An episode so far; `score` is its total as graded when it was written, and `validity` says
+    whether that can be trusted, None where the file does not say.
 
     `episode_key` is the secret that keyed, with the seed, all that the agent saw; 0 where it was no
     secret. `aborted` is not stored: it says that the file ended before the episode did, as it does
@@ -107,6 +110,7 @@ class EpisodeRecord(Frozen):
     steps: tuple[StepRecord, ...] = ()
     finished: bool = False
     score: float | None = None
+    validity: Validity | None = None
     aborted: bool = Field(default=False, exclude=True)
 
     @model_validator(mode="after")

@@ -18,7 +18,7 @@ class RecordError(ValueError):
 
 def header_line(record: EpisodeRecord) -> str:
     """The line to write before the first step: all that is known by then."""
-    later = {"steps": True, "finished": True, "score": True}
+    later = {"steps": True, "finished": True, "score": True, "validity": True}
     cure = {"__all__": {"cured_at", "cured_by"}}
     return _line("episode", record.model_dump(mode="json", exclude={**later, "faults": cure}))
 
@@ -29,8 +29,9 @@ def step_line(step: StepRecord) -> str:
 
 
 def end_line(record: EpisodeRecord) -> str:
-    """The line to write after the last step: what became of the faults, and the score."""
-    return _line("end", record.model_dump(mode="json", include={"faults", "finished", "score"}))
+    """The line to write after the last step: what became of the faults, the score, the validity."""
+    part = {"faults", "finished", "score", "validity"}
+    return _line("end", record.model_dump(mode="json", include=part))
 
 
 def dump_lines(record: EpisodeRecord) -> Iterator[str]:

@@ -1,10 +1,126 @@
-"""Whether a score can be trusted."""
+"""Whether a score can be trusted: how busy the machine was in each window, and in an episode. Pure.
+
+The limits were calibrated by `sre-autopilot dev calibrate-validity`; decision 039 has the figures.
+"""
+
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from sre_autopilot.grading.frozen import Frozen
 
+if TYPE_CHECKING:
+    from sre_autopilot.grading.record import StepRecord
+
+RUN_QUEUE_LIMIT_MS = 250.0
+"""Most that one process may wait for a CPU in a window."""
+LATENESS_LIMIT_MS = 60.0
+"""Latest that the users may send 99 of 100 requests, after their scheduled time."""
+OVERSHOOT_LIMIT_MS = 100.0
+"""Latest that a window may end, and most that the orchestrator may wait for a CPU in it."""
+CONTENDED_WINDOWS_SHARE = 0.1
+"""Share of contended windows that an episode may have."""
+
+
+class Verdict(StrEnum):
+    """VALID: the score counts. CONTENDED: the machine was too busy. BROKEN: the world was not what
+    it should have been. UNKNOWN: nothing was measured, as in records of earlier versions.
+    """
+
+    VALID = "valid"
+    CONTENDED = "contended"
+    BROKEN = "broken"
+    UNKNOWN = "unknown"
+
 
 class HostFigures(Frozen):
+    """How much the host stood in the way of a window; None where it was not measured.
+
+    run_queue_wait_ms: by process of the mesh, time that its threads were ready and had no CPU.
+    orchestrator_wait_ms: the same of the orchestrator.
+    overshoot_ms: how much later than it should the window ended.
+    lateness_p99_ms: how late the users sent their requests, the 99th percentile.
+    stolen_ms: time that the hypervisor gave the machine's CPUs to others, over all of them.
+    """
+
     run_queue_wait_ms: dict[str, float] | None = None
     orchestrator_wait_ms: float | None = None
     overshoot_ms: float | None = None
     lateness_p99_ms: float | None = None
+    stolen_ms: float | None = None
+
+
+UNCONTENDED = HostFigures(
+    run_queue_wait_ms={},
+    orchestrator_wait_ms=0.0,
+    overshoot_ms=0.0,
+    lateness_p99_ms=0.0,
+    stolen_ms=0.0,
+)
+"""The figures of a world without a host in its way: the simulator's."""
+
+
+class Validity(Frozen):
+    """The verdict over an episode, with its reasons; `windows` were measured, `contended_windows`
+    of them were contended.
+    """
+
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    contended_windows: int = 0
+    windows: int = 0
+
+    @property
+    def counts(self) -> bool:
+        """Whether the score belongs into a mean: one of which nothing is known does."""
+        return self.verdict in (Verdict.VALID, Verdict.UNKNOWN)
+
+
+def contention(host: HostFigures) -> tuple[str, ...]:
+    """Why a window is contended; empty where it is not."""
+    return tuple(_reasons(host))
+
+
+def _reasons(host: HostFigures) -> Iterator[str]:
+    waits = host.run_queue_wait_ms or {}
+    name = max(waits, key=lambda process: waits[process], default=None)
+    if name is not None and waits[name] > RUN_QUEUE_LIMIT_MS:
+        yield f"{name} waited {waits[name]:.0f} ms for a CPU (limit {RUN_QUEUE_LIMIT_MS:.0f})"
+    for value_ms, limit_ms, text in (
+        (host.lateness_p99_ms, LATENESS_LIMIT_MS, "the users were {} ms late"),
+        (host.overshoot_ms, OVERSHOOT_LIMIT_MS, "the window ended {} ms late"),
+        (host.orchestrator_wait_ms, OVERSHOOT_LIMIT_MS, "the orchestrator waited {} ms for a CPU"),
+    ):
+        if value_ms is not None and value_ms > limit_ms:
+            yield f"{text.format(f'{value_ms:.0f}')} (limit {limit_ms:.0f})"
+
+
+def validity_of(steps: "Sequence[StepRecord]", problems: Sequence[str] = ()) -> Validity:
+    """The verdict over the windows of an episode, that of reset included.
+
+    problems: what was not as it should be in the world behind it; any makes it broken.
+    """
+    measured = [step for step in steps if step.host is not None]
+    contended = [step for step in measured if step.contended]
+    verdict, reasons = Verdict.VALID, tuple(problems)
+    if problems:
+        verdict = Verdict.BROKEN
+    elif not measured:
+        verdict, reasons = Verdict.UNKNOWN, ("nothing was measured of the machine",)
+    elif len(contended) > CONTENDED_WINDOWS_SHARE * len(measured):
+        verdict, reasons = Verdict.CONTENDED, tuple(_busy(contended, len(measured)))
+    return Validity(
+        verdict=verdict,
+        reasons=reasons,
+        contended_windows=len(contended),
+        windows=len(measured),
+    )
+
+
+def _busy(contended: "Sequence[StepRecord]", windows: int) -> Iterator[str]:
+    missed = sum(not step.sla_met for step in contended)
+    yield f"the machine was too busy in {len(contended)} of {windows} windows"
+    yield f"the SLA was missed in {missed} of them"
+    for step in contended:
+        for reason in contention(step.host) if step.host is not None else ():
+            yield f"step {step.step}: {reason}"

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from orchestrator.telemetry.window import EdgeCall, ServiceWindow, Window
+from sre_autopilot.grading import UNCONTENDED
 from sre_autopilot.simulator.mesh import SERVICE_INDEX
 from sre_autopilot.simulator.rules.array_ops import fold_key, uniform_of_key
 from sre_autopilot.simulator.rules.traffic import TIMEOUT_MS
@@ -44,6 +45,7 @@ def measured_window(
         tuple(_edge_calls(arrays, seed, step)),
         began_at=step * window_s,
         ended_at=(step + 1) * window_s,
+        host=UNCONTENDED,
     )
 
 

@@ -9,6 +9,7 @@ from orchestrator.errors import (
     EpisodeNotStarted,
     FaultNotInstalled,
 )
+from sre_autopilot import grading
 from sre_autopilot.models import SREAction
 from sre_autopilot.world.vocabulary import ActionName, FaultKind, Tier
 from tests.watched_simulator import WatchedSimulator
@@ -50,6 +51,16 @@ def test_a_world_that_fails_takes_its_episode_along_and_nothing_else(tmp_path):
             environment.step(WAIT)
         environment.reset(seed=1)
         assert len(made) == 2
+
+
+def test_the_record_of_a_world_that_failed_is_broken(tmp_path):
+    with Environment(Failing, record_dir=tmp_path) as environment:
+        environment.reset(seed=1, episode_id="e")
+        with pytest.raises(BackendError):
+            environment.step(WAIT)
+    (record,) = grading.read_episodes((tmp_path / "e.jsonl").read_text().splitlines())
+    assert (record.finished, record.validity.verdict) == (False, grading.Verdict.BROKEN)
+    assert record.validity.reasons == ("the world ended",)
 
 
 def test_a_fault_that_does_not_take_is_an_error_at_reset():

@@ -9,10 +9,9 @@ from typing import TypeVar
 from orchestrator.backends.live.control_client import ControlClient, Target
 from orchestrator.backends.live.replicas import ReplicaHandle, ReplicaSet, unless_exited
 from orchestrator.errors import ReplicaUnreachable
-from orchestrator.telemetry.host import host_figures
+from orchestrator.telemetry.host import HostClocks, host_figures
 from orchestrator.telemetry.spans import NANOS, SpanStore
 from orchestrator.telemetry.window import Sample, Window, measure
-from services.runtime.run_queue import RunQueueWait
 from sre_autopilot.world.topology import USERS, Service
 
 T = TypeVar("T")
@@ -47,7 +46,7 @@ class MeshTelemetry:
         self._spans = spans
         self._step_seconds = step_seconds
         self._last: _Scrape | None = None
-        self._run_queue = RunQueueWait()
+        self._clocks = HostClocks()
 
     async def observe(self, step: int, open_breakers: Collection[Service] = ()) -> Window:
         """Raises ReplicaUnreachable where one runs but does not answer, or the traffic ended."""
@@ -56,11 +55,11 @@ class MeshTelemetry:
         if start is None or started_s - start.requested_at_s > FRESH_RATIO * self._step_seconds:
             start = _Scrape(started_s, time.time_ns(), await self._ask_all(self._control.scrape))
         self._last = None
-        waited_s = self._run_queue.seconds()
+        clock = self._clocks.read()
         due_s = started_s + self._step_seconds
         await asyncio.sleep(due_s - time.monotonic())
         overshoot_s = max(0.0, time.monotonic() - due_s)
-        own_wait_s = _increase(waited_s, self._run_queue.seconds())
+        clocks = (clock, self._clocks.read())
         await self._replicas.refresh()
         ended_s, end_ns = time.monotonic(), time.time_ns()
         after = await self._ask_all(self._scrape_and_flush)
@@ -77,9 +76,7 @@ class MeshTelemetry:
             self._spans.edge_calls(start.requested_at_ns, end_ns),
             began_at=start.requested_at_ns / NANOS,
             ended_at=end_ns / NANOS,
-            host=host_figures(
-                samples_before, samples_after, overshoot_s=overshoot_s, own_wait_s=own_wait_s
-            ),
+            host=host_figures(samples_before, samples_after, clocks, overshoot_s),
         )
 
     async def _scrape_and_flush(self, target: Target) -> Sample:
@@ -101,7 +98,3 @@ class MeshTelemetry:
             for (handle, _), answer in zip(serving, answers, strict=True)
             if answer is not None
         }
-
-
-def _increase(before: float | None, after: float | None) -> float | None:
-    return None if before is None or after is None else after - before

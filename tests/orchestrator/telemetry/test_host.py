@@ -1,12 +1,18 @@
 """What two scrapes say of the host: who waited for a CPU, and how late the users were."""
 
+import os
+from pathlib import Path
+
 import pytest
 
-from orchestrator.telemetry.host import host_figures
+from orchestrator.telemetry.host import HostClock, HostClocks, host_figures
 from orchestrator.telemetry.window import BOUNDS_S, NO_CALLS, Buckets, Sample, Samples
+from services.runtime.run_queue import RunQueueWait
+from sre_autopilot.grading import HostFigures
 from sre_autopilot.world.topology import USERS
 
 A, B = "a-0", "b-0"
+UNCOUNTED = HostClock(None, None)
 
 
 def sample(waited_s: float | None = None, lateness: Buckets = NO_CALLS) -> Sample:
@@ -18,7 +24,11 @@ def late(*seconds: float) -> Buckets:
 
 
 def waits(before: Samples, after: Samples) -> dict[str, float] | None:
-    return host_figures(before, after, overshoot_s=0.0, own_wait_s=None).run_queue_wait_ms
+    return figures(before, after).run_queue_wait_ms
+
+
+def figures(before: Samples, after: Samples) -> HostFigures:
+    return host_figures(before, after, (UNCOUNTED, UNCOUNTED), 0.0)
 
 
 def test_each_process_has_its_own_wait() -> None:
@@ -38,18 +48,41 @@ def test_a_kernel_without_the_count_leaves_it_open() -> None:
     assert waits({A: sample()}, {A: sample()}) is None
 
 
-def test_the_orchestrators_own_figures_are_kept_in_ms() -> None:
-    figures = host_figures({}, {}, overshoot_s=0.0123456, own_wait_s=0.5)
-    assert (figures.overshoot_ms, figures.orchestrator_wait_ms) == (12.346, 500.0)
-    assert host_figures({}, {}, overshoot_s=0.0, own_wait_s=None).orchestrator_wait_ms is None
+def test_what_the_orchestrator_reads_itself_is_kept_in_ms() -> None:
+    clocks = (HostClock(1.0, 7.25), HostClock(1.5, 7.5))
+    read = host_figures({}, {}, clocks, overshoot_s=0.0123456)
+    assert (read.overshoot_ms, read.orchestrator_wait_ms, read.stolen_ms) == (12.346, 500.0, 250.0)
+
+
+@pytest.mark.parametrize("clocks", [(UNCOUNTED, HostClock(1.0, 1.0)), (UNCOUNTED, UNCOUNTED)])
+def test_a_count_that_is_missing_leaves_its_figure_open(
+    clocks: tuple[HostClock, HostClock],
+) -> None:
+    read = host_figures({}, {}, clocks, 0.0)
+    assert (read.orchestrator_wait_ms, read.stolen_ms) == (None, None)
 
 
 def test_lateness_is_that_of_the_window_alone() -> None:
     before, after = {USERS: sample(lateness=late(0.9))}, {USERS: sample(lateness=late(0.9, 0.004))}
-    figures = host_figures(before, after, overshoot_s=0.0, own_wait_s=None)
-    assert figures.lateness_p99_ms == pytest.approx(4.975)
+    assert figures(before, after).lateness_p99_ms == pytest.approx(4.975)
 
 
 @pytest.mark.parametrize("after", [{}, {USERS: sample()}])
 def test_no_request_has_no_lateness(after: Samples) -> None:
-    assert host_figures({}, after, overshoot_s=0.0, own_wait_s=None).lateness_p99_ms is None
+    assert figures({}, after).lateness_p99_ms is None
+
+
+def test_stolen_time_is_read_from_the_kernels_first_line(tmp_path: Path) -> None:
+    stat = tmp_path / "stat"
+    ticks = os.sysconf("SC_CLK_TCK")
+    stat.write_text(f"cpu  1 2 3 4 5 6 7 {3 * ticks} 9 10\ncpu0 1 2 3 4 5 6 7 8 9 10\n")
+    clocks = HostClocks(RunQueueWait(tmp_path), stat)
+    assert clocks.read() == HostClock(None, 3.0)
+
+
+@pytest.mark.parametrize("text", ["", "cpu 1 2", "cpu 1 2 3 4 5 6 7 much"])
+def test_a_kernel_that_counts_no_stolen_time_has_none(tmp_path: Path, text: str) -> None:
+    stat = tmp_path / "stat"
+    assert HostClocks(stat=stat).read().stolen_s is None
+    stat.write_text(text)
+    assert HostClocks(stat=stat).read().stolen_s is None

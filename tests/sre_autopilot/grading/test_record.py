@@ -66,6 +66,26 @@ def test_times_and_traces_are_read_as_written() -> None:
     assert list(grading.read_episodes(grading.dump_lines(record))) == [record]
 
 
+def test_a_record_without_figures_of_the_host_is_read() -> None:
+    figures = grading.HostFigures(run_queue_wait_ms={"a-0": 1.5}, lateness_p99_ms=2.5)
+    steps = [
+        step.model_copy(update={"host": figures, "contended": False}) for step in episode().steps
+    ]
+    record = episode().model_copy(
+        update={"steps": tuple(steps), "validity": grading.validity_of(steps)}
+    )
+    assert list(grading.read_episodes(grading.dump_lines(record))) == [record]
+    lines = [json.loads(line) for line in grading.dump_lines(record)]
+    assert "validity" not in lines[0]
+    assert lines[-1].pop("validity")["verdict"] == grading.Verdict.VALID
+    for line in lines[1:-1]:
+        del line["host"], line["contended"]
+    (older,) = grading.read_episodes(map(json.dumps, lines))
+    assert older.validity is None
+    assert older.steps[1].host is None and older.steps[1].contended is None
+    assert grade(older) == grade(record)
+
+
 def _timed(record: EpisodeRecord) -> EpisodeRecord:
     """With the ends of each window, and an edge in it."""
     edge = grading.TrueEdge(
