@@ -59,8 +59,9 @@ def test_the_record_of_a_world_that_failed_is_broken(tmp_path):
         with pytest.raises(BackendError):
             environment.step(WAIT)
     (record,) = grading.read_episodes((tmp_path / "e.jsonl").read_text().splitlines())
-    assert (record.finished, record.validity.verdict) == (False, grading.Verdict.BROKEN)
-    assert record.validity.reasons == ("the world ended",)
+    validity = record.validity
+    assert not record.finished and validity is not None
+    assert (validity.verdict, validity.reasons) == (grading.Verdict.BROKEN, ("the world ended",))
 
 
 def test_a_fault_that_does_not_take_is_an_error_at_reset():
