@@ -10,14 +10,7 @@ from orchestrator import observation as observed
 from orchestrator.actions import ACTIONS, Situation
 from orchestrator.telemetry.window import ServiceWindow, Window
 from sre_autopilot import grading
-from sre_autopilot.grading import (
-    ActionRecord,
-    FaultRecord,
-    StepRecord,
-    TrueService,
-    contention,
-    validity_of,
-)
+from sre_autopilot.grading import ActionRecord, FaultRecord, StepRecord, TrueService
 from sre_autopilot.models import SREAction, SREObservation
 from sre_autopilot.world.deployment import Deployment, ReplicaId, initial_deployment
 from sre_autopilot.world.draws import visible_seed
@@ -147,7 +140,7 @@ class Episode:
                 began_at=window.began_at,
                 ended_at=window.ended_at,
                 host=window.host,
-                contended=None if window.host is None else bool(contention(window.host)),
+                contended=None if window.host is None else bool(grading.contention(window.host)),
             )
         )
         if self._over():
@@ -190,7 +183,7 @@ class Episode:
             steps=tuple(self.steps),
             finished=self.done,
             score=self.score.total if self.score is not None else None,
-            validity=validity_of(self.steps, self.problems),
+            validity=grading.validity_of(self.steps, self.problems),
         )
 
     def _cures(self, intervention: Intervention) -> dict[int, int]:

@@ -1,6 +1,7 @@
 """How much the host stood in the way of a window: from two scrapes, and from the orchestrator."""
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,15 +13,17 @@ from sre_autopilot.world.topology import USERS
 MS = 1000.0
 STOLEN_COLUMN = 8
 """Of a `cpu` line of /proc/stat (proc(5)): time that a hypervisor gave to other machines."""
+CPUS = os.cpu_count() or 1
 PROC_STAT = Path("/proc/stat")
 
 
 @dataclass(frozen=True, slots=True)
 class HostClock:
-    """Counts so far, s: the orchestrator's own wait for a CPU, and what was stolen from all CPUs of
-    the machine. None where the kernel does not count it.
+    """Counts at a moment of the monotonic clock, s: the orchestrator's own wait for a CPU, and what
+    was stolen from all CPUs of the machine. None where the kernel does not count it.
     """
 
+    at_s: float
     waited_s: float | None
     stolen_s: float | None
 
@@ -33,7 +36,7 @@ class HostClocks:
         self._stat = stat
 
     def read(self) -> HostClock:
-        return HostClock(self._run_queue.seconds(), self._stolen_s())
+        return HostClock(time.monotonic(), self._run_queue.seconds(), self._stolen_s())
 
     def _stolen_s(self) -> float | None:
         try:
@@ -56,12 +59,16 @@ def host_figures(
         if sample.run_queue_wait_s is not None
     }
     then, now = clocks
+    window_s = now.at_s - then.at_s
+    stolen_s = _increase(then.stolen_s, now.stolen_s)
+    waited_s = _increase(then.waited_s, now.waited_s)
     return HostFigures(
+        window_ms=_ms(window_s),
         run_queue_wait_ms=waits_ms or None,
-        orchestrator_wait_ms=_increase_ms(then.waited_s, now.waited_s),
+        orchestrator_wait_ms=None if waited_s is None else _ms(waited_s),
         overshoot_ms=_ms(overshoot_s),
         lateness_p99_ms=_lateness_ms(before, after),
-        stolen_ms=_increase_ms(then.stolen_s, now.stolen_s),
+        stolen_ratio=None if stolen_s is None else round(stolen_s / (window_s * CPUS), 4),
     )
 
 
@@ -80,8 +87,8 @@ def _lateness_ms(before: Samples, after: Samples) -> float | None:
     return None if late_s is None else _ms(late_s)
 
 
-def _increase_ms(then_s: float | None, now_s: float | None) -> float | None:
-    return None if then_s is None or now_s is None else _ms(now_s - then_s)
+def _increase(then_s: float | None, now_s: float | None) -> float | None:
+    return None if then_s is None or now_s is None else now_s - then_s
 
 
 def _ms(seconds: float) -> float:

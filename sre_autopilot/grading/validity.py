@@ -12,12 +12,15 @@ from sre_autopilot.grading.frozen import Frozen
 if TYPE_CHECKING:
     from sre_autopilot.grading.record import StepRecord
 
-RUN_QUEUE_LIMIT_MS = 250.0
-"""Most that one process may wait for a CPU in a window."""
-LATENESS_LIMIT_MS = 60.0
-"""Latest that the users may send 99 of 100 requests, after their scheduled time."""
-OVERSHOOT_LIMIT_MS = 100.0
-"""Latest that a window may end, and most that the orchestrator may wait for a CPU in it."""
+RUN_QUEUE_LIMIT = 0.4
+"""Most that one process may wait for a CPU, as a share of the window: in one of 0.5 s, as long as
+the SLA allows a call to take."""
+ORCHESTRATOR_LIMIT = 0.2
+"""Most that the orchestrator may wait for a CPU, and that a window may end late: of it too."""
+STOLEN_LIMIT = 0.25
+"""Most that a hypervisor may take of the machine's CPUs, as a share of the window."""
+LATENESS_LIMIT_MS = 50.0
+"""Latest that the users may send 99 of 100 requests: a quarter of what the SLA allows a call."""
 CONTENDED_WINDOWS_SHARE = 0.1
 """Share of contended windows that an episode may have."""
 
@@ -36,26 +39,29 @@ class Verdict(StrEnum):
 class HostFigures(Frozen):
     """How much the host stood in the way of a window; None where it was not measured.
 
+    window_ms: how long the window took.
     run_queue_wait_ms: by process of the mesh, time that its threads were ready and had no CPU.
     orchestrator_wait_ms: the same of the orchestrator.
     overshoot_ms: how much later than it should the window ended.
     lateness_p99_ms: how late the users sent their requests, the 99th percentile.
-    stolen_ms: time that the hypervisor gave the machine's CPUs to others, over all of them.
+    stolen_ratio: share of the time of the machine's CPUs that a hypervisor gave to others.
     """
 
+    window_ms: float
     run_queue_wait_ms: dict[str, float] | None = None
     orchestrator_wait_ms: float | None = None
     overshoot_ms: float | None = None
     lateness_p99_ms: float | None = None
-    stolen_ms: float | None = None
+    stolen_ratio: float | None = None
 
 
 UNCONTENDED = HostFigures(
+    window_ms=0.0,
     run_queue_wait_ms={},
     orchestrator_wait_ms=0.0,
     overshoot_ms=0.0,
     lateness_p99_ms=0.0,
-    stolen_ms=0.0,
+    stolen_ratio=0.0,
 )
 """The figures of a world without a host in its way: the simulator's."""
 
@@ -84,15 +90,28 @@ def contention(host: HostFigures) -> tuple[str, ...]:
 def _reasons(host: HostFigures) -> Iterator[str]:
     waits = host.run_queue_wait_ms or {}
     name = max(waits, key=lambda process: waits[process], default=None)
-    if name is not None and waits[name] > RUN_QUEUE_LIMIT_MS:
-        yield f"{name} waited {waits[name]:.0f} ms for a CPU (limit {RUN_QUEUE_LIMIT_MS:.0f})"
-    for value_ms, limit_ms, text in (
-        (host.lateness_p99_ms, LATENESS_LIMIT_MS, "the users were {} ms late"),
-        (host.overshoot_ms, OVERSHOOT_LIMIT_MS, "the window ended {} ms late"),
-        (host.orchestrator_wait_ms, OVERSHOOT_LIMIT_MS, "the orchestrator waited {} ms for a CPU"),
+    orchestrator_ms = ORCHESTRATOR_LIMIT * host.window_ms
+    for value, limit, text in (
+        (
+            None if name is None else waits[name],
+            RUN_QUEUE_LIMIT * host.window_ms,
+            f"{name} waited {{:.0f}} ms for a CPU (limit {{:.0f}})",
+        ),
+        (
+            host.orchestrator_wait_ms,
+            orchestrator_ms,
+            "the orchestrator waited {:.0f} ms for a CPU (limit {:.0f})",
+        ),
+        (host.overshoot_ms, orchestrator_ms, "the window ended {:.0f} ms late (limit {:.0f})"),
+        (host.lateness_p99_ms, LATENESS_LIMIT_MS, "the users were {:.0f} ms late (limit {:.0f})"),
+        (
+            host.stolen_ratio,
+            STOLEN_LIMIT,
+            "{:.0%} of the machine went to others (limit {:.0%})",
+        ),
     ):
-        if value_ms is not None and value_ms > limit_ms:
-            yield f"{text.format(f'{value_ms:.0f}')} (limit {limit_ms:.0f})"
+        if value is not None and value > limit:
+            yield text.format(value, limit)
 
 
 def validity_of(steps: "Sequence[StepRecord]", problems: Sequence[str] = ()) -> Validity:

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.telemetry.host import HostClock, HostClocks, host_figures
+from orchestrator.telemetry.host import CPUS, HostClock, HostClocks, host_figures
 from orchestrator.telemetry.window import BOUNDS_S, NO_CALLS, Buckets, Sample, Samples
 from services.runtime.run_queue import RunQueueWait
 from sre_autopilot.grading import HostFigures
 from sre_autopilot.world.topology import USERS
 
 A, B = "a-0", "b-0"
-UNCOUNTED = HostClock(None, None)
+UNCOUNTED = HostClock(1.0, None, None), HostClock(1.5, None, None)
 
 
 def sample(waited_s: float | None = None, lateness: Buckets = NO_CALLS) -> Sample:
@@ -28,7 +28,7 @@ def waits(before: Samples, after: Samples) -> dict[str, float] | None:
 
 
 def figures(before: Samples, after: Samples) -> HostFigures:
-    return host_figures(before, after, (UNCOUNTED, UNCOUNTED), 0.0)
+    return host_figures(before, after, UNCOUNTED, 0.0)
 
 
 def test_each_process_has_its_own_wait() -> None:
@@ -48,18 +48,17 @@ def test_a_kernel_without_the_count_leaves_it_open() -> None:
     assert waits({A: sample()}, {A: sample()}) is None
 
 
-def test_what_the_orchestrator_reads_itself_is_kept_in_ms() -> None:
-    clocks = (HostClock(1.0, 7.25), HostClock(1.5, 7.5))
+def test_the_orchestrator_reads_its_own_wait_and_the_machines() -> None:
+    clocks = (HostClock(9.0, 1.0, 7.25), HostClock(9.5, 1.5, 7.25 + 0.1 * CPUS))
     read = host_figures({}, {}, clocks, overshoot_s=0.0123456)
-    assert (read.overshoot_ms, read.orchestrator_wait_ms, read.stolen_ms) == (12.346, 500.0, 250.0)
+    assert (read.window_ms, read.overshoot_ms, read.orchestrator_wait_ms) == (500.0, 12.346, 500.0)
+    assert read.stolen_ratio == pytest.approx(0.2)
 
 
-@pytest.mark.parametrize("clocks", [(UNCOUNTED, HostClock(1.0, 1.0)), (UNCOUNTED, UNCOUNTED)])
-def test_a_count_that_is_missing_leaves_its_figure_open(
-    clocks: tuple[HostClock, HostClock],
-) -> None:
-    read = host_figures({}, {}, clocks, 0.0)
-    assert (read.orchestrator_wait_ms, read.stolen_ms) == (None, None)
+@pytest.mark.parametrize("later", [HostClock(2.0, 1.0, 1.0), HostClock(2.0, None, None)])
+def test_a_count_that_is_missing_leaves_its_figure_open(later: HostClock) -> None:
+    read = host_figures({}, {}, (UNCOUNTED[0], later), 0.0)
+    assert (read.orchestrator_wait_ms, read.stolen_ratio) == (None, None)
 
 
 def test_lateness_is_that_of_the_window_alone() -> None:
@@ -77,7 +76,8 @@ def test_stolen_time_is_read_from_the_kernels_first_line(tmp_path: Path) -> None
     ticks = os.sysconf("SC_CLK_TCK")
     stat.write_text(f"cpu  1 2 3 4 5 6 7 {3 * ticks} 9 10\ncpu0 1 2 3 4 5 6 7 8 9 10\n")
     clocks = HostClocks(RunQueueWait(tmp_path), stat)
-    assert clocks.read() == HostClock(None, 3.0)
+    clock = clocks.read()
+    assert (clock.waited_s, clock.stolen_s) == (None, 3.0)
 
 
 @pytest.mark.parametrize("text", ["", "cpu 1 2", "cpu 1 2 3 4 5 6 7 much"])
