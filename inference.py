@@ -33,6 +33,7 @@ ENVIRONMENT_NAME = "sre-autopilot"
 LOWEST_SCORE = 0.01  # of an unfinished episode: the grader's lowest, since 0 is outside its range
 SUCCESS_SCORE = 0.5  # waiting, sweeping and guessing score less where there is a fault
 RESET_S, ENVIRONMENT_CALL_S, CLOSE_S, STEP_S = 60.0, 60.0, 5.0, 2.0
+BUSY = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)  # with Retry-After
 Player: TypeAlias = "PolicyPlayer | ModelPlayer"
 
 
@@ -135,7 +136,7 @@ class Run:  # plays tiers one after the other, each in a session of its own
                 async with asyncio.timeout(min(ENVIRONMENT_CALL_S, self.over - self.clock())):
                     answer = await self.http.post(path, json=body)
                 early_s = pause_s(answer.headers) or 1.0
-                busy = answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
+                busy = answer.status_code in BUSY
                 if not busy or self.clock() + early_s >= give_up:
                     break
                 await self.sleep(early_s)

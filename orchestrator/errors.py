@@ -10,6 +10,7 @@ SREError
 |- NotInSession                        an episode outside of any session
 |- NoFreeSession(max_sessions)         no session is free for a graded episode
 |- NotGradedYet(step)                  a score before the last step
+|- TooManyCalls(what, ..., wait_s)     one client, or all together, ask too often
 `- BackendError                        the backend failed
    |- EpisodeAbandoned                 the same, in words that hide what is hidden from agents
    |- MeshNotReady(what, timeout_s)    services did not serve in time
@@ -19,6 +20,7 @@ SREError
 """
 
 import errno
+import math
 
 from chaos.controller import TargetUnreachable
 from sre_autopilot.errors import SREError
@@ -106,6 +108,17 @@ class NotGradedYet(SREError, RuntimeError):
     def __init__(self, step: int) -> None:
         self.step = step
         super().__init__(f"the episode is at step {step} and has no score yet; play it to its end")
+
+
+class TooManyCalls(SREError, RuntimeError):
+    """Calls came faster than a setting allows; after `retry_after_s` there is room again."""
+
+    def __init__(self, what: str, per_minute: int, variable: str, wait_s: float) -> None:
+        self.retry_after_s = math.ceil(wait_s)
+        super().__init__(
+            f"one client may ask for {per_minute} {what} a minute ({variable}); try again in "
+            f"{self.retry_after_s} s"
+        )
 
 
 class BackendError(SREError, RuntimeError):

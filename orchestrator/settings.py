@@ -111,6 +111,14 @@ class Settings(BaseModel):
         description="server: an open WebSocket whose client leaves a ping without an answer for so "
         "long is closed, s",
     )
+    resets_per_minute: int = Field(
+        1200,
+        ge=1,
+        description="server: resets and new sessions that one client address may ask for",
+    )
+    graded_per_minute: int = Field(
+        60, ge=1, description="server: the same, episodes of `/grader?tier=` and `/baseline`"
+    )
     mode: Mode = Field(
         Mode.DEVELOP,
         description="server: develop, or judge, which keeps from agents what is hidden",

@@ -20,7 +20,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import click
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from orchestrator.backends import make_backend, prepare
@@ -33,11 +33,12 @@ from server.environment import DESCRIPTION, SREEnvironment
 from server.error_response import handle_errors
 from server.grading import grading_routes
 from server.http_middleware import HeadMiddleware, RelativeRedirectMiddleware
-from server.mcp import EXPECTED, MessageValidationMiddleware, is_valid
+from server.mcp import CREATE_SESSION, EXPECTED, MessageValidationMiddleware, is_valid
 from server.mcp_http import McpClientMiddleware, McpClients
 from server.monitoring import Monitoring
 from server.openenv_compat import HTTP_API_VERSION, guard_mcp_route, register_routes
 from server.problem_middleware import ProblemMiddleware
+from server.rate_limits import Cost, RateLimits
 from server.routes import control_routes, information_routes
 from server.sessions import SessionServer
 from server.startup import StartupFailureMiddleware, backend_problem, say_mode
@@ -70,7 +71,8 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
         settings.session_lease_s,
     )
 
-    mcp_clients = McpClients(sessions)
+    limits = RateLimits(settings)
+    mcp_clients = McpClients(sessions, limits)
     problem: str | None = None
 
     @asynccontextmanager
@@ -87,6 +89,11 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
             with _rare_full_collections():
                 yield
 
+    def accepts_rpc(request: Request, body: bytes) -> bool:
+        if CREATE_SESSION in body:
+            limits.admit(Cost.RESETS, request.scope)
+        return is_valid(body)
+
     app = FastAPI(
         title="SRE Autopilot Environment",
         version=HTTP_API_VERSION,
@@ -95,13 +102,13 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
     )
     register_routes(app, sessions)
     for router in (
-        control_routes(sessions, settings),
+        control_routes(sessions, settings, limits),
         information_routes(settings),
-        grading_routes(sessions),
+        grading_routes(sessions, limits),
         page_routes(),
     ):
         app.include_router(router)
-    guard_mcp_route(app, is_valid, EXPECTED, tags=["MCP"])
+    guard_mcp_route(app, accepts_rpc, EXPECTED, tags=["MCP"])
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_MESSAGE_BYTES)
     app.add_middleware(MessageValidationMiddleware)
     app.add_middleware(StartupFailureMiddleware, error=lambda: problem)

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from orchestrator.errors import BackendError, EnvironmentClosed, UnknownSession
+from orchestrator.errors import BackendError, EnvironmentClosed, TooManyCalls, UnknownSession
 from server.openenv_compat import SessionCapacityError
 from server.schemas import Problem
 from sre_autopilot.errors import InvalidAction, InvalidValue, SREError, UnknownName
@@ -26,6 +26,7 @@ STATUSES: Mapping[type[Exception], HTTPStatus] = {
     EnvironmentClosed: HTTPStatus.NOT_FOUND,
     SessionCapacityError: HTTPStatus.SERVICE_UNAVAILABLE,
     BackendError: HTTPStatus.SERVICE_UNAVAILABLE,
+    TooManyCalls: HTTPStatus.TOO_MANY_REQUESTS,
     SREError: HTTPStatus.CONFLICT,
 }
 """The first class that fits. All other errors of ours are calls at the wrong time: a conflict."""
@@ -66,15 +67,16 @@ def error_response(error: Exception) -> JSONResponse:
         )
     kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
     field, valid = getattr(error, "field", None), getattr(error, "valid", None)
-    return problem_response(
-        status, Problem(error=kind, detail=detail, field=field, valid_values=valid)
-    )
+    problem = Problem(error=kind, detail=detail, field=field, valid_values=valid)
+    return problem_response(status, problem, getattr(error, "retry_after_s", RETRY_AFTER_S))
 
 
-def problem_response(status: int, problem: Problem) -> JSONResponse:
-    """A `Problem` with its status; 503 says when to try again."""
-    unavailable = status == HTTPStatus.SERVICE_UNAVAILABLE
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if unavailable else None
+def problem_response(
+    status: int, problem: Problem, retry_after_s: int = RETRY_AFTER_S
+) -> JSONResponse:
+    """A `Problem` with its status; 429 and 503 say when to try again."""
+    passes = status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+    headers = {"Retry-After": str(retry_after_s)} if passes else None
     return JSONResponse(problem.model_dump(), status, headers)
 
 

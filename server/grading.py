@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from orchestrator.errors import NoFreeSession, NotGradedYet
 from orchestrator.validation import MAX_SEED
 from server.environment import SREEnvironment
 from server.openenv_compat import SessionCapacityError
+from server.rate_limits import Cost, RateLimits
 from server.schemas import DEFAULT_SESSION, Problem, checked_by
 from server.sessions import SessionServer
 from sre_autopilot.grading import WEIGHTS, EpisodeRecord, Score
@@ -26,15 +27,19 @@ DEFAULT_SEED = 0
 Backend = Annotated[str, Query(description="where the episodes are played")]
 TierQuery = Annotated[Tier, checked_by(partial(parse_name, Tier, "tier"))]
 Seed = Annotated[int, Query(ge=0, le=MAX_SEED, description="of the episodes that are played")]
-CONFLICTS: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for status in (404, 409)}
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem} for status in (404, 409, 422, 429, 503)
+}
 
 
-def grading_routes(sessions: SessionServer) -> APIRouter:
+def grading_routes(sessions: SessionServer, limits: RateLimits) -> APIRouter:
     """/grader and /baseline."""
-    router = APIRouter(tags=["Scores"], responses=CONFLICTS)
+    router = APIRouter(tags=["Scores"], responses=ERRORS)
 
     @router.get("/grader", summary="A score in (0, 1)")
     async def grader(
+        call: Request,
+        *,
         tier: Annotated[TierQuery | None, Query(description="play the heuristic on it")] = None,
         seed: Seed = DEFAULT_SEED,
         backend: Backend = SIMULATOR,
@@ -46,12 +51,16 @@ def grading_routes(sessions: SessionServer) -> APIRouter:
             if environment.score is None:
                 raise NotGradedYet(environment.state.step_count)
             return _score(environment.score)
+        limits.admit(Cost.GRADED, call.scope)
         async with _temporary_session(sessions) as environment:
             record, score = await environment.play(Heuristic(), tier, seed, backend)
             return {"tier": tier, **_played(record), **_score(score)}
 
     @router.get("/baseline", summary="The heuristic's scores on the default tiers")
-    async def baseline(seed: Seed = DEFAULT_SEED, backend: Backend = SIMULATOR) -> Any:
+    async def baseline(
+        call: Request, seed: Seed = DEFAULT_SEED, backend: Backend = SIMULATOR
+    ) -> Any:
+        limits.admit(Cost.GRADED, call.scope)
         async with _temporary_session(sessions) as environment:
             played = [
                 await environment.play(Heuristic(), tier, seed, backend) for tier in DEFAULT_TIERS

@@ -20,6 +20,8 @@ from sre_autopilot.models import SREAction, SREObservation, as_pydantic, parse_n
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ActionName, Tier
 
+CREATE_SESSION = b"openenv/session/create"
+"""Method of JSON-RPC that begins a session."""
 EXPECTED = "a message must be one JSON object of valid Unicode, with names as text"
 REFUSED = json.dumps({"type": f"(none: {EXPECTED})"})
 """What a socket's endpoint gets in place of a bad message: a type that it does not know."""

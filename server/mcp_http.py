@@ -14,10 +14,12 @@ from fastmcp.server.dependencies import get_context
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from orchestrator.errors import EpisodeNotStarted, UnknownSession
+from orchestrator.errors import EpisodeNotStarted, TooManyCalls, UnknownSession
 from server.environment import SREEnvironment
+from server.error_response import error_response
 from server.mcp import make_tools
 from server.openenv_compat import MCP_PATH, SessionCapacityError
+from server.rate_limits import Cost, RateLimits
 from server.sessions import SessionServer
 from sre_autopilot.errors import SREError
 from sre_autopilot.models import SREAction, SREObservation
@@ -73,8 +75,8 @@ class CallersEpisode:
 class McpClients:
     """The tools as an ASGI application, and its life."""
 
-    def __init__(self, sessions: SessionServer) -> None:
-        self._sessions = sessions
+    def __init__(self, sessions: SessionServer, limits: RateLimits) -> None:
+        self._sessions, self._limits = sessions, limits
         # Hosts are not checked: behind a proxy the server does not know its own name.
         self._app = make_tools(CallersEpisode(sessions)).http_app(
             path=MCP_PATH, host_origin_protection=False
@@ -88,6 +90,12 @@ class McpClients:
             yield
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "POST" and SESSION_HEADER not in Headers(scope=scope):
+            try:
+                self._limits.admit(Cost.RESETS, scope)
+            except TooManyCalls as error:
+                await error_response(error)(scope, receive, send)
+                return
         await self._app(scope, receive, send)
         if scope["method"] == "DELETE":
             with suppress(UnknownSession):

@@ -228,11 +228,11 @@ def register_routes(app: FastAPI, sessions: SessionTable) -> None:
 
 
 def guard_mcp_route(
-    app: FastAPI, accepts: Callable[[bytes], bool], reason: str, tags: Collection[str]
+    app: FastAPI, accepts: Callable[[Request, bytes], bool], reason: str, tags: Collection[str]
 ) -> None:
     """Puts a check of the body before OpenEnv's POST /mcp, which answers some of them with 500.
 
-    accepts: whether the endpoint may see a body.
+    accepts: whether the endpoint may see a body; may raise an error that has an answer.
     reason: what the answer says where it may not.
     """
     (route,) = (r for r in app.routes if isinstance(r, APIRoute) and r.path == MCP_PATH)
@@ -242,7 +242,7 @@ def guard_mcp_route(
     @app.post(MCP_PATH, tags=[*tags], summary="Tools as JSON-RPC 2.0")
     async def mcp(request: Request) -> dict[str, Any]:
         """tools/list and tools/call; openenv/session/create gives a session_id for params."""
-        if accepts(await request.body()):
+        if accepts(request, await request.body()):
             return await endpoint(request)
         refusal: dict[str, Any] = JsonRpcResponse.error_response(
             JsonRpcErrorCode.INVALID_REQUEST, reason

@@ -4,12 +4,13 @@ import logging
 import secrets
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Header, HTTPException, Query, Response
+from fastapi import APIRouter, Body, Header, HTTPException, Query, Request, Response
 
 from orchestrator.backends import check
 from orchestrator.errors import BackendError
 from orchestrator.settings import Settings
 from server.environment import NAME
+from server.rate_limits import Cost, RateLimits
 from server.schemas import (
     DEFAULT_SESSION,
     ObservationResponse,
@@ -43,16 +44,19 @@ DIFFICULTY = {
 
 SessionId = Annotated[str, Query(description="whose episode")]
 ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem} for status in (400, 404, 409, 415, 422, 503)
+    status: {"model": Problem} for status in (400, 404, 409, 413, 415, 422, 429, 503)
 }
 
 
-def control_routes(sessions: SessionServer, settings: Settings) -> APIRouter:
+def control_routes(sessions: SessionServer, settings: Settings, limits: RateLimits) -> APIRouter:
     """reset, step, state, and the end of a session."""
     router = APIRouter(tags=["Episodes"], responses=ERRORS)
 
     @router.post("/reset", summary="Begin an episode")
-    async def reset(request: Annotated[ResetRequest | None, Body()] = None) -> ObservationResponse:
+    async def reset(
+        call: Request, request: Annotated[ResetRequest | None, Body()] = None
+    ) -> ObservationResponse:
+        limits.admit(Cost.RESETS, call.scope)
         request = request or ResetRequest()
         arguments = request.model_dump(exclude={"session_id"}, exclude_none=True)
         async with sessions.find_or_create(request.session_id) as environment:
@@ -102,6 +106,10 @@ def control_routes(sessions: SessionServer, settings: Settings) -> APIRouter:
 def information_routes(settings: Settings) -> APIRouter:
     """What there is to play, for programs."""
     router = APIRouter(tags=["Environment Info"])
+    schemas = {
+        "action_schema": SREAction.model_json_schema(),
+        "observation_schema": SREObservation.model_json_schema(),
+    }
 
     @router.get("/tasks", summary="Tiers, schemas, and which versions and backend play")
     async def tasks() -> dict[str, Any]:
@@ -123,8 +131,7 @@ def information_routes(settings: Settings) -> APIRouter:
                 "backend": settings.backend,
             },
             "seeds": {split: [seeds[0], seeds[-1]] for split, seeds in SEED_SPLITS.items()},
-            "action_schema": SREAction.model_json_schema(),
-            "observation_schema": SREObservation.model_json_schema(),
+            **schemas,
         }
 
     return router
