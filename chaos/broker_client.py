@@ -11,6 +11,7 @@ from typing import TypeVar
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
+from services.runtime.authorization import bearer
 from sre_autopilot.world.stack import BrokerVerb
 
 T = TypeVar("T")
@@ -74,11 +75,16 @@ class BrokerClient:
         urls: Sequence[str],
         timeout_s: float = TIMEOUT_S,
         transport: httpx.AsyncBaseTransport | None = None,
+        *,
+        token: str | None = None,
     ) -> None:
+        """token: of the stack, sent with every order."""
         self._urls = tuple(url.rstrip("/") for url in urls)
         self._timeout_s = timeout_s
         # Plain HTTP inside the stack: no proxy of the environment, and no TLS to set up (30 ms).
-        self._http = httpx.AsyncClient(verify=False, trust_env=False, transport=transport)
+        self._http = httpx.AsyncClient(
+            headers=bearer(token), verify=False, trust_env=False, transport=transport
+        )
 
     async def containers(self) -> Mapping[str, bool]:
         """Whether each replica, and the users, run."""

@@ -45,10 +45,13 @@ class Mode(StrEnum):
 
 SECRETS = {
     "state_token": "printable ASCII without spaces, not empty",
+    "mesh_token": "printable ASCII without spaces, not empty",
     "secret": f"at least {SECRET_LENGTH} characters of printable ASCII without spaces",
 }
-"""Fields whose values no error repeats, and what is valid. An empty one is an error: whoever sets a
-secret means to have one."""
+"""Fields whose values no error repeats, and what is valid."""
+CHOSEN = frozenset({"state_token", "secret"})
+"""Secrets of which an empty one is an error: whoever sets it means to have one. The Compose file
+sets the third one always."""
 
 
 def _check_port(address: str) -> str:
@@ -132,6 +135,11 @@ class Settings(BaseModel):
         None,
         description="server: in judge mode, turns seeds into stories (default: random)",
     )
+    mesh_token: Token | None = Field(
+        None,
+        validate_default=True,
+        description="docker: token of all orders and spans inside the stack (`make up` draws one)",
+    )
     broker_urls: str = Field(
         ",".join(
             f"http://{network_alias(broker, Network.CONTROL)}:{BROKER_PORT}"
@@ -158,10 +166,11 @@ class Settings(BaseModel):
         description="server: its port, no agent's; 0 takes a free one",
     )
 
-    @field_validator("state_token")
+    @field_validator("state_token", "mesh_token")
     @classmethod
     def _set_where_judged(cls, token: Token | None, info: ValidationInfo) -> Token | None:
-        if token is None and info.data.get("mode") is Mode.JUDGE:
+        used = info.field_name != "mesh_token" or info.data.get("backend") == "docker"
+        if token is None and used and info.data.get("mode") is Mode.JUDGE:
             raise ValueError("a judged server needs it")
         return token
 
@@ -172,7 +181,7 @@ class Settings(BaseModel):
         Raises InvalidSettings.
         """
         values = {name: environ.get(variable(name)) for name in cls.model_fields}
-        set_ones = {n: text for n, text in values.items() if text or (n in SECRETS and text == "")}
+        set_ones = {n: text for n, text in values.items() if text or (n in CHOSEN and text == "")}
         try:
             return cls.model_validate(set_ones)
         except ValidationError as error:

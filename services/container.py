@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from services.process import serve
+from services.runtime.authorization import TOKEN_VARIABLE
 from services.runtime.spec import UNUSED_SEED, ProcessSpec
 from sre_autopilot.world.stack import CONTROL_PORT, DATA_PORT, REPLICAS, RUNTIME_MEMORY_MB
 from sre_autopilot.world.topology import USERS
@@ -36,6 +37,7 @@ def spec_of(arguments: Sequence[str], environ: Mapping[str, str]) -> ProcessSpec
         control_port=CONTROL_PORT,
         runtime_memory_mb=RUNTIME_MEMORY_MB,
         otlp_endpoint=environ.get(SPANS_VARIABLE) or None,
+        token=environ.get(TOKEN_VARIABLE) or None,
     )
 
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chaos.broker_client import BrokerClient, BrokerUnavailable
 from chaos.daemon.outages import HealReason, Outage, Outages
+from services.runtime.authorization import TOKEN_VARIABLE, TokenMiddleware
 from sre_autopilot.world.deployment import ReplicaId
 from sre_autopilot.world.signals import (
     HEALED,
@@ -58,8 +59,11 @@ class Order(Impairment):
     ttl_s: float = Field(gt=0.0, allow_inf_nan=False)
 
 
-def create_app(broker: BrokerClient) -> FastAPI:
-    """Owns `broker`. Heals what an earlier daemon left at its start, its own outages at its end."""
+def create_app(broker: BrokerClient, token: str | None = None) -> FastAPI:
+    """Owns `broker`. Heals what an earlier daemon left at its start, its own outages at its end.
+
+    token: what orders and readers of metrics must carry; None: nothing.
+    """
     registry = CollectorRegistry(auto_describe=False)
     healed = Counter(HEALED, "Replicas healed", (LABEL_REASON,), registry=registry)
     for reason in HealReason:
@@ -76,6 +80,7 @@ def create_app(broker: BrokerClient) -> FastAPI:
         await broker.aclose()
 
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.add_middleware(TokenMiddleware, token=token, open_paths={ControlRoute.HEALTH})
     app.add_exception_handler(BrokerUnavailable, _broker_unavailable)
     app.add_exception_handler(RequestValidationError, _invalid_body)
 
@@ -136,8 +141,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{BROKERS_VARIABLE} must name the brokers: http://HOST:PORT, separated by commas"
         )
     logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
+    token = os.environ.get(TOKEN_VARIABLE) or None
     uvicorn.run(
-        create_app(BrokerClient(urls, BROKER_TIMEOUT_S)),
+        create_app(BrokerClient(urls, BROKER_TIMEOUT_S, token=token), token),
         host=options.host,
         port=options.port,
         access_log=False,

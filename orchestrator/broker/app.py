@@ -25,6 +25,7 @@ from chaos.broker_client import ContainerState
 from orchestrator.broker.docker_engine import TIMEOUT_S, DockerEngine, EngineFailed
 from orchestrator.broker.reviver import RestartController
 from orchestrator.broker.verbs import VERB, Broker, Engine
+from services.runtime.authorization import TOKEN_VARIABLE, TokenMiddleware
 from sre_autopilot.errors import UnknownName
 from sre_autopilot.world.signals import (
     BROKER_REFUSALS,
@@ -55,8 +56,11 @@ class Refusal(StrEnum):
 HTTP_REFUSALS = MappingProxyType({404: Refusal.UNKNOWN_PATH, 405: Refusal.WRONG_METHOD})
 
 
-def create_app(engine: Engine, project: str = PROJECT) -> FastAPI:
-    """The broker over `engine`; its restart controller runs while the app does."""
+def create_app(engine: Engine, project: str = PROJECT, token: str | None = None) -> FastAPI:
+    """The broker over `engine`; its restart controller runs while the app does.
+
+    token: what orders and readers of metrics must carry; None: nothing.
+    """
     registry = CollectorRegistry(auto_describe=False)
     refusals = Counter(BROKER_REFUSALS, "Requests refused", (LABEL_REASON,), registry=registry)
     revivals = Counter(
@@ -76,6 +80,7 @@ def create_app(engine: Engine, project: str = PROJECT) -> FastAPI:
     app = FastAPI(
         openapi_url=None, lifespan=lifespan, redirect_slashes=False, max_body_size=MAX_BODY_BYTES
     )
+    app.add_middleware(TokenMiddleware, token=token, open_paths={ControlRoute.HEALTH})
 
     @app.get(ControlRoute.HEALTH)
     async def health() -> dict[str, str]:
@@ -145,9 +150,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
     logging.getLogger("orchestrator").setLevel(logging.INFO)
     project = os.environ.get("SRE_PROJECT") or PROJECT
+    token = os.environ.get(TOKEN_VARIABLE) or None
     with contextlib.closing(docker.from_env(timeout=TIMEOUT_S)) as client:
         uvicorn.run(
-            create_app(DockerEngine(client.api, project), project),
+            create_app(DockerEngine(client.api, project), project, token),
             host=options.host,
             port=options.port,
             access_log=False,

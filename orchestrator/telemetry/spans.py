@@ -18,6 +18,7 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from orchestrator.telemetry.window import EdgeCall
+from services.runtime.authorization import HEADER, carries
 from services.runtime.spec import LOOPBACK
 from sre_autopilot.world.signals import SPAN_OUTCOME, SPAN_PEER, Outcome
 
@@ -108,8 +109,17 @@ class SpanStore:
 class SpanReceiver:
     """Serves a store's OTLP endpoint inside the running event loop."""
 
-    def __init__(self, store: SpanStore, host: str = LOOPBACK, port: int = 0) -> None:
+    def __init__(
+        self,
+        store: SpanStore,
+        host: str = LOOPBACK,
+        port: int = 0,
+        *,
+        token: str | None = None,
+    ) -> None:
+        """token: without it no export is taken; None takes all."""
         self._store = store
+        self._token = token
         self._address = host, port
         self._runner: web.AppRunner | None = None
         self._endpoint: str | None = None
@@ -138,6 +148,8 @@ class SpanReceiver:
             await runner.cleanup()
 
     async def _receive(self, request: web.Request) -> web.Response:
+        if not carries(request.headers.get(HEADER), self._token):
+            return web.Response(text="spans of the mesh carry its token\n", status=401)
         if request.content_type != _PROTOBUF:
             return web.Response(text=f"only {_PROTOBUF} is understood\n", status=415)
         try:

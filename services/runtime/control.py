@@ -1,4 +1,6 @@
-"""The control port, over which the orchestrator reads and steers one process. Serves no user."""
+"""The control port, over which the orchestrator reads and steers one process. Serves no user, and
+nobody without the mesh's token.
+"""
 
 import asyncio
 from typing import Literal
@@ -7,6 +9,7 @@ from fastapi import FastAPI, Response
 from pydantic import BaseModel, ConfigDict
 
 from services.runtime.app import Runtime
+from services.runtime.authorization import TokenMiddleware
 from services.runtime.governor import Governor
 from services.runtime.impairments import ImpairmentControl, Impairments
 from services.runtime.routing import RoutingTable
@@ -23,7 +26,6 @@ class Health(BaseModel):
     status: Literal["healthy"] = "healthy"
     replica: str
     release: Release
-    seed: int
 
 
 class ReleaseOrder(BaseModel):
@@ -42,11 +44,11 @@ def create_control(runtime: Runtime, data_loop: asyncio.AbstractEventLoop) -> Fa
     governor = Governor(data_loop, cores)
     impairment = ImpairmentControl(runtime.link, governor, runtime.held_connections, data_loop)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.add_middleware(TokenMiddleware, token=spec.token)
 
     @app.get(ControlRoute.HEALTH)
     async def health() -> Health:
-        now = runtime.spec
-        return Health(replica=now.name, release=now.release, seed=now.seed)
+        return Health(replica=runtime.spec.name, release=runtime.spec.release)
 
     @app.get(ControlRoute.METRICS)
     async def metrics() -> Response:
@@ -60,6 +62,10 @@ def create_control(runtime: Runtime, data_loop: asyncio.AbstractEventLoop) -> Fa
     @app.put(ControlRoute.IMPAIRMENTS)
     async def impair(impairments: Impairments) -> Impairments:
         return await impairment.apply(impairments)
+
+    @app.get(ControlRoute.RELEASE)
+    async def assigned() -> ReleaseOrder:
+        return ReleaseOrder(release=runtime.spec.release, seed=runtime.spec.seed)
 
     @app.put(ControlRoute.RELEASE)
     async def assign(order: ReleaseOrder) -> ReleaseOrder:

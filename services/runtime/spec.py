@@ -1,7 +1,7 @@
 """The parameters of one process of the mesh. A value; reads no environment."""
 
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,6 +21,7 @@ class ProcessSpec:
     otlp_endpoint: base address of the orchestrator's OTLP/HTTP receiver; None exports nothing.
     data_dir: where a database keeps its file, made anew at every start.
     runtime_memory_mb: MiB of interpreter and libraries that the process does not share with others.
+    token: of the mesh; without it nobody may use the control port. None: everybody may.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ProcessSpec:
     control_port: int = 0
     otlp_endpoint: str | None = None
     runtime_memory_mb: int = 0
+    token: str | None = field(default=None, repr=False)
 
     @property
     def service(self) -> Service | None:

@@ -6,6 +6,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from services.runtime.authorization import bearer
 from services.runtime.spec import ProcessSpec
 
 EXPORT_TIMEOUT_S = 1.0
@@ -23,7 +24,7 @@ class Tracing:
             resource=Resource({"service.name": spec.service_name, "service.instance.id": spec.name})
         )
         self.tracer = self.provider.get_tracer("services")
-        self._windowed = self._export_to(spec.otlp_endpoint)
+        self._windowed = self._export_to(spec.otlp_endpoint, spec.token)
         self._export_to(collector)
 
     def flush(self) -> None:
@@ -35,13 +36,16 @@ class Tracing:
         """Sends what is left and ends the exporters."""
         self.provider.shutdown()
 
-    def _export_to(self, endpoint: str | None) -> BatchSpanProcessor | None:
+    def _export_to(
+        self, endpoint: str | None, token: str | None = None
+    ) -> BatchSpanProcessor | None:
         if endpoint is None:
             return None
         session = requests.Session()
         session.trust_env = False  # a proxy of the host must not get between neighbours
         url = endpoint.rstrip("/").removesuffix("/v1/traces") + "/v1/traces"
-        exporter = OTLPSpanExporter(url, timeout=EXPORT_TIMEOUT_S, session=session)
+        headers = {**bearer(token)} or None  # None: those of the environment
+        exporter = OTLPSpanExporter(url, headers=headers, timeout=EXPORT_TIMEOUT_S, session=session)
         processor = BatchSpanProcessor(exporter)
         self.provider.add_span_processor(processor)
         return processor

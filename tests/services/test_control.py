@@ -58,7 +58,6 @@ async def test_health_names_the_replica(control: httpx.AsyncClient, runtime: Run
         "status": "healthy",
         "replica": runtime.spec.name,
         "release": Release.CURRENT,
-        "seed": runtime.spec.seed,
     }
 
 
@@ -67,8 +66,8 @@ async def test_a_configured_process_takes_its_release_and_seed(
 ) -> None:
     order = {"release": Release.LAST_GOOD, "seed": runtime.spec.seed + 1}
     assert (await control.put(ControlRoute.RELEASE, json=order)).json() == order
-    health = (await control.get(ControlRoute.HEALTH)).json()
-    assert health == {"status": "healthy", "replica": runtime.spec.name, **order}
+    assert (await control.get(ControlRoute.RELEASE)).json() == order
+    assert (await control.get(ControlRoute.HEALTH)).json()["release"] == order["release"]
 
 
 async def test_another_episode_draws_as_a_fresh_process_of_its_seed(

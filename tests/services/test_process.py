@@ -117,7 +117,9 @@ def test_a_replica_serves_both_ports_and_ends_on_sigterm(
     }
     health = process.get("control_port", ControlRoute.HEALTH).json()
     release = Release.LAST_GOOD
-    assert health == {"status": "healthy", "replica": DATABASE, "release": release, "seed": 1}
+    assert health == {"status": "healthy", "replica": DATABASE, "release": release}
+    release_order = process.get("control_port", ControlRoute.RELEASE).json()
+    assert release_order == {"release": release, "seed": 1}
     assert process.get("data_port", "/items?limit=2").text.count("\n") == 2
     assert process.get("data_port", ControlRoute.METRICS).status_code == 404
     process.put(ControlRoute.ROUTING, {"endpoints": {}})

@@ -31,13 +31,15 @@ class DockerBackend(DockerLifecycle):
     name = "docker"
 
     def __init__(self, settings: Settings) -> None:
-        control = ControlClient()
-        broker = BrokerClient(settings.broker_urls.split(","))
-        super().__init__(Supervisor(broker, control), ChaosClient(settings.chaos_url))
+        token = settings.mesh_token.get_secret_value() if settings.mesh_token else None
+        control = ControlClient(token=token)
+        broker = BrokerClient(settings.broker_urls.split(","), token=token)
+        chaos = ChaosClient(settings.chaos_url, token=token)
+        super().__init__(Supervisor(broker, control), chaos)
         self.step_seconds = settings.step_seconds or STEP_SECONDS
         host, _, port = settings.spans_address.rpartition(":")
         spans = SpanStore()
-        self._receiver = SpanReceiver(spans, host, int(port))
+        self._receiver = SpanReceiver(spans, host, int(port), token=token)
         self._broker = broker
         self._control = control
         self._telemetry = MeshTelemetry(self, control, spans, self.step_seconds)

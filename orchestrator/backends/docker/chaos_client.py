@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 
 from orchestrator.errors import ReplicaUnreachable
+from services.runtime.authorization import bearer
 from sre_autopilot.world.deployment import ReplicaId
 from sre_autopilot.world.stack import Part
 
@@ -25,11 +26,18 @@ class ChaosClient:
         *,
         retry_s: float = RETRY_S,
         transport: httpx.AsyncBaseTransport | None = None,
+        token: str | None = None,
     ) -> None:
+        """token: of the stack, sent with every order."""
         self._retry_s = retry_s
         # Plain HTTP inside the stack: no proxy of the environment, and no TLS to set up.
         self._http = httpx.AsyncClient(
-            base_url=url, timeout=TIMEOUT_S, trust_env=False, verify=False, transport=transport
+            base_url=url,
+            headers=bearer(token),
+            timeout=TIMEOUT_S,
+            trust_env=False,
+            verify=False,
+            transport=transport,
         )
 
     async def impair(

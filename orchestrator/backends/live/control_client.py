@@ -16,6 +16,7 @@ from chaos.fault import Impairments
 from orchestrator.errors import ReplicaUnreachable
 from orchestrator.telemetry.scrape import parse
 from orchestrator.telemetry.window import Sample
+from services.runtime.authorization import bearer
 from sre_autopilot.world.signals import ControlRoute
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import Release
@@ -47,8 +48,14 @@ class ControlClient:
     """Calls control ports, any number at once. Close it when done."""
 
     def __init__(
-        self, timeout_s: float = TIMEOUT_S, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        timeout_s: float = TIMEOUT_S,
+        transport: httpx.AsyncBaseTransport | None = None,
+        *,
+        token: str | None = None,
     ) -> None:
+        """token: of the mesh, sent with every call."""
+        self._headers = bearer(token)
         self._timeout_s = timeout_s
         self._transport = transport
         self._clients: dict[str, httpx.AsyncClient] = {}
@@ -88,11 +95,11 @@ class ControlClient:
 
     async def seed(self, target: Target) -> int:
         """The seed of the target's episode; UNUSED_SEED before its first."""
-        response = await self._ask(target, "GET", ControlRoute.HEALTH)
+        response = await self._ask(target, "GET", ControlRoute.RELEASE)
         try:
             return int(response.json()["seed"])
         except (ValueError, LookupError, TypeError) as error:
-            raise ReplicaUnreachable(target.name, f"not a replica's health: {error}") from error
+            raise ReplicaUnreachable(target.name, f"not a replica's release: {error}") from error
 
     async def flush(self, target: Target) -> None:
         """Returns when all finished spans of the target are exported."""
@@ -111,6 +118,7 @@ class ControlClient:
         if name not in self._clients:
             # Plain HTTP inside the mesh: no proxy of the environment, and no TLS to set up (30 ms).
             self._clients[name] = httpx.AsyncClient(
+                headers=self._headers,
                 timeout=self._timeout_s,
                 trust_env=False,
                 transport=self._transport or AiohttpTransport(verify=False, trust_env=False),

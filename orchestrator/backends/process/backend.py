@@ -1,5 +1,6 @@
 """The process backend: a whole mesh on this machine, without containers."""
 
+import secrets
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -35,14 +36,16 @@ class ProcessBackend(ProcessLifecycle):
         ready_timeout_s: float = READY_TIMEOUT_S,
     ) -> None:
         spans, directory = SpanStore(), MeshDirectory(temp_root)
+        token = secrets.token_urlsafe()  # other users of this machine can reach the ports
         super().__init__(
             Supervisor(directory, zygote),
             directory,
-            SpanReceiver(spans),
+            SpanReceiver(spans, token=token),
             ready_timeout_s=ready_timeout_s,
+            token=token,
         )
         self.step_seconds = step_seconds
-        self._control = ControlClient()
+        self._control = ControlClient(token=token)
         self.route = MeshTraffic(self, self._control).route
         self.observe = MeshTelemetry(self, self._control, spans, step_seconds).observe
         self.apply = ProcessFaultSurface(self, self._control).apply

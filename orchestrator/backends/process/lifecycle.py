@@ -29,11 +29,14 @@ class ProcessLifecycle(ReplicaSet):
         receiver: SpanReceiver,
         *,
         ready_timeout_s: float = READY_TIMEOUT_S,
+        token: str | None = None,
     ) -> None:
+        """token: what control ports ask for; it reaches the processes by a pipe alone."""
         super().__init__(ready_timeout_s)
         self._supervisor = supervisor
         self._directory = directory
         self._receiver = receiver
+        self._token = token
 
     async def launch(self, seed: int) -> None:
         await self._supervisor.start()
@@ -85,6 +88,7 @@ class ProcessLifecycle(ReplicaSet):
             seed=self._seed,
             data_dir=self._directory.path,
             otlp_endpoint=await self._receiver.start(),
+            token=self._token,
         )
         return await self._supervisor.spawn(name, spec.to_json(), memory_limit_mb)
 

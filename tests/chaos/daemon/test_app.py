@@ -1,9 +1,11 @@
 """The API of chaos: what it takes, what it answers, and how it ends."""
 
+import httpx
 import pytest
 
-from chaos.daemon.app import BROKERS_VARIABLE, main
+from chaos.daemon.app import BROKERS_VARIABLE, create_app, main
 from chaos.daemon.outages import HealReason
+from services.runtime.authorization import bearer
 from sre_autopilot.world.signals import OUTAGES, ControlRoute
 from sre_autopilot.world.stack import REPLICAS, STALLED_CPU_SHARE
 from sre_autopilot.world.topology import Service
@@ -162,3 +164,19 @@ def test_a_daemon_without_urls_does_not_start(
     with pytest.raises(SystemExit):
         main([])
     assert BROKERS_VARIABLE in capsys.readouterr().err
+
+
+async def test_without_the_token_nobody_orders_and_all_may_ask_for_health() -> None:
+    app = create_app(FakeBroker().client, "token")
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://chaos.example") as http,
+    ):
+        for method, path in (("PUT", f"/{NAME}"), ("GET", ""), ("DELETE", "")):
+            answer = await http.request(method, ControlRoute.IMPAIRMENTS + path, json=CUT | NO_END)
+            assert answer.status_code == 401
+        assert (await http.get(ControlRoute.METRICS)).status_code == 401
+        assert (await http.get(ControlRoute.HEALTH)).status_code in {200, 503}
+        holding = await http.get(ControlRoute.IMPAIRMENTS, headers=bearer("token"))
+        assert holding.json() == {}

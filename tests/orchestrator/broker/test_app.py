@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from orchestrator.broker.app import create_app
 from orchestrator.broker.verbs import VERBS
+from services.runtime.authorization import bearer
 from sre_autopilot.world.stack import STALLED_CPU_SHARE, Network, Part
 from tests.orchestrator.broker.api import DB, LIMIT_CORES, USERS, WAIT_S, order
 from tests.orchestrator.broker.fake_docker import ADDRESS, CONTROL_ADDRESS, PaperEngine
@@ -120,3 +121,13 @@ def test_the_restart_controller_runs_with_the_app_and_counts_restarts(engine: Pa
         while 'sre_broker_revivals_total{container="chaos"} 1.0' not in client.get("/metrics").text:
             assert time.monotonic() < deadline_s
     assert engine.calls == [("start", Part.CHAOS)]
+
+
+def test_without_the_token_nobody_orders_and_all_may_ask_for_health(engine: PaperEngine) -> None:
+    with TestClient(create_app(engine, token="token")) as client:
+        for method, path in (("GET", "/containers"), ("POST", f"/containers/{DB}/restart")):
+            assert client.request(method, path).status_code == 401
+        assert client.get("/metrics").status_code == 401
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/containers", headers=bearer("token")).status_code == 200
+    assert engine.containers[DB].running

@@ -156,7 +156,9 @@ class FakeStack:
         self.done.append((container.name, request.method, route))
         if route is ControlRoute.METRICS:
             return httpx.Response(200, text=f"{CPU_SECONDS} 1.0\n{MEMORY_BYTES} 2e7\n")
-        if route is ControlRoute.RELEASE:
+        if route is ControlRoute.RELEASE and request.method == "GET":
+            body = {"release": container.release, "seed": container.seed}
+        elif route is ControlRoute.RELEASE:
             container.release, container.seed = Release(body["release"]), body["seed"]
         elif route is ControlRoute.ROUTING:
             container.routings += 1
@@ -165,8 +167,6 @@ class FakeStack:
                 container.die(OOM_EXIT_CODE)
                 raise httpx.RemoteProtocolError("server disconnected")
             container.impaired = body
-        elif route is ControlRoute.HEALTH:
-            body = {"status": "healthy", "seed": container.seed}
         return httpx.Response(200, json=body)
 
 

@@ -90,14 +90,14 @@ async def test_become_and_flush() -> None:
 
 
 @pytest.mark.parametrize("seed", [7, UNUSED_SEED])
-async def test_seed_is_read_from_the_health(seed: int) -> None:
-    port = Port(body=json.dumps({"status": "healthy", "seed": seed}))
+async def test_seed_is_read_from_the_release(seed: int) -> None:
+    port = Port(body=json.dumps({"release": Release.CURRENT, "seed": seed}))
     assert await port.control.seed(TARGET) == seed
-    assert port.asked == ("GET", url(ControlRoute.HEALTH))
+    assert port.asked == ("GET", url(ControlRoute.RELEASE))
 
 
 @pytest.mark.parametrize("body", ["", "not json", "[]", "{}", '{"seed": null}', '{"seed": "x"}'])
-async def test_a_health_without_a_seed_is_unreachable(body: str) -> None:
+async def test_a_release_without_a_seed_is_unreachable(body: str) -> None:
     with pytest.raises(ReplicaUnreachable, match=NAME):
         await Port(body=body).control.seed(TARGET)
 
