@@ -42,6 +42,6 @@ def install(app: FastAPI, runtime: Runtime) -> None:
     async def reserve(item: int, reservation: Reservation) -> Reservation:
         enough = (ITEMS.c.id == item) & (ITEMS.c.stock >= reservation.quantity)
         taken = update(ITEMS).where(enough).values(stock=ITEMS.c.stock - reservation.quantity)
-        if not (await pool.execute(taken)).rowcount:
+        if not await pool.change(taken):
             raise HTTPException(409, f"item {item} is out of stock")
         return reservation

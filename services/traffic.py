@@ -15,13 +15,11 @@ import httpx
 
 from services.runtime.app import Runtime
 from services.runtime.catalogue import ITEM_COUNT, USER_COUNT, password, user_name
-from services.runtime.downstream import CallFailed
+from services.runtime.downstream import CallFailed, mesh_request
 from services.runtime.spec import ProcessSpec
 from sre_autopilot.world.draws import Stream, integer_between, uniform
 from sre_autopilot.world.signals import TRAFFIC_LATENESS
 from sre_autopilot.world.topology import ARRIVALS_PER_S, ENTRY, JOURNEY_SHARES, Journey
-
-ROOT = f"http://{ENTRY}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +60,11 @@ def journey_at(draw: float) -> Journey:
 def request_of(arrival: Arrival) -> httpx.Request:
     """The request of one arrival."""
     if arrival.journey is Journey.BROWSE:
-        return httpx.Request("GET", f"{ROOT}/browse?after={arrival.item}")
+        return mesh_request("GET", ENTRY, f"/browse?after={arrival.item}")
     form = {"name": user_name(arrival.user), "password": password(arrival.user)}
     if arrival.journey is Journey.LOGIN:
-        return httpx.Request("POST", f"{ROOT}/login", json=form)
-    return httpx.Request("POST", f"{ROOT}/checkout", json={**form, "item": arrival.item})
+        return mesh_request("POST", ENTRY, "/login", form)
+    return mesh_request("POST", ENTRY, "/checkout", {**form, "item": arrival.item})
 
 
 class Traffic:

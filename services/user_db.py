@@ -43,11 +43,10 @@ def install(app: FastAPI, runtime: Runtime) -> None:
 
     @app.get("/users/{name}")
     async def find(name: str) -> Response:
-        result = await pool.execute(users.where(USERS.c.name == name))
-        user = result.mappings().first()
-        if user is None:
+        rows = await pool.rows(users.where(USERS.c.name == name))
+        if not rows:
             raise HTTPException(404, f"no user {name!r}")
-        return JSONResponse(dict(user))
+        return JSONResponse(dict(rows[0]))
 
     @app.get(CURSOR_PATHS[Service.USER_DB])
     async def stream(limit: int = USER_COUNT, follow: bool = False) -> Response:

@@ -8,18 +8,20 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
-from opentelemetry.metrics import NoOpMeterProvider
 from sqlalchemy import Table
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.types import ASGIApp
 
 from services.runtime.admission import AdmissionMiddleware
 from services.runtime.downstream import CallFailed, Downstream, MeshTransport
 from services.runtime.draws import Draws
 from services.runtime.held_connections import HeldConnections
 from services.runtime.link import Link
+from services.runtime.mesh_route import MeshRoute
 from services.runtime.metrics import Metrics
 from services.runtime.pool import Pool, PoolExhausted
 from services.runtime.routing import Routing
+from services.runtime.server_span import ServerSpanMiddleware
 from services.runtime.spec import ProcessSpec
 from services.runtime.tracing import Tracing
 from sre_autopilot.world.signals import Outcome
@@ -43,8 +45,10 @@ class Runtime:
         self.held_connections = HeldConnections(spec.name, self.routing)
         self._pool: Pool | None = None
         self._opening: Callable[[], Awaitable[None]] | None = None
-        mesh = MeshTransport(self.timeout_s, self.routing, self.link, self.metrics)
-        self.downstream = Downstream(mesh, self.routing, self.metrics, self.tracing.provider)
+        mesh = MeshTransport(
+            self.timeout_s, self.routing, self.link, self.metrics, tracer=self.tracing.tracer
+        )
+        self.downstream = Downstream(mesh, self.routing, self.metrics)
 
     def assign(self, release: Release, seed: int) -> None:
         """Takes on another release and the draws of another episode, without a new process."""
@@ -80,23 +84,34 @@ Install = Callable[[FastAPI, Runtime], None]
 """Adds a service's routes to an app."""
 
 
+class DataApp(FastAPI):
+    """FastAPI with the layers that a call between neighbours needs, and none more."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Those added by `add_middleware`, last one outermost, and the handlers of errors.
+
+        Left out: the answer to an error that nobody handles, which uvicorn gives as well, limits
+        on bodies, and exit stacks, which only FastAPI's own routes use.
+        """
+        app: ASGIApp = ExceptionMiddleware(self.router, handlers=self.exception_handlers)
+        for layer, args, kwargs in reversed(self.user_middleware):
+            app = layer(app, *args, **kwargs)
+        return app
+
+
 def create_app(runtime: Runtime, install: Install) -> FastAPI:
     """The data port's app of the replica that `runtime` belongs to."""
     service = runtime.spec.service
     assert service is not None, f"{runtime.spec.name} serves nothing"
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=runtime.running)
+    app = DataApp(openapi_url=None, docs_url=None, redoc_url=None, lifespan=runtime.running)
+    app.router.route_class = MeshRoute
     app.add_middleware(
         AdmissionMiddleware, limit=LIMITS[service].in_flight_limit, metrics=runtime.metrics
     )
     app.add_exception_handler(CallFailed, _call_failed)
     app.add_exception_handler(PoolExhausted, _pool_exhausted)
+    app.add_middleware(ServerSpanMiddleware, tracer=runtime.tracing.tracer)
     install(app, runtime)
-    FastAPIInstrumentor.instrument_app(
-        app,
-        tracer_provider=runtime.tracing.provider,
-        meter_provider=NoOpMeterProvider(),
-        exclude_spans=["receive", "send"],
-    )
     return app
 
 

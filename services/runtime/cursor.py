@@ -33,7 +33,7 @@ class CursorResponse(Response):
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Begins only when a connection is there, so that PoolExhausted can still be answered."""
         async with self._pool.connection() as connection:
-            result = await connection.stream(self._statement)
+            result = connection.execute(self._statement, execution_options={"yield_per": PAGE_ROWS})
             await send(
                 {
                     "type": "http.response.start",
@@ -41,11 +41,11 @@ class CursorResponse(Response):
                     "headers": self.raw_headers,
                 }
             )
-            async for page in result.mappings().partitions(PAGE_ROWS):
+            for page in result.mappings().partitions():
                 await self._pool.storage_delay()
                 lines = b"".join(json.dumps(dict(row)).encode() + b"\n" for row in page)
                 await send({"type": "http.response.body", "body": lines, "more_body": True})
             if self._follow:
                 await hung_up(receive)
-            await result.close()
+            result.close()
         await send({"type": "http.response.body", "body": b"", "more_body": False})

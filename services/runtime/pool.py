@@ -2,19 +2,27 @@
 
 A statement keeps its connection for the storage delay. A call that finds the pool empty waits, and
 fails after POOL_CHECKOUT_TIMEOUT_S. The pool never overflows.
+
+SQLite answers a statement in less time than it takes to hand one to a thread, so it runs in the
+data loop; what takes time, the storage and the wait for a connection, is awaited.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
-from sqlalchemy import CursorResult, Executable, Table, event
-from sqlalchemy.exc import TimeoutError as CheckoutTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy import (
+    Connection,
+    Executable,
+    QueuePool,
+    RowMapping,
+    Table,
+    create_engine,
+    event,
+)
 
 from services.runtime.draws import Draws, Purpose
 from sre_autopilot.world.signals import POOL_CONNECTIONS, POOL_PENDING, POOL_TIMEOUTS
@@ -37,17 +45,17 @@ class Pool:
     def __init__(self, file: Path, draws: Draws, registry: CollectorRegistry) -> None:
         self._file = file
         self._draws = draws
-        self._engine = create_async_engine(
-            f"sqlite+aiosqlite:///{file}",
-            poolclass=AsyncAdaptedQueuePool,
+        self._engine = create_engine(
+            f"sqlite:///{file}",
+            poolclass=QueuePool,
             pool_size=POOL_SIZE,
             max_overflow=0,
-            pool_timeout=POOL_CHECKOUT_TIMEOUT_S,
             pool_reset_on_return=None,
             isolation_level="AUTOCOMMIT",
             skip_autocommit_rollback=True,
         )
-        event.listen(self._engine.sync_engine, "connect", _prepare)
+        event.listen(self._engine, "connect", _prepare)
+        self._free = asyncio.Semaphore(POOL_SIZE)
         used = Gauge(POOL_CONNECTIONS, "Connections checked out", registry=registry)
         used.set_function(self.checked_out)
         self._pending = Gauge(POOL_PENDING, "Calls that wait for a connection", registry=registry)
@@ -57,31 +65,46 @@ class Pool:
         """Makes the file anew with `rows` in `table`."""
         for leftover in self._file.parent.glob(f"{self._file.name}*"):
             leftover.unlink()
-        async with self._engine.connect() as connection:
-            await connection.run_sync(table.create)
-            await connection.execute(table.insert(), list(rows))
+        with self._engine.connect() as connection:
+            table.create(connection)
+            connection.execute(table.insert(), list(rows))
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[AsyncConnection]:
+    async def connection(self) -> AsyncIterator[Connection]:
         """A connection of the pool, given back at the end. Raises PoolExhausted."""
-        connection = self._engine.connect()
-        with self._pending.track_inprogress():
-            try:
-                await connection.start()
-            except CheckoutTimeout as error:
-                self._timeouts.inc()
-                raise PoolExhausted(str(error)) from error
+        if self._free.locked():
+            with self._pending.track_inprogress(), self._counted_timeout():
+                async with asyncio.timeout(POOL_CHECKOUT_TIMEOUT_S):
+                    await self._free.acquire()
+        else:
+            await self._free.acquire()  # at once
         try:
-            yield connection
+            with self._engine.connect() as connection:
+                yield connection
         finally:
-            await connection.close()
+            self._free.release()
 
-    async def execute(self, statement: Executable) -> CursorResult[Any]:
-        """Runs one statement; its rows are in the result. Raises PoolExhausted."""
+    async def rows(self, query: Executable) -> Sequence[RowMapping]:
+        """All rows of a query. Raises PoolExhausted."""
         async with self.connection() as connection:
-            result = await connection.execute(statement)
+            rows = connection.execute(query).mappings().all()
             await self.storage_delay()
-            return result
+            return rows
+
+    async def change(self, statement: Executable) -> int:
+        """How many rows a statement changed. Raises PoolExhausted."""
+        async with self.connection() as connection:
+            result = connection.execute(statement)
+            await self.storage_delay()
+            return result.rowcount
+
+    @contextmanager
+    def _counted_timeout(self) -> Iterator[None]:
+        try:
+            yield
+        except TimeoutError as error:
+            self._timeouts.inc()
+            raise PoolExhausted(f"no connection within {POOL_CHECKOUT_TIMEOUT_S:g} s") from error
 
     async def storage_delay(self) -> None:
         """The time that shared storage would take, spent with the connection checked out."""
@@ -93,11 +116,11 @@ class Pool:
 
     def checked_out(self) -> int:
         pool = self._engine.pool
-        assert isinstance(pool, AsyncAdaptedQueuePool)
+        assert isinstance(pool, QueuePool)
         return pool.checkedout()
 
     async def aclose(self) -> None:
-        await self._engine.dispose()
+        self._engine.dispose()
 
 
 def _prepare(connection: Any, _record: Any) -> None:

@@ -8,12 +8,11 @@ import sys
 from importlib import import_module
 
 LAZILY_IMPORTED = (
-    "aiosqlite",
     "anyio._backends._asyncio",
     "fastapi.telemetry._runtime",
     "httpcore",
     "pydantic.v1",
-    "sqlalchemy.dialects.sqlite.aiosqlite",
+    "sqlalchemy.dialects.sqlite.pysqlite",
     "uvicorn.lifespan.on",
     "uvicorn.protocols.http.httptools_impl",
 )

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from sre_autopilot.world.topology import Service
 
-Address = Annotated[str, StringConstraints(pattern=r"^https?://[^/]+$")]
+Address = Annotated[str, StringConstraints(pattern=r"^http://[^/]+$")]
+"""Neighbours speak plain HTTP."""
 
 
 class RoutingTable(BaseModel):

@@ -1,15 +1,33 @@
 """Spans of one process: a tracer provider of its own, exported in batches. Sets nothing global."""
 
+from enum import StrEnum
+
 import requests
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from services.runtime.authorization import bearer
 from services.runtime.spec import ProcessSpec
 
 EXPORT_TIMEOUT_S = 1.0
+PROPAGATOR = TraceContextTextMapPropagator()
+"""Carries a trace from a caller to its callee (W3C Trace Context)."""
+
+
+class Attribute(StrEnum):
+    """Attributes of spans by OpenTelemetry's semantic conventions for HTTP."""
+
+    METHOD = "http.request.method"
+    STATUS = "http.response.status_code"
+    ROUTE = "http.route"
+    URL = "url.full"
+    SCHEME = "url.scheme"
+    PATH = "url.path"
+    QUERY = "url.query"
+    ERROR = "error.type"
 
 
 class Tracing:

@@ -1,7 +1,6 @@
 """Calls as their caller sees them: outcomes, times, turns, breakers, traces."""
 
 import asyncio
-import gc
 import time
 
 import pytest
@@ -89,13 +88,11 @@ async def test_a_4xx_is_an_answer(caller: Runtime) -> None:
         (b"nonsense\r\n\r\n", Outcome.REFUSED),
     ],
 )
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_call_cut_short(caller: Runtime, answer: bytes, outcome: Outcome) -> None:
     async with Callee(answer, hangs_up=True).listening() as callee:
         route(caller, callee.address, to=PAYMENT)
         assert await fail(caller) is outcome
     assert recorded(caller, outcome) == 1
-    gc.collect()  # aiohttp leaves the connection of an answer that is no HTTP to the collector
 
 
 async def test_a_closed_port_refuses_at_once(caller: Runtime) -> None:

@@ -42,36 +42,34 @@ async def pool(tmp_path: Path, registry: CollectorRegistry) -> AsyncIterator[Poo
 
 
 async def test_rows_are_read_and_changed(pool: Pool) -> None:
-    changed = await pool.execute(update(NUMBERS).where(NUMBERS.c.id == 1).values(n=11))
-    assert changed.rowcount == 1
-    missed = await pool.execute(update(NUMBERS).where(NUMBERS.c.id == 9).values(n=11))
-    assert missed.rowcount == 0
-    result = await pool.execute(select(NUMBERS.c.n).order_by(NUMBERS.c.id))
-    assert result.scalars().all() == [11, 20]
+    assert await pool.change(update(NUMBERS).where(NUMBERS.c.id == 1).values(n=11)) == 1
+    assert await pool.change(update(NUMBERS).where(NUMBERS.c.id == 9).values(n=11)) == 0
+    rows = await pool.rows(select(NUMBERS.c.n).order_by(NUMBERS.c.id))
+    assert [row["n"] for row in rows] == [11, 20]
 
 
 async def test_a_change_is_there_for_every_connection(pool: Pool) -> None:
     async with pool.connection() as other:
-        await pool.execute(update(NUMBERS).where(NUMBERS.c.id == 2).values(n=21))
-        result = await other.execute(select(NUMBERS.c.n).where(NUMBERS.c.id == 2))
+        await pool.change(update(NUMBERS).where(NUMBERS.c.id == 2).values(n=21))
+        result = other.execute(select(NUMBERS.c.n).where(NUMBERS.c.id == 2))
         assert result.scalar_one() == 21
 
 
 async def test_the_file_is_made_anew_at_every_start(
     pool: Pool, tmp_path: Path, registry: CollectorRegistry
 ) -> None:
-    await pool.execute(update(NUMBERS).values(n=0))
+    await pool.change(update(NUMBERS).values(n=0))
     await pool.aclose()
     again = Pool(tmp_path / "numbers.sqlite", Draws(1), CollectorRegistry())
     await again.open(NUMBERS, ROWS)
-    assert (await again.execute(select(NUMBERS.c.n))).scalars().all() == [10, 20]
+    assert [row["n"] for row in await again.rows(select(NUMBERS.c.n))] == [10, 20]
     await again.aclose()
 
 
 async def test_a_statement_holds_its_connection_for_the_storage_delay(
     pool: Pool, registry: CollectorRegistry
 ) -> None:
-    statement = asyncio.create_task(pool.execute(select(NUMBERS)))
+    statement = asyncio.create_task(pool.rows(select(NUMBERS)))
     await eventually(lambda: pool.checked_out() == 1)
     assert sample(registry, POOL_CONNECTIONS) == 1
     await statement
@@ -90,7 +88,7 @@ async def test_each_checked_out_connection_slows_every_statement(
     monkeypatch.setattr(Draws, "delay_s", delay_s)
     async with AsyncExitStack() as taken:
         for _ in range(POOL_SIZE):
-            await pool.execute(select(NUMBERS))
+            await pool.rows(select(NUMBERS))
             await taken.enter_async_context(pool.connection())
     slowed = [1.0 + STORAGE_CONTENTION * others for others in range(POOL_SIZE)]
     assert medians_ms == pytest.approx([STORAGE_DELAY_MEDIAN_MS * factor for factor in slowed])
@@ -102,7 +100,7 @@ async def test_a_call_waits_for_a_connection_and_gets_the_next_one(
     async with AsyncExitStack() as taken:
         for _ in range(POOL_SIZE):
             await taken.enter_async_context(pool.connection())
-        waiting = asyncio.create_task(pool.execute(select(NUMBERS)))
+        waiting = asyncio.create_task(pool.rows(select(NUMBERS)))
         await eventually(lambda: sample(registry, POOL_PENDING) == 1)
         assert not waiting.done()
     await waiting
@@ -118,19 +116,19 @@ async def test_an_empty_pool_is_given_up_on(
             await taken.enter_async_context(pool.connection())
         started = loop.time()
         with pytest.raises(PoolExhausted):
-            await pool.execute(select(NUMBERS))
+            await pool.rows(select(NUMBERS))
         assert loop.time() - started >= POOL_CHECKOUT_TIMEOUT_S - 0.01
         assert pool.checked_out() == POOL_SIZE
     assert sample(registry, POOL_TIMEOUTS) == 1
     assert sample(registry, POOL_PENDING) == 0
-    await pool.execute(select(NUMBERS))
+    await pool.rows(select(NUMBERS))
 
 
 async def test_a_cancelled_statement_gives_its_connection_back(pool: Pool) -> None:
-    statement = asyncio.create_task(pool.execute(select(NUMBERS)))
+    statement = asyncio.create_task(pool.rows(select(NUMBERS)))
     await eventually(lambda: pool.checked_out() == 1)
     statement.cancel()
     await asyncio.wait({statement})
     assert statement.cancelled()
     await eventually(lambda: pool.checked_out() == 0)
-    await pool.execute(select(NUMBERS))
+    await pool.rows(select(NUMBERS))
