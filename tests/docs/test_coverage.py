@@ -11,8 +11,10 @@ from chaos.fault import Impairments
 from orchestrator import errors
 from orchestrator.settings import PREFIX, Settings
 from server.app import create_app
-from server.error_response import INVALID_REQUEST
+from server.connection_limits import BUSY, HEAD_TOO_LONG, MALFORMED, TOO_SLOW
+from server.error_response import INVALID_REQUEST, kind_of
 from server.openenv_compat import SessionCapacityError
+from server.problem_middleware import FAILED, STOPPING
 from sre_autopilot.errors import InvalidAction, InvalidSettings, SREError
 from sre_autopilot.grading import WEIGHTS
 from sre_autopilot.models import RewardBreakdown, ServiceMetrics, SREObservation, TraceEdge
@@ -35,9 +37,13 @@ NEVER_ANSWERED = {
 }
 """A failed backend is answered as EpisodeAbandoned, a bad action as INVALID_REQUEST; one class is
 of MCP alone, and two end the program."""
+STATUSES = (
+    *(HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+)
 OTHER_KINDS = {INVALID_REQUEST, "malformed_json", "wrong_content_type"} | {
-    status.phrase.lower().replace(" ", "_")
-    for status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
+    *(problem.error for problem in (BUSY, HEAD_TOO_LONG, MALFORMED, TOO_SLOW, FAILED, STOPPING)),
+    *map(kind_of, STATUSES),
 }
 NOT_IN_THE_SCHEMA = {"/ws", "GET /web", "GET /docs"}
 QUOTED = set().union(*(doc.quoted for doc in documents()))
