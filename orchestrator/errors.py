@@ -5,7 +5,8 @@ SREError
 |- EpisodeOver(steps)                  step after done
 |- EnvironmentClosed                   anything after close
 |- SessionBusy                         a call while another one runs in the same session
-|- UnknownSession(session_id)          a session that is not there, or no longer
+|- UnknownSession(session_id)          a session that is not there
+|  `- LeaseEnded(session_id, lease_s)  or no longer: it got no call for too long
 |- CannotListen(host, port, reason)    the server cannot have its port
 |- NotInSession                        an episode outside of any session
 |- NoFreeSession(max_sessions)         no session is free for a graded episode
@@ -58,12 +59,17 @@ class SessionBusy(SREError, RuntimeError):
 class UnknownSession(SREError, LookupError):
     """A session that was never begun, or that is over."""
 
-    def __init__(self, session_id: str) -> None:
+    def __init__(self, session_id: str, why: str = "it was never begun, or was ended") -> None:
         self.session_id = session_id
-        super().__init__(
-            f"no session {session_id!r}: it was never begun, or ended after too long without a "
-            "call; reset begins one"
-        )
+        super().__init__(f"no session {session_id!r}: {why}; reset begins one")
+
+
+class LeaseEnded(UnknownSession):
+    """A session that got no call for as long as it is kept without one."""
+
+    def __init__(self, session_id: str, lease_s: float) -> None:
+        self.lease_s = lease_s
+        super().__init__(session_id, f"it ended after {lease_s:g} s without a call")
 
 
 class CannotListen(SREError, OSError):

@@ -41,6 +41,7 @@ from server.problem_middleware import ProblemMiddleware
 from server.rate_limits import Cost, RateLimits
 from server.routes import control_routes, information_routes
 from server.sessions import SessionServer
+from server.sockets import SocketMiddleware
 from server.startup import StartupFailureMiddleware, backend_problem, say_mode
 from sre_autopilot.checked_settings import MakeBackend, check_settings, settings_from_env
 from sre_autopilot.errors import InvalidSettings, InvalidValue
@@ -111,6 +112,7 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
     guard_mcp_route(app, accepts_rpc, EXPECTED, tags=["MCP"])
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_MESSAGE_BYTES)
     app.add_middleware(MessageValidationMiddleware)
+    app.add_middleware(SocketMiddleware, attach=sessions.attach, detach=sessions.detach)
     app.add_middleware(StartupFailureMiddleware, error=lambda: problem)
     app.add_middleware(McpClientMiddleware, clients=mcp_clients, max_body_bytes=MAX_MESSAGE_BYTES)
     app.add_middleware(RelativeRedirectMiddleware)

@@ -145,10 +145,10 @@ class SREEnvironment(AsyncEnvironment):
 
     @property
     def observation(self) -> SREObservation:
-        """The last one that the agent got. Raises EpisodeNotStarted."""
+        """The last one that the agent got. Raises EpisodeNotStarted, SessionBusy in a reset."""
         observation = self._running().episode.observation
         if observation is None:
-            raise EpisodeNotStarted
+            raise SessionBusy
         return observation
 
     def hidden_state(self) -> EpisodeRecord:

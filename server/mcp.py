@@ -17,6 +17,7 @@ from server.connection_limits import MAX_MESSAGE_BYTES
 from server.openenv_compat import serialize_observation
 from sre_autopilot.errors import UnknownName
 from sre_autopilot.models import SREAction, SREObservation, as_pydantic, parse_name
+from sre_autopilot.world.close_codes import CloseCode
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ActionName, Tier
 
@@ -27,8 +28,6 @@ REFUSED = json.dumps({"type": f"(none: {EXPECTED})"})
 """What a socket's endpoint gets in place of a bad message: a type that it does not know."""
 
 
-CLOSE_TOO_BIG = 1009
-"""Close code of a message that is too big (RFC 6455, 7.4.1)."""
 TOO_BIG = f"a message may have {MAX_MESSAGE_BYTES} bytes"
 
 
@@ -106,8 +105,10 @@ class MessageValidationMiddleware:
                 return message
             text = message.get("text") or ""
             if len(text) > MAX_MESSAGE_BYTES:  # of a server that does not bound messages itself
-                await send({"type": "websocket.close", "code": CLOSE_TOO_BIG, "reason": TOO_BIG})
-                return {"type": "websocket.disconnect", "code": CLOSE_TOO_BIG}
+                await send(
+                    {"type": "websocket.close", "code": CloseCode.TOO_BIG, "reason": TOO_BIG}
+                )
+                return {"type": "websocket.disconnect", "code": CloseCode.TOO_BIG}
             if not is_valid(message.get("text")):
                 return {"type": message["type"], "text": REFUSED}
             return message

@@ -148,10 +148,6 @@ class SessionTable(HTTPEnvServer):
         """A session that gets a call is not idle."""
         self._update_session_activity(session_id)
 
-    def has_socket(self, session_id: str) -> bool:
-        """Whether a WebSocket is connected to the session."""
-        return session_id in self._session_websocket_attachments
-
     def idle_s(self, session_id: str) -> float:
         """Seconds since the last call in the session."""
         info = self._session_info.get(session_id)

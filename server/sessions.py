@@ -1,36 +1,50 @@
 """All sessions of a server in one table: HTTP, WebSocket, MCP, graded; one cap, one lease."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
-from orchestrator.errors import EpisodeNotStarted, UnknownSession
+from orchestrator.errors import EpisodeNotStarted, LeaseEnded, UnknownSession
 from orchestrator.validation import parse_id
 from server.environment import NAME, SREEnvironment
-from server.openenv_compat import SessionTable
+from server.openenv_compat import SessionCapacityError, SessionTable
 from server.schemas import DEFAULT_SESSION
+from server.sockets import CURRENT, Socket
 from sre_autopilot.models import SREAction, SREObservation, SREState
+from sre_autopilot.world.close_codes import CloseCode
 
 CHECKS_PER_LEASE = 4
 """How often a lease is checked while it lasts."""
+MOST_REMEMBERED = 1024
+"""Sessions of which it is known that their lease has ended."""
 
 MakeEnvironment = Callable[[str | None], SREEnvironment]
 """From the session's name; None for an environment outside of any session."""
 
 
 class SessionServer(SessionTable):
-    """`max_sessions` at once; one that gets no call for `lease_s` is ended."""
+    """`max_sessions` at once; one that gets no call for `lease_s` is ended.
+
+    An open WebSocket is a call.
+    """
 
     def __init__(self, make: MakeEnvironment, max_sessions: int, lease_s: float) -> None:
         self._lease_s = lease_s
+        self._sockets: dict[str, Socket] = {}
+        self._leases_ended: OrderedDict[str, None] = OrderedDict()
         wire = (SREAction, SREObservation, SREState)
         super().__init__(make, wire, max_sessions, lease_s, name=NAME)
 
     def find(self, session_id: str) -> SREEnvironment:
-        """The environment of a session; this counts as a call. Raises UnknownSession."""
+        """The environment of a session; this counts as a call.
+
+        Raises UnknownSession, LeaseEnded.
+        """
         environment: SREEnvironment | None = self.get(session_id)
         if environment is None:
-            raise UnknownSession(session_id)
+            raise self._absence(session_id)
         self.count_call(session_id)
         return environment
 
@@ -59,9 +73,55 @@ class SessionServer(SessionTable):
             raise
 
     async def end(self, session_id: str) -> None:
-        """Raises UnknownSession."""
+        """Raises UnknownSession, LeaseEnded."""
         self.find(session_id)
         await self.destroy(session_id)
+
+    async def create(self, session_id: str | None = None) -> tuple[str, Any]:
+        """As SessionTable's; a session without a name belongs to the socket that asks for it."""
+        socket = CURRENT.get()
+        try:
+            name, environment = await super().create(session_id)
+        except SessionCapacityError as error:
+            if socket is not None:
+                socket.close_with(CloseCode.TRY_AGAIN_LATER, str(error))
+            raise
+        self._leases_ended.pop(name, None)
+        if socket is not None and session_id is None:
+            self._sockets[name] = socket
+        return name, environment
+
+    async def destroy(self, session_id: str) -> None:
+        """As SessionTable's; then closes the socket of the session."""
+        socket = self._sockets.pop(session_id, None)
+        await super().destroy(session_id)
+        if socket is not None:
+            socket.close_with(CloseCode.SESSION_ENDED, "the session was ended; connect for another")
+            await socket.close()
+
+    def attach(self, socket: Socket, session_id: str | None) -> None:
+        """Gives a socket the session that it asks for, or else the code to be closed with."""
+        if session_id is None:
+            return
+        if session_id in self.names:
+            self._sockets.setdefault(session_id, socket)
+            return
+        absence = self._absence(session_id)
+        is_late = isinstance(absence, LeaseEnded)
+        code = CloseCode.LEASE_ENDED if is_late else CloseCode.UNKNOWN_SESSION
+        socket.close_with(code, str(absence))
+
+    def detach(self, socket: Socket) -> None:
+        """The socket is closed: from now on its session, if it stays, needs calls."""
+        for name in [name for name, owner in self._sockets.items() if owner is socket]:
+            del self._sockets[name]
+            self.count_call(name)
+
+    def _absence(self, session_id: str) -> UnknownSession:
+        """Why there is no such session."""
+        if session_id in self._leases_ended:
+            return LeaseEnded(session_id, self._lease_s)
+        return UnknownSession(session_id)
 
     @asynccontextmanager
     async def temporary(self) -> AsyncIterator[SREEnvironment]:
@@ -91,7 +151,13 @@ class SessionServer(SessionTable):
                 environment = self.get(session_id)
                 if environment is None:
                     continue
-                if environment.busy or self.has_socket(session_id):
+                if environment.busy or session_id in self._sockets:
                     self.count_call(session_id)
                 elif self.idle_s(session_id) > self._lease_s:
+                    self._remember_lease(session_id)
                     await self.destroy(session_id)
+
+    def _remember_lease(self, session_id: str) -> None:
+        self._leases_ended[session_id] = None
+        if len(self._leases_ended) > MOST_REMEMBERED:
+            self._leases_ended.popitem(last=False)

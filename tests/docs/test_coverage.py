@@ -148,7 +148,9 @@ def snake_case(name: str) -> str:
 def test_every_kind_of_error_that_clients_get_is_documented_and_no_other() -> None:
     listed = {kind for row in HTTP_API.table("`error`") for kind in re.findall(r"`(\w+)`", row[0])}
     of_the_trees = {cls for cls in SREError.__subclasses__() if cls.__module__ in ERROR_MODULES}
-    classes = of_the_trees - NEVER_ANSWERED | {SessionCapacityError, errors.EpisodeAbandoned}
+    classes = of_the_trees - NEVER_ANSWERED | {
+        *(SessionCapacityError, errors.EpisodeAbandoned, errors.LeaseEnded)
+    }
     kinds = {snake_case(cls.__name__) for cls in classes}
     assert listed == kinds | OTHER_KINDS
 
