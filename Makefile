@@ -136,14 +136,16 @@ image: base-image ## Build the image of the whole environment, sre-env:latest
 	docker build -t sre-env:latest --build-arg PIP_INDEX_URL --build-arg PIP_EXTRA_INDEX_URL \
 		--build-arg PIP_TRUSTED_HOST $(ARGS) .
 
+# Standbys are created and not started. The CPUs are those that the engine has, two at most.
 .PHONY: up
 up: base-image ## Start the stack of containers: port 8000, Prometheus on 9090
-	docker compose up --detach --build $(ARGS)
+	@export SRE_CPUSET="$${SRE_CPUSET:-$$(docker info --format '{{if gt .NCPU 1}}0,1{{else}}0{{end}}')}"; \
+	docker compose create --build $(ARGS); \
 	docker compose up --detach --wait orchestrator prometheus
 
 .PHONY: down
 down: ## Stop the stack; nothing stays behind but its images
-	@docker compose ps --quiet | xargs --no-run-if-empty --max-args=1 docker stop --time=3 >/dev/null
+	@for id in $$(docker compose ps --quiet); do docker stop --time=3 $$id >/dev/null; done
 	docker compose down $(ARGS)
 
 .PHONY: validate

@@ -1,5 +1,6 @@
 """The stack as a Compose file: `python -m deploy.compose` writes it. Starts nothing."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -26,7 +27,11 @@ ROOT = "0:0"
 """The owner of the Docker socket; it needs no capability for it."""
 SOCKET = "/var/run/docker.sock"
 MESH_NETWORK = "${SRE_MESH_NETWORK:-10.213.7}"
-"""First three numbers of the mesh network's addresses."""
+"""First three numbers of the addresses of the mesh network, and of the telemetry network."""
+MESH_SUBNET = f"{MESH_NETWORK}.0/25"
+TELEMETRY_SUBNET = f"{MESH_NETWORK}.128/25"
+HOST_ON_TELEMETRY = f"{MESH_NETWORK}.129"
+"""This machine as the mesh's containers reach it (on Linux): the network leads nowhere else."""
 FIRST_ADDRESS = 10
 BROKERS = (Part.BROKER, Part.BROKER_STANDBY)
 BROKER_URLS = ",".join(
@@ -44,6 +49,7 @@ SIZES = {
     Part.PROMETHEUS: Size(512, 0.5, tmp_mb=256),
 }
 INFERENCE_SIZE = Size(1024, 1.0, tmp_mb=64)
+AGENT_CPU_SHARES = 256
 
 
 def compose() -> dict[str, Any]:
@@ -53,32 +59,50 @@ def compose() -> dict[str, Any]:
         Part.CHAOS: _chaos(),
         **{str(replica): _replica(replica) for replica in REPLICAS},
         Part.TRAFFIC: _traffic(),
-        Part.PROMETHEUS: _prometheus(),
         Part.ORCHESTRATOR: _orchestrator(),
+        Part.PROMETHEUS: _prometheus(),
     }
-    # One after the other, and at the end the last one first: whoever orders goes before whom it
-    # moves, and where many leave a network at once, an engine (20.10) may miscount and keep it.
-    for before, name in pairwise(in_order):
+    for name, before in _start_order():
         in_order[name]["depends_on"] = [before]
     return {
         "name": stack.PROJECT,
         "services": {**in_order, INFERENCE: _inference()},
         "networks": {
-            Network.MESH: {
-                "internal": True,
-                "ipam": {"config": [{"subnet": f"{MESH_NETWORK}.0/24"}]},
-            },
-            # Ports are published through it, and spans may leave it for a collector of the user's.
-            Network.TELEMETRY: {},
+            Network.MESH: _internal(subnet=MESH_SUBNET),
+            Network.TELEMETRY: _internal(subnet=TELEMETRY_SUBNET, gateway=HOST_ON_TELEMETRY),
             Network.CONTROL: {"internal": True},
             # An agent asks its model out there; in the stack it finds the server and nobody else.
             Network.AGENT: {},
+            # Ports are published through networks that are not internal.
+            Network.OPERATOR: {},
         },
     }
 
 
 def text() -> str:
     return HEADER + dump(compose())
+
+
+def _start_order() -> Iterator[tuple[str, str]]:
+    """Each container that waits for another, and that other.
+
+    One after the other, and at the end the last one first: whoever orders goes before whom it
+    moves, and where many leave a network at once, an engine (20.10) may miscount and keep it.
+    Nothing waits for a standby, so that starting the rest leaves standbys as they are.
+    """
+    first = [str(replica) for replica in REPLICAS if replica.index == 0]
+    yield from ((late, early) for early, late in pairwise((*BROKERS, Part.CHAOS, *first)))
+    yield Part.TRAFFIC, first[-1]
+    yield Part.ORCHESTRATOR, Part.TRAFFIC
+    yield Part.PROMETHEUS, Part.TRAFFIC
+    for replica in REPLICAS:
+        if replica.index > 0:
+            yield str(replica), str(replace(replica, index=0))
+
+
+def _internal(**addresses: str) -> dict[str, Any]:
+    """A network that leads nowhere out of the stack."""
+    return {"internal": True, "ipam": {"config": [addresses]}}
 
 
 def _address(position: int) -> str:
@@ -98,7 +122,7 @@ def _of_the_mesh(name: str, size: Size) -> dict[str, Any]:
             "OTEL_EXPORTER_OTLP_ENDPOINT": None,
         },
         # For a collector, or an orchestrator, on the host itself.
-        "extra_hosts": [f"{stack.HOST_ALIAS}:host-gateway"],
+        "extra_hosts": [f"{stack.HOST_ALIAS}:{HOST_ON_TELEMETRY}"],
         "healthcheck": health_check(CONNECTS.format(port=stack.CONTROL_PORT)),
     }
 
@@ -176,7 +200,8 @@ def _prometheus() -> dict[str, Any]:
     return container(PROMETHEUS_IMAGE, SIZES[Part.PROMETHEUS]) | {
         "build": build("observability/Dockerfile"),
         "networks": attached(Network.TELEMETRY, [Part.PROMETHEUS])
-        | attached(Network.CONTROL, [Part.PROMETHEUS]),
+        | attached(Network.CONTROL, [Part.PROMETHEUS])
+        | attached(Network.OPERATOR, [Part.PROMETHEUS]),
         "ports": ["127.0.0.1:${SRE_PROMETHEUS_PORT:-9090}:" + str(stack.PROMETHEUS_PORT)],
         "healthcheck": answers(stack.PROMETHEUS_PORT, "/-/healthy"),
     }
@@ -195,6 +220,8 @@ def _inference() -> dict[str, Any]:
         },
         "networks": attached(Network.AGENT, [INFERENCE]),
         "restart": "no",
+        # The measured world goes before what measures itself against it.
+        "cpu_shares": AGENT_CPU_SHARES,
         # The image's own asks a server for its health, and this is none.
         "healthcheck": {"disable": True},
     }

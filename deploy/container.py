@@ -11,6 +11,10 @@ from sre_autopilot.world import stack
 from sre_autopilot.world.stack import Network, network_alias
 
 NOBODY = "65532:65532"
+CPUSET = "${SRE_CPUSET:-0,1}"
+"""The CPUs of all containers together: quotas alone add up to several times as much."""
+CPU_SHARES = 4096
+"""Weight against other containers, which have 1024, where CPUs are short."""
 
 CONNECTS = "exec 3<>/dev/tcp/127.0.0.1/{port}"
 ANSWERS = (
@@ -47,6 +51,8 @@ def container(image: str, size: Size, user: str = NOBODY) -> dict[str, Any]:
         # Not `cpus`: the engine would refuse to change the quota of a running container.
         "cpu_period": stack.CPU_PERIOD_US,
         "cpu_quota": round(size.cpu_limit_cores * stack.CPU_PERIOD_US),
+        "cpuset": CPUSET,
+        "cpu_shares": CPU_SHARES,
         "stop_grace_period": "3s",
         "restart": "unless-stopped",
         "logging": {"driver": "json-file", "options": {"max-size": "1m", "max-file": "3"}},
@@ -67,9 +73,10 @@ def health_check(script: str) -> dict[str, Any]:
     return {
         "test": ["CMD", "bash", "-c", script],
         "interval": "10s",
-        "timeout": "3s",
+        "timeout": "10s",
         "retries": 3,
-        "start_period": "10s",
+        # A busy machine starts slowly; the first success ends this period.
+        "start_period": "60s",
     }
 
 

@@ -4,13 +4,11 @@
 evaluation, a benchmark, the tests. Linux only, because the host must reach its containers.
 """
 
-import ipaddress
 import json
 import os
 import re
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +19,7 @@ from typing import Any
 
 import psutil
 
+from deploy.compose import HOST_ON_TELEMETRY, MESH_NETWORK
 from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.errors import StackUnavailable
 from orchestrator.settings import PREFIX
@@ -33,13 +32,13 @@ from sre_autopilot.world.stack import (
     PROMETHEUS_PORT,
     REPLICAS,
     SERVER_PORT,
+    SPANS_PORT,
     Network,
     Part,
 )
 
 ROOT = Path(__file__).parents[1]
 COMPOSE_FILE = ROOT / "docker-compose.yml"
-BRIDGE_ADDRESSES = "{{json (index .IPAM.Config 0)}}"
 COUNT_FILES = """
 import os
 others = {p for p in os.listdir("/proc") if p.isdigit()} - {str(os.getpid())}
@@ -160,15 +159,19 @@ def stack(*, with_server: bool = False) -> Iterator[Stack]:
         f"{PREFIX}PORT": "0",
         f"{PREFIX}PROMETHEUS_PORT": "0",
         f"{PREFIX}MESH_NETWORK": f"10.{200 + number % 50}.{number // 50}",
+        f"{PREFIX}CPUSET": os.environ.get(f"{PREFIX}CPUSET") or cpus(),
     }
     if not with_server:
-        gateway = host_gateway()
-        port = _free_port(gateway)
-        environ[f"{PREFIX}SPANS_URL"] = f"http://{HOST_ALIAS}:{port}"
-        environ[f"{PREFIX}SPANS_ADDRESS"] = f"{gateway}:{port}"
+        network = environ[f"{PREFIX}MESH_NETWORK"]
+        # The stack's own network, so that the port is nobody's: known before the network is there.
+        host = HOST_ON_TELEMETRY.replace(MESH_NETWORK, network)
+        environ[f"{PREFIX}SPANS_URL"] = f"http://{HOST_ALIAS}:{SPANS_PORT}"
+        environ[f"{PREFIX}SPANS_ADDRESS"] = f"{host}:{SPANS_PORT}"
     up = Stack(project, environ)
     try:
-        up.compose("up", "--detach", *(() if with_server else WITHOUT_SERVER))
+        # Standbys are created and not started: nothing that is started waits for one.
+        up.compose("create", *(() if with_server else WITHOUT_SERVER))
+        up.compose("up", "--detach", *([Part.ORCHESTRATOR] if with_server else []), Part.PROMETHEUS)
         if not with_server:
             environ |= _way_in(up)
         yield up
@@ -185,19 +188,9 @@ def remove_stale() -> None:
             Stack(project, {}).down()
 
 
-def host_gateway() -> str:
-    """What HOST_ALIAS resolves to: this host's address on the engine's own bridge.
-
-    The first of the subnet where the engine does not say (20.10, if it was never restarted).
-    """
-    bridge = json.loads(docker("network", "inspect", "bridge", "--format", BRIDGE_ADDRESSES))
-    return bridge.get("Gateway") or str(next(ipaddress.ip_network(bridge["Subnet"]).hosts()))
-
-
-def _free_port(host: str) -> int:
-    with socket.create_server((host, 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+def cpus() -> str:
+    """The CPUs of a stack on this engine. Raises StackUnavailable."""
+    return docker("info", "--format", "{{if gt .NCPU 1}}0,1{{else}}0{{end}}")
 
 
 def _way_in(up: Stack) -> dict[str, str]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from orchestrator.backends.base import Lifecycle, Routing, Traffic
-from sre_autopilot.world.deployment import Deployment, ReplicaId
+from sre_autopilot.world.deployment import Deployment, Replica, ReplicaId
 from sre_autopilot.world.topology import Service
 
 
@@ -36,9 +36,19 @@ async def reconcile(mesh: Mesh, before: Deployment, after: Deployment, step: int
     for replica_id, replica in will_be.items():
         if replica_id not in was or replica_id in reused:
             await mesh.start(replica_id, replica.release)
-        elif replica.started_at != was[replica_id].started_at:
+        elif _restarts(replica, was[replica_id], after):
             await mesh.restart(replica_id)
     await mesh.ready(frozenset(will_be))
     await mesh.route(routing_of(after, step, frozenset()))
     for replica_id in was.keys() - will_be.keys():
         await mesh.stop(replica_id)
+
+
+def _restarts(replica: Replica, before: Replica, after: Deployment) -> bool:
+    """Whether a replica that stays is to start anew.
+
+    One that was killed in the last window has been started already for the window that a restart
+    is ordered for: its start has the same step before and after. But only a restart takes a
+    service out of rotation.
+    """
+    return replica.started_at != before.started_at or replica.id.service in after.out_of_rotation

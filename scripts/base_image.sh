@@ -65,7 +65,8 @@ from_packages() {
 
 if docker image inspect "$IMAGE" >/dev/null 2>&1; then
     echo "the engine has $IMAGE"
-elif timeout "$PULL_TIMEOUT_S" docker pull --quiet "$IMAGE" 2>/dev/null; then
+elif $(command -v timeout >/dev/null && echo timeout "$PULL_TIMEOUT_S") \
+    docker pull --quiet "$IMAGE" 2>/dev/null; then
     echo "pulled $IMAGE"
 else
     echo "no registry gives $IMAGE: making it of Debian's packages"

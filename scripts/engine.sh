@@ -6,10 +6,15 @@ set -euo pipefail
 STATE=${SRE_ENGINE_STATE:-${XDG_STATE_HOME:-$HOME/.local/state}/sre-autopilot/engine}
 PID_FILE=$STATE/dockerd.pid
 LOG=$STATE/dockerd.log
+APT_LOCK_TIMEOUT_S=${SRE_APT_LOCK_TIMEOUT_S:-300}
 START_TIMEOUT_S=60
 STOP_TIMEOUT_S=60
 
-answers() { timeout 10 docker version --format '{{.Server.Version}}' 2>/dev/null; }
+# A Mac has no `timeout`.
+answers() {
+    $(command -v timeout >/dev/null && echo timeout 10) \
+        docker version --format '{{.Server.Version}}' 2>/dev/null
+}
 
 give_up() {
     printf '%s\n' "$@" >&2
@@ -29,44 +34,68 @@ own_pid() {
         && printf '%s' "$pid"
 }
 
+# apt-get, which waits where another program holds its lock.
+apt() {
+    local deadline=$((SECONDS + APT_LOCK_TIMEOUT_S)) log=$STATE/apt.log waiting=
+    until LC_ALL=C DEBIAN_FRONTEND=noninteractive apt-get -qq -y "$@" >"$log" 2>&1; do
+        grep -q 'Could not get lock' "$log" || give_up "apt-get failed ($*):" "$(tail -n 20 "$log")"
+        ((SECONDS < deadline)) \
+            || give_up "Another program holds apt's lock since ${APT_LOCK_TIMEOUT_S} s:" "$(<"$log")"
+        [[ -n $waiting ]] \
+            || echo "another program holds apt's lock: waiting for it, ${APT_LOCK_TIMEOUT_S} s at most"
+        waiting=yes
+        sleep 1
+    done
+}
+
 install_packages() {
     command -v dockerd >/dev/null && command -v docker >/dev/null && return
     command -v apt-get >/dev/null || cannot_start "dockerd is not installed and there is no apt-get"
     local packages=(docker.io)
-    apt-get -qq update
+    apt update
     # Newer Debian has the client in a package of its own.
     apt-cache show docker-cli >/dev/null 2>&1 && packages+=(docker-cli)
-    DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "${packages[@]}" \
-        >"$STATE/install.log" 2>&1 \
-        || give_up "Debian's packages did not install:" "$(tail -n 20 "$STATE/install.log")"
+    apt --no-install-recommends install "${packages[@]}"
     hash -r
 }
 
-# Compose v2 is in Debian 13; an older one takes it from there, and nothing else.
+# Compose v2 is in Debian 13; an older Debian takes it from there, and nothing else.
 install_compose() {
     docker compose version >/dev/null 2>&1 && docker buildx version >/dev/null 2>&1 && return
-    local advice="install Compose v2 and buildx" from_trixie=()
-    [[ $EUID -eq 0 ]] && command -v apt-get >/dev/null || give_up "docker compose is missing: $advice"
+    local advice="docker compose is missing: install Compose v2 and buildx" packages
+    [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null || give_up "$advice"
     mkdir -p "$STATE"
-    apt-get -qq update
+    packages=(docker-compose docker-buildx)
+    apt update
     if ! apt-cache policy docker-compose | grep -q 'Candidate: 2'; then
-        # Newer than its lists: derived from the machine's own, so that no address is written here.
-        local list=/etc/apt/sources.list.d/trixie-for-compose codename
-        codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
-        # The star covers trixie-security and trixie-updates: packages from there would break others.
-        printf 'Package: *\nPin: release n=trixie*\nPin-Priority: -10\n' \
-            >/etc/apt/preferences.d/trixie-for-compose
-        if [[ -f /etc/apt/sources.list.d/debian.sources ]]; then
-            sed "s/$codename/trixie/g" /etc/apt/sources.list.d/debian.sources >"$list.sources"
-        else
-            sed "s/$codename/trixie/g" /etc/apt/sources.list >"$list.list"
-        fi
-        apt-get -qq update
-        from_trixie=(-t trixie)
+        [[ $(. /etc/os-release && echo "$ID") == debian ]] || give_up "$advice"
+        fetch_from_trixie "${packages[@]}"
+        packages=("$STATE"/trixie/*.deb)
     fi
-    DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install \
-        "${from_trixie[@]}" docker-compose docker-buildx >"$STATE/install.log" 2>&1 \
-        || give_up "Compose did not install ($advice):" "$(tail -n 20 "$STATE/install.log")"
+    apt --no-install-recommends install "${packages[@]}"
+    rm -rf "$STATE/trixie"
+}
+
+# Packages of a newer Debian, as files: with lists and a cache of their own, so that no other
+# package of this machine ever has a candidate there.
+fetch_from_trixie() {
+    local folder=$STATE/trixie codename sources=/etc/apt/sources.list list=sources.list
+    codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    rm -rf "$folder"
+    mkdir -p "$folder"/{lists,cache,parts}
+    if [[ -f /etc/apt/sources.list.d/debian.sources ]]; then
+        sources=/etc/apt/sources.list.d/debian.sources list=parts/debian.sources
+    fi
+    # Derived from the machine's own list, so that no address is written here.
+    sed "s/$codename/trixie/g" "$sources" >"$folder/$list"
+    local own=(
+        -o "Dir::Etc::SourceList=$folder/sources.list" -o "Dir::Etc::SourceParts=$folder/parts"
+        -o "Dir::State::Lists=$folder/lists" -o "Dir::Cache=$folder/cache"
+    )
+    apt "${own[@]}" update
+    cd "$folder"
+    apt "${own[@]}" download "$@"
+    cd - >/dev/null
 }
 
 start() {
@@ -77,7 +106,7 @@ start() {
     fi
     [[ -z ${DOCKER_HOST:-} ]] || cannot_start "DOCKER_HOST names one that does not answer"
     [[ $(uname -s) == Linux ]] || cannot_start "this is not Linux"
-    [[ $EUID -eq 0 ]] || cannot_start "that takes root"
+    [[ $(id -u) -eq 0 ]] || cannot_start "that takes root"
     mkdir -p "$STATE"
     install_packages
     install_compose

@@ -25,13 +25,15 @@ class Part(StrEnum):
 
 class Network(StrEnum):
     """MESH carries the calls, TELEMETRY the control ports and spans, CONTROL the orders to the
-    broker and to chaos, AGENT what an agent in the stack may reach: the server alone.
+    broker and to chaos, AGENT what an agent in the stack may reach: the server alone, OPERATOR
+    what is opened on this machine for its operator: Prometheus.
     """
 
     MESH = "mesh"
     TELEMETRY = "telemetry"
     CONTROL = "control"
     AGENT = "agent"
+    OPERATOR = "operator"
 
 
 class BrokerVerb(StrEnum):

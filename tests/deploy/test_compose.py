@@ -29,7 +29,7 @@ NETWORKS = {
     Part.BROKER: {Network.CONTROL},
     Part.BROKER_STANDBY: {Network.CONTROL},
     Part.ORCHESTRATOR: {Network.CONTROL, Network.TELEMETRY, Network.AGENT},
-    Part.PROMETHEUS: {Network.CONTROL, Network.TELEMETRY},
+    Part.PROMETHEUS: {Network.CONTROL, Network.TELEMETRY, Network.OPERATOR},
     compose.INFERENCE: {Network.AGENT},
 }
 
@@ -114,6 +114,7 @@ def test_a_container_is_on_its_networks_only_and_found_by_names_of_each(name) ->
 def test_neither_calls_nor_orders_lead_out_of_the_stack() -> None:
     assert {n for n, net in STACK["networks"].items() if net.get("internal")} == {
         Network.MESH,
+        Network.TELEMETRY,
         Network.CONTROL,
     }
 
@@ -148,15 +149,12 @@ def test_a_replica_says_the_address_that_it_gets_again(replica) -> None:
     assert service["labels"] == {stack.LABEL_MESH_ADDRESS: address}
 
 
-def test_every_address_of_the_mesh_is_fixed_and_has_one_owner() -> None:
-    on_mesh = [s["networks"][Network.MESH] for s in SERVICES.values() if "mesh" in s["networks"]]
-    addresses = [joined["ipv4_address"] for joined in on_mesh]
-    assert len({*addresses}) == len(addresses) == len(MESH)
-    (config,) = STACK["networks"][Network.MESH]["ipam"]["config"]
-    network = config["subnet"].removesuffix("0/24")
-    numbers = {int(address.removeprefix(network)) for address in addresses}
-    # The engine takes the first for itself, and the last is everybody's.
-    assert numbers <= {*range(2, 255)}
+@each_service
+def test_all_containers_share_two_cpus_and_the_world_goes_before_the_agent(name) -> None:
+    service = SERVICES[name]
+    assert service["cpuset"] == "${SRE_CPUSET:-0,1}"
+    unset = 1024
+    assert (service["cpu_shares"] > unset) is (name != compose.INFERENCE)
 
 
 @pytest.mark.parametrize("name", sorted(MESH))
@@ -165,7 +163,7 @@ def test_processes_of_the_mesh_are_process_1_and_not_restarted_by_the_engine(nam
     assert (service["init"], service["restart"]) == (False, "no")
     assert service["image"] == compose.MESH_IMAGE
     assert f"/{stack.CONTROL_PORT}" in service["healthcheck"]["test"][-1]
-    assert service["extra_hosts"] == [f"{stack.HOST_ALIAS}:host-gateway"]
+    assert service["extra_hosts"] == [f"{stack.HOST_ALIAS}:{compose.HOST_ON_TELEMETRY}"]
     assert service["environment"]["SRE_SPANS_URL"].endswith(f":{stack.SPANS_PORT}}}")
 
 
@@ -188,15 +186,6 @@ def test_an_image_is_built_by_one_service_and_never_pulled(image) -> None:
     (build,) = [service["build"] for service in using if "build" in service]
     assert (ROOT / build["dockerfile"]).is_file()
     assert {service["pull_policy"] for service in using} == {"never"}
-
-
-def test_containers_start_one_after_the_other_brokers_first_orchestrator_last() -> None:
-    order = [name for name in SERVICES if name != compose.INFERENCE]
-    assert order[:2] == [*compose.BROKERS] and order[-1] == Part.ORCHESTRATOR
-    assert [SERVICES[name].get("depends_on", []) for name in order] == [
-        [],
-        *([n] for n in order[:-1]),
-    ]
 
 
 def test_clients_of_the_broker_have_both_urls_on_the_control_network() -> None:

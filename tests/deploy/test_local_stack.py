@@ -16,7 +16,6 @@ from deploy.local_stack import (
     PREFIX_OF_OURS,
     Stack,
     docker,
-    host_gateway,
     main,
     stack,
 )
@@ -33,6 +32,7 @@ from sre_autopilot.world.stack import (
     LABEL_PROJECT,
     PROMETHEUS_PORT,
     REPLICAS,
+    SPANS_PORT,
     Network,
     Part,
 )
@@ -62,7 +62,7 @@ class Docker:
         self._folder = folder
         self.answer(
             {
-                "network inspect": json.dumps({"Gateway": LOOPBACK}),
+                "info": "0,1",
                 "ps --all --quiet": "c0ffee",
                 "inspect": _inspected(),
             }
@@ -149,30 +149,33 @@ def test_without_docker_there_is_no_stack(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_stack_without_a_server_can_be_played_in_from_here(engine: Docker) -> None:
     with stack() as up:
         settings = Settings.from_env(up.environ)
+        ((created, _),) = engine.asked("compose", "create")
         ((argv, environ),) = engine.asked("compose", "up")
         assert not engine.asked("compose", "down")
     assert argv[1:5] == ["--project-name", OURS, "--file", str(COMPOSE_FILE)]
-    assert set(map(str, REPLICAS)) < set(argv)
-    assert Part.TRAFFIC in argv and Part.ORCHESTRATOR not in argv
+    assert set(map(str, REPLICAS)) < set(created)
+    assert Part.TRAFFIC in created and Part.ORCHESTRATOR not in created
+    assert argv[-3:] == ["up", "--detach", Part.PROMETHEUS], "standbys are not started"
+    assert environ["SRE_CPUSET"] == "0,1"
     assert settings.backend == DockerBackend.name
     assert settings.broker_urls == ",".join([f"http://{ADDRESS}:{BROKER_PORT}"] * 2)
     assert settings.chaos_url == f"http://{ADDRESS}:{CHAOS_PORT}"
-    host, _, port = settings.spans_address.rpartition(":")
-    assert (host, environ["SRE_SPANS_URL"]) == (LOOPBACK, f"http://{HOST_ALIAS}:{port}")
+    assert environ["SRE_SPANS_URL"] == f"http://{HOST_ALIAS}:{SPANS_PORT}"
+    assert settings.spans_address == f"{environ['SRE_MESH_NETWORK']}.129:{SPANS_PORT}"
 
 
-def test_an_engine_that_hides_its_gateway_has_the_first_address_of_its_bridge(
-    engine: Docker,
-) -> None:
-    engine.answer({"network inspect": json.dumps({"Subnet": "172.17.0.0/16"})})
-    assert host_gateway() == "172.17.0.1"
+def test_cpus_that_are_given_are_taken(engine: Docker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SRE_CPUSET", "2-3")
+    with stack() as up:
+        assert up.environ["SRE_CPUSET"] == "2-3"
+    assert not engine.asked("info")
 
 
 def test_a_stack_with_its_server_is_whole(engine: Docker) -> None:
     with stack(with_server=True) as up:
         assert "SRE_SPANS_URL" not in up.environ
     ((argv, _),) = engine.asked("compose", "up")
-    assert argv[-1] == "--detach"
+    assert argv[-3:] == ["--detach", Part.ORCHESTRATOR, Part.PROMETHEUS]
 
 
 def fails_to_come_up(engine: Docker) -> None:

@@ -62,7 +62,7 @@ def test_ports_are_on_this_machine_only_and_may_be_changed() -> None:
 
 def test_the_mesh_may_have_another_subnet() -> None:
     read = config(SRE_MESH_NETWORK="10.9.8")
-    assert read["networks"][Network.MESH]["ipam"]["config"] == [{"subnet": "10.9.8.0/24"}]
+    assert read["networks"][Network.MESH]["ipam"]["config"] == [{"subnet": "10.9.8.0/25"}]
     for replica in map(str, REPLICAS):
         service = read["services"][replica]
         (address,) = service["labels"].values()

@@ -60,6 +60,28 @@ def test_restart_leaves_the_rotation_before_it_is_killed():
     assert carried_out(ActionName.RESTART) == [("route",), ("restart", FIRST), ("route",)]
 
 
+def test_restart_in_the_window_after_a_kill_restarts():
+    """The replica was started anew for the very window that the restart is ordered for."""
+
+    async def scenario():
+        mesh, step = LoggedMesh(), 7
+        await mesh.launch(0)
+        revived = initial_deployment().window_ended().revived(FIRST, step)
+        restarted = ACTIONS[ActionName.RESTART].apply(SERVICE, Situation(revived, step, 5))
+        await reconcile(mesh, revived, restarted, step)
+        return mesh.log
+
+    assert anyio.run(scenario) == [("route",), ("restart", FIRST), ("route",)]
+
+
+def test_restart_of_two_replicas_restarts_both():
+    log = carried_out(ActionName.SCALE_UP, ActionName.RESTART)
+    assert [entry for entry in log if entry[0] == "restart"] == [
+        ("restart", FIRST),
+        ("restart", STANDBY),
+    ]
+
+
 def test_scale_up_starts_the_standby_outside_the_rotation():
     log = carried_out(ActionName.SCALE_UP)
     assert log == [("route", FIRST), ("start", STANDBY, Release.CURRENT), ("route", FIRST)]

@@ -4,16 +4,18 @@ import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from chaos.fault import NO_IMPAIRMENTS, Impairments
+from orchestrator.actions import ACTIONS, Situation
 from orchestrator.backends.process.backend import ProcessBackend
 from orchestrator.errors import BackendError
-from orchestrator.reconcile import routing_of
+from orchestrator.reconcile import reconcile, routing_of
 from orchestrator.telemetry.window import Window
 from sre_autopilot.world.deployment import ReplicaId, initial_deployment
 from sre_autopilot.world.topology import CALLS, ENTRY, LIMITS, USERS, Service
-from sre_autopilot.world.vocabulary import IMPAIRMENT_TTL_S, OOM_EXIT_CODE, Release
+from sre_autopilot.world.vocabulary import IMPAIRMENT_TTL_S, OOM_EXIT_CODE, ActionName, Release
 from tests.orchestrator.backends.conftest import until_async
 from tests.orchestrator.backends.process.test_environ import HOSTILE
 
@@ -92,6 +94,25 @@ async def test_a_leak_ends_in_an_oom_kill_that_callers_see(mesh: ProcessBackend)
     await mesh.start(DB, Release.CURRENT)
     await mesh.route(ALL)
     assert await window_that_flows(mesh)
+
+
+async def test_a_restart_right_after_an_oom_kill_is_a_new_process(mesh: ProcessBackend) -> None:
+    await apply(mesh, Impairments(memory_leak_mb=LIMITS[DB.service].memory_limit_mb))
+    await until_async(lambda: mesh.dead() == {DB: OOM_EXIT_CODE})
+    step = 2
+    revived = initial_deployment().revived(DB, step)
+    await mesh.start(DB, Release.CURRENT)
+    await mesh.ready(frozenset({DB}))
+    before = pids()
+    restarted = ACTIONS[ActionName.RESTART].apply(DB.service, Situation(revived, step, 1))
+    await reconcile(mesh, revived, restarted, step)
+    (ended,), (started,) = before - pids(), pids() - before
+    assert ended != started
+
+
+def pids() -> set[int]:
+    """Processes of all meshes of this test process."""
+    return {process.pid for process in psutil.Process().children(recursive=True)}
 
 
 async def test_impairments_take_hold_and_are_healed(mesh: ProcessBackend) -> None:
