@@ -22,6 +22,7 @@ from orchestrator.errors import (
     EpisodeOver,
     FaultNotInstalled,
 )
+from orchestrator.lapses import Lapses
 from orchestrator.reconcile import reconcile, routing_of
 from orchestrator.recorder import Recorder
 from orchestrator.secrecy import Secrecy
@@ -81,6 +82,7 @@ class Environment:
         self._controller: Controller | None = None
         self._episode: Episode | None = None
         self._recorder: Recorder | None = None
+        self._lapses = Lapses()
         self._portal_context: AbstractContextManager[BlockingPortal] | None = None
         self._portal: BlockingPortal | None = None
         self._closed = False
@@ -118,7 +120,7 @@ class Environment:
         async with self._abandoned_on_failure():
             await backend.launch(plan.visible_seed)
             await backend.route(routing_of(episode.deployment, 0, frozenset()))
-            self._controller = Controller(backend)
+            self._controller, self._lapses = Controller(backend), Lapses()
             await self._install(episode)
             return await self._measure(episode, time.monotonic())
 
@@ -242,7 +244,8 @@ class Environment:
 
     async def _apply_impairments(self, episode: Episode) -> Mapping[ReplicaId, Impairments | None]:
         assert self._controller is not None
-        return await self._controller.apply(episode.impairments(), episode.step)
+        desired = {**self._lapses.to_heal(), **episode.impairments()}
+        return await self._controller.apply(desired, episode.step)
 
     async def _measure(self, episode: Episode, started: float) -> SREObservation:
         """Lets the window pass, records it, and brings back what died or was held out in it."""
@@ -256,6 +259,7 @@ class Environment:
         await self._backend.route(routing_of(episode.deployment, episode.step, without=dead))
         self._recorder = self._recorder or Recorder(self._record_dir, episode.record())
         self._recorder.step(episode.steps[-1])
+        self._lapses.check(window, episode.problems)
         if episode.done:
             await self._end_episode()
         return observation

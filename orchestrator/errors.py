@@ -17,7 +17,8 @@ SREError
    |- MeshNotReady(what, timeout_s)    services did not serve in time
    |- ReplicaUnreachable(replica)      a replica's control port gave no answer
    |- StackUnavailable(what)           the stack of containers cannot be played in
-   `- FaultNotInstalled(kind, missing) what should be impaired is not
+   |- FaultNotInstalled(kind, missing) what should be impaired is not
+   `- ImpairmentLost(replicas)         what should be impaired is not, for the second time
 """
 
 import errno
@@ -168,3 +169,11 @@ class FaultNotInstalled(BackendError):
     def __init__(self, kind: str, missing: str) -> None:
         self.kind, self.missing = kind, missing
         super().__init__(f"fault {kind} is not installed: {missing}")
+
+
+class ImpairmentLost(BackendError):
+    """Replicas are not impaired as ordered, although that was ordered again."""
+
+    def __init__(self, replicas: str) -> None:
+        self.replicas = replicas
+        super().__init__(f"{replicas}: not impaired as ordered in two windows in a row")

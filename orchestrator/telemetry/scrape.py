@@ -6,6 +6,7 @@ from orchestrator.telemetry.window import BOUNDS_S, NO_CALLS, Sample
 from sre_autopilot.world.signals import (
     CLIENT_DURATION,
     CPU_SECONDS,
+    IMPAIRMENT_DIGEST,
     LABEL_OUTCOME,
     LABEL_PEER,
     MEMORY_BYTES,
@@ -22,6 +23,7 @@ _NEEDED = (
     f"{CPU_SECONDS} ",
     f"{MEMORY_BYTES} ",
     f"{RUN_QUEUE_WAIT} ",
+    f"{IMPAIRMENT_DIGEST} ",
 )
 _INDEX = {bound_s: index for index, bound_s in enumerate(BOUNDS_S)}
 
@@ -47,12 +49,14 @@ def parse(page: str, at_s: float) -> Sample:
                     lateness[_INDEX[float(sample.labels["le"])]] = sample.value
                 else:
                     values[sample.name] = sample.value
+        digest = values.get(IMPAIRMENT_DIGEST)
         return Sample(
             at_s=at_s,
             cpu_seconds=values[CPU_SECONDS],
             memory_bytes=values[MEMORY_BYTES],
             calls={key: tuple(buckets) for key, buckets in calls.items()},
             run_queue_wait_s=values.get(RUN_QUEUE_WAIT),
+            impairment_digest=None if digest is None else int(digest),
             lateness=tuple(lateness),
         )
     except KeyError as missing:

@@ -52,6 +52,7 @@ class Window:
     """One window, with its ends in unix seconds: `edge_calls` are ordered by time of start.
 
     host: how much the host stood in its way; None where nothing was measured of that.
+    lapsed: names of the processes whose impairments are not those that were ordered.
     """
 
     step: int
@@ -60,6 +61,7 @@ class Window:
     began_at: float | None = None
     ended_at: float | None = None
     host: HostFigures | None = None
+    lapsed: tuple[str, ...] = ()
 
 
 BOUNDS_S = (*DURATION_BUCKETS_S, math.inf)
@@ -79,6 +81,7 @@ class Sample:
     at_s: that moment, on a monotonic clock.
     calls: outgoing ones, by service called and outcome.
     run_queue_wait_s: time that its threads had no CPU; None where the kernel does not count it.
+    impairment_digest: what it says that it was ordered; None where it does not say.
     lateness: of the users alone, how late they sent their requests.
     """
 
@@ -87,6 +90,7 @@ class Sample:
     memory_bytes: float
     calls: Mapping[tuple[str, Outcome], Buckets]
     run_queue_wait_s: float | None = None
+    impairment_digest: int | None = None
     lateness: Buckets = NO_CALLS
 
 

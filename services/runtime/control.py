@@ -13,7 +13,7 @@ from services.runtime.authorization import TokenMiddleware
 from services.runtime.governor import Governor
 from services.runtime.impairments import ImpairmentControl, Impairments
 from services.runtime.routing import RoutingTable
-from sre_autopilot.world.signals import METRICS_MEDIA_TYPE, ControlRoute
+from sre_autopilot.world.signals import IMPAIRMENT_DIGEST, METRICS_MEDIA_TYPE, ControlRoute
 from sre_autopilot.world.topology import LIMITS
 from sre_autopilot.world.vocabulary import Release
 
@@ -43,6 +43,9 @@ def create_control(runtime: Runtime, data_loop: asyncio.AbstractEventLoop) -> Fa
     cores = LIMITS[spec.service].cpu_limit_cores if spec.service else USERS_CORES
     governor = Governor(data_loop, cores)
     impairment = ImpairmentControl(runtime.link, governor, runtime.held_connections, data_loop)
+    runtime.metrics.gauge(
+        IMPAIRMENT_DIGEST, "Stands for the impairments in force; 0: none", lambda: impairment.digest
+    )
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.add_middleware(TokenMiddleware, token=spec.token)
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.runtime.governor import Governor
 from services.runtime.held_connections import HeldConnections
 from services.runtime.link import Link
+from sre_autopilot.world.impairment_digest import NOTHING_IMPAIRED, impairment_digest
 from sre_autopilot.world.topology import DATABASES
 
 APPLY_TIMEOUT_S = 0.45
@@ -35,6 +36,17 @@ class Impairments(BaseModel):
     cpu_fraction: float = Field(default=1.0, gt=0.0, le=1.0)
     neighbour_cpu_pct: float = Field(default=0.0, ge=0.0)
 
+    @property
+    def digest(self) -> int:
+        """Of all but the memory that leaks, and of the times."""
+        return impairment_digest(
+            held_connections=self.held_connections,
+            partitioned=self.partitioned,
+            drop_ratio=self.drop_ratio,
+            cpu_fraction=self.cpu_fraction,
+            neighbour_cpu_pct=self.neighbour_cpu_pct,
+        )
+
 
 class Leak:
     """Memory that is never freed; grows once a step, however often a step is applied."""
@@ -57,7 +69,10 @@ class Leak:
 
 
 class ImpairmentControl:
-    """Applies impairments; belongs to the control loop and schedules work in the data loop."""
+    """Applies impairments; belongs to the control loop and schedules work in the data loop.
+
+    `digest` stands for the last ones ordered, until they end.
+    """
 
     def __init__(
         self,
@@ -73,6 +88,7 @@ class ImpairmentControl:
         self._leak = Leak()
         self._lock = asyncio.Lock()
         self._expiry: asyncio.Task[None] | None = None
+        self.digest = NOTHING_IMPAIRED
 
     async def apply(self, impairments: Impairments) -> Impairments:
         """Applies `impairments` for their `ttl_s` from now; returns those in force now."""
@@ -93,6 +109,7 @@ class ImpairmentControl:
         self._governor.set(desired.cpu_fraction, desired.neighbour_cpu_pct)
         leaked_mb = self._leak.grow(desired.step, desired.memory_leak_mb)
         await self._hold_connections(desired.held_connections)
+        self.digest = desired.digest
         return desired.model_copy(
             update={
                 "memory_leak_mb": leaked_mb,

@@ -1,9 +1,9 @@
 """Metrics of one process: one registry, few series, names from `signals`."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -46,6 +46,10 @@ class Metrics:
 
     def histogram(self, name: str, text: str, labels: tuple[str, ...] = ()) -> Histogram:
         return Histogram(name, text, labels, buckets=DURATION_BUCKETS_S, registry=self.registry)
+
+    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """A gauge whose value is read when asked."""
+        Gauge(name, text, registry=self.registry).set_function(read)
 
     def page(self) -> bytes:
         """Everything in Prometheus' text format."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Self
 
 from sre_autopilot.world.topology import MAX_REPLICAS, Service
 from sre_autopilot.world.vocabulary import BREAKER_STEPS, SCALE_UP_STEPS, Release
@@ -17,6 +18,12 @@ class ReplicaId:
 
     def __str__(self) -> str:
         return f"{self.service}-{self.index}"
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        """The replica of that name. Raises ValueError where it is none's."""
+        service, _, index = name.rpartition("-")
+        return cls(Service(service), int(index))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from services.runtime.app import Runtime
 from services.runtime.control import create_control
 from services.runtime.draws import Purpose
+from sre_autopilot.world.impairment_digest import NOTHING_IMPAIRED, impairment_digest
 from sre_autopilot.world.signals import (
     CLIENT_DURATION,
     CPU_SECONDS,
+    IMPAIRMENT_DIGEST,
     LABEL_OUTCOME,
     LABEL_PEER,
     MEMORY_BYTES,
@@ -167,3 +169,22 @@ async def test_bad_orders_change_nothing_and_name_the_field(
 
 async def test_a_flush_answers_when_there_is_nothing_to_send(control: httpx.AsyncClient) -> None:
     assert (await control.post(ControlRoute.FLUSH)).status_code == 200
+
+
+async def test_the_page_says_what_is_impaired_until_it_ends(
+    control: httpx.AsyncClient,
+) -> None:
+    assert (await page(control))[IMPAIRMENT_DIGEST,] == NOTHING_IMPAIRED
+    order = {"step": 1, "ttl_s": 0.05, "drop_ratio": 0.5, "memory_leak_mb": 0.1}
+    await control.put(ControlRoute.IMPAIRMENTS, json=order)
+    digest = impairment_digest(
+        held_connections={},
+        partitioned=0.0,
+        drop_ratio=0.5,
+        cpu_fraction=1.0,
+        neighbour_cpu_pct=0.0,
+    )
+    assert (await page(control))[IMPAIRMENT_DIGEST,] == digest
+    async with asyncio.timeout(5.0):
+        while (await page(control))[IMPAIRMENT_DIGEST,] != NOTHING_IMPAIRED:
+            await asyncio.sleep(0.0)

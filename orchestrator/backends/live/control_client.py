@@ -17,6 +17,7 @@ from orchestrator.errors import ReplicaUnreachable
 from orchestrator.telemetry.scrape import parse
 from orchestrator.telemetry.window import Sample
 from services.runtime.authorization import bearer
+from sre_autopilot.world.impairment_digest import NOTHING_IMPAIRED, impairment_digest
 from sre_autopilot.world.signals import ControlRoute
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import Release
@@ -59,6 +60,7 @@ class ControlClient:
         self._timeout_s = timeout_s
         self._transport = transport
         self._clients: dict[str, httpx.AsyncClient] = {}
+        self._ordered: dict[str, tuple[Target, int]] = {}
 
     async def scrape(self, target: Target) -> Sample:
         """The target's counters so far. Raises ReplicaUnreachable, as all methods do."""
@@ -84,10 +86,20 @@ class ControlClient:
         body["held_connections"] = dict(impairments.held_connections)
         body |= {"step": step, "ttl_s": ttl_s}
         response = await self._ask(target, "PUT", ControlRoute.IMPAIRMENTS, body)
+        self._ordered[target.name] = target, _digest(impairments)
         try:
             return _IMPAIRMENTS.validate_json(response.content)
         except ValidationError as error:
             raise ReplicaUnreachable(target.name, str(error)) from error
+
+    def impaired_as_ordered(self, target: Target, sample: Sample) -> bool:
+        """Whether a scrape of the target shows what it was last ordered; nothing, if it never was.
+
+        True where the target does not say.
+        """
+        ordered_of, digest = self._ordered.get(target.name, (target, NOTHING_IMPAIRED))
+        expected = digest if ordered_of == target else NOTHING_IMPAIRED
+        return sample.impairment_digest in (None, expected)
 
     async def assign(self, target: Target, release: Release, seed: int) -> None:
         """Gives a process its release and the seed of its episode."""
@@ -107,6 +119,7 @@ class ControlClient:
 
     async def drop_connections(self, name: str) -> None:
         """Closes the connections to a process that has exited, before another gets its address."""
+        self._ordered.pop(name, None)
         if client := self._clients.pop(name, None):
             await client.aclose()
 
@@ -136,3 +149,13 @@ class ControlClient:
             reason = f"{method} {route}: {str(error) or type(error).__name__}"
             raise ReplicaUnreachable(target.name, reason) from error
         return response
+
+
+def _digest(impairments: Impairments) -> int:
+    return impairment_digest(
+        held_connections=impairments.held_connections,
+        partitioned=impairments.partitioned,
+        drop_ratio=impairments.drop_ratio,
+        cpu_fraction=impairments.cpu_fraction,
+        neighbour_cpu_pct=impairments.neighbour_cpu_pct,
+    )

@@ -77,6 +77,14 @@ class MeshTelemetry:
             began_at=start.requested_at_ns / NANOS,
             ended_at=end_ns / NANOS,
             host=host_figures(samples_before, samples_after, clocks, overshoot_s),
+            lapsed=self._lapsed(after),
+        )
+
+    def _lapsed(self, after: Mapping[ReplicaHandle, Sample]) -> tuple[str, ...]:
+        return tuple(
+            handle.name
+            for handle, sample in after.items()
+            if handle.target and not self._control.impaired_as_ordered(handle.target, sample)
         )
 
     async def _scrape_and_flush(self, target: Target) -> Sample:

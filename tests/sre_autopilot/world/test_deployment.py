@@ -124,3 +124,14 @@ def test_invariants_of_a_deployment(changes: list[tuple[Transition, Service]]) -
         assert deployment.serving(service, step), "somebody always serves after the window"
         assert before == {s: deployment.replicas[s] for s in before}
     assert initial_deployment() == START
+
+
+def test_the_name_of_a_replica_is_read_back() -> None:
+    for replica in (FIRST, SECOND):
+        assert ReplicaId.parse(str(replica)) == replica
+
+
+@pytest.mark.parametrize("name", ["", "users", "nothing-0", f"{DB}-", f"{DB}-x"])
+def test_a_name_of_no_replica_is_refused(name: str) -> None:
+    with pytest.raises(ValueError):
+        ReplicaId.parse(name)

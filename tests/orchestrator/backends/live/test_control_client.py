@@ -13,7 +13,11 @@ from orchestrator.backends.live.control_client import CallerRouting, ControlClie
 from orchestrator.errors import ReplicaUnreachable
 from services.runtime.spec import UNUSED_SEED
 from sre_autopilot.world.deployment import ReplicaId
-from sre_autopilot.world.signals import CPU_SECONDS, MEMORY_BYTES, ControlRoute
+from sre_autopilot.world.signals import (
+    CPU_SECONDS,
+    MEMORY_BYTES,
+    ControlRoute,
+)
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import IMPAIRMENT_TTL_S, Release
 from tests.services.neighbours import Callee
