@@ -17,6 +17,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import click
 import uvicorn
@@ -33,8 +34,8 @@ from server.environment import DESCRIPTION, SREEnvironment
 from server.error_response import handle_errors
 from server.grading import grading_routes
 from server.http_middleware import HeadMiddleware, RelativeRedirectMiddleware
-from server.mcp import CREATE_SESSION, EXPECTED, MessageValidationMiddleware, is_valid
 from server.mcp_http import McpClientMiddleware, McpClients
+from server.messages import CREATE_SESSION, MessageMiddleware, rpc_refusal
 from server.monitoring import Monitoring
 from server.openenv_compat import HTTP_API_VERSION, guard_mcp_route, register_routes
 from server.problem_middleware import ProblemMiddleware
@@ -90,10 +91,10 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
             with _rare_full_collections():
                 yield
 
-    def accepts_rpc(request: Request, body: bytes) -> bool:
+    def refusal_of_call(request: Request, body: bytes) -> dict[str, Any] | None:
         if CREATE_SESSION in body:
             limits.admit(Cost.RESETS, request.scope)
-        return is_valid(body)
+        return rpc_refusal(body)
 
     app = FastAPI(
         title="SRE Autopilot Environment",
@@ -109,9 +110,9 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
         page_routes(),
     ):
         app.include_router(router)
-    guard_mcp_route(app, accepts_rpc, EXPECTED, tags=["MCP"])
+    guard_mcp_route(app, refusal_of_call, tags=["MCP"])
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_MESSAGE_BYTES)
-    app.add_middleware(MessageValidationMiddleware)
+    app.add_middleware(MessageMiddleware)
     app.add_middleware(SocketMiddleware, attach=sessions.attach, detach=sessions.detach)
     app.add_middleware(StartupFailureMiddleware, error=lambda: problem)
     app.add_middleware(McpClientMiddleware, clients=mcp_clients, max_body_bytes=MAX_MESSAGE_BYTES)

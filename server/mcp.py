@@ -1,34 +1,35 @@
-"""MCP: the session's episode as tools, one an action and two more, and a check of messages.
+"""MCP: the session's episode as tools, one an action and two more.
 
 OpenEnv has the endpoints, over POST /mcp and WebSocket. What is here decides nothing about an
 episode.
 """
 
-import json
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from functools import wraps
+from typing import Any, Protocol
 
 from fastmcp import FastMCP
-from pydantic import BeforeValidator
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from fastmcp.exceptions import ToolError
+from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
+from fastmcp.tools.base import ToolResult
+from mcp.types import CallToolRequestParams
 
 from orchestrator.actions import ACTIONS
-from server.connection_limits import MAX_MESSAGE_BYTES
+from orchestrator.validation import parse_seed, parse_tier
 from server.openenv_compat import serialize_observation
-from sre_autopilot.errors import UnknownName
-from sre_autopilot.models import SREAction, SREObservation, as_pydantic, parse_name
-from sre_autopilot.world.close_codes import CloseCode
+from sre_autopilot.errors import InvalidValue, SREError, UnknownField
+from sre_autopilot.models import SREAction, SREObservation
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ActionName, Tier
 
-CREATE_SESSION = b"openenv/session/create"
-"""Method of JSON-RPC that begins a session."""
-EXPECTED = "a message must be one JSON object of valid Unicode, with names as text"
-REFUSED = json.dumps({"type": f"(none: {EXPECTED})"})
-"""What a socket's endpoint gets in place of a bad message: a type that it does not know."""
-
-
-TOO_BIG = f"a message may have {MAX_MESSAGE_BYTES} bytes"
+BEGIN, OBSERVE = "begin_episode", "observe"
+ARGUMENTS: Mapping[str, tuple[str, ...]] = {
+    BEGIN: ("task_tier", "seed"),
+    OBSERVE: (),
+    **{name: () if name is ActionName.WAIT else ("service_id",) for name in ACTIONS},
+}
+"""Of each tool."""
+Tool = Callable[..., Awaitable[dict[str, Any]]]
 
 
 class Playable(Protocol):
@@ -42,19 +43,44 @@ class Playable(Protocol):
     async def step_async(self, action: SREAction | dict[str, Any]) -> SREObservation: ...
 
 
-def _parse_service(value: object) -> Service:
-    try:
-        return parse_name(Service, "service_id", value)
-    except UnknownName as error:
-        raise as_pydantic(error) from error
+def check_arguments(tool: str, arguments: Mapping[str, Any]) -> None:
+    """Refuses wrong arguments of a tool in the words of HTTP; an unknown tool is left alone.
+
+    Raises UnknownField, UnknownName, InvalidAction, InvalidValue.
+    """
+    fields = ARGUMENTS.get(tool)
+    if fields is None:
+        return
+    for name, value in arguments.items():
+        if not fields:
+            raise InvalidValue(name, value, f"left out: {tool} takes no arguments")
+        if name not in fields:
+            raise UnknownField(name, fields)
+    if tool == BEGIN:
+        parse_tier(arguments.get("task_tier", Tier.EASY))
+        parse_seed(arguments.get("seed"))
+    elif tool != OBSERVE:
+        SREAction.parse({"action": tool, **arguments})
 
 
-ServiceArgument = Annotated[Service, BeforeValidator(_parse_service)]
+class ArgumentCheck(Middleware):
+    """Checks the calls of MCP clients before pydantic does."""
+
+    async def on_call_tool(
+        self,
+        context: MiddlewareContext[CallToolRequestParams],
+        call_next: CallNext[CallToolRequestParams, ToolResult],
+    ) -> ToolResult:
+        try:
+            check_arguments(context.message.name, context.message.arguments or {})
+        except SREError as error:
+            raise ToolError(str(error)) from None
+        return await call_next(context)
 
 
 def make_tools(episode: Playable) -> FastMCP:
     """A server whose tools act on `episode`; each answers observation, reward and done."""
-    server: FastMCP = FastMCP("sre-autopilot")
+    server: FastMCP = FastMCP("sre-autopilot", middleware=[ArgumentCheck()])
 
     async def begin_episode(task_tier: str = Tier.EASY, seed: int | None = None) -> dict[str, Any]:
         """Begins an episode (one that still runs is abandoned) and shows its first window."""
@@ -64,71 +90,35 @@ def make_tools(episode: Playable) -> FastMCP:
         """Shows the last window again; uses no step."""
         return _answer(episode.observation)
 
-    server.tool(begin_episode)
-    server.tool(observe)
+    server.tool(_checked(BEGIN, begin_episode), name=BEGIN)
+    server.tool(_checked(OBSERVE, observe), name=OBSERVE)
     for name, action in ACTIONS.items():
-        server.tool(_tool(episode, name), name=str(name), description=action.description)
+        tool = _checked(name, _tool(episode, name))
+        server.tool(tool, name=str(name), description=action.description)
     return server
 
 
-def _tool(episode: Playable, name: ActionName) -> Callable[..., Awaitable[dict[str, Any]]]:
-    async def on_service(service_id: ServiceArgument) -> dict[str, Any]:
+def _tool(episode: Playable, name: ActionName) -> Tool:
+    async def on_service(service_id: Service) -> dict[str, Any]:
         return _answer(await episode.step_async({"action": name, "service_id": service_id}))
 
     async def alone() -> dict[str, Any]:
         return _answer(await episode.step_async({"action": name}))
 
-    tool = alone if name is ActionName.WAIT else on_service
-    tool.__qualname__ = str(name)  # stands in the errors of a call with wrong arguments
-    return tool
+    return alone if name is ActionName.WAIT else on_service
+
+
+def _checked(name: str, tool: Tool) -> Tool:
+    """The same tool for OpenEnv's endpoints, which call it with any arguments by name."""
+
+    @wraps(tool)
+    async def checked(**arguments: Any) -> dict[str, Any]:
+        check_arguments(name, arguments)
+        return await tool(**arguments)
+
+    return checked
 
 
 def _answer(observation: SREObservation) -> dict[str, Any]:
     answer: dict[str, Any] = serialize_observation(observation)
     return answer
-
-
-class MessageValidationMiddleware:
-    """ASGI middleware; `app` sees a bad WebSocket message as one of an unknown type, and none of
-    more than MAX_MESSAGE_BYTES: it closes the socket.
-
-    Without it OpenEnv's sockets end the session where JSON is no object or not valid Unicode.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def receive_valid() -> Message:
-            message = await receive()
-            if message["type"] != "websocket.receive":
-                return message
-            text = message.get("text") or ""
-            if len(text) > MAX_MESSAGE_BYTES:  # of a server that does not bound messages itself
-                await send(
-                    {"type": "websocket.close", "code": CloseCode.TOO_BIG, "reason": TOO_BIG}
-                )
-                return {"type": "websocket.disconnect", "code": CloseCode.TOO_BIG}
-            if not is_valid(message.get("text")):
-                return {"type": message["type"], "text": REFUSED}
-            return message
-
-        await self._app(scope, receive_valid if scope["type"] == "websocket" else receive, send)
-
-
-def is_valid(raw: str | bytes | None) -> bool:
-    """Whether OpenEnv's endpoints can read a message: an object in valid Unicode, or no JSON at
-    all, which they refuse well themselves.
-    """
-    try:
-        message = json.loads(raw or b"")
-        json.dumps(message, ensure_ascii=False).encode()
-    except json.JSONDecodeError:
-        return raw is not None
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(message, dict) and _names_a_session(message.get("params"))
-
-
-def _names_a_session(params: Any) -> bool:
-    return not isinstance(params, dict) or isinstance(params.get("session_id"), str | None)

@@ -66,6 +66,8 @@ __all__ = [
     "HTTP_API_VERSION",
     "AsyncEnvironment",
     "EnvironmentMetadata",
+    "JsonRpcErrorCode",
+    "JsonRpcResponse",
     "SessionCapacityError",
     "SessionEnvironment",
     "SessionTable",
@@ -224,12 +226,14 @@ def register_routes(app: FastAPI, sessions: SessionTable) -> None:
 
 
 def guard_mcp_route(
-    app: FastAPI, accepts: Callable[[Request, bytes], bool], reason: str, tags: Collection[str]
+    app: FastAPI,
+    refusal: Callable[[Request, bytes], dict[str, Any] | None],
+    tags: Collection[str],
 ) -> None:
     """Puts a check of the body before OpenEnv's POST /mcp, which answers some of them with 500.
 
-    accepts: whether the endpoint may see a body; may raise an error that has an answer.
-    reason: what the answer says where it may not.
+    refusal: the answer to a body that the endpoint may not see, or None; may raise an error that
+        has an answer.
     """
     (route,) = (r for r in app.routes if isinstance(r, APIRoute) and r.path == MCP_PATH)
     app.routes.remove(route)
@@ -238,9 +242,4 @@ def guard_mcp_route(
     @app.post(MCP_PATH, tags=[*tags], summary="Tools as JSON-RPC 2.0")
     async def mcp(request: Request) -> dict[str, Any]:
         """tools/list and tools/call; openenv/session/create gives a session_id for params."""
-        if accepts(request, await request.body()):
-            return await endpoint(request)
-        refusal: dict[str, Any] = JsonRpcResponse.error_response(
-            JsonRpcErrorCode.INVALID_REQUEST, reason
-        ).model_dump()
-        return refusal
+        return refusal(request, await request.body()) or await endpoint(request)

@@ -20,7 +20,7 @@ RETIRED = {
     "Seat": "EpisodeQueue",
     "Seeds": "VectorEvaluator",
     "Shown": "StepOutput",
-    "SoundMessages": "MessageValidationMiddleware",
+    "SoundMessages": "MessageMiddleware",
     "Standing": "StateResponse",
     "Ward": "EngineAdmin",
     "banks": "memory",

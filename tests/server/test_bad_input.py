@@ -243,6 +243,6 @@ def test_a_bad_action_has_one_wording_whichever_way_it_comes(client, action):
         socket.send_json({"type": "reset", "data": {}})
         socket.receive_json()
         socket.send_json({"type": "step", "data": action})
-        assert socket.receive_json()["data"]["errors"][0]["msg"] == text
+        assert socket.receive_json()["data"]["message"] == text
     with pytest.raises(ValueError, match=re.escape(text)):
         parse_answer(json.dumps(action))

@@ -1,13 +1,17 @@
 """MCP: the actions as tools, over POST with a session's name, and over a socket of its own."""
 
 import json
+import re
+import threading
 
 import pytest
+from fastapi.testclient import TestClient
 
 from orchestrator.actions import ACTIONS
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, Tier
-from tests.server.doors import WAIT, sessions_in_use, until
+from tests.server.doors import WAIT, make_app, sessions_in_use, until, until_async
+from tests.watched_simulator import WatchedSimulator
 
 HEADERS = {"content-type": "application/json"}
 INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL, PARSE = (
@@ -80,9 +84,11 @@ def test_an_episode_is_played_by_tools(call, client, workshop):
     ("tool", "arguments", "names"),
     [
         (ActionName.RESTART, {"service_id": "users"}, list(Service)),
-        (ActionName.RESTART, {}, ["restart()", "service_id"]),
-        (ActionName.RESTART, {"service": "user_db"}, ["restart()", "service"]),
-        (ActionName.WAIT, {"service_id": "user_db"}, ["wait()", "service_id"]),
+        (ActionName.RESTART, {}, ["service_id: is missing", *Service]),
+        (ActionName.RESTART, {"service": "user_db"}, ["unknown field 'service'", "service_id"]),
+        (ActionName.WAIT, {"service_id": "user_db"}, ["service_id", "wait takes no arguments"]),
+        ("begin_episode", {"tier": "easy"}, ["unknown field 'tier'", "task_tier", "seed"]),
+        ("observe", {"step": 3}, ["step", "observe takes no arguments"]),
         ("begin_episode", {"task_tier": "brutal"}, list(Tier)),
         ("begin_episode", {"seed": -1}, ["seed"]),
         ("begin_episode", {"seed": [1]}, ["seed"]),
@@ -93,15 +99,16 @@ def test_wrong_arguments_are_named_and_use_no_step(call, tool, arguments, names)
     error = call(tool, **arguments)["error"]
     assert error["code"] == INTERNAL
     assert all(name in error["message"] for name in names), error
-    assert "locals" not in error["message"]
+    assert not re.search(r"locals|\(\)|pydantic|positional|validation error", error["message"])
     assert call(ActionName.WAIT)["result"]["observation"]["step"] == 1
 
 
 def test_wrong_messages_are_refused(rpc):
     assert rpc("tools/call", name="reboot")["error"]["code"] == INVALID_PARAMS
     assert rpc("tools/call")["error"]["code"] == INVALID_PARAMS
-    assert rpc("tools/call", name=["wait"])["error"]["code"] == INTERNAL
-    assert rpc("tools/call", name=ActionName.WAIT, arguments=[1])["error"]["code"] == INTERNAL
+    assert rpc("tools/call", name=["wait"])["error"]["code"] == INVALID_PARAMS
+    listed = rpc("tools/call", name=ActionName.WAIT, arguments=[1])["error"]
+    assert listed["code"] == INVALID_PARAMS and "arguments must be an object" in listed["message"]
     assert rpc("resources/list")["error"]["code"] == METHOD_NOT_FOUND
 
 
@@ -136,6 +143,54 @@ def test_a_socket_survives_what_makes_no_sense(client, workshop):
             assert socket.receive_json()["result"]["observation"]["step"] == step
     until(lambda: not workshop.running)
     assert sessions_in_use(client) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"jsonrpc": None}, "jsonrpc must be '2.0'"),
+        ({"method": 5}, "method must be text"),
+        ({"params": [1]}, "params must be an object"),
+        ({"id": 1.5}, "id must be text or a whole number"),
+        ({"extra": 1}, "unknown field 'extra'; valid values: jsonrpc, method, params, id"),
+    ],
+)
+def test_a_wrong_call_is_refused_in_the_words_of_http(client, change, text):
+    wrong = message("tools/list") | change
+    posted = client.post("/mcp", json=wrong).json()
+    with client.websocket_connect("/mcp") as socket:
+        socket.send_json(wrong)
+        assert socket.receive_json() == posted
+    with client.websocket_connect("/ws") as socket:
+        socket.send_json({"type": "mcp", "data": wrong})
+        assert socket.receive_json() == {"type": "mcp", "data": posted}
+    assert posted["error"]["code"] == INVALID_REQUEST and text in posted["error"]["message"]
+
+
+def test_observing_in_mid_reset_says_that_a_call_runs(workshop):
+    workshop.kind = SlowStart
+    with TestClient(make_app(workshop)) as client:
+        resetting = threading.Thread(target=client.post, args=("/reset",))
+        resetting.start()
+        until(SlowStart.begun.is_set)
+        observe = message("tools/call", name="observe", session_id="default")
+        answer = client.post("/mcp", json=observe).json()
+        assert client.get("/state").status_code == 200
+        SlowStart.open.set()
+        resetting.join()
+        assert "result" in client.post("/mcp", json=observe).json()
+    assert "another call is running" in answer["error"]["message"]
+
+
+class SlowStart(WatchedSimulator):
+    """Measures nothing before `open` is set."""
+
+    begun, open = threading.Event(), threading.Event()
+
+    async def observe(self, step, open_breakers=()):
+        self.begun.set()
+        await until_async(self.open.is_set)
+        return await super().observe(step, open_breakers)
 
 
 def test_tools_play_in_sessions_only(client):
