@@ -106,6 +106,10 @@ hard-bound: $(READY) ## Estimate what no agent without the truth can exceed on h
 bench: $(READY) ## Measure speed (ARGS=--help)
 	$(CLI) bench $(ARGS)
 
+.PHONY: chaos-test
+chaos-test: $(READY) ## Kill every part, and check what is left (ARGS="--kills 300")
+	$(CLI) chaos-test $(ARGS)
+
 .PHONY: serve
 serve: $(READY) ## Serve the environment on port 8000 (ARGS=--help)
 	$(CLI) serve $(ARGS)

@@ -28,6 +28,9 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "grade": CommandEntry("sre_autopilot.cli.grade:command", "Grade recorded episodes."),
     "doctor": CommandEntry("sre_autopilot.cli.doctor:command", "Check this machine."),
     "bench": CommandEntry("sre_autopilot.cli.bench:command", "Measure the speed of a backend."),
+    "chaos-test": CommandEntry(
+        "sre_autopilot.cli.chaos_test:command", "Kill every part, and check what is left."
+    ),
     "dev": CommandEntry("sre_autopilot.cli.app:dev_app", "Commands for work on the project."),
 }
 

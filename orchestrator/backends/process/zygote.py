@@ -3,9 +3,10 @@
 A small single-threaded program that has the services' modules loaded, so that a fork serves at
 once. Commands are JSON lines on stdin, events are JSON lines on stdout; children write events
 there too (lines are shorter than PIPE_BUF, so they never mix), and what they print goes to logs.
-When stdin ends, as it does when the orchestrator is killed, or on SIGTERM, it kills every child
-and exits; when it is killed itself, the kernel kills the children. Linux only. It never decides
-what runs and never restarts anything.
+When stdin ends, as it does when the orchestrator is killed, or on SIGTERM, it kills every child,
+removes the mesh's folder (its argument) if the orchestrator is dead, and exits; when it is killed
+itself, the kernel kills the children. Linux only. It never decides what runs and never restarts
+anything.
 
 | command   | fields                            |                                              |
 | spawn     | name, spec, log, memory_limit_mb  | forks a child that serves `spec`             |
@@ -32,6 +33,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from orchestrator.backends.process.die_with_parent import die_with_parent
+from orchestrator.backends.process.directory import remove_if_stale
 from services.runtime.memory import proportional_bytes
 
 PERIOD_S = 0.05
@@ -202,7 +204,11 @@ def main(load: Callable[[], Serve]) -> None:
         raise RuntimeError(
             f"{threads} threads run: a fork would lose them and keep their locks held"
         )
-    Zygote(serve, report_fd).run()
+    try:
+        Zygote(serve, report_fd).run()
+    finally:
+        for folder in sys.argv[1:]:
+            remove_if_stale(Path(folder))
 
 
 def _load_services() -> Serve:
