@@ -42,13 +42,13 @@ class PolicyPlayer:
     def __init__(self, name: str) -> None:
         from sre_autopilot import policies  # noqa: PLC0415 - a model needs none of it
 
-        self._policy, self._briefing = policies.load_policy(name), policies.Briefing
+        self._policy, self._brief = policies.load_policy(name), policies.brief
         self.name = self._policy.name
         if self._policy.privileged:
             raise ValueError(f"{name} wants the hidden truth, which is not served over HTTP")
 
-    def begin(self, seed: int, tier: Tier) -> None:
-        self._policy.begin(self._briefing(seed, tier))
+    def begin(self, seed: int) -> None:
+        self._brief(self._policy, seed)
 
     async def decide(self, observation: SREObservation, deadline: float) -> Decision:
         return Decision(self._policy.act(observation))
@@ -80,6 +80,7 @@ class Run:  # plays tiers one after the other, each in a session of its own
     clock: Clock = time.monotonic
     sleep: Sleep = asyncio.sleep
     name: str = field(default_factory=lambda: f"inference-{uuid.uuid4().hex}")
+    session: str = ""
 
     async def play(self, tiers: Sequence[Tier]) -> list[Result]:
         """SIGTERM ends it as Ctrl-C does, by a cancellation: what has a [START] gets its [END]."""
@@ -102,21 +103,21 @@ class Run:  # plays tiers one after the other, each in a session of its own
                 print(result.end_line(), flush=True)
             finally:  # the reader of the lines may be gone; the session ends all the same
                 with suppress(httpx.HTTPError):
-                    await self.http.delete(f"/sessions/{self.name}-{tier}", timeout=CLOSE_S)
+                    await self.http.delete(f"/sessions/{self.session}", timeout=CLOSE_S)
         return result
 
     async def _episode(self, result: Result, share_s: float) -> float:
         """Plays until done, returns the score. The last of the time is kept for waiting."""
         tier, deadline = result.tier, self.clock() + share_s
-        session = {"session_id": f"{self.name}-{tier}"}
+        self.session = f"{self.name}-{tier}"
         asked = {"task_tier": tier, "seed": self.seed, "policy": self.player.name}
-        now = await self._post("/reset", session | asked, RESET_S)
-        self.player.begin(self.seed, tier)
+        now = await self._post("/reset", asked, RESET_S)
+        self.player.begin(self.seed)
         while not now.done:
             decide_by = deadline - STEP_S * (now.max_steps - now.step)
             decision = await self.player.decide(now, decide_by)
             action = decision.action.model_dump(mode="json")
-            now = await self._post("/step", session | action)
+            now = await self._post("/step", action)
             result.rewards.append(now.reward)
             result.waited += decision.error is not None
             error = one_line(decision.error or now.last_action_error or "null")
@@ -134,7 +135,8 @@ class Run:  # plays tiers one after the other, each in a session of its own
         try:
             while True:
                 async with asyncio.timeout(min(ENVIRONMENT_CALL_S, self.over - self.clock())):
-                    answer = await self.http.post(path, json=body)
+                    sent = body | {"session_id": self.session}
+                    answer = await self.http.post(path, json=sent)
                 early_s = pause_s(answer.headers) or 1.0
                 busy = answer.status_code in BUSY
                 if not busy or self.clock() + early_s >= give_up:
@@ -143,6 +145,7 @@ class Run:  # plays tiers one after the other, each in a session of its own
             if answer.status_code != httpx.codes.OK:
                 raise ValueError(f"HTTP {answer.status_code} {answer.text}")
             reply = answer.json()
+            self.session = reply.get("session_id", self.session)  # a judged server names it
             reply = {**reply["observation"], "reward": reply["reward"], "done": reply["done"]}
             return SREObservation.model_validate(reply)
         except (httpx.HTTPError, TimeoutError, *BAD_JSON) as error:

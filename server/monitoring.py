@@ -1,20 +1,29 @@
 """Metrics of the server itself, for its operators. They hold the truth, so no agent may read them:
-they have a port of their own.
+they have a port of their own, and on a judged server ask for a token.
 """
 
 import asyncio
 import errno
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager, suppress
 from http.server import HTTPServer
 from itertools import product
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    make_wsgi_app,
+    start_http_server,
+)
 
 from orchestrator.episode import Episode
 from orchestrator.settings import variable
+from services.runtime.authorization import SCHEME, carries
 from sre_autopilot.world import signals
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ACTION_COSTS, MAX_RESTARTS, ActionName
@@ -111,8 +120,13 @@ class Monitoring:
             _remove(self._sla, session_id, service)
 
     @asynccontextmanager
-    async def serving(self, host: str, port: int) -> AsyncIterator[None]:
-        """Serves /metrics for as long as the context lasts; logs a warning where it cannot."""
+    async def serving(
+        self, host: str, port: int, tokens: Collection[str] = ()
+    ) -> AsyncIterator[None]:
+        """Serves /metrics for as long as the context lasts; logs a warning where it cannot.
+
+        tokens: one of them is asked for; where there is none, everybody may read.
+        """
         try:
             server, thread = start_http_server(port, host, self.registry)
         except OSError as error:
@@ -126,6 +140,7 @@ class Monitoring:
             )
             yield
             return
+        server.set_app(_asking_for(tokens, make_wsgi_app(self.registry)))
         log.info("metrics on http://%s:%d/metrics", *server.server_address)
         try:
             yield
@@ -133,6 +148,19 @@ class Monitoring:
             await _shut_down(server)
             server.server_close()
             thread.join()
+
+
+def _asking_for(tokens: Collection[str], app: WSGIApplication) -> WSGIApplication:
+    """`app`, which answers 401 to requests without one of `tokens`."""
+
+    def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        header = environ.get("HTTP_AUTHORIZATION")
+        if not tokens or any(carries(header, token) for token in tokens):
+            return app(environ, start_response)
+        start_response("401 Unauthorized", [("WWW-Authenticate", SCHEME)])
+        return [b"these metrics hold the truth: send a token\n"]
+
+    return guarded
 
 
 async def _shut_down(server: HTTPServer) -> None:
