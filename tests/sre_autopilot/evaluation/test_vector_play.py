@@ -63,7 +63,7 @@ def both(environment, lanes, tier, **of):
     alone = [Watched(draw_seed=seed, **of) for seed in SEEDS]
     for policy, seed in zip(alone, SEEDS, strict=True):
         play(environment, policy, tier, seed)
-    together = []
+    together: list[Watched] = []
 
     def new():
         together.append(Watched(draw_seed=SEEDS[len(together)], **of))
