@@ -47,7 +47,7 @@ def backend_problem(backend: str, error: BackendError | TimeoutError) -> str:
     )
 
 
-def tokens_of_metrics(settings: Settings) -> tuple[str, ...]:
+def metrics_tokens(settings: Settings) -> tuple[str, ...]:
     """What readers of /metrics may send: on a judged server the judge's token, or, as Prometheus in
     the stack does, the stack's.
     """

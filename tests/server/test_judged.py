@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from orchestrator.settings import Mode, Settings
 from server.monitoring import Monitoring
-from server.startup import say_mode, tokens_of_metrics
+from server.startup import metrics_tokens, say_mode
 from sre_autopilot.grading import read_episodes
 from sre_autopilot.world.vocabulary import Tier
 from tests.server.doors import WAIT, make_app
@@ -90,10 +90,10 @@ def test_develop_mode_warns_once_of_what_is_open(caplog):
 
 
 def test_metrics_ask_for_a_token_where_judged():
-    assert tokens_of_metrics(Settings(state_token=TOKEN)) == ()
-    assert tokens_of_metrics(Settings(**JUDGED)) == (TOKEN,)
+    assert metrics_tokens(Settings(state_token=TOKEN)) == ()
+    assert metrics_tokens(Settings(**JUDGED)) == (TOKEN,)
     both = Settings(mesh_token=MESH_TOKEN, **JUDGED)
-    assert tokens_of_metrics(both) == (TOKEN, MESH_TOKEN)
+    assert metrics_tokens(both) == (TOKEN, MESH_TOKEN)
 
 
 @pytest.mark.anyio
