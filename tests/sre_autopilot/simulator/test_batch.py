@@ -54,7 +54,7 @@ def test_a_tier_is_drawn_by_its_share():
 
 
 @pytest.mark.parametrize("tier", Tier)
-def test_one_tier_is_every_episode_s(tier):
+def test_a_single_tier_is_that_of_every_episode(tier):
     seeds = np.array([0, 1, 2**64 - 1], np.uint64)
     assert [[*Tier][n] for n in EpisodeQueue(tier, [0]).tiers_of(seeds)] == [tier] * 3
 

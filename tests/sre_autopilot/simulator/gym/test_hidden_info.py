@@ -43,8 +43,8 @@ def test_hidden_faults_are_those_of_the_seed(tier):
                 NOTHING if fault.root is None else list(Service).index(fault.root),
                 NOTHING if cause is None else list(FlapCause).index(cause),
             )
-        shown = [info[name][lane] for name in ("fault_kind", "fault_root", "fault_cause")]
-        np.testing.assert_array_equal(shown, expected)
+        hidden = [info[name][lane] for name in ("fault_kind", "fault_root", "fault_cause")]
+        np.testing.assert_array_equal(hidden, expected)
     assert not info["fault_cured"].any()
 
 
