@@ -34,7 +34,7 @@ from typing import Any, NoReturn
 
 from orchestrator.backends.process.die_with_parent import die_with_parent
 from orchestrator.backends.process.directory import remove_if_stale
-from services.runtime.memory import proportional_bytes
+from services.runtime.memory import proportional_bytes, resident_bytes
 
 PERIOD_S = 0.05
 """How often memory limits are checked and exited children are reaped."""
@@ -46,7 +46,6 @@ _STDIN, _STDOUT, _STDERR = 0, 1, 2
 _PR_SET_NAME = 15
 _SIGNAL_EXIT_BASE = 128
 _BYTES_PER_MB = 1024 * 1024
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +154,7 @@ def _exceeds(pid: int, limit_bytes: int) -> bool:
     never smaller, so most checks end with it.
     """
     with contextlib.suppress(ProcessLookupError, FileNotFoundError):
-        resident_pages = int(Path(f"/proc/{pid}/statm").read_bytes().split()[1])
-        return resident_pages * _PAGE_BYTES > limit_bytes and proportional_bytes(pid) > limit_bytes
+        return resident_bytes(pid) > limit_bytes and proportional_bytes(pid) > limit_bytes
     return False
 
 

@@ -20,6 +20,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from orchestrator.backends.process import zygote
+from services.runtime.authorization import bearer
 from services.runtime.memory import proportional_bytes
 from services.runtime.spec import ProcessSpec
 from sre_autopilot.world.signals import (
@@ -83,8 +84,11 @@ class StandIn:
         if self.spec.service is ENTRY:
             spans.append(_served(self.window_began_ns))
         assert self.spec.otlp_endpoint is not None
-        body, kind = export.SerializeToString(), {"content-type": "application/x-protobuf"}
-        urllib.request.urlopen(urllib.request.Request(self.spec.otlp_endpoint, body, kind)).close()
+        headers = {"content-type": "application/x-protobuf", **bearer(self.spec.token)}
+        request = urllib.request.Request(
+            self.spec.otlp_endpoint, export.SerializeToString(), headers
+        )
+        urllib.request.urlopen(request).close()
 
 
 def _attribute(key: str, value: str) -> KeyValue:
@@ -131,8 +135,9 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(json.dumps(body).encode())
 
     def do_POST(self) -> None:
+        page = self.state.page()
         self.state.flush()
-        self._answer(b"")
+        self._answer(page.encode())
 
     def log_message(self, *_: object) -> None:
         pass
