@@ -55,8 +55,10 @@ class Metrics:
         return Histogram(name, text, labels, buckets=DURATION_BUCKETS_S, registry=self.registry)
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
-        """A gauge whose value is read when asked."""
-        Gauge(name, text, registry=self.registry).set_function(read)
+        """A gauge of a window, whose value is read when asked."""
+        gauge = Gauge(name, text, registry=self.registry)
+        gauge.set_function(read)
+        self.windowed.register(gauge)
 
     def page(self) -> bytes:
         """Everything in Prometheus' text format."""

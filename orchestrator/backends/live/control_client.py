@@ -59,7 +59,7 @@ class ControlClient:
         self._headers = bearer(token)
         self._timeout_s = timeout_s
         self._transport = transport
-        self._wires: dict[str, httpx.AsyncBaseTransport] = {}
+        self._wires: dict[str, tuple[str, httpx.AsyncBaseTransport]] = {}
         self._ordered: dict[str, tuple[Target, int]] = {}
 
     async def scrape(self, target: Target) -> Sample:
@@ -116,17 +116,22 @@ class ControlClient:
     async def drop_connections(self, name: str) -> None:
         """Closes the connections to a process that has exited, before another gets its address."""
         self._ordered.pop(name, None)
-        if wire := self._wires.pop(name, None):
+        if name in self._wires:
+            _address, wire = self._wires.pop(name)
             await wire.aclose()
 
     async def aclose(self) -> None:
         for name in tuple(self._wires):
             await self.drop_connections(name)
 
-    def _wire(self, target: Target) -> httpx.AsyncBaseTransport:
-        if target.name not in self._wires:
-            self._wires[target.name] = self._transport or Wire(target.control_url)
-        return self._wires[target.name]
+    async def _wire(self, target: Target) -> httpx.AsyncBaseTransport:
+        address, wire = self._wires.get(target.name, ("", None))
+        if wire is None or address != target.control_url:
+            if wire is not None:
+                await wire.aclose()
+            wire = self._transport or Wire(target.control_url)
+            self._wires[target.name] = target.control_url, wire
+        return wire
 
     async def _sample(self, target: Target, method: str, route: ControlRoute) -> Sample:
         asked_at_s = time.monotonic()
@@ -143,7 +148,8 @@ class ControlClient:
             url = target.control_url + route
             request = httpx.Request(method, url, headers=self._headers, json=body)
             async with asyncio.timeout(self._timeout_s):
-                response = await self._wire(target).handle_async_request(request)
+                response = await (await self._wire(target)).handle_async_request(request)
+                await response.aread()
             response.request = request
             response.raise_for_status()
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:

@@ -197,6 +197,15 @@ async def test_connections_are_kept_until_the_process_is_over() -> None:
         await control.aclose()
 
 
+async def test_a_process_that_came_back_elsewhere_is_called_there() -> None:
+    control = ControlClient()
+    async with Callee(ASSIGNED).listening() as before, Callee(ASSIGNED).listening() as after:
+        await control.seed(Target(NAME, "", before.address))
+        await control.seed(Target(NAME, "", after.address))
+        assert (len(before.requests), len(after.requests)) == (1, 1)
+        await control.aclose()
+
+
 async def test_forgetting_one_leaves_the_others_connected() -> None:
     control = ControlClient()
     async with Callee(ASSIGNED).listening() as port:
