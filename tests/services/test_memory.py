@@ -55,7 +55,7 @@ class Readings:
         self.share, self.resident, self.summed, self.now_s = 30 << 20, 90 << 20, 0, 0.0
         monkeypatch.setattr(memory, "proportional_bytes", self._sum)
         monkeypatch.setattr(memory, "resident_bytes", lambda: self.resident)
-        monkeypatch.setattr(memory.time, "monotonic", lambda: self.now_s)
+        monkeypatch.setattr("services.runtime.memory.time.monotonic", lambda: self.now_s)
 
     def _sum(self) -> int:
         self.summed += 1
