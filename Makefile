@@ -140,17 +140,22 @@ image: base-image ## Build the image of the whole environment, sre-env:latest
 	docker build -t sre-env:latest --build-arg PIP_INDEX_URL --build-arg PIP_EXTRA_INDEX_URL \
 		--build-arg PIP_TRUSTED_HOST $(ARGS) .
 
-# Standbys are created and not started. The CPUs are those that the engine has, two at most.
+# Standbys are created and not started. The CPUs are those that the engine has, two at most. A judged
+# stack goes without Prometheus, which would show the truth to whoever reaches its port.
 .PHONY: up
 up: base-image ## Start the stack of containers: port 8000, Prometheus on 9090
-	@export SRE_CPUSET="$${SRE_CPUSET:-$$(docker info --format '{{if gt .NCPU 1}}0,1{{else}}0{{end}}')}"; \
+	@scripts/mesh_token.sh
+	@mode="$${SRE_MODE:-$$(grep -s '^SRE_MODE=' .env | cut -d = -f 2 || true)}"; \
+	export COMPOSE_PROFILES=prometheus; [ "$$mode" != judge ] || COMPOSE_PROFILES=; \
+	export SRE_CPUSET="$${SRE_CPUSET:-$$(docker info --format '{{if gt .NCPU 1}}0,1{{else}}0{{end}}')}"; \
 	docker compose create --build $(ARGS); \
-	docker compose up --detach --wait orchestrator prometheus
+	docker compose up --detach --wait orchestrator $$COMPOSE_PROFILES
 
 .PHONY: down
-down: ## Stop the stack; nothing stays behind but its images
-	@for id in $$(docker compose ps --quiet); do docker stop --time=3 $$id >/dev/null; done
-	docker compose down $(ARGS)
+down: ## Stop the stack; nothing stays behind but its images, and its token in .env
+	@for id in $$(docker compose --profile prometheus ps --quiet); do \
+		docker stop --time=3 $$id >/dev/null; done
+	docker compose --profile prometheus down $(ARGS)
 
 .PHONY: validate
 validate: $(READY) ## Ask OpenEnv's validators about this checkout
