@@ -57,6 +57,16 @@ check: $(READY) ## Lint, format, types, layers, spelling
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
+.PHONY: check-security
+check-security: $(READY) ## Look for unsafe code, loose images, secrets and known vulnerabilities
+	$(BIN)/ruff check
+	$(BIN)/python -m pytest -n0 tests/architecture/test_security.py tests/deploy/test_compose.py
+	$(BIN)/python -m tools.audit
+
+.PHONY: sbom
+sbom: $(READY) ## Write software bills of materials to dist/sbom (CycloneDX)
+	$(CLI) dev sbom $(ARGS)
+
 .PHONY: format
 format: $(READY) ## Format, and mend what lint can mend
 	$(BIN)/ruff check --fix-only

@@ -64,6 +64,9 @@ DEV_COMMANDS: Mapping[str, CommandEntry] = {
         "sre_autopilot.cli.dev.hard_bound:command",
         "Estimate what no agent without the truth can exceed on hard.",
     ),
+    "sbom": CommandEntry(
+        "sre_autopilot.cli.dev.sbom:command", "Write software bills of materials from the locks."
+    ),
     "plot-episode": CommandEntry(
         "sre_autopilot.cli.dev.plot_episode:command", "Draw a recorded episode."
     ),
