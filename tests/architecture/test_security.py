@@ -25,8 +25,6 @@ SECRETS = re.compile(
 SECRET_FILES = re.compile(
     r"\.env(\..*)?|.*\.(pem|key|p12|pfx)|id_(rsa|ecdsa|ed25519)|\.(netrc|pypirc)"
 )
-    r"\.env(\..*)?|.*\.(pem|key|p12|pfx)|id_(rsa|ecdsa|ed25519)|\.netrc|\.pypirc"
-)
 IGNORED_BY_DOCKER = (ROOT / ".dockerignore").read_text().splitlines()
 
 each_dockerfile = pytest.mark.parametrize(
