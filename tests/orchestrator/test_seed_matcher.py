@@ -13,7 +13,7 @@ from sre_autopilot.simulator.backend import SimulatorBackend
 from sre_autopilot.world.vocabulary import ActionName, Tier
 from tests.orchestrator.seed_matcher import PUBLIC, likeliest_seed
 
-EPISODES, STEPS = 200, 2
+EPISODES, STEPS = 200, 3
 TIERS = (Tier.EASY, Tier.MEDIUM, Tier.HARD, Tier.EXPERT)
 Guess = tuple[Tier, int, int, EpisodeRecord]
 WAIT = SREAction(action=ActionName.WAIT)
@@ -29,7 +29,7 @@ def guesses(secrecy: Secrecy | None, episodes: int) -> Iterator[Guess]:
             yield tier, seed, likeliest_seed(observations), environment.hidden_state()
 
 
-def story(faults: tuple[Fault, ...]) -> set[tuple[object, ...]]:
+def hidden_of(faults: tuple[Fault, ...]) -> set[tuple[object, ...]]:
     return {(fault.kind, fault.root, fault.parameters().get("cause")) for fault in faults}
 
 
@@ -47,9 +47,11 @@ def test_in_judge_mode_neither_seed_nor_fault_can_be_read_off_what_an_agent_sees
     seeds = faults = chance = 0
     for tier, seed, guess, record in guesses(Secrecy(b"a-secret-of-the-judge"), EPISODES):
         seeds += guess in {seed, record.seed}
-        faults += story(draw_faults(tier, guess)) == hidden(record)
+        faults += hidden_of(draw_faults(tier, guess)) == hidden(record)
         # Any other seed is as good a guess: what a guess is worth that has seen nothing.
-        chance += sum(story(draw_faults(tier, other)) == hidden(record) for other in PUBLIC[:100])
+        chance += sum(
+            hidden_of(draw_faults(tier, other)) == hidden(record) for other in PUBLIC[:100]
+        )
     assert seeds / EPISODES <= 0.01
     expected = chance / 100 / EPISODES
     # Three standard errors of the rate over 200 episodes.
@@ -61,7 +63,7 @@ def test_seeds_of_clients_lead_to_no_story():
     secrecy = Secrecy(b"a-secret-of-the-judge")
     asked = PUBLIC[:3000]
     same = [
-        story(draw_faults(Tier.HARD, seed)) == story(draw_faults(Tier.HARD, played))
+        hidden_of(draw_faults(Tier.HARD, seed)) == hidden_of(draw_faults(Tier.HARD, played))
         for seed in asked
         for played in [secrecy.seed(Tier.HARD, seed)]
     ]
