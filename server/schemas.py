@@ -31,10 +31,7 @@ def checked_by(parse: Callable[[Any], Any]) -> BeforeValidator:
 class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    session_id: str = Field(
-        DEFAULT_SESSION,
-        description="whose episode; a name of your choice, but on a judged server",
-    )
+    session_id: str = Field(DEFAULT_SESSION, description="whose episode; one of your choice")
 
     @model_validator(mode="before")
     @classmethod

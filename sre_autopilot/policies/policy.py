@@ -5,21 +5,17 @@ from typing import Protocol
 
 from orchestrator.episode import Episode
 from sre_autopilot.models import SREAction, SREObservation
-from sre_autopilot.world.vocabulary import ActionName
+from sre_autopilot.world.vocabulary import ActionName, Tier
 
 WAIT = SREAction(action=ActionName.WAIT)
 
 
 @dataclass(frozen=True, slots=True)
 class Briefing:
-    """What a policy gets when an episode begins: neither its seed nor its tier, from which all that
-    is hidden follows.
+    """What a policy gets when an episode begins; `truth` is None but for privileged policies."""
 
-    draw_seed: for the policy's own draws.
-    truth: None but for privileged policies.
-    """
-
-    draw_seed: int
+    seed: int
+    tier: Tier
     truth: Episode | None = None
 
 

@@ -38,7 +38,6 @@ class Stream(IntEnum):
     SIMULATOR = 14
     PROCESS_START = 15
     SPANS = 16
-    TIER = 17
 
 
 def mix(x: int) -> int:

@@ -5,7 +5,7 @@ import: loads the compiler.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numba.extending import overload, register_jitable
@@ -25,7 +25,6 @@ from sre_autopilot.simulator.numba_engine.vector_type import (
 from sre_autopilot.simulator.rules import (
     actions,
     array_ops,
-    calls,
     fault_draws,
     faults,
     features,
@@ -35,12 +34,9 @@ from sre_autopilot.simulator.rules import (
     traffic,
 )
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 RULE_MODULES = (
     actions,
     array_ops,
-    calls,
     fault_draws,
     faults,
     features,
@@ -158,13 +154,8 @@ def rules_of(module: Any) -> Iterator[Callable[..., Any]]:
             yield function
 
 
-def inlined(function: F) -> F:
-    """The same function, compiled into its callers: a call would pass vectors through memory."""
-    register: Any = register_jitable(error_model="numpy", _nrt=False, forceinline=True)
-    register(function)
-    return function
-
-
+# Inlined by force: a call would pass every vector through memory.
+_register = register_jitable(error_model="numpy", _nrt=False, forceinline=True)
 for _module in RULE_MODULES:
     for _rule in rules_of(_module):
-        inlined(_rule)
+        _register(_rule)

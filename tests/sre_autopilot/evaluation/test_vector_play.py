@@ -1,6 +1,5 @@
 """The vector simulator against the environment: policies observe, act and score alike in both."""
 
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -32,15 +31,11 @@ def lanes():
 
 
 class Watched:
-    """Plays as another policy, and keeps what it observes.
-
-    It gets a fresh seed of draws, as any policy of a user, and plays by its own instead.
-    """
+    """Plays as another policy, and keeps what it observes."""
 
     needs_traces = False
 
-    def __init__(self, name, draw_seed=0, *, privileged=False):
-        self._draw_seed = draw_seed
+    def __init__(self, name, *, privileged=False):
         self._policy = load_policy(name)
         self.name, self.privileged = name, privileged
         self.observed: list[SREObservation] = []
@@ -48,7 +43,7 @@ class Watched:
 
     def begin(self, briefing):
         self._truth = briefing.truth
-        self._policy.begin(replace(briefing, draw_seed=self._draw_seed))
+        self._policy.begin(briefing)
 
     def act(self, observation):
         self.observed.append(observation)
@@ -60,13 +55,13 @@ class Watched:
 
 def both(environment, lanes, tier, **of):
     """A watched policy for each seed in the environment, and one for each in lanes."""
-    alone = [Watched(draw_seed=seed, **of) for seed in SEEDS]
+    alone = [Watched(**of) for _ in SEEDS]
     for policy, seed in zip(alone, SEEDS, strict=True):
         play(environment, policy, tier, seed)
-    together: list[Watched] = []
+    together = []
 
     def new():
-        together.append(Watched(draw_seed=SEEDS[len(together)], **of))
+        together.append(Watched(**of))
         return together[-1]
 
     play_batch(lanes, new, tier, SEEDS)
