@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel, Field
-from sqlalchemy import Column, Integer, MetaData, String, Table, select, update
+from sqlalchemy import Column, Integer, MetaData, String, Table, bindparam, select, update
 from starlette.responses import Response
 
 from services.runtime.app import Runtime
@@ -32,16 +32,17 @@ class Reservation(BaseModel):
 
 def install(app: FastAPI, runtime: Runtime) -> None:
     pool = runtime.database(ITEMS, ROWS)
+    after_id = ITEMS.c.id > bindparam("after")
+    page = select(ITEMS).where(after_id).order_by(ITEMS.c.id).limit(bindparam("limit"))
+    enough = (ITEMS.c.id == bindparam("item")) & (ITEMS.c.stock >= bindparam("quantity"))
+    taking = update(ITEMS).where(enough).values(stock=ITEMS.c.stock - bindparam("quantity"))
 
     @app.get(CURSOR_PATHS[Service.INVENTORY_DB])
     async def stream(after: int = -1, limit: int = ITEM_COUNT, follow: bool = False) -> Response:
-        page = select(ITEMS).where(ITEMS.c.id > after).order_by(ITEMS.c.id).limit(limit)
-        return CursorResponse(pool, page, follow=follow)
+        return CursorResponse(pool, page, follow=follow, after=after, limit=limit)
 
     @app.post("/items/{item}/reservations")
     async def reserve(item: int, reservation: Reservation) -> Reservation:
-        enough = (ITEMS.c.id == item) & (ITEMS.c.stock >= reservation.quantity)
-        taken = update(ITEMS).where(enough).values(stock=ITEMS.c.stock - reservation.quantity)
-        if not await pool.change(taken):
+        if not await pool.change(taking, item=item, quantity=reservation.quantity):
             raise HTTPException(409, f"item {item} is out of stock")
         return reservation

@@ -30,7 +30,7 @@ from services.runtime.app import Install, Runtime, create_app
 from services.runtime.control import create_control
 from services.runtime.link import LinkMiddleware
 from services.runtime.preload import preload
-from services.runtime.server import Phases, PortServer, bind
+from services.runtime.server import Phases, PortServer, Stop, bind
 from services.runtime.spec import ProcessSpec
 from services.traffic import Traffic
 from sre_autopilot.world.topology import Service
@@ -67,7 +67,7 @@ def serve(spec: ProcessSpec, report_fd: int) -> None:
 
 async def _serve(spec: ProcessSpec, report_fd: int) -> None:
     loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
+    stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     runtime = Runtime(spec, os.environ.get(COLLECTOR_VARIABLE) or None)
@@ -85,7 +85,7 @@ async def _serve(spec: ProcessSpec, report_fd: int) -> None:
     runtime.tracing.shutdown()
 
 
-def _data_side(runtime: Runtime, stop: asyncio.Event) -> AbstractAsyncContextManager[int]:
+def _data_side(runtime: Runtime, stop: Stop) -> AbstractAsyncContextManager[int]:
     service = runtime.spec.service
     if service is None:
         return _users(runtime, stop)
@@ -94,7 +94,7 @@ def _data_side(runtime: Runtime, stop: asyncio.Event) -> AbstractAsyncContextMan
 
 
 @asynccontextmanager
-async def _users(runtime: Runtime, stop: asyncio.Event) -> AsyncIterator[int]:
+async def _users(runtime: Runtime, stop: Stop) -> AsyncIterator[int]:
     """The traffic generator, which has no data port."""
     traffic = asyncio.create_task(Traffic(runtime).run())
     traffic.add_done_callback(lambda _: stop.set())
@@ -105,11 +105,11 @@ async def _users(runtime: Runtime, stop: asyncio.Event) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def _data_port(app: ASGIApp, spec: ProcessSpec, stop: asyncio.Event) -> AsyncIterator[int]:
+async def _data_port(app: ASGIApp, spec: ProcessSpec, stop: Stop) -> AsyncIterator[int]:
     """The port that other services call, in this loop. Ends when `stop` is set."""
     bound = bind(spec.host, spec.data_port)
     started = asyncio.Event()
-    server = PortServer(app, bound, Phases(started.set, stop.is_set))
+    server = PortServer(app, bound, Phases(started.set, stop.wait))
     serving = asyncio.create_task(server.serve_bound())
     serving.add_done_callback(lambda _: stop.set())
     await started.wait()
@@ -119,12 +119,12 @@ async def _data_port(app: ASGIApp, spec: ProcessSpec, stop: asyncio.Event) -> As
 
 
 @asynccontextmanager
-async def _control_side(runtime: Runtime, stop: asyncio.Event) -> AsyncIterator[int]:
+async def _control_side(runtime: Runtime, stop: Stop) -> AsyncIterator[int]:
     """The control port, in a thread and loop of its own: it works while the data loop stalls."""
     loop = asyncio.get_running_loop()
     bound = bind(runtime.spec.host, runtime.spec.control_port)
     started = asyncio.Event()
-    phases = Phases(lambda: loop.call_soon_threadsafe(started.set), stop.is_set)
+    phases = Phases(lambda: loop.call_soon_threadsafe(started.set), stop.wait)
     server = PortServer(create_control(runtime, loop), bound, phases)
     thread = threading.Thread(target=lambda: uvloop.run(server.serve_bound()), daemon=True)
     thread.start()

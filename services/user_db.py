@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 
 from fastapi import FastAPI, HTTPException
-from sqlalchemy import Column, Integer, MetaData, String, Table, select
+from sqlalchemy import Column, Integer, MetaData, String, Table, bindparam, select
 from starlette.responses import JSONResponse, Response
 
 from services.runtime.app import Runtime
@@ -39,15 +39,16 @@ ROWS = tuple(_row(index) for index in range(USER_COUNT))
 
 def install(app: FastAPI, runtime: Runtime) -> None:
     pool = runtime.database(USERS, ROWS)
-    users = select(USERS)
+    by_name = select(USERS).where(USERS.c.name == bindparam("name"))
+    all_users = select(USERS).order_by(USERS.c.id).limit(bindparam("limit"))
 
     @app.get("/users/{name}")
     async def find(name: str) -> Response:
-        rows = await pool.rows(users.where(USERS.c.name == name))
+        rows = await pool.rows(by_name, name=name)
         if not rows:
             raise HTTPException(404, f"no user {name!r}")
         return JSONResponse(dict(rows[0]))
 
     @app.get(CURSOR_PATHS[Service.USER_DB])
     async def stream(limit: int = USER_COUNT, follow: bool = False) -> Response:
-        return CursorResponse(pool, users.order_by(USERS.c.id).limit(limit), follow=follow)
+        return CursorResponse(pool, all_users, follow=follow, limit=limit)

@@ -18,22 +18,28 @@ PAGE_ROWS = 50
 class CursorResponse(Response):
     """Holds a connection of `pool` while the stream is open.
 
-    With `follow` the cursor stays open after the last row until the caller hangs up.
+    values: of the statement's parameters. With `follow` the cursor stays open after the last row
+    until the caller hangs up.
     """
 
     media_type = "application/x-ndjson"
 
-    def __init__(self, pool: Pool, statement: Executable, *, follow: bool) -> None:
+    def __init__(
+        self, pool: Pool, statement: Executable, *, follow: bool, **values: object
+    ) -> None:
         super().__init__()
         del self.headers["content-length"]
         self._pool = pool
         self._statement = statement
         self._follow = follow
+        self._values = values
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Begins only when a connection is there, so that PoolExhausted can still be answered."""
         async with self._pool.connection() as connection:
-            result = connection.execute(self._statement, execution_options={"yield_per": PAGE_ROWS})
+            result = connection.execute(
+                self._statement, self._values, execution_options={"yield_per": PAGE_ROWS}
+            )
             await send(
                 {
                     "type": "http.response.start",

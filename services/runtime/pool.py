@@ -84,17 +84,17 @@ class Pool:
         finally:
             self._free.release()
 
-    async def rows(self, query: Executable) -> Sequence[RowMapping]:
-        """All rows of a query. Raises PoolExhausted."""
+    async def rows(self, query: Executable, **values: object) -> Sequence[RowMapping]:
+        """All rows of a query with these values of its parameters. Raises PoolExhausted."""
         async with self.connection() as connection:
-            rows = connection.execute(query).mappings().all()
+            rows = connection.execute(query, values).mappings().all()
             await self.storage_delay()
             return rows
 
-    async def change(self, statement: Executable) -> int:
-        """How many rows a statement changed. Raises PoolExhausted."""
+    async def change(self, statement: Executable, **values: object) -> int:
+        """How many rows a statement with these values changed. Raises PoolExhausted."""
         async with self.connection() as connection:
-            result = connection.execute(statement)
+            result = connection.execute(statement, values)
             await self.storage_delay()
             return result.rowcount
 

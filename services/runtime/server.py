@@ -1,8 +1,10 @@
 """One uvicorn server on a bound socket, for a process that has two. Leaves signals alone."""
 
+import asyncio
+import concurrent.futures
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 import uvicorn
@@ -13,16 +15,31 @@ KEEP_ALIVE_S = 60
 SHUTDOWN_TIMEOUT_S = 1
 
 
+class Stop:
+    """The order to stop: set from any thread, awaited in any loop."""
+
+    def __init__(self) -> None:
+        self._ordered = concurrent.futures.Future[None]()
+
+    def set(self) -> None:
+        """Idempotent."""
+        with contextlib.suppress(concurrent.futures.InvalidStateError):
+            self._ordered.set_result(None)
+
+    async def wait(self) -> None:
+        await asyncio.shield(asyncio.wrap_future(self._ordered))
+
+
 @dataclass(frozen=True, slots=True)
 class Phases:
-    """Callbacks of a server: `started` once its port accepts, `stopping` at every tick."""
+    """`started` is called once the port accepts; the server stops when `stopped` returns."""
 
     started: Callable[[], object]
-    stopping: Callable[[], bool]
+    stopped: Callable[[], Awaitable[object]]
 
 
 class PortServer(uvicorn.Server):
-    """Serves `app` on `bound` in the running loop until `phases.stopping()`."""
+    """Serves `app` on `bound` in the running loop until `phases.stopped()` returns."""
 
     def __init__(self, app: ASGIApp, bound: socket.socket, phases: Phases) -> None:
         super().__init__(
@@ -55,8 +72,9 @@ class PortServer(uvicorn.Server):
         await super().startup(sockets=sockets)
         self._phases.started()
 
-    async def on_tick(self, counter: int) -> bool:
-        return self._phases.stopping() or await super().on_tick(counter)
+    async def main_loop(self) -> None:
+        """Without uvicorn's ten ticks a second, which cost a mesh as much as a service."""
+        await self._phases.stopped()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

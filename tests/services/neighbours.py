@@ -22,7 +22,7 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 async def listening(app: ASGIApp) -> AsyncIterator[str]:
     """The address of `app`, served in this loop; ends without the pauses of a real shutdown."""
     bound = bind(LOOPBACK, 0)
-    server = PortServer(app, bound, Phases(started=bool, stopping=bool))
+    server = PortServer(app, bound, Phases(started=bool, stopped=asyncio.Event().wait))
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     await server.startup(sockets=[bound])
