@@ -42,7 +42,7 @@ async def over_http(broker: FakeBroker) -> AsyncIterator[str]:
 
     started, stop = asyncio.Event(), asyncio.Event()
     bound = bind(LOOPBACK, 0)
-    server = PortServer(app, bound, Phases(started.set, stop.is_set))
+    server = PortServer(app, bound, Phases(started.set, stop.wait))
     task = asyncio.create_task(server.serve_bound())
     await started.wait()
     yield f"http://{LOOPBACK}:{bound.getsockname()[1]}"
