@@ -57,6 +57,16 @@ check: $(READY) ## Lint, format, types, layers, spelling
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
+.PHONY: check-security
+check-security: $(READY) ## Look for unsafe code, loose images, secrets and known vulnerabilities
+	$(BIN)/ruff check
+	$(BIN)/python -m pytest -n0 tests/architecture/test_security.py tests/deploy/test_compose.py
+	$(BIN)/python -m tools.audit
+
+.PHONY: sbom
+sbom: $(READY) ## Write software bills of materials to dist/sbom (CycloneDX)
+	$(CLI) dev sbom $(ARGS)
+
 .PHONY: format
 format: $(READY) ## Format, and mend what lint can mend
 	$(BIN)/ruff check --fix-only
@@ -106,6 +116,10 @@ hard-bound: $(READY) ## Estimate what no agent without the truth can exceed on h
 bench: $(READY) ## Measure speed (ARGS=--help)
 	$(CLI) bench $(ARGS)
 
+.PHONY: chaos-test
+chaos-test: $(READY) ## Kill every part, and check what is left (ARGS="--kills 300")
+	$(CLI) chaos-test $(ARGS)
+
 .PHONY: serve
 serve: $(READY) ## Serve the environment on port 8000 (ARGS=--help)
 	$(CLI) serve $(ARGS)
@@ -136,17 +150,22 @@ image: base-image ## Build the image of the whole environment, sre-env:latest
 	docker build -t sre-env:latest --build-arg PIP_INDEX_URL --build-arg PIP_EXTRA_INDEX_URL \
 		--build-arg PIP_TRUSTED_HOST $(ARGS) .
 
-# Standbys are created and not started. The CPUs are those that the engine has, two at most.
+# Standbys are created and not started. The CPUs are those that the engine has, two at most. A judged
+# stack goes without Prometheus, which would show the truth to whoever reaches its port.
 .PHONY: up
 up: base-image ## Start the stack of containers: port 8000, Prometheus on 9090
-	@export SRE_CPUSET="$${SRE_CPUSET:-$$(docker info --format '{{if gt .NCPU 1}}0,1{{else}}0{{end}}')}"; \
+	@scripts/mesh_token.sh
+	@mode="$${SRE_MODE:-$$(grep -s '^SRE_MODE=' .env | cut -d = -f 2 || true)}"; \
+	export COMPOSE_PROFILES=prometheus; [ "$$mode" != judge ] || COMPOSE_PROFILES=; \
+	export SRE_CPUSET="$${SRE_CPUSET:-$$(docker info --format '{{if gt .NCPU 1}}0,1{{else}}0{{end}}')}"; \
 	docker compose create --build $(ARGS); \
-	docker compose up --detach --wait orchestrator prometheus
+	docker compose up --detach --wait orchestrator $$COMPOSE_PROFILES
 
 .PHONY: down
-down: ## Stop the stack; nothing stays behind but its images
-	@for id in $$(docker compose ps --quiet); do docker stop --time=3 $$id >/dev/null; done
-	docker compose down $(ARGS)
+down: ## Stop the stack; nothing stays behind but its images, and its token in .env
+	@for id in $$(docker compose --profile prometheus ps --quiet); do \
+		docker stop --time=3 $$id >/dev/null; done
+	docker compose --profile prometheus down $(ARGS)
 
 .PHONY: validate
 validate: $(READY) ## Ask OpenEnv's validators about this checkout

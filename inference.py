@@ -42,13 +42,13 @@ class PolicyPlayer:
     def __init__(self, name: str) -> None:
         from sre_autopilot import policies  # noqa: PLC0415 - a model needs none of it
 
-        self._policy, self._briefing = policies.load_policy(name), policies.Briefing
+        self._policy, self._brief = policies.load_policy(name), policies.brief
         self.name = self._policy.name
         if self._policy.privileged:
             raise ValueError(f"{name} wants the hidden truth, which is not served over HTTP")
 
-    def begin(self, seed: int, tier: Tier) -> None:
-        self._policy.begin(self._briefing(seed, tier))
+    def begin(self, seed: int) -> None:
+        self._brief(self._policy, seed)
 
     async def decide(self, observation: SREObservation, deadline: float) -> Decision:
         return Decision(self._policy.act(observation))
@@ -61,7 +61,6 @@ class Result:
     score: float = LOWEST_SCORE  # as long as nothing else is known
     rewards: list[float] = field(default_factory=list)
     waited: int = 0
-    validity: str = "not asked"
     failure: str = "interrupted"
 
     def end_line(self) -> str:
@@ -81,6 +80,7 @@ class Run:  # plays tiers one after the other, each in a session of its own
     clock: Clock = time.monotonic
     sleep: Sleep = asyncio.sleep
     name: str = field(default_factory=lambda: f"inference-{uuid.uuid4().hex}")
+    session: str = ""
 
     async def play(self, tiers: Sequence[Tier]) -> list[Result]:
         """SIGTERM ends it as Ctrl-C does, by a cancellation: what has a [START] gets its [END]."""
@@ -103,21 +103,21 @@ class Run:  # plays tiers one after the other, each in a session of its own
                 print(result.end_line(), flush=True)
             finally:  # the reader of the lines may be gone; the session ends all the same
                 with suppress(httpx.HTTPError):
-                    await self.http.delete(f"/sessions/{self.name}-{tier}", timeout=CLOSE_S)
+                    await self.http.delete(f"/sessions/{self.session}", timeout=CLOSE_S)
         return result
 
     async def _episode(self, result: Result, share_s: float) -> float:
         """Plays until done, returns the score. The last of the time is kept for waiting."""
         tier, deadline = result.tier, self.clock() + share_s
-        session = {"session_id": f"{self.name}-{tier}"}
+        self.session = f"{self.name}-{tier}"
         asked = {"task_tier": tier, "seed": self.seed, "policy": self.player.name}
-        now = await self._post("/reset", session | asked, RESET_S)
-        self.player.begin(self.seed, tier)
+        now = await self._post("/reset", asked, RESET_S)
+        self.player.begin(self.seed)
         while not now.done:
             decide_by = deadline - STEP_S * (now.max_steps - now.step)
             decision = await self.player.decide(now, decide_by)
             action = decision.action.model_dump(mode="json")
-            now = await self._post("/step", session | action)
+            now = await self._post("/step", action)
             result.rewards.append(now.reward)
             result.waited += decision.error is not None
             error = one_line(decision.error or now.last_action_error or "null")
@@ -127,15 +127,7 @@ class Run:  # plays tiers one after the other, each in a session of its own
             self.console.print(tier, line, *thoughts, markup=False, highlight=False)
             played = {"step": now.step, "action": action, "error": error, "reward": now.reward}
             self._record(tier, played | {"calls": decision.calls})
-        result.validity = await self._validity(session)
         return now.reward
-
-    async def _validity(self, session: Mapping[str, str]) -> str:
-        """Whether the score can be trusted, in the server's words. Costs no episode."""
-        with suppress(httpx.HTTPError, *BAD_JSON):
-            answer = await self.http.get("/grader", params=session, timeout=CLOSE_S)
-            return one_line(answer.json()["validity"]["text"])
-        return "the server does not say"
 
     async def _post(self, path: str, body: dict[str, Any], patience_s: float = 0) -> SREObservation:
         """Waits so long for a server that says it is busy. Raises ConnectionError."""
@@ -143,7 +135,8 @@ class Run:  # plays tiers one after the other, each in a session of its own
         try:
             while True:
                 async with asyncio.timeout(min(ENVIRONMENT_CALL_S, self.over - self.clock())):
-                    answer = await self.http.post(path, json=body)
+                    sent = body | {"session_id": self.session}
+                    answer = await self.http.post(path, json=sent)
                 early_s = pause_s(answer.headers) or 1.0
                 busy = answer.status_code in BUSY
                 if not busy or self.clock() + early_s >= give_up:
@@ -152,6 +145,7 @@ class Run:  # plays tiers one after the other, each in a session of its own
             if answer.status_code != httpx.codes.OK:
                 raise ValueError(f"HTTP {answer.status_code} {answer.text}")
             reply = answer.json()
+            self.session = reply.get("session_id", self.session)  # a judged server names it
             reply = {**reply["observation"], "reward": reply["reward"], "done": reply["done"]}
             return SREObservation.model_validate(reply)
         except (httpx.HTTPError, TimeoutError, *BAD_JSON) as error:
@@ -218,11 +212,10 @@ def main(
         results = asyncio.run(Run(player, http, seed, over, transcripts, console).play(chosen))
     except asyncio.CancelledError:
         raise typer.Exit(128 + signal.SIGTERM) from None
-    table = Table("tier", "score", "validity", "steps", "waited for want of an answer", "failure")
+    table = Table("tier", "score", "steps", "waited for want of an answer", "failure")
     for r in results:
         failure = escape(r.failure)  # text of others may hold what rich takes for markup
-        cells = (r.tier, f"{r.score:.3f}", escape(r.validity), f"{len(r.rewards)}", f"{r.waited}")
-        table.add_row(*cells, failure)
+        table.add_row(r.tier, f"{r.score:.3f}", f"{len(r.rewards)}", f"{r.waited}", failure)
     console.print(table)
     raise typer.Exit(int(any(result.failure for result in results)))
 

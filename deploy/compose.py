@@ -10,7 +10,7 @@ from deploy.container import CONNECTS, Size, answers, attached, build, container
 from deploy.yaml_text import dump
 from sre_autopilot.world import stack
 from sre_autopilot.world.deployment import ReplicaId
-from sre_autopilot.world.stack import REPLICAS, Network, Part, network_alias
+from sre_autopilot.world.stack import REPLICAS, TOKEN_VARIABLE, Network, Part, network_alias
 from sre_autopilot.world.topology import LIMITS, USERS
 
 FILE = Path(__file__).parents[1] / "docker-compose.yml"
@@ -22,6 +22,11 @@ PROMETHEUS_IMAGE = "sre-prometheus:latest"
 INFERENCE = "inference"
 """The agent, which the stack starts only with its profile."""
 AGENT_PROFILE = "agent"
+PROMETHEUS_PROFILE = "prometheus"
+"""Prometheus shows the truth to whoever reaches its port, so that a judged stack goes without it:
+`make up` asks for it in develop mode alone."""
+TOKEN = {TOKEN_VARIABLE: "${" + TOKEN_VARIABLE + ":-}"}
+"""What all control traffic of a stack carries; without it all of it is open."""
 
 ROOT = "0:0"
 """The owner of the Docker socket; it needs no capability for it."""
@@ -120,6 +125,7 @@ def _of_the_mesh(name: str, size: Size) -> dict[str, Any]:
         "environment": {
             "SRE_SPANS_URL": "${SRE_SPANS_URL:-" + SPANS_URL + "}",
             "OTEL_EXPORTER_OTLP_ENDPOINT": None,
+            **TOKEN,
         },
         # For a collector, or an orchestrator, on the host itself.
         "extra_hosts": [f"{stack.HOST_ALIAS}:{HOST_ON_TELEMETRY}"],
@@ -154,7 +160,7 @@ def _broker(part: Part) -> dict[str, Any]:
     built = {"build": build("Dockerfile")} if part == BROKERS[0] else {}
     own = {
         "command": ["python", "-m", "orchestrator.broker.app"],
-        "environment": {"SRE_PROJECT": "${COMPOSE_PROJECT_NAME}"},
+        "environment": {"SRE_PROJECT": "${COMPOSE_PROJECT_NAME}", **TOKEN},
         "volumes": ["${SRE_DOCKER_SOCKET:-" + SOCKET + "}:" + SOCKET],
         "networks": attached(Network.CONTROL, [part]),
         "healthcheck": answers(stack.BROKER_PORT, "/healthz"),
@@ -165,7 +171,7 @@ def _broker(part: Part) -> dict[str, Any]:
 def _chaos() -> dict[str, Any]:
     return container(ENVIRONMENT_IMAGE, SIZES[Part.CHAOS]) | {
         "command": ["python", "-m", "chaos.daemon.app"],
-        "environment": {"SRE_BROKER_URLS": BROKER_URLS},
+        "environment": {"SRE_BROKER_URLS": BROKER_URLS, **TOKEN},
         "networks": attached(Network.CONTROL, [Part.CHAOS]),
         "healthcheck": answers(stack.CHAOS_PORT, "/healthz"),
     }
@@ -183,7 +189,10 @@ def _orchestrator() -> dict[str, Any]:
             "SRE_SPANS_ADDRESS": f"{TELEMETRY_SIDE}:{stack.SPANS_PORT}",
             "SRE_BROKER_URLS": BROKER_URLS,
             "SRE_CHAOS_URL": chaos,
+            "SRE_MODE": None,
+            "SRE_SECRET": None,
             "SRE_STATE_TOKEN": None,
+            **TOKEN,
             "SRE_FAULT": None,
         },
         "networks": attached(Network.TELEMETRY, names)
@@ -198,7 +207,9 @@ def _orchestrator() -> dict[str, Any]:
 
 def _prometheus() -> dict[str, Any]:
     return container(PROMETHEUS_IMAGE, SIZES[Part.PROMETHEUS]) | {
+        "profiles": [PROMETHEUS_PROFILE],
         "build": build("observability/Dockerfile"),
+        "environment": TOKEN,
         "networks": attached(Network.TELEMETRY, [Part.PROMETHEUS])
         | attached(Network.CONTROL, [Part.PROMETHEUS])
         | attached(Network.OPERATOR, [Part.PROMETHEUS]),

@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from deploy.compose import HOST_ON_TELEMETRY, MESH_NETWORK
+from deploy.compose import HOST_ON_TELEMETRY, MESH_NETWORK, PROMETHEUS_PROFILE
 from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.errors import StackUnavailable
 from orchestrator.settings import PREFIX
@@ -33,6 +33,7 @@ from sre_autopilot.world.stack import (
     REPLICAS,
     SERVER_PORT,
     SPANS_PORT,
+    TOKEN_VARIABLE,
     Network,
     Part,
 )
@@ -116,7 +117,8 @@ class Stack:
 
     def compose(self, *arguments: str) -> str:
         return docker(
-            "compose", "--project-name", self.project, "--file", str(COMPOSE_FILE), *arguments,
+            "compose", "--project-name", self.project, "--file", str(COMPOSE_FILE),
+            "--profile", PROMETHEUS_PROFILE, *arguments,
             environ=self.environ,
         )  # fmt: skip
 
@@ -159,6 +161,7 @@ def stack(*, with_server: bool = False) -> Iterator[Stack]:
         f"{PREFIX}PORT": "0",
         f"{PREFIX}PROMETHEUS_PORT": "0",
         f"{PREFIX}MESH_NETWORK": f"10.{200 + number % 50}.{number // 50}",
+        TOKEN_VARIABLE: secrets.token_urlsafe(),
         f"{PREFIX}CPUSET": os.environ.get(f"{PREFIX}CPUSET") or cpus(),
     }
     if not with_server:

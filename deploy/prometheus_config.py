@@ -30,6 +30,8 @@ PORTS: Mapping[Part, int] = MappingProxyType(
 """Parts that are reached over the control network only."""
 
 SELF_INTERVAL = "15s"
+TOKEN_FILE = "/tmp/mesh-token"
+"""Where the container's first command puts the token of the stack; empty where there is none."""
 
 
 def config() -> dict[str, Any]:
@@ -79,6 +81,7 @@ def _job(name: str, *groups: dict[str, Any]) -> dict[str, Any]:
     return {
         "job_name": name,
         "metrics_path": ControlRoute.METRICS,
+        "authorization": {"credentials_file": TOKEN_FILE},
         "static_configs": list(groups),
         "relabel_configs": [
             {

@@ -168,11 +168,6 @@ class Episode:
             for replica_id in killed
         }
 
-    @property
-    def validity(self) -> grading.Validity:
-        """Whether the score, when it is there, can be trusted."""
-        return grading.validity_of(self.steps, self.problems)
-
     def record(self) -> grading.EpisodeRecord:
         """The grader's view of the episode so far."""
         return grading.EpisodeRecord(
@@ -188,7 +183,7 @@ class Episode:
             steps=tuple(self.steps),
             finished=self.done,
             score=self.score.total if self.score is not None else None,
-            validity=self.validity,
+            validity=grading.validity_of(self.steps, self.problems),
         )
 
     def _cures(self, intervention: Intervention) -> dict[int, int]:

@@ -9,6 +9,8 @@ from typing import TextIO
 
 from sre_autopilot import grading
 
+FOLDER_MODE, FILE_MODE = 0o700, 0o600
+"""A record holds what is hidden, also while it is played: it is for its owner's eyes."""
 LOG = logging.getLogger(__name__)
 
 
@@ -25,7 +27,7 @@ class Recorder:
         self._episode_id = record.episode_id
         if folder is not None:
             try:
-                folder.mkdir(parents=True, exist_ok=True)
+                folder.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
                 self._file = _new_file(folder, record.episode_id)
             except OSError as error:
                 self._give_up(error)
@@ -69,5 +71,9 @@ def _new_file(folder: Path, episode_id: str) -> TextIO:
     for number in count(1):
         name = episode_id if number == 1 else f"{episode_id}.{number}"
         with suppress(FileExistsError):
-            return (folder / f"{name}.jsonl").open("x", encoding="ascii")
+            return open(folder / f"{name}.jsonl", "x", encoding="ascii", opener=_private)
     raise AssertionError("there is always a next number")
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, FILE_MODE)

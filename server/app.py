@@ -43,7 +43,7 @@ from server.rate_limits import Cost, RateLimits
 from server.routes import control_routes, information_routes
 from server.sessions import SessionServer
 from server.sockets import SocketMiddleware
-from server.startup import StartupFailureMiddleware, backend_problem, say_mode
+from server.startup import StartupFailureMiddleware, backend_problem, metrics_tokens, say_mode
 from sre_autopilot.checked_settings import MakeBackend, check_settings, settings_from_env
 from sre_autopilot.errors import InvalidSettings, InvalidValue
 
@@ -71,6 +71,7 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
         ),
         settings.max_sessions,
         settings.session_lease_s,
+        names_by_clients=secrecy is None,
     )
 
     limits = RateLimits(settings)
@@ -80,7 +81,8 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         say_mode(settings)
-        metrics = monitoring.serving(settings.metrics_host, settings.metrics_port)
+        host, port, tokens = settings.metrics_host, settings.metrics_port, metrics_tokens(settings)
+        metrics = monitoring.serving(host, port, tokens)
         async with metrics, sessions.running(), mcp_clients.running():
             try:
                 await prepare(settings)

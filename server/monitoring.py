@@ -1,21 +1,29 @@
 """Metrics of the server itself, for its operators. They hold the truth, so no agent may read them:
-they have a port of their own.
+they have a port of their own, and on a judged server ask for a token.
 """
 
 import asyncio
 import errno
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager, suppress
 from http.server import HTTPServer
 from itertools import product
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    make_wsgi_app,
+    start_http_server,
+)
 
 from orchestrator.episode import Episode
 from orchestrator.settings import variable
-from sre_autopilot.grading import Verdict
+from services.runtime.authorization import SCHEME, carries
 from sre_autopilot.world import signals
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ACTION_COSTS, MAX_RESTARTS, ActionName
@@ -59,14 +67,6 @@ class Monitoring:
         self._failures = Counter(
             signals.BACKEND_FAILURES, "Calls in which the backend failed", registry=registry
         )
-        self._validities = Counter(
-            signals.EPISODE_VALIDITY,
-            "Episodes that ended, by whether their scores can be trusted",
-            (signals.LABEL_VALIDITY,),
-            registry=registry,
-        )
-        for verdict in Verdict:
-            self._validities.labels(verdict)
         session, service = signals.LABEL_SESSION, signals.LABEL_SERVICE
         self._sla = Gauge(
             signals.SLA_MET, "Whether the SLA was truly met", (session, service), registry=registry
@@ -77,12 +77,6 @@ class Monitoring:
         )
         self._step = Gauge(
             signals.EPISODE_STEP, "Step of the episode", (session,), registry=registry
-        )
-        self._contended = Gauge(
-            signals.WINDOW_CONTENDED,
-            "Whether the machine was too busy in the last window",
-            (session,),
-            registry=registry,
         )
         self._hint = Gauge(
             signals.REWARD_HINT, "The last reward hint", (session,), registry=registry
@@ -101,8 +95,6 @@ class Monitoring:
             self._action_counter(action.action, action.service_id, action.accepted).inc()
         if episode.score is not None:
             self._scores.observe(episode.score.total)
-            self._validities.labels(episode.validity.verdict).inc()
-        self._contended.labels(session_id).set(bool(window.contended))
         self._missed.inc(sum(true.cpu_pct is None for true in window.true.values()))
         for service, true in window.true.items():
             self._sla.labels(session_id, service).set(true.sla_met)
@@ -119,18 +111,22 @@ class Monitoring:
     def count_failure(self) -> None:
         """A backend failed in a call."""
         self._failures.inc()
-        self._validities.labels(Verdict.BROKEN).inc()
 
     def forget(self, session_id: str) -> None:
         """A session is over: its gauges go, the counts stay."""
-        for gauge in (self._cost, self._restarts, self._step, self._hint, self._contended):
+        for gauge in (self._cost, self._restarts, self._step, self._hint):
             _remove(gauge, session_id)
         for service in Service:
             _remove(self._sla, session_id, service)
 
     @asynccontextmanager
-    async def serving(self, host: str, port: int) -> AsyncIterator[None]:
-        """Serves /metrics for as long as the context lasts; logs a warning where it cannot."""
+    async def serving(
+        self, host: str, port: int, tokens: Collection[str] = ()
+    ) -> AsyncIterator[None]:
+        """Serves /metrics for as long as the context lasts; logs a warning where it cannot.
+
+        tokens: one of them is asked for; where there is none, everybody may read.
+        """
         try:
             server, thread = start_http_server(port, host, self.registry)
         except OSError as error:
@@ -144,6 +140,7 @@ class Monitoring:
             )
             yield
             return
+        server.set_app(_asking_for(tokens, make_wsgi_app(self.registry)))
         log.info("metrics on http://%s:%d/metrics", *server.server_address)
         try:
             yield
@@ -151,6 +148,19 @@ class Monitoring:
             await _shut_down(server)
             server.server_close()
             thread.join()
+
+
+def _asking_for(tokens: Collection[str], app: WSGIApplication) -> WSGIApplication:
+    """`app`, which answers 401 to requests without one of `tokens`."""
+
+    def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        header = environ.get("HTTP_AUTHORIZATION")
+        if not tokens or any(carries(header, token) for token in tokens):
+            return app(environ, start_response)
+        start_response("401 Unauthorized", [("WWW-Authenticate", SCHEME)])
+        return [b"these metrics hold the truth: send a token\n"]
+
+    return guarded
 
 
 async def _shut_down(server: HTTPServer) -> None:

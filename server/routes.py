@@ -59,9 +59,10 @@ def control_routes(sessions: SessionServer, settings: Settings, limits: RateLimi
         limits.admit(Cost.RESETS, call.scope)
         request = request or ResetRequest()
         arguments = request.model_dump(exclude={"session_id"}, exclude_none=True)
-        async with sessions.find_or_create(request.session_id) as environment:
+        session_id = sessions.name_for(request.session_id)
+        async with sessions.find_or_create(session_id) as environment:
             observation = await environment.reset_async(**arguments)
-        return ObservationResponse.of(observation, request.session_id)
+        return ObservationResponse.of(observation, session_id)
 
     @router.post("/step", summary="Act, and see the next window")
     async def step(request: StepRequest) -> ObservationResponse:

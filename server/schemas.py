@@ -31,7 +31,10 @@ def checked_by(parse: Callable[[Any], Any]) -> BeforeValidator:
 class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    session_id: str = Field(DEFAULT_SESSION, description="whose episode; one of your choice")
+    session_id: str = Field(
+        DEFAULT_SESSION,
+        description="whose episode; a name of your choice, but on a judged server",
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -1,6 +1,7 @@
 """All sessions of a server in one table: HTTP, WebSocket, MCP, graded; one cap, one lease."""
 
 import asyncio
+import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from server.sockets import CURRENT, Socket
 from sre_autopilot.models import SREAction, SREObservation, SREState
 from sre_autopilot.world.close_codes import CloseCode
 
+NAME_BYTES = 16
 CHECKS_PER_LEASE = 4
 """How often a lease is checked while it lasts."""
 MOST_REMEMBERED = 1024
@@ -28,14 +30,34 @@ class SessionServer(SessionTable):
     """`max_sessions` at once; one that gets no call for `lease_s` is ended.
 
     An open WebSocket is a call.
+
+    names_by_clients: whether a client may choose the name of its session, and who gives none plays
+        in the default one. Otherwise every new session gets a name that nobody can guess.
     """
 
-    def __init__(self, make: MakeEnvironment, max_sessions: int, lease_s: float) -> None:
+    def __init__(
+        self,
+        make: MakeEnvironment,
+        max_sessions: int,
+        lease_s: float,
+        *,
+        names_by_clients: bool = True,
+    ) -> None:
         self._lease_s = lease_s
         self._sockets: dict[str, Socket] = {}
         self._leases_ended: OrderedDict[str, None] = OrderedDict()
+        self._names_by_clients = names_by_clients
         wire = (SREAction, SREObservation, SREState)
         super().__init__(make, wire, max_sessions, lease_s, name=NAME)
+
+    def name_for(self, asked: str) -> str:
+        """The name of the session in which a client that asks for `asked` begins an episode.
+
+        Raises InvalidValue.
+        """
+        name = parse_id("session_id", asked)
+        may_keep = self._names_by_clients or name in self.names
+        return name if may_keep else secrets.token_hex(NAME_BYTES)
 
     def find(self, session_id: str) -> SREEnvironment:
         """The environment of a session; this counts as a call.

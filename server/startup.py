@@ -47,6 +47,16 @@ def backend_problem(backend: str, error: BackendError | TimeoutError) -> str:
     )
 
 
+def metrics_tokens(settings: Settings) -> tuple[str, ...]:
+    """What readers of /metrics may send: on a judged server the judge's token, or, as Prometheus in
+    the stack does, the stack's.
+    """
+    if settings.mode is Mode.DEVELOP:
+        return ()
+    tokens = (settings.state_token, settings.mesh_token)
+    return tuple(token.get_secret_value() for token in tokens if token is not None)
+
+
 class StartupFailureMiddleware:
     """Replaces the traceback of a start that failed, which servers log, by `error()`'s line.
 

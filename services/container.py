@@ -11,9 +11,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from services.process import serve
-from services.runtime.authorization import TOKEN_VARIABLE
 from services.runtime.spec import UNUSED_SEED, ProcessSpec
-from sre_autopilot.world.stack import CONTROL_PORT, DATA_PORT, REPLICAS, RUNTIME_MEMORY_MB
+from sre_autopilot.world.stack import (
+    CONTROL_PORT,
+    DATA_PORT,
+    REPLICAS,
+    RUNTIME_MEMORY_MB,
+    TOKEN_VARIABLE,
+)
 from sre_autopilot.world.topology import USERS
 from sre_autopilot.world.vocabulary import Release
 

@@ -75,6 +75,7 @@ class Traffic:
         self._lateness = runtime.metrics.histogram(
             TRAFFIC_LATENESS, "How late requests were sent after their scheduled time"
         )
+        runtime.metrics.windowed.register(self._lateness)
 
     async def run(self) -> None:
         """Waits for the first routing, then never ends; another seed's arrivals begin at once."""

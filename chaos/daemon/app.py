@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chaos.broker_client import BrokerClient, BrokerUnavailable
 from chaos.daemon.outages import HealReason, Outage, Outages
-from services.runtime.authorization import TOKEN_VARIABLE, TokenMiddleware
+from services.runtime.authorization import TokenMiddleware
 from sre_autopilot.world.deployment import ReplicaId
 from sre_autopilot.world.signals import (
     HEALED,
@@ -28,7 +28,7 @@ from sre_autopilot.world.signals import (
     OUTAGES,
     ControlRoute,
 )
-from sre_autopilot.world.stack import CHAOS_PORT, REPLICAS
+from sre_autopilot.world.stack import CHAOS_PORT, REPLICAS, TOKEN_VARIABLE
 
 BROKERS_VARIABLE = "SRE_BROKER_URLS"
 BROKER_TIMEOUT_S = 2.0

@@ -25,7 +25,7 @@ from chaos.broker_client import ContainerState
 from orchestrator.broker.docker_engine import TIMEOUT_S, DockerEngine, EngineFailed
 from orchestrator.broker.reviver import RestartController
 from orchestrator.broker.verbs import VERB, Broker, Engine
-from services.runtime.authorization import TOKEN_VARIABLE, TokenMiddleware
+from services.runtime.authorization import TokenMiddleware
 from sre_autopilot.errors import UnknownName
 from sre_autopilot.world.signals import (
     BROKER_REFUSALS,
@@ -35,7 +35,7 @@ from sre_autopilot.world.signals import (
     METRICS_MEDIA_TYPE,
     ControlRoute,
 )
-from sre_autopilot.world.stack import BROKER_PORT, PROJECT
+from sre_autopilot.world.stack import BROKER_PORT, PROJECT, TOKEN_VARIABLE
 
 MAX_BODY_BYTES = 1024
 SHUTDOWN_TIMEOUT_S = 1

@@ -1,6 +1,6 @@
 """Parses a page of metrics into a Sample. Reads only the few metrics that a window needs."""
 
-from prometheus_client.parser import text_string_to_metric_families
+import re
 
 from orchestrator.telemetry.window import BOUNDS_S, NO_CALLS, Sample
 from sre_autopilot.world.signals import (
@@ -18,13 +18,16 @@ from sre_autopilot.world.signals import (
 _BUCKET = f"{CLIENT_DURATION}_bucket"
 _LATENESS_BUCKET = f"{TRAFFIC_LATENESS}_bucket"
 _NEEDED = (
-    f"{_BUCKET}{{",
-    f"{_LATENESS_BUCKET}{{",
-    f"{CPU_SECONDS} ",
-    f"{MEMORY_BYTES} ",
-    f"{RUN_QUEUE_WAIT} ",
-    f"{IMPAIRMENT_DIGEST} ",
+    _BUCKET,
+    _LATENESS_BUCKET,
+    CPU_SECONDS,
+    MEMORY_BYTES,
+    RUN_QUEUE_WAIT,
+    IMPAIRMENT_DIGEST,
 )
+# The client library's parser takes fifteen times as long, and no label here needs an escape.
+_LINE = re.compile(rf"^({'|'.join(_NEEDED)})(?:\{{(.*)\}})? (\S+)$", re.MULTILINE)
+_LABEL = re.compile(r'(\w+)="([^"]*)"')
 _INDEX = {bound_s: index for index, bound_s in enumerate(BOUNDS_S)}
 
 
@@ -33,22 +36,20 @@ def parse(page: str, at_s: float) -> Sample:
 
     Raises ValueError where a metric is missing, or where bucket bounds are not those of BOUNDS_S.
     """
-    # The parser takes about 15 microseconds a line, so other lines are left out.
-    needed_lines = "\n".join(line for line in page.splitlines() if line.startswith(_NEEDED))
     values: dict[str, float] = {}
     calls: dict[tuple[str, Outcome], list[float]] = {}
     lateness = list(NO_CALLS)
     try:
-        for family in text_string_to_metric_families(needed_lines + "\n"):
-            for sample in family.samples:
-                if sample.name == _BUCKET:
-                    key = sample.labels[LABEL_PEER], Outcome(sample.labels[LABEL_OUTCOME])
-                    buckets = calls.setdefault(key, list(NO_CALLS))
-                    buckets[_INDEX[float(sample.labels["le"])]] = sample.value
-                elif sample.name == _LATENESS_BUCKET:
-                    lateness[_INDEX[float(sample.labels["le"])]] = sample.value
-                else:
-                    values[sample.name] = sample.value
+        for name, text, value in _LINE.findall(page):
+            labels = dict(_LABEL.findall(text))
+            if name == _BUCKET:
+                key = labels[LABEL_PEER], Outcome(labels[LABEL_OUTCOME])
+                buckets = calls.setdefault(key, list(NO_CALLS))
+                buckets[_INDEX[float(labels["le"])]] = float(value)
+            elif name == _LATENESS_BUCKET:
+                lateness[_INDEX[float(labels["le"])]] = float(value)
+            else:
+                values[name] = float(value)
         digest = values.get(IMPAIRMENT_DIGEST)
         return Sample(
             at_s=at_s,

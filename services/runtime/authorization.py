@@ -7,8 +7,6 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-TOKEN_VARIABLE = "SRE_MESH_TOKEN"
-"""From it the programs of a stack of containers get their token; processes get theirs otherwise."""
 HEADER, SCHEME = "Authorization", "Bearer"
 REFUSED = {"detail": f"this port is not an agent's: send {HEADER}: {SCHEME} and the mesh's token"}
 

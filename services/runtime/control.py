@@ -76,8 +76,10 @@ def create_control(runtime: Runtime, data_loop: asyncio.AbstractEventLoop) -> Fa
         return order
 
     @app.post(ControlRoute.FLUSH)
-    def flush() -> dict[str, str]:  # a plain function: it blocks, so it gets a thread
+    def flush() -> Response:  # a plain function: it blocks, so it gets a thread
+        # Counters first: they are read as of now, while spans carry their own times.
+        page = runtime.metrics.window_page()
         runtime.tracing.flush()
-        return {"status": "flushed"}
+        return Response(page, media_type=METRICS_MEDIA_TYPE)
 
     return app

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from services.runtime.memory import proportional_bytes
+from services.runtime.memory import ProportionalMemory
 from services.runtime.run_queue import RunQueueWait
 from sre_autopilot.world.signals import (
     CLIENT_DURATION,
@@ -26,17 +26,24 @@ from sre_autopilot.world.signals import (
 
 
 class Metrics:
-    """The metrics of incoming and outgoing calls, and their page."""
+    """The metrics of incoming and outgoing calls, and their page.
+
+    registry: all of them. windowed: those that a window is computed from, which are few.
+    """
 
     def __init__(self, runtime_memory_mb: int = 0) -> None:
         self.registry = CollectorRegistry(auto_describe=False)
-        self.registry.register(ProcessCollector(runtime_memory_mb))
+        self.windowed = CollectorRegistry(auto_describe=False)
+        process = ProcessCollector(runtime_memory_mb)
+        self.registry.register(process)
+        self.windowed.register(process)
         self.served = self.histogram(
             SERVER_DURATION, "Calls answered here", (LABEL_ROUTE, LABEL_STATUS)
         )
         self.called = self.histogram(
             CLIENT_DURATION, "Calls made, as their caller saw them", (LABEL_PEER, LABEL_OUTCOME)
         )
+        self.windowed.register(self.called)
         self.shed = Counter(
             SHED_REQUESTS, "Calls refused with 503 at the in-flight limit", registry=self.registry
         )
@@ -48,12 +55,18 @@ class Metrics:
         return Histogram(name, text, labels, buckets=DURATION_BUCKETS_S, registry=self.registry)
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
-        """A gauge whose value is read when asked."""
-        Gauge(name, text, registry=self.registry).set_function(read)
+        """A gauge of a window, whose value is read when asked."""
+        gauge = Gauge(name, text, registry=self.registry)
+        gauge.set_function(read)
+        self.windowed.register(gauge)
 
     def page(self) -> bytes:
         """Everything in Prometheus' text format."""
         return generate_latest(self.registry)
+
+    def window_page(self) -> bytes:
+        """What a window is computed from, in the same format."""
+        return generate_latest(self.windowed)
 
 
 class ProcessCollector(Collector):
@@ -64,6 +77,7 @@ class ProcessCollector(Collector):
     def __init__(self, runtime_memory_mb: int) -> None:
         self._runtime_bytes = runtime_memory_mb * 1024 * 1024
         self._run_queue = RunQueueWait()
+        self._memory = ProportionalMemory()
 
     def collect(self) -> Iterator[Metric]:
         yield CounterMetricFamily(CPU_SECONDS, "CPU time used", value=time.process_time())
@@ -75,5 +89,5 @@ class ProcessCollector(Collector):
         yield GaugeMetricFamily(
             MEMORY_BYTES,
             "Memory of its own: shared pages counted by share (PSS), without the runtime's",
-            value=max(0, proportional_bytes() - self._runtime_bytes),
+            value=max(0, self._memory.bytes() - self._runtime_bytes),
         )

@@ -28,6 +28,9 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "grade": CommandEntry("sre_autopilot.cli.grade:command", "Grade recorded episodes."),
     "doctor": CommandEntry("sre_autopilot.cli.doctor:command", "Check this machine."),
     "bench": CommandEntry("sre_autopilot.cli.bench:command", "Measure the speed of a backend."),
+    "chaos-test": CommandEntry(
+        "sre_autopilot.cli.chaos_test:command", "Kill every part, and check what is left."
+    ),
     "dev": CommandEntry("sre_autopilot.cli.app:dev_app", "Commands for work on the project."),
 }
 
@@ -60,6 +63,9 @@ DEV_COMMANDS: Mapping[str, CommandEntry] = {
     "hard-bound": CommandEntry(
         "sre_autopilot.cli.dev.hard_bound:command",
         "Estimate what no agent without the truth can exceed on hard.",
+    ),
+    "sbom": CommandEntry(
+        "sre_autopilot.cli.dev.sbom:command", "Write software bills of materials from the locks."
     ),
     "plot-episode": CommandEntry(
         "sre_autopilot.cli.dev.plot_episode:command", "Draw a recorded episode."

@@ -17,7 +17,7 @@ from orchestrator.episode import Episode, Plan
 from orchestrator.noise import METRICS_PER_SERVICE
 from sre_autopilot.errors import SREError
 from sre_autopilot.models import ServiceMetrics, SREAction, SREObservation
-from sre_autopilot.policies import Briefing, Policy
+from sre_autopilot.policies import Policy, brief
 from sre_autopilot.simulator import NAME
 from sre_autopilot.simulator.batch import Engine, EpisodeQueue
 from sre_autopilot.simulator.mesh import REPLICA_IDS
@@ -150,7 +150,7 @@ def _begin(lane: int, policy: Policy, tier: Tier, seed: int) -> Player:
     truth = None
     if policy.privileged:
         truth = Episode(Plan(f"{tier}-{seed}", seed, tier, draw_faults(tier, seed), NAME))
-    policy.begin(Briefing(seed, tier, truth))
+    brief(policy, seed, truth)
     return Player(lane, policy, truth)
 
 

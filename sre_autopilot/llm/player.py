@@ -24,7 +24,6 @@ from sre_autopilot.llm.prompt import (
     tokens_of,
 )
 from sre_autopilot.models import SREAction, SREObservation
-from sre_autopilot.world.vocabulary import Tier
 
 WINDOWS, TAKEN = 5, 4
 """How many observations and own actions a model is shown at most."""
@@ -84,7 +83,7 @@ class ModelPlayer:
         self._ready_at, self._not_ready = 0.0, ""
         self._failures, self._last_failure = 0, ""
 
-    def begin(self, seed: int, tier: Tier) -> None:
+    def begin(self, seed: int) -> None:
         """Forgets the last episode; a model that was unreachable gets one more chance."""
         self._windows = deque[SREObservation](maxlen=WINDOWS)
         self._taken = deque[str](maxlen=TAKEN)

@@ -1,8 +1,10 @@
 """The registry of policies: the shipped ones by name, others' as "module:Class"."""
 
+import secrets
 from collections.abc import Callable
 from typing import cast
 
+from orchestrator.episode import Episode
 from sre_autopilot.errors import UnknownName
 from sre_autopilot.plugins import Registry, resolve, valid_names
 from sre_autopilot.policies.policy import Briefing, Policy
@@ -46,4 +48,16 @@ def load_policy(name: str) -> Policy:
     return policy
 
 
-__all__ = ["POLICIES", "POLICY_NAMES", "Briefing", "Policy", "load_policy"]
+def brief(policy: Policy, seed: int, episode: Episode | None = None) -> None:
+    """Begins an episode of `seed` for `policy`; `episode` is for a privileged one alone.
+
+    A shipped policy draws by the seed, so that its scores repeat, and uses it for nothing else;
+    anybody's gets a fresh seed of draws, which tells nothing of the episode.
+    """
+    kind = type(policy)
+    is_shipped = f"{kind.__module__}:{kind.__qualname__}" in POLICIES.values()
+    draw_seed = seed if is_shipped else secrets.randbits(63)
+    policy.begin(Briefing(draw_seed, episode if policy.privileged else None))
+
+
+__all__ = ["POLICIES", "POLICY_NAMES", "Briefing", "Policy", "brief", "load_policy"]

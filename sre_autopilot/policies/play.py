@@ -5,7 +5,7 @@ from collections.abc import Callable
 from orchestrator.environment import Environment
 from sre_autopilot.grading import EpisodeRecord, Score, grade
 from sre_autopilot.models import SREAction, SREObservation
-from sre_autopilot.policies import Briefing, Policy
+from sre_autopilot.policies import Policy, brief
 from sre_autopilot.world.vocabulary import Tier
 
 Watch = Callable[[SREAction | None, SREObservation], None]
@@ -30,7 +30,7 @@ async def play_async(
     watch: called with every action (None at reset) and the observation after it.
     """
     observation = await environment.reset_async(seed=seed, task_tier=tier, policy=policy.name)
-    policy.begin(Briefing(seed, tier, environment.episode if policy.privileged else None))
+    brief(policy, seed, environment.episode)
     watch(None, observation)
     while not observation.done:
         action = policy.act(observation)

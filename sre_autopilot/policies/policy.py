@@ -5,17 +5,21 @@ from typing import Protocol
 
 from orchestrator.episode import Episode
 from sre_autopilot.models import SREAction, SREObservation
-from sre_autopilot.world.vocabulary import ActionName, Tier
+from sre_autopilot.world.vocabulary import ActionName
 
 WAIT = SREAction(action=ActionName.WAIT)
 
 
 @dataclass(frozen=True, slots=True)
 class Briefing:
-    """What a policy gets when an episode begins; `truth` is None but for privileged policies."""
+    """What a policy gets when an episode begins: neither its seed nor its tier, from which all that
+    is hidden follows.
 
-    seed: int
-    tier: Tier
+    draw_seed: for the policy's own draws.
+    truth: None but for privileged policies.
+    """
+
+    draw_seed: int
     truth: Episode | None = None
 
 

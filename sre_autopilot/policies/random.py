@@ -8,14 +8,14 @@ from sre_autopilot.world.vocabulary import ActionName
 
 
 class Random:
-    """Draws are keyed by the episode's seed and the step, so that an episode can be repeated."""
+    """Draws are keyed by the briefing's seed and the step, so that an episode can be repeated."""
 
     name = "random"
     privileged = False
     needs_traces = False
 
     def begin(self, briefing: Briefing) -> None:
-        self._seed = briefing.seed
+        self._seed = briefing.draw_seed
 
     def act(self, observation: SREObservation) -> SREAction:
         action, service = (uniform(self._seed, Stream.POLICY, observation.step, i) for i in (0, 1))

@@ -14,21 +14,24 @@ NUMBA, NUMPY = "numba", "numpy"
 ENGINES = (NUMBA, NUMPY)
 
 
-def make_engine(name: str | None, simulator_of: str, lanes: int) -> Engine:
+def make_engine(
+    name: str | None, simulator_of: str, lanes: int, *, keeps_calls: bool = False
+) -> Engine:
     """An engine of `lanes` lanes with the parameters fitted to the backend `simulator_of`.
 
-    name: one of ENGINES, or None for the fastest that is installed. Raises UnknownName, and
-    ModuleNotFoundError where Numba is named but not installed.
+    name: one of ENGINES, or None for the fastest that is installed.
+    keeps_calls: whether it writes `Engine.calls`.
+    Raises UnknownName, and ModuleNotFoundError where Numba is named but not installed.
     """
     if name is not None and name not in ENGINES:
         raise UnknownName("engine", name, ENGINES)
     fitted = parameters.load(simulator_of)
     if (name or fastest_installed()) == NUMPY:
-        return NumpyEngine(fitted, lanes)
+        return NumpyEngine(fitted, lanes, keeps_calls=keeps_calls)
     # Importing it loads the compiler, which takes seconds.
     from sre_autopilot.simulator.numba_engine.engine import NumbaEngine  # noqa: PLC0415
 
-    return NumbaEngine(fitted, lanes)
+    return NumbaEngine(fitted, lanes, keeps_calls=keeps_calls)
 
 
 @cache

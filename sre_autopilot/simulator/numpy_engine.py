@@ -1,5 +1,6 @@
 """Runs the rules by NumPy, over all lanes at once. Slower than Numba, and easy to follow."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -9,7 +10,8 @@ from sre_autopilot.simulator.batch import EpisodeQueue, StepOutput, out_of_range
 from sre_autopilot.simulator.rules import state_layout as layout
 from sre_autopilot.simulator.rules.actions import apply_action
 from sre_autopilot.simulator.rules.array_ops import Rows
-from sre_autopilot.simulator.rules.fault_draws import TIERS, draw_faults
+from sre_autopilot.simulator.rules.calls import CALL_ROWS, write_calls
+from sre_autopilot.simulator.rules.fault_draws import draw_faults, draw_tier
 from sre_autopilot.simulator.rules.faults import clear_faults
 from sre_autopilot.simulator.rules.features import (
     ACTION_COUNT,
@@ -29,14 +31,18 @@ _ACTION_RANGE = np.array([ACTION_COUNT, SERVICE_COUNT], np.uint64)
 
 
 class NumpyEngine:
-    """`lanes` episodes at once: see `batch.Engine`. A lane is a column of every array."""
+    """`lanes` episodes at once: see `batch.Engine`. A lane is a column of every array.
 
-    def __init__(self, parameters: Parameters, lanes: int) -> None:
+    keeps_calls: whether it writes `calls`.
+    """
+
+    def __init__(self, parameters: Parameters, lanes: int, *, keeps_calls: bool = False) -> None:
         rows = partial(Rows.zeros, lanes=lanes)
         keys, x = rows(layout.KEY_COUNT, np.uint64), rows(layout.FIELD_COUNT, np.float64)
         self._lane = layout.Lane(keys, x)
         self._arrays = make_window_arrays(parameters, rows)
         clear_faults(self._arrays.condition)
+        self._calls = rows(CALL_ROWS if keeps_calls else 0)
 
     @property
     def x(self) -> Any:
@@ -46,9 +52,23 @@ class NumpyEngine:
     def keys(self) -> Any:
         return self._lane.keys.array.T
 
-    def begin(self, queue: EpisodeQueue) -> StepOutput:
-        self._begin(np.arange(self._lane.x.array.shape[1]), queue)
-        return self._observe()
+    @property
+    def calls(self) -> Any:
+        return self._calls.array.T
+
+    def state(self, fields: Sequence[int]) -> Any:
+        return self._lane.x.array[fields].T
+
+    def begin(self, queue: EpisodeQueue, lanes: Any = None) -> StepOutput:
+        if lanes is None:
+            self._begin(np.arange(self._lane.x.array.shape[1]), queue)
+            return self._observe()
+        kept = self._lane.x.array.copy()
+        self._begin(lanes, queue)
+        output = self._observe()
+        kept[:, lanes] = self._lane.x.array[:, lanes]
+        self._lane.x.array[:] = kept
+        return StepOutput(*(rows[lanes] for rows in output))
 
     def step(self, actions: Any, queue: EpisodeQueue) -> StepOutput:
         # As unsigned numbers, those below 0 are the largest.
@@ -69,7 +89,8 @@ class NumpyEngine:
             zeros(layout.KEY_COUNT, np.uint64), zeros(layout.FIELD_COUNT, np.float64)
         )
         seeds, faults = queue.begin(lanes), zeros(layout.MAX_FAULTS * layout.FAULT_WIDTH)
-        draw_faults(TIERS.index(queue.tier), seeds, np.ones(len(lanes), np.bool_), faults)
+        tiers = draw_tier(seeds, queue.tier_bounds)
+        draw_faults(tiers, seeds, np.ones(len(lanes), np.bool_), faults)
         initial(fresh, seeds, faults)
         for rows, begun in zip(self._lane, fresh, strict=True):
             rows.array[:, lanes] = begun.array
@@ -77,6 +98,8 @@ class NumpyEngine:
     def _observe(self) -> StepOutput:
         lane, lanes = self._lane, self._lane.x.array.shape[1]
         observe(lane, self._arrays)
+        if len(self._calls):
+            write_calls(self._arrays, self._calls)
         features = np.empty((FEATURE_COUNT, lanes), np.float32)
         masks = np.empty((MASK_SIZE, lanes), np.int8)
         write_features(lane, Rows(features), Rows(masks))

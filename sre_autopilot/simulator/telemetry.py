@@ -5,20 +5,17 @@ Reads the arrays of a window that has passed; changes nothing.
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from orchestrator.telemetry.window import EdgeCall, ServiceWindow, Window
 from sre_autopilot.grading import UNCONTENDED
 from sre_autopilot.simulator.mesh import SERVICE_INDEX
-from sre_autopilot.simulator.rules.array_ops import fold_key, uniform_of_key
+from sre_autopilot.simulator.rules import calls
+from sre_autopilot.simulator.rules.array_ops import Rows, fold_key, uniform_of_key
 from sre_autopilot.simulator.rules.traffic import TIMEOUT_MS
-from sre_autopilot.simulator.rules.window_arrays import (
-    INVENTORY_DB,
-    ORDER_TO_INVENTORY,
-    WindowArrays,
-)
+from sre_autopilot.simulator.rules.window_arrays import ORDER_TO_INVENTORY, WindowArrays
 from sre_autopilot.world.draws import Stream, folded
 from sre_autopilot.world.sla import Calls
 from sre_autopilot.world.topology import ARRIVALS_PER_S, CALLS, ENTRY, USERS, Service
@@ -28,6 +25,14 @@ NO_TRACE = ""
 FASTEST_SHARE = 0.3
 """Time of the fastest answered call as a share of the slowest's; the others lie evenly between."""
 EDGES = ((USERS, ENTRY), *((caller, callee) for caller in CALLS for callee in CALLS[caller]))
+EDGE_NUMBERS = tuple(
+    ORDER_TO_INVENTORY
+    if (caller, callee) == (Service.ORDER_SERVICE, Service.INVENTORY_DB)
+    else SERVICE_INDEX[callee]
+    for caller, callee in EDGES
+)
+"""Where the rules have each edge."""
+PLACE_BITS = 16
 
 
 def measured_window(
@@ -51,18 +56,20 @@ def measured_window(
 
 def _edge_calls(arrays: WindowArrays, seed: int, step: int) -> list[EdgeCall]:
     """All calls, in the order of their starts. Starts and times of answers are keyed draws."""
-    edges = [_Edge.of(arrays, caller, callee) for caller, callee in EDGES]
-    calls = [(edge, index) for edge in edges for index in range(edge.total)]
-    # The index part of a call's keys: its edge above 16 bits, its place in the edge below. One
+    rows = Rows.zeros(calls.CALL_ROWS, lanes=1)
+    calls.write_calls(arrays, rows)
+    edges = [_Edge.of(rows, number) for number in range(len(EDGES))]
+    made = [(edge, index) for edge in edges for index in range(edge.total)]
+    # The index part of a call's keys: its edge above PLACE_BITS, its place in the edge below. One
     # bit more tells the draw of its start from that of its time.
     places = np.concatenate(
-        [(number << 16) + np.arange(edge.total) for number, edge in enumerate(edges)]
+        [(number << PLACE_BITS) + np.arange(edge.total) for number, edge in enumerate(edges)]
     ).astype(np.uint64)
     key = np.array([folded(seed, Stream.SPANS, step)], np.uint64)
     starts, times = (uniform_of_key(fold_key(key, 2 * places + i)) for i in (0, 1))
     in_order = np.argsort(starts, kind="stable").tolist()
     shares = times.tolist()
-    return [calls[place][0].call(calls[place][1], shares[place]) for place in in_order]
+    return [made[place][0].call(made[place][1], shares[place]) for place in in_order]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,27 +86,20 @@ class _Edge:
     slowest_ms: float
 
     @classmethod
-    def of(cls, arrays: WindowArrays, caller: str, callee: Service) -> Self:
-        work, measured, s = arrays.work, arrays.measured, SERVICE_INDEX[callee]
-
-        def count(totals: Any) -> int:
-            """Of this edge: inventory_db's rows hold both of its callers'."""
-            if s != INVENTORY_DB:
-                return int(totals[s][0])
-            orders = int(totals[ORDER_TO_INVENTORY][0])
-            return orders if caller == Service.ORDER_SERVICE else int(totals[s][0]) - orders
-
-        total = max(0, count(work.sent) + count(work.shifted))
-        slowest_ms = measured.answered_p99_ms[s][0]
+    def of(cls, rows: Rows, number: int) -> Self:
+        """Edge `number` of EDGES, of what `rules.calls.write_calls` wrote for one lane."""
+        caller, callee = EDGES[number]
+        first = calls.CALL_WIDTH * EDGE_NUMBERS[number]
+        values = {field: rows[first + field][0] for field in range(calls.CALL_WIDTH)}
         return cls(
             caller=caller,
             callee=callee,
-            total=total,
-            refused=min(total, count(work.turned_away)),
-            hung=count(work.late),
-            failed=min(total, count(work.lost)),
-            worked_on=not work.silent[s][0],
-            slowest_ms=0.0 if np.isnan(slowest_ms) else float(slowest_ms),
+            total=int(values[calls.TOTAL]),
+            refused=int(values[calls.REFUSED]),
+            hung=int(values[calls.HUNG]),
+            failed=int(values[calls.FAILED]),
+            worked_on=bool(values[calls.WORKED_ON]),
+            slowest_ms=float(values[calls.SLOWEST_MS]),
         )
 
     def call(self, index: int, share: float) -> EdgeCall:

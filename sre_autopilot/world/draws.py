@@ -38,6 +38,7 @@ class Stream(IntEnum):
     SIMULATOR = 14
     PROCESS_START = 15
     SPANS = 16
+    TIER = 17
 
 
 def mix(x: int) -> int:

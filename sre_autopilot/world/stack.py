@@ -61,6 +61,9 @@ PROMETHEUS_PORT = 9090
 HOST_ALIAS = "host.docker.internal"
 """Name of the engine's host inside the mesh's containers."""
 
+TOKEN_VARIABLE = "SRE_MESH_TOKEN"
+"""From it the programs of a stack get the token of their control traffic."""
+
 LABEL_PROJECT = "com.docker.compose.project"
 LABEL_CONTAINER = "com.docker.compose.service"
 """Labels by which Compose marks its containers."""

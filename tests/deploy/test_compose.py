@@ -197,13 +197,21 @@ def test_clients_of_the_broker_have_both_urls_on_the_control_network() -> None:
 
 def test_a_broker_has_the_name_of_its_project() -> None:
     for broker in BROKERS:
-        assert SERVICES[broker]["environment"] == {"SRE_PROJECT": "${COMPOSE_PROJECT_NAME}"}
+        assert SERVICES[broker]["environment"]["SRE_PROJECT"] == "${COMPOSE_PROJECT_NAME}"
+
+
+def test_all_that_orders_or_reads_has_the_token_and_the_agent_has_not() -> None:
+    name = stack.TOKEN_VARIABLE
+    holders = {n for n, service in SERVICES.items() if name in service.get("environment", {})}
+    assert holders == SERVICES.keys() - {compose.INFERENCE}
+    assert {SERVICES[holder]["environment"][name] for holder in holders} == {f"${{{name}:-}}"}
 
 
 def test_the_agent_comes_only_when_asked_and_reaches_no_more_than_the_server() -> None:
     agent = SERVICES[compose.INFERENCE]
     assert agent["profiles"] == ["agent"]
-    assert [name for name, service in SERVICES.items() if "profiles" in service] == ["inference"]
+    profiles = {name: s["profiles"] for name, s in SERVICES.items() if "profiles" in s}
+    assert profiles.keys() == {compose.INFERENCE, Part.PROMETHEUS}
     assert agent["environment"]["SRE_BASE_URL"] == "http://orchestrator.agent:8000"
     met = {name for name, nets in NETWORKS.items() if Network.AGENT in nets} - {compose.INFERENCE}
     assert met == {Part.ORCHESTRATOR}

@@ -174,12 +174,15 @@ def test_cpus_that_are_given_are_taken(engine: Docker, monkeypatch: pytest.Monke
 def test_a_stack_with_its_server_is_whole(engine: Docker) -> None:
     with stack(with_server=True) as up:
         assert "SRE_SPANS_URL" not in up.environ
+        token = up.environ["SRE_MESH_TOKEN"]
+        assert len(token) > 32
     ((argv, _),) = engine.asked("compose", "up")
     assert argv[-3:] == ["--detach", Part.ORCHESTRATOR, Part.PROMETHEUS]
 
 
 def fails_to_come_up(engine: Docker) -> None:
-    up = " ".join(["compose", "--project-name", OURS, "--file", str(COMPOSE_FILE), "up"])
+    with_files = ["compose", "--project-name", OURS, "--file", str(COMPOSE_FILE)]
+    up = " ".join([*with_files, "--profile", "prometheus", "up"])
     engine.answer({up: "no space left"}, status=1)
 
 

@@ -148,3 +148,12 @@ def test_the_image_has_all_files_and_listens_where_it_is_asked() -> None:
         assert f"observability/{name}" in dockerfile
     assert f"--web.listen-address=0.0.0.0:{stack.PROMETHEUS_PORT}" in dockerfile
     assert "enable-lifecycle" not in dockerfile and "enable-admin-api" not in dockerfile
+
+
+def test_every_scrape_carries_the_token_that_the_container_writes_down_when_it_starts() -> None:
+    entrypoint = (prometheus.FOLDER / "Dockerfile").read_text()
+    assert f'"$SRE_MESH_TOKEN\\" >{prometheus.TOKEN_FILE}' in entrypoint
+    files = {
+        job["authorization"]["credentials_file"] for job in prometheus.config()["scrape_configs"]
+    }
+    assert files == {prometheus.TOKEN_FILE}

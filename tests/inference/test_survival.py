@@ -11,9 +11,8 @@ from sre_autopilot.llm.prompt import ANSWER_TOKENS, TOKENS_A_CALL, tokens_of
 from sre_autopilot.models import SREObservation
 from sre_autopilot.world.topology import CALLS, Service
 from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, Tier
-from tests.inference import scripted_environment
 from tests.inference.lines import parse
-from tests.inference.scripted_environment import BUSY, VALIDITY_TEXT, Answered
+from tests.inference.scripted_environment import BUSY, Answered
 from tests.inference.scripted_model import Reply
 
 WAIT = '{"action": "wait", "service_id": null}'
@@ -258,12 +257,13 @@ async def test_a_policy_that_raises_costs_its_tier_only(stage):
     class Clumsy:
         name = "clumsy"
         privileged = False
+        episodes = 0
 
-        def begin(self, seed, tier):
-            self.tier = tier
+        def begin(self, seed):
+            self.episodes += 1
 
         async def decide(self, observation, deadline):
-            if self.tier is Tier.EASY and observation.step == 4:
+            if self.episodes == 1 and observation.step == 4:
                 raise ZeroDivisionError("my mistake")
             return Decision(answer.WAIT)
 
@@ -326,7 +326,7 @@ async def test_the_worst_question_and_its_repair_stay_within_the_budget(stage):
     scripted = stage.model(lambda _: Reply(bad))
     good = '{"action": "circuit_break", "service_id": "payment_gateway"}'
     player = stage.player(scripted)
-    player.begin(1, Tier.EASY)
+    player.begin(1)
     for step in range(9):
         scripted.script = lambda n, step=step: Reply(good if step < 7 else bad)
         await player.decide(worst_observation(step), stage.clock() + 60)
@@ -346,17 +346,3 @@ async def test_an_ordinary_question_shows_the_trends(stage):
     rows = re.findall(r"^\w+!?: ([-\d ]+), ([-\d ]+), ([-\d ]+), ([-\d ]+)$", prompt, re.M)
     assert len(rows) == len(Service)
     assert {len(trend.split()) for row in rows for trend in row} <= {2, WINDOWS}
-
-
-async def test_the_validity_of_a_score_is_the_servers_word(stage):
-    outcome = await stage.play(stage.environment(), waiter(stage), [Tier.EASY])
-    assert outcome.results[0].validity == VALIDITY_TEXT
-
-
-async def test_a_server_that_does_not_say_whether_a_score_is_valid_costs_nothing(
-    stage, monkeypatch
-):
-    monkeypatch.setattr(scripted_environment, "VALIDITY_TEXT", None)
-    outcome = await stage.play(stage.environment(), waiter(stage), [Tier.EASY])
-    assert outcome.results[0].failure == ""
-    assert outcome.results[0].validity == "the server does not say"

@@ -9,15 +9,16 @@ import docker
 import pytest
 from docker.models.images import Image
 
-from deploy.compose import AGENT_PROFILE, FILE, INFERENCE, MESH_IMAGE
+from deploy.compose import AGENT_PROFILE, FILE, INFERENCE, MESH_IMAGE, PROMETHEUS_PROFILE
 from sre_autopilot.world.deployment import ReplicaId
-from sre_autopilot.world.stack import REPLICAS, Network, Part
+from sre_autopilot.world.stack import REPLICAS, TOKEN_VARIABLE, Network, Part
 from sre_autopilot.world.topology import Service
 from tests.live.conftest import BUILD_TIMEOUT_S
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(BUILD_TIMEOUT_S + 60)]
 
 PROJECT = "sre-live-config"
+TOKEN = "of-this-test"
 SECRETS = ("API_BASE_URL", "HF_TOKEN", "SRE_STATE_TOKEN")
 
 
@@ -29,7 +30,7 @@ def ask_compose(*arguments: str, **environ: str) -> str:
         capture_output=True,
         text=True,
         timeout=BUILD_TIMEOUT_S,
-        env={**own, **environ},
+        env={**own, TOKEN_VARIABLE: TOKEN, **environ},
         check=False,
     )
     assert asked.returncode == 0, asked.stderr[-4000:]
@@ -37,7 +38,8 @@ def ask_compose(*arguments: str, **environ: str) -> str:
 
 
 def config(**environ: str) -> dict[str, Any]:
-    text = ask_compose("--profile", AGENT_PROFILE, "config", "--format", "json", **environ)
+    profiles = [f"--profile={profile}" for profile in (AGENT_PROFILE, PROMETHEUS_PROFILE)]
+    text = ask_compose(*profiles, "config", "--format", "json", **environ)
     return dict(json.loads(text))
 
 
@@ -72,7 +74,8 @@ def test_the_mesh_may_have_another_subnet() -> None:
 
 def test_the_broker_gets_the_name_of_the_project() -> None:
     for broker in (Part.BROKER, Part.BROKER_STANDBY):
-        assert config()["services"][broker]["environment"] == {"SRE_PROJECT": PROJECT}
+        expected = {"SRE_PROJECT": PROJECT, TOKEN_VARIABLE: TOKEN}
+        assert config()["services"][broker]["environment"] == expected
 
 
 def test_secrets_reach_only_the_parts_that_use_them() -> None:

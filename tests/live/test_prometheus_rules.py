@@ -14,7 +14,7 @@ from docker.models.containers import Container
 from docker.models.images import Image
 
 from deploy import recording_rules as rules
-from deploy.prometheus_config import FOLDER
+from deploy.prometheus_config import FOLDER, TOKEN_FILE
 from deploy.recording_rules import rule_groups
 from sre_autopilot.evaluation.prometheus_client import Prometheus, QueryFailed, Span
 from sre_autopilot.world import signals
@@ -130,7 +130,7 @@ def test_promtool_takes_the_configuration_in_the_image(
 ) -> None:
     said = engine.containers.run(
         observer.id,
-        entrypoint=["promtool", "check", "config", CONFIG],
+        entrypoint=["bash", "-c", f": >{TOKEN_FILE}; exec promtool check config {CONFIG}"],
         labels=[LABEL],
         network_mode="none",
         remove=True,

@@ -11,6 +11,7 @@ import pytest
 
 from chaos.faults.single_oom import SingleOom
 from deploy.recording_rules import CPU_PCT, MEMORY_PCT, P99_MS, SLA
+from services.runtime.authorization import bearer
 from sre_autopilot.evaluation.prometheus_client import Prometheus, Span
 from sre_autopilot.world import signals
 from sre_autopilot.world.deployment import ReplicaId
@@ -19,6 +20,7 @@ from sre_autopilot.world.stack import (
     LABEL_CONTAINER,
     LABEL_MESH_ADDRESS,
     LABEL_PROJECT,
+    TOKEN_VARIABLE,
     Network,
     Part,
 )
@@ -122,7 +124,8 @@ def test_a_leak_ends_in_a_kill_by_the_kernel(game: Game) -> None:
 def served(game: Game, replica: str) -> float:
     """Calls that a replica has answered, by its own count."""
     url = f"http://{game.up.address(replica, Network.TELEMETRY)}:{CONTROL_PORT}/metrics"
-    page = httpx.get(url, trust_env=False).raise_for_status().text
+    headers = bearer(game.up.environ[TOKEN_VARIABLE])
+    page = httpx.get(url, headers=headers, trust_env=False).raise_for_status().text
     counts = (
         row for row in page.splitlines() if row.startswith(f"{signals.SERVER_DURATION}_count")
     )

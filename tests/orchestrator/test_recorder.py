@@ -25,6 +25,13 @@ def test_a_written_episode_is_read_back(tmp_path: Path) -> None:
     assert list(grading.read_episodes(lines)) == [record]
 
 
+def test_a_record_and_its_folder_are_for_their_owner_alone(tmp_path: Path) -> None:
+    Recorder(tmp_path / "folder", episode(last=3)).close()
+    (file,) = (tmp_path / "folder").iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_record_of_the_same_name_is_kept(tmp_path: Path) -> None:
     record = episode(last=3)
     for _ in range(2):

@@ -19,6 +19,7 @@ from sre_autopilot.world.signals import (
     LABEL_OUTCOME,
     LABEL_PEER,
     MEMORY_BYTES,
+    SERVER_DURATION,
     ControlRoute,
     Outcome,
 )
@@ -188,3 +189,14 @@ async def test_the_page_says_what_is_impaired_until_it_ends(
     async with asyncio.timeout(5.0):
         while (await page(control))[IMPAIRMENT_DIGEST,] != NOTHING_IMPAIRED:
             await asyncio.sleep(0.0)
+
+
+async def test_a_flush_answers_with_what_a_window_needs_and_no_more(
+    control: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    runtime.metrics.called.labels(PAYMENT, Outcome.OK).observe(0.1)
+    runtime.metrics.served.labels("/", 200).observe(0.1)
+    text = (await control.post(ControlRoute.FLUSH)).text
+    for name in (CLIENT_DURATION, CPU_SECONDS, MEMORY_BYTES, IMPAIRMENT_DIGEST):
+        assert f"\n{name}" in text
+    assert SERVER_DURATION not in text

@@ -3,13 +3,12 @@
 Never retries and never guesses: any other answer raises ReplicaUnreachable.
 """
 
+import asyncio
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 
-import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
 from pydantic import TypeAdapter, ValidationError
 
 from chaos.fault import Impairments
@@ -17,6 +16,7 @@ from orchestrator.errors import ReplicaUnreachable
 from orchestrator.telemetry.scrape import parse
 from orchestrator.telemetry.window import Sample
 from services.runtime.authorization import bearer
+from services.runtime.wire import Wire
 from sre_autopilot.world.impairment_digest import NOTHING_IMPAIRED, impairment_digest
 from sre_autopilot.world.signals import ControlRoute
 from sre_autopilot.world.topology import Service
@@ -59,16 +59,16 @@ class ControlClient:
         self._headers = bearer(token)
         self._timeout_s = timeout_s
         self._transport = transport
-        self._clients: dict[str, httpx.AsyncClient] = {}
+        self._wires: dict[str, tuple[str, httpx.AsyncBaseTransport]] = {}
         self._ordered: dict[str, tuple[Target, int]] = {}
 
     async def scrape(self, target: Target) -> Sample:
         """The target's counters so far. Raises ReplicaUnreachable, as all methods do."""
-        response = await self._ask(target, "GET", ControlRoute.METRICS)
-        try:
-            return parse(response.text, time.monotonic())
-        except ValueError as error:
-            raise ReplicaUnreachable(target.name, str(error)) from error
+        return await self._sample(target, "GET", ControlRoute.METRICS)
+
+    async def flush(self, target: Target) -> Sample:
+        """The target's counters so far, once all spans that it had finished then are exported."""
+        return await self._sample(target, "POST", ControlRoute.FLUSH)
 
     async def route(self, target: Target, routing: CallerRouting) -> None:
         """Gives a caller the addresses of its callees."""
@@ -113,39 +113,46 @@ class ControlClient:
         except (ValueError, LookupError, TypeError) as error:
             raise ReplicaUnreachable(target.name, f"not a replica's release: {error}") from error
 
-    async def flush(self, target: Target) -> None:
-        """Returns when all finished spans of the target are exported."""
-        await self._ask(target, "POST", ControlRoute.FLUSH)
-
     async def drop_connections(self, name: str) -> None:
         """Closes the connections to a process that has exited, before another gets its address."""
         self._ordered.pop(name, None)
-        if client := self._clients.pop(name, None):
-            await client.aclose()
+        if name in self._wires:
+            _address, wire = self._wires.pop(name)
+            await wire.aclose()
 
     async def aclose(self) -> None:
-        for name in tuple(self._clients):
+        for name in tuple(self._wires):
             await self.drop_connections(name)
 
-    def _client(self, name: str) -> httpx.AsyncClient:
-        if name not in self._clients:
-            # Plain HTTP inside the mesh: no proxy of the environment, and no TLS to set up (30 ms).
-            self._clients[name] = httpx.AsyncClient(
-                headers=self._headers,
-                timeout=self._timeout_s,
-                trust_env=False,
-                transport=self._transport or AiohttpTransport(verify=False, trust_env=False),
-            )
-        return self._clients[name]
+    async def _wire(self, target: Target) -> httpx.AsyncBaseTransport:
+        address, wire = self._wires.get(target.name, ("", None))
+        if wire is None or address != target.control_url:
+            if wire is not None:
+                await wire.aclose()
+            wire = self._transport or Wire(target.control_url)
+            self._wires[target.name] = target.control_url, wire
+        return wire
+
+    async def _sample(self, target: Target, method: str, route: ControlRoute) -> Sample:
+        asked_at_s = time.monotonic()
+        response = await self._ask(target, method, route)
+        try:
+            return parse(response.text, asked_at_s)
+        except ValueError as error:
+            raise ReplicaUnreachable(target.name, str(error)) from error
 
     async def _ask(
         self, target: Target, method: str, route: ControlRoute, body: object = None
     ) -> httpx.Response:
         try:
-            client = self._client(target.name)
-            response = await client.request(method, target.control_url + route, json=body)
+            url = target.control_url + route
+            request = httpx.Request(method, url, headers=self._headers, json=body)
+            async with asyncio.timeout(self._timeout_s):
+                response = await (await self._wire(target)).handle_async_request(request)
+                await response.aread()
+            response.request = request
             response.raise_for_status()
-        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             reason = f"{method} {route}: {str(error) or type(error).__name__}"
             raise ReplicaUnreachable(target.name, reason) from error
         return response

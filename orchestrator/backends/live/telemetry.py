@@ -62,7 +62,7 @@ class MeshTelemetry:
         clocks = (clock, self._clocks.read())
         await self._replicas.refresh()
         ended_s, end_ns = time.monotonic(), time.time_ns()
-        after = await self._ask_all(self._scrape_and_flush)
+        after = await self._ask_all(self._control.flush)
         for users in self._replicas.handles(USERS):
             if users not in after:
                 raise ReplicaUnreachable(USERS, f"no traffic ({users})")
@@ -86,12 +86,6 @@ class MeshTelemetry:
             for handle, sample in after.items()
             if handle.target and not self._control.impaired_as_ordered(handle.target, sample)
         )
-
-    async def _scrape_and_flush(self, target: Target) -> Sample:
-        """Counters first: they are read as of now, while spans carry their own times."""
-        sample = await self._control.scrape(target)
-        await self._control.flush(target)
-        return sample
 
     async def _ask_all(self, ask: Callable[[Target], Awaitable[T]]) -> dict[ReplicaHandle, T]:
         """Answers of all that serve, asked concurrently, without those that exited meanwhile."""

@@ -5,11 +5,14 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 _PREFIX = "sre-mesh-"
 _LOCK = "owner.lock"
 _LOG_TAIL_LINES = 15
+_MAKING_TIMEOUT_S = 60.0
+"""A folder that is hidden for longer is made by nobody any more: its owner was killed meanwhile."""
 
 
 class MeshDirectory:
@@ -60,16 +63,30 @@ class MeshDirectory:
             self._lock_fd = None
 
 
+def mesh_folders(root: Path) -> list[Path]:
+    """The folders of all meshes in `root`: living, dead, or just being made."""
+    return [path for mark in (".", "") for path in root.glob(f"{mark}{_PREFIX}*")]
+
+
 def remove_stale(root: Path) -> None:
     """Removes the folders of meshes whose owners are dead."""
-    for path in root.glob(f"{_PREFIX}*"):
-        if not path.is_symlink() and _is_stale(path):
-            shutil.rmtree(path, ignore_errors=True)
+    for path in mesh_folders(root):
+        remove_if_stale(path)
+
+
+def remove_if_stale(path: Path) -> None:
+    """Removes the folder of a mesh if its owner is dead."""
+    if not path.is_symlink() and _is_stale(path):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _is_stale(path: Path) -> bool:
     """Whether the lock is free. False where it cannot be asked for."""
-    with contextlib.suppress(OSError), (path / _LOCK).open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
+    with contextlib.suppress(OSError):
+        if path.name.startswith("."):
+            # Its lock is taken in a moment, if its owner lives.
+            return time.time() - path.stat().st_mtime > _MAKING_TIMEOUT_S
+        with (path / _LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
     return False

@@ -42,7 +42,7 @@ class Supervisor:
             with self._directory.log(ZYGOTE).open("ab") as log:
                 # A session of its own: Ctrl-C at a terminal is for the orchestrator alone.
                 self._zygote = await asyncio.create_subprocess_exec(
-                    *self._command,
+                    *(*self._command, str(self._directory.path)),
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=log,

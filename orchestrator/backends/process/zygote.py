@@ -3,9 +3,10 @@
 A small single-threaded program that has the services' modules loaded, so that a fork serves at
 once. Commands are JSON lines on stdin, events are JSON lines on stdout; children write events
 there too (lines are shorter than PIPE_BUF, so they never mix), and what they print goes to logs.
-When stdin ends, as it does when the orchestrator is killed, or on SIGTERM, it kills every child
-and exits; when it is killed itself, the kernel kills the children. Linux only. It never decides
-what runs and never restarts anything.
+When stdin ends, as it does when the orchestrator is killed, or on SIGTERM, it kills every child,
+removes the mesh's folder (its argument) if the orchestrator is dead, and exits; when it is killed
+itself, the kernel kills the children. Linux only. It never decides what runs and never restarts
+anything.
 
 | command   | fields                            |                                              |
 | spawn     | name, spec, log, memory_limit_mb  | forks a child that serves `spec`             |
@@ -32,7 +33,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from orchestrator.backends.process.die_with_parent import die_with_parent
-from services.runtime.memory import proportional_bytes
+from orchestrator.backends.process.directory import remove_if_stale
+from services.runtime.memory import proportional_bytes, resident_bytes
 
 PERIOD_S = 0.05
 """How often memory limits are checked and exited children are reaped."""
@@ -44,7 +46,6 @@ _STDIN, _STDOUT, _STDERR = 0, 1, 2
 _PR_SET_NAME = 15
 _SIGNAL_EXIT_BASE = 128
 _BYTES_PER_MB = 1024 * 1024
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +154,7 @@ def _exceeds(pid: int, limit_bytes: int) -> bool:
     never smaller, so most checks end with it.
     """
     with contextlib.suppress(ProcessLookupError, FileNotFoundError):
-        resident_pages = int(Path(f"/proc/{pid}/statm").read_bytes().split()[1])
-        return resident_pages * _PAGE_BYTES > limit_bytes and proportional_bytes(pid) > limit_bytes
+        return resident_bytes(pid) > limit_bytes and proportional_bytes(pid) > limit_bytes
     return False
 
 
@@ -202,7 +202,11 @@ def main(load: Callable[[], Serve]) -> None:
         raise RuntimeError(
             f"{threads} threads run: a fork would lose them and keep their locks held"
         )
-    Zygote(serve, report_fd).run()
+    try:
+        Zygote(serve, report_fd).run()
+    finally:
+        for folder in sys.argv[1:]:
+            remove_if_stale(Path(folder))
 
 
 def _load_services() -> Serve:

@@ -1,21 +1,16 @@
 """One episode at a time: what `gymnasium.make` gives. A vector of one, and pictures of it."""
 
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import gymnasium
 import numpy as np
 
 from sre_autopilot.simulator.engines import NUMPY
-from sre_autopilot.simulator.gym.spaces import action_space, observation_space
+from sre_autopilot.simulator.gym.arguments import parse_render_mode
+from sre_autopilot.simulator.gym.pictures import ANSI, RGB_ARRAY, picture_of_rows, table
 from sre_autopilot.simulator.gym.vector_env import SREAutopilotVectorEnv
-from sre_autopilot.simulator.rules import features
-from sre_autopilot.simulator.rules.window_arrays import METRIC_COUNT, SERVICE_COUNT
-from sre_autopilot.world.topology import Service
-from sre_autopilot.world.vocabulary import MAX_STEPS, Tier
-
-ANSI, RGB_ARRAY = "ansi", "rgb_array"
-CELL_PX = 16
-MET_COLOR, VIOLATED_COLOR, EMPTY_COLOR = (60, 140, 80), (190, 60, 50), (235, 235, 235)
+from sre_autopilot.world.vocabulary import ActionName, Tier
 
 
 class SREAutopilotEnv(gymnasium.Env[Any, Any]):
@@ -26,8 +21,8 @@ class SREAutopilotEnv(gymnasium.Env[Any, Any]):
     where the verdict is that the SLA is met.
 
     ### Arguments
-    As for the vector; `engine` is "numpy" by default, which for one episode loses little and needs
-    no compiler.
+    As for the vector, without `num_envs` and `autoreset_mode`; `engine` is "numpy" by default,
+    which for one episode loses little and needs no compiler.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 - Gymnasium's way
@@ -42,10 +37,12 @@ class SREAutopilotEnv(gymnasium.Env[Any, Any]):
         engine: str | None = NUMPY,
         *,
         render_mode: str | None = None,
+        **options: Any,
     ) -> None:
-        self._vector = SREAutopilotVectorEnv(1, tier, simulator_of, engine)
-        self.observation_space, self.action_space = observation_space(), action_space()
-        self.render_mode = render_mode
+        self._vector = SREAutopilotVectorEnv(1, tier, simulator_of, engine, **options)
+        self.observation_space = self._vector.single_observation_space
+        self.action_space = self._vector.single_action_space
+        self.render_mode = parse_render_mode(render_mode, self.metadata["render_modes"])
         self._rows: list[Any] = []
 
     def reset(
@@ -55,7 +52,7 @@ class SREAutopilotEnv(gymnasium.Env[Any, Any]):
         super().reset(seed=seed)
         if seed is None:
             seed = int(self.np_random.integers(2**31))
-        rows, info = self._vector.reset(seed=seed)
+        rows, info = self._vector.reset(seed=seed, options=options)
         self._rows = [rows[0]]
         return rows[0], _first(info)
 
@@ -64,34 +61,25 @@ class SREAutopilotEnv(gymnasium.Env[Any, Any]):
         self._rows.append(rows[0])
         return rows[0], float(rewards[0]), bool(done[0]), False, _first(info)
 
+    @property
+    def forbidden(self) -> Collection[ActionName]:
+        """As of the vector; may be set between two steps."""
+        return self._vector.forbidden
+
+    @forbidden.setter
+    def forbidden(self, names: Iterable[str]) -> None:
+        self._vector.forbidden = names
+
+    def action_masks(self) -> Any:
+        """(actions,) bool, or (5, 7): where `MaskablePPO` looks for the mask."""
+        return self._vector.action_masks()[0]
+
     def render(self) -> Any:
         if self.render_mode == ANSI:
             return table(self._rows[-1])
         if self.render_mode == RGB_ARRAY:
-            return picture(self._rows)
+            return picture_of_rows(self._rows)
         return None
-
-
-def table(row: Any) -> str:
-    """One observation as text, a line a service; "?" where a value did not arrive."""
-    step, restarts_left = row[features.STEP_FEATURE], row[features.RESTARTS_LEFT_FEATURE]
-    lines = [f"step {step:.0f}  restarts left {restarts_left:.0f}"]
-    metrics = row[:METRIC_COUNT].reshape(-1, SERVICE_COUNT).T
-    verdicts = row[features.VERDICT_FEATURES :][:SERVICE_COUNT]
-    for service, values, met in zip(Service, metrics, verdicts, strict=True):
-        texts = ["?" if value == features.MISSING else f"{value:.4g}" for value in values]
-        cells = "  ".join(f"{text:>8}" for text in texts)
-        lines.append(f"{'ok ' if met else 'SLA'} {service:<16} {cells}  p99 ms, errors, CPU, mem %")
-    return "\n".join(lines)
-
-
-def picture(rows: list[Any]) -> Any:
-    """(services * CELL_PX, (MAX_STEPS + 1) * CELL_PX, 3), uint8."""
-    cells = np.full((SERVICE_COUNT, MAX_STEPS + 1, 3), EMPTY_COLOR, np.uint8)
-    for step, row in enumerate(rows[: MAX_STEPS + 1]):
-        met = row[features.VERDICT_FEATURES :][:SERVICE_COUNT, None] > 0
-        cells[:, step] = np.where(met, MET_COLOR, VIOLATED_COLOR)
-    return cells.repeat(CELL_PX, axis=0).repeat(CELL_PX, axis=1)
 
 
 def _first(info: dict[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,11 @@
-"""The observation and action spaces that learners meet."""
+"""The observation space that learners meet, and the shape of masks."""
 
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
+from sre_autopilot.simulator.gym.span_features import SPAN_EDGES
 from sre_autopilot.simulator.rules import features
 from sre_autopilot.simulator.rules.window_arrays import METRIC_COUNT, SERVICE_COUNT
 from sre_autopilot.world.topology import Service
@@ -15,10 +16,13 @@ HIGHEST_LATENCY_MS = 10_000.0
 HIGHEST_PERCENT = 100.0
 METRIC_BOUNDS = (HIGHEST_LATENCY_MS, 1.0, HIGHEST_PERCENT, HIGHEST_PERCENT)
 """p99 latency, error rate, CPU, memory."""
+MOST_CALLS = 10_000.0
+SPAN_BOUNDS = ((0.0, MOST_CALLS), (features.MISSING, 1.0), (features.MISSING, HIGHEST_LATENCY_MS))
+"""Lowest and highest calls, error rate and p99 latency of an edge."""
 
 
-def observation_space() -> spaces.Box:
-    """(FEATURE_COUNT,), float32."""
+def observation_space(*, trace_edges: bool = False) -> spaces.Box:
+    """(FEATURE_COUNT,), float32; with `trace_edges`, three fields of each edge more."""
     low = np.zeros(features.FEATURE_COUNT, np.float32)
     high = np.ones(features.FEATURE_COUNT, np.float32)
     low[:METRIC_COUNT] = features.MISSING
@@ -28,12 +32,10 @@ def observation_space() -> spaces.Box:
     high[features.COST_FEATURE] = MAX_STEPS * max(ACTION_COSTS.values())
     high[features.ACTION_FEATURE] = len(ActionName) - 1
     high[features.SERVICE_FEATURE] = len(Service) - 1
+    if trace_edges:
+        bounds = np.repeat(np.array(SPAN_BOUNDS, np.float32), len(SPAN_EDGES), axis=0)
+        low, high = np.append(low, bounds[:, 0]), np.append(high, bounds[:, 1])
     return spaces.Box(low, high)
-
-
-def action_space() -> spaces.MultiDiscrete:
-    """An action and a service, each by its number."""
-    return spaces.MultiDiscrete([len(ActionName), len(Service)])
 
 
 def mask_of(flat: Any) -> Any:

@@ -5,7 +5,7 @@ import: loads the compiler.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numba.extending import overload, register_jitable
@@ -25,6 +25,7 @@ from sre_autopilot.simulator.numba_engine.vector_type import (
 from sre_autopilot.simulator.rules import (
     actions,
     array_ops,
+    calls,
     fault_draws,
     faults,
     features,
@@ -34,9 +35,12 @@ from sre_autopilot.simulator.rules import (
     traffic,
 )
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 RULE_MODULES = (
     actions,
     array_ops,
+    calls,
     fault_draws,
     faults,
     features,
@@ -154,8 +158,13 @@ def rules_of(module: Any) -> Iterator[Callable[..., Any]]:
             yield function
 
 
-# Inlined by force: a call would pass every vector through memory.
-_register = register_jitable(error_model="numpy", _nrt=False, forceinline=True)
+def inlined(function: F) -> F:
+    """The same function, compiled into its callers: a call would pass vectors through memory."""
+    register: Any = register_jitable(error_model="numpy", _nrt=False, forceinline=True)
+    register(function)
+    return function
+
+
 for _module in RULE_MODULES:
     for _rule in rules_of(_module):
-        _register(_rule)
+        inlined(_rule)

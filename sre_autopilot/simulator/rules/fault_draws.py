@@ -24,6 +24,7 @@ from sre_autopilot.simulator.rules.array_ops import (
     to_int,
     uniform_of_key,
     where,
+    zeros_like,
 )
 from sre_autopilot.simulator.rules.window_arrays import PAYMENT, SERVICE_COUNT
 from sre_autopilot.world import shapes
@@ -33,8 +34,8 @@ from sre_autopilot.world.vocabulary import ActionName, FlapCause, Tier
 
 _SERVICES, _ACTIONS, _CAUSES = tuple(Service), tuple(ActionName), tuple(FlapCause)
 TIERS = tuple(Tier)
-"""`draw_faults` takes a tier by its place here."""
-_EXPERT = TIERS.index(Tier.EXPERT)
+"""The number of a tier is its place here."""
+_EXPERT = float(TIERS.index(Tier.EXPERT))
 _KINDS = {
     Tier.EASY: layout.SINGLE_OOM,
     Tier.MEDIUM: layout.DB_CONNECTION_LEAK,
@@ -44,7 +45,8 @@ _KIND_OF_TIER = np.array([_KINDS.get(tier, layout.NO_FAULT) for tier in TIERS], 
 """The kind of a tier's one fault."""
 _KIND_COUNT = 3.0
 """`chaos.tiers.KINDS`, which have the numbers 1, 2 and 3; the last one is a flap."""
-_FAULT = np.uint64(Stream.FAULT)
+_FAULT, _TIER = np.uint64(Stream.FAULT), np.uint64(Stream.TIER)
+_FURTHER_TIERS = len(TIERS) - 1
 
 _DATABASE_NUMBERS = np.array([_SERVICES.index(database) for database in DATABASES], np.float64)
 _DATABASE_COUNT = float(len(DATABASES))
@@ -66,23 +68,37 @@ _STALL_SHARE = shapes.STALL_FORGIVEN_S / shapes.STALL_CYCLE_S
 
 
 @rule
-def draw_faults(tier: int, seed: Any, drawn: Any, faults: Any) -> None:
-    """Writes the faults that each seed hides on a tier.
+def draw_tier(seed: Any, bounds: Any) -> Any:
+    """Number of the tier that an episode is played on; its seed and the shares decide alone.
 
-    tier: of all lanes, its place in TIERS. seed: uint64. drawn: flags; the others get no fault.
+    bounds: by tier, its share and those of all tiers before it, added up.
+    """
+    u = _uniform(stream_key(seed_key(seed), _TIER, 0), 0)
+    tier = zeros_like(u)
+    for number in range(_FURTHER_TIERS):
+        tier = tier + to_float(u >= bounds[number])
+    return tier
+
+
+@rule
+def draw_faults(tier: Any, seed: Any, drawn: Any, faults: Any) -> None:
+    """Writes the faults that each seed hides on its tier.
+
+    tier: by number. seed: uint64. drawn: flags; the other lanes get no fault.
     faults: MAX_FAULTS * FAULT_WIDTH rows of a fault table.
     """
     for field in each_row(layout.MAX_FAULTS * layout.FAULT_WIDTH):
         faults[field] = 0.0
     faults[layout.CURED_AT] = layout.NEVER
     faults[layout.FAULT_WIDTH + layout.CURED_AT] = layout.NEVER
-    kind = where(drawn, _KIND_OF_TIER[tier], 0.0)
-    if tier == _EXPERT:
+    kind = where(drawn, take(_KIND_OF_TIER, to_int(tier)), 0.0)
+    expert = drawn & (tier == _EXPERT)
+    if any_lane(expert):
         u_first = _uniform(stream_key(seed_key(seed), _FAULT, TIER_DRAWS), 0)
-        kind = where(drawn, 1.0 + np.floor(_KIND_COUNT * u_first), 0.0)
+        kind = where(expert, 1.0 + np.floor(_KIND_COUNT * u_first), kind)
     _draw_fault(seed, 0, kind, faults)
-    if tier == _EXPERT:
-        _draw_second(seed, drawn, faults)
+    if any_lane(expert):
+        _draw_second(seed, expert, faults)
 
 
 @rule

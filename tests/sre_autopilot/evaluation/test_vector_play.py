@@ -1,5 +1,6 @@
 """The vector simulator against the environment: policies observe, act and score alike in both."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -31,11 +32,15 @@ def lanes():
 
 
 class Watched:
-    """Plays as another policy, and keeps what it observes."""
+    """Plays as another policy, and keeps what it observes.
+
+    It gets a fresh seed of draws, as any policy of a user, and plays by its own instead.
+    """
 
     needs_traces = False
 
-    def __init__(self, name, *, privileged=False):
+    def __init__(self, name, draw_seed=0, *, privileged=False):
+        self._draw_seed = draw_seed
         self._policy = load_policy(name)
         self.name, self.privileged = name, privileged
         self.observed: list[SREObservation] = []
@@ -43,7 +48,7 @@ class Watched:
 
     def begin(self, briefing):
         self._truth = briefing.truth
-        self._policy.begin(briefing)
+        self._policy.begin(replace(briefing, draw_seed=self._draw_seed))
 
     def act(self, observation):
         self.observed.append(observation)
@@ -55,13 +60,13 @@ class Watched:
 
 def both(environment, lanes, tier, **of):
     """A watched policy for each seed in the environment, and one for each in lanes."""
-    alone = [Watched(**of) for _ in SEEDS]
+    alone = [Watched(draw_seed=seed, **of) for seed in SEEDS]
     for policy, seed in zip(alone, SEEDS, strict=True):
         play(environment, policy, tier, seed)
-    together = []
+    together: list[Watched] = []
 
     def new():
-        together.append(Watched(**of))
+        together.append(Watched(draw_seed=SEEDS[len(together)], **of))
         return together[-1]
 
     play_batch(lanes, new, tier, SEEDS)

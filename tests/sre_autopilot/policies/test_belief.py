@@ -66,7 +66,7 @@ def burst(error_rate, cpu_pct):
 def act_on(observations):
     """The actions of a new policy after each observation."""
     policy = load_policy("belief")
-    policy.begin(Briefing(0, Tier.EASY))
+    policy.begin(Briefing(0))
     return [policy.act(observation) for observation in observations]
 
 

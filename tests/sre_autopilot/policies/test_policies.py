@@ -2,14 +2,18 @@
 
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 
 from orchestrator.environment import Environment
+from orchestrator.episode import Episode, Plan
 from sre_autopilot.errors import UnknownName
 from sre_autopilot.models import SREAction
-from sre_autopilot.policies import POLICIES, POLICY_NAMES, Briefing, load_policy
+from sre_autopilot.policies import POLICIES, POLICY_NAMES, Briefing, brief, load_policy
 from sre_autopilot.policies.play import play
+from sre_autopilot.policies.policy import WAIT
+from sre_autopilot.policies.random import Random
 from sre_autopilot.simulator.backend import SimulatorBackend
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, Tier
@@ -98,7 +102,7 @@ def test_policy_that_cannot_be_loaded_is_an_error_that_says_why(name, problem):
 
 def test_oracle_without_the_truth_is_an_error():
     with pytest.raises(ValueError, match="truth"):
-        load_policy("oracle").begin(Briefing(1, Tier.EASY))
+        load_policy("oracle").begin(Briefing(1))
 
 
 def test_naming_and_loading_the_policies_imports_no_numpy():
@@ -108,3 +112,34 @@ def test_naming_and_loading_the_policies_imports_no_numpy():
         "[load_policy(name) for name in POLICY_NAMES]; sys.exit('numpy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+class Curious:
+    name = "curious"
+    privileged = False
+    needs_traces = False
+
+    def begin(self, briefing):
+        self.briefing = briefing
+
+    def act(self, observation):
+        return WAIT
+
+
+@pytest.mark.parametrize("privileged", [False, True])
+def test_a_plugged_in_policy_is_told_neither_seed_nor_tier(privileged):
+    policy, seeds = Curious(), set()
+    truth = Episode(Plan("hidden", 7, Tier.EASY, (), "simulator"))
+    policy.privileged = privileged
+    for _ in range(3):
+        brief(policy, 7, truth)
+        seeds.add(policy.briefing.draw_seed)
+        assert policy.briefing.truth is (truth if privileged else None)
+    assert len(seeds) == 3 and 7 not in seeds
+    assert {field.name for field in fields(policy.briefing)} == {"draw_seed", "truth"}
+
+
+def test_a_shipped_policy_draws_by_the_seed_so_that_its_scores_repeat():
+    policy = Random()
+    brief(policy, 7)
+    assert policy._seed == 7

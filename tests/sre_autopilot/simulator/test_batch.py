@@ -39,6 +39,26 @@ def test_episodes_never_repeat_however_unevenly_lanes_begin_them():
         assert of_lane == [first + 4 * k for k in range(len(of_lane))]
 
 
+def test_an_episode_that_is_put_back_comes_next():
+    queue = EpisodeQueue(Tier.EASY, [3, 10])
+    queue.begin([0, 1])
+    queue.put_back([1])
+    assert queue.begin([0, 1]).tolist() == [5, 10]
+
+
+def test_a_tier_is_drawn_by_its_share():
+    queue = EpisodeQueue({Tier.MEDIUM: 3.0, Tier.EXPERT: 1.0}, [0])
+    tiers = np.array([*Tier])[queue.tiers_of(np.arange(20_000, dtype=np.uint64))]
+    assert set(tiers) == {Tier.MEDIUM, Tier.EXPERT}
+    assert (tiers == Tier.MEDIUM).mean() == pytest.approx(0.75, abs=0.01)
+
+
+@pytest.mark.parametrize("tier", Tier)
+def test_a_single_tier_is_that_of_every_episode(tier):
+    seeds = np.array([0, 1, 2**64 - 1], np.uint64)
+    assert [[*Tier][n] for n in EpisodeQueue(tier, [0]).tiers_of(seeds)] == [tier] * 3
+
+
 def test_seeds_beyond_64_bits_begin_again_at_zero():
     queue = EpisodeQueue(Tier.CONTROL, [2**64 - 1], 1)
     assert [int(queue.begin([0])[0]) for _ in range(2)] == [2**64 - 1, 0]

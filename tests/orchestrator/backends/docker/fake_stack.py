@@ -154,7 +154,7 @@ class FakeStack:
             raise httpx.ConnectError("connection refused")
         route = ControlRoute(request.url.path)
         self.done.append((container.name, request.method, route))
-        if route is ControlRoute.METRICS:
+        if route in (ControlRoute.METRICS, ControlRoute.FLUSH):
             return httpx.Response(200, text=f"{CPU_SECONDS} 1.0\n{MEMORY_BYTES} 2e7\n")
         if route is ControlRoute.RELEASE and request.method == "GET":
             body = {"release": container.release, "seed": container.seed}

@@ -29,6 +29,8 @@ TARGET = Target(NAME, "http://127.0.0.1:1", "http://127.0.0.1:2")
 NEIGHBOURS = CallerRouting({Service.USER_DB: {NAME: "http://127.0.0.1:3"}}, (Service.USER_DB,))
 PAGE = f"{CPU_SECONDS} 1.5\n{MEMORY_BYTES} 2e7\n"
 
+ASSIGNED = b'HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{"seed": 1}'
+
 Ask = Callable[[ControlClient], Awaitable[object]]
 ASKS: dict[str, Ask] = {
     "scrape": lambda control: control.scrape(TARGET),
@@ -76,6 +78,13 @@ async def test_scrape_reads_the_page() -> None:
     assert port.asked == ("GET", url(ControlRoute.METRICS))
 
 
+async def test_flush_reads_the_page_too() -> None:
+    port = Port(body=PAGE)
+    sample = await port.control.flush(TARGET)
+    assert (sample.cpu_seconds, sample.memory_bytes) == (1.5, 2e7)
+    assert port.asked == ("POST", url(ControlRoute.FLUSH))
+
+
 async def test_route_sends_addresses_and_breakers() -> None:
     port = Port()
     await port.control.route(TARGET, NEIGHBOURS)
@@ -84,13 +93,11 @@ async def test_route_sends_addresses_and_breakers() -> None:
     assert port.sent == {"endpoints": endpoints, "open_breakers": [Service.USER_DB]}
 
 
-async def test_become_and_flush() -> None:
+async def test_become_sends_release_and_seed() -> None:
     port = Port()
     await port.control.assign(TARGET, Release.LAST_GOOD, 7)
     assert port.asked == ("PUT", url(ControlRoute.RELEASE))
     assert port.sent == {"release": Release.LAST_GOOD, "seed": 7}
-    await port.control.flush(TARGET)
-    assert port.asked == ("POST", url(ControlRoute.FLUSH))
 
 
 @pytest.mark.parametrize("seed", [7, UNUSED_SEED])
@@ -147,6 +154,8 @@ async def test_an_answer_that_means_nothing_is_unreachable(body: str) -> None:
 async def test_a_page_that_means_nothing_is_unreachable(page: str) -> None:
     with pytest.raises(ReplicaUnreachable, match=NAME):
         await Port(body=page).control.scrape(TARGET)
+    with pytest.raises(ReplicaUnreachable, match=NAME):
+        await Port(body=page).control.flush(TARGET)
 
 
 @every_ask
@@ -177,22 +186,31 @@ async def test_every_error_of_the_network_is_unreachable(ask: Ask, error: Except
 
 async def test_connections_are_kept_until_the_process_is_over() -> None:
     control = ControlClient()
-    async with Callee().listening() as port:
+    async with Callee(ASSIGNED).listening() as port:
         target = Target(NAME, "", port.address)
-        await control.flush(target)
-        await control.flush(target)
+        await control.seed(target)
+        await control.seed(target)
         assert (len(port.requests), len(port._writers)) == (2, 1)
         await control.drop_connections(NAME)
-        await control.flush(target)
+        await control.seed(target)
         assert len(port._writers) == 2
+        await control.aclose()
+
+
+async def test_a_process_that_came_back_elsewhere_is_called_there() -> None:
+    control = ControlClient()
+    async with Callee(ASSIGNED).listening() as before, Callee(ASSIGNED).listening() as after:
+        await control.seed(Target(NAME, "", before.address))
+        await control.seed(Target(NAME, "", after.address))
+        assert (len(before.requests), len(after.requests)) == (1, 1)
         await control.aclose()
 
 
 async def test_forgetting_one_leaves_the_others_connected() -> None:
     control = ControlClient()
-    async with Callee().listening() as port:
+    async with Callee(ASSIGNED).listening() as port:
         for _ in range(2):
-            await control.flush(Target(NAME, "", port.address))
+            await control.seed(Target(NAME, "", port.address))
             await control.drop_connections("another")
         assert len(port._writers) == 1
         await control.aclose()
@@ -201,5 +219,5 @@ async def test_forgetting_one_leaves_the_others_connected() -> None:
 async def test_a_closed_port_is_unreachable() -> None:
     control = ControlClient()
     with pytest.raises(ReplicaUnreachable, match=NAME):
-        await control.flush(TARGET)
+        await control.seed(TARGET)
     await control.aclose()

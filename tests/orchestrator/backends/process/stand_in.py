@@ -85,9 +85,10 @@ class StandIn:
             spans.append(_served(self.window_began_ns))
         assert self.spec.otlp_endpoint is not None
         headers = {"content-type": "application/x-protobuf", **bearer(self.spec.token)}
-        body = export.SerializeToString()
-        post = urllib.request.Request(self.spec.otlp_endpoint, body, headers)
-        urllib.request.urlopen(post).close()
+        request = urllib.request.Request(
+            self.spec.otlp_endpoint, export.SerializeToString(), headers
+        )
+        urllib.request.urlopen(request).close()
 
 
 def _attribute(key: str, value: str) -> KeyValue:
@@ -134,8 +135,9 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(json.dumps(body).encode())
 
     def do_POST(self) -> None:
+        page = self.state.page()
         self.state.flush()
-        self._answer(b"")
+        self._answer(page.encode())
 
     def log_message(self, *_: object) -> None:
         pass

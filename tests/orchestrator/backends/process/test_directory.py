@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.backends.process.directory import MeshDirectory, remove_stale
+from orchestrator.backends.process.directory import MeshDirectory, mesh_folders, remove_stale
 from tests.architecture.source import ROOT
 
 OWNER = """
@@ -85,6 +85,16 @@ def test_a_new_mesh_removes_folders_of_killed_owners(
     owner.kill()
     owner.wait()
     assert [MeshDirectory(tmp_path).path] == list(tmp_path.iterdir())
+
+
+def test_a_folder_whose_owner_was_killed_while_it_was_made_is_removed_later(tmp_path: Path) -> None:
+    young, old = tmp_path / ".sre-mesh-1-young", tmp_path / ".sre-mesh-1-old"
+    for path in (young, old):
+        path.mkdir()
+    os.utime(old, (0, 0))
+    assert {*mesh_folders(tmp_path)} == {young, old}
+    remove_stale(tmp_path)
+    assert list(tmp_path.iterdir()) == [young]
 
 
 def test_a_pid_says_nothing_of_an_owner(tmp_path: Path, owner: subprocess.Popen[str]) -> None:

@@ -13,7 +13,7 @@ from sre_autopilot.errors import InvalidValue, UnknownName
 from sre_autopilot.simulator import engines
 from sre_autopilot.simulator.engines import ENGINES, NUMPY
 from sre_autopilot.simulator.gym import ID, register
-from sre_autopilot.simulator.gym.env import ANSI, RGB_ARRAY
+from sre_autopilot.simulator.gym.pictures import ANSI, RGB_ARRAY
 from sre_autopilot.simulator.gym.vector_env import SREAutopilotVectorEnv
 from sre_autopilot.simulator.numpy_engine import NumpyEngine
 from sre_autopilot.simulator.rules.features import MISSING, STEP_FEATURE

@@ -10,7 +10,7 @@ import pytest
 from sre_autopilot.errors import InvalidValue
 from sre_autopilot.simulator import parameters, rules
 from sre_autopilot.simulator.batch import Engine, EpisodeQueue
-from sre_autopilot.simulator.numba_engine import engine as engine_module
+from sre_autopilot.simulator.numba_engine import compiled as compiled_module
 from sre_autopilot.simulator.numba_engine.engine import NumbaEngine
 from sre_autopilot.simulator.numba_engine.overloads import RULE_MODULES, rules_of
 from sre_autopilot.simulator.numpy_engine import NumpyEngine
@@ -45,7 +45,7 @@ def test_both_engines_give_the_same_bits(tier):
 
 def test_compiled_code_is_kept_where_the_cache_folder_is(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert engine_module._cache_folder("a") == tmp_path / "sre-autopilot" / "a"
+    assert compiled_module._cache_folder("a") == tmp_path / "sre-autopilot" / "a"
 
 
 def test_without_a_home_or_a_folder_that_can_be_written_it_is_not_kept(tmp_path, monkeypatch):
@@ -54,13 +54,13 @@ def test_without_a_home_or_a_folder_that_can_be_written_it_is_not_kept(tmp_path,
 
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", no_home)
-    assert engine_module._cache_folder("a") is None
+    assert compiled_module._cache_folder("a") is None
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert engine_module._cache_folder("a") is None
+    assert compiled_module._cache_folder("a") is None
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(os, "access", lambda *_: False)  # as for a user but root
-    assert engine_module._cache_folder("a") is None
+    assert compiled_module._cache_folder("a") is None
 
 
 @pytest.mark.parametrize("engine", [NumbaEngine, NumpyEngine])
@@ -112,6 +112,37 @@ def test_episodes_that_begin_at_different_steps_are_the_same_in_both_engines(tie
         np.testing.assert_array_equal(engines[0].x, engines[1].x)
     assert len(set(queues[0].begun.tolist())) > 1
     np.testing.assert_array_equal(queues[0].begun, queues[1].begun)
+
+
+@pytest.mark.parametrize("chosen", [[0, 5], [11], [1, 2, 3, 8, 9], [*range(12)]])
+def test_lanes_that_begin_again_leave_the_others_as_they_were(chosen):
+    """In both engines, with all state, rows and calls; of several tiers at once."""
+    engines: list[Engine] = [
+        NumbaEngine(FITTED, LANES, keeps_calls=True),
+        NumpyEngine(FITTED, LANES, keeps_calls=True),
+    ]
+    shares = dict.fromkeys(Tier, 1.0)
+    queues, rng = [EpisodeQueue(shares, range(LANES)) for _ in engines], np.random.default_rng(1)
+    lanes = np.array(chosen)
+    others = np.setdiff1d(np.arange(LANES), lanes)
+    for engine, queue in zip(engines, queues, strict=True):
+        engine.begin(queue)
+    for _ in range(MAX_STEPS):
+        actions = rng.integers((0, 0), (5, 7), (LANES, 2))
+        for engine, queue in zip(engines, queues, strict=True):
+            engine.step(actions, queue)
+        np.testing.assert_array_equal(engines[0].calls, engines[1].calls)
+        before = engines[0].x.copy()
+        outputs = [e.begin(q, lanes) for e, q in zip(engines, queues, strict=True)]
+        for by_numba, by_numpy in zip(*outputs, strict=True):
+            np.testing.assert_array_equal(by_numba, by_numpy)
+        np.testing.assert_array_equal(engines[0].x, engines[1].x)
+        np.testing.assert_array_equal(engines[0].x[others], before[others])
+        np.testing.assert_array_equal(engines[0].calls[lanes], engines[1].calls[lanes])
+        assert not engines[0].x[lanes, layout.STEP].any()
+    fields = [layout.STEP, layout.SCORE]
+    for engine in engines:
+        np.testing.assert_array_equal(engine.state(fields), engine.x[:, fields])
 
 
 def test_every_module_with_rules_is_compiled():

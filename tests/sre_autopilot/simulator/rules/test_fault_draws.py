@@ -21,7 +21,8 @@ def drawn(tier, seeds, lanes=None):
     """(seeds, ROWS), by the rules; memory holds anything before, as an engine's does."""
     faults = Rows(np.full((ROWS, len(seeds)), np.nan))
     lanes = np.ones(len(seeds), np.bool_) if lanes is None else lanes
-    draw_faults(TIERS.index(tier), np.array(seeds, np.uint64), lanes, faults)
+    tiers_ = np.full(len(seeds), float(TIERS.index(tier)))
+    draw_faults(tiers_, np.array(seeds, np.uint64), lanes, faults)
     return np.ascontiguousarray(faults.array.T)
 
 

@@ -1,0 +1,159 @@
+"""What the spans of a lane show, as numbers: the `trace_edges` of an observation, edge by edge.
+
+The draws are those of `simulator.telemetry`, `orchestrator.noise` and `orchestrator.observation`,
+over all calls of all lanes at once; tests hold both equal. Changes no lane.
+"""
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from orchestrator import noise
+from sre_autopilot.simulator.batch import Engine
+from sre_autopilot.simulator.rules import calls
+from sre_autopilot.simulator.rules import state_layout as layout
+from sre_autopilot.simulator.rules.array_ops import fold_key, stream_key, uniform_of_key
+from sre_autopilot.simulator.rules.features import MISSING
+from sre_autopilot.simulator.rules.traffic import TIMEOUT_MS
+from sre_autopilot.simulator.rules.window_arrays import SERVICE_COUNT
+from sre_autopilot.simulator.telemetry import EDGE_NUMBERS, EDGES, FASTEST_SHARE, PLACE_BITS
+from sre_autopilot.world.draws import Stream
+from sre_autopilot.world.topology import Service
+
+SPAN_EDGES = EDGES[1:]
+"""Caller and callee of each column: the call graph, without the users, who send no spans."""
+SPAN_FIELDS = 3
+"""Calls, error rate, p99 in ms; the last two MISSING without a call."""
+_CALLERS = np.array([tuple(Service).index(Service(caller)) for caller, _ in SPAN_EDGES])
+_ROWS = np.array(EDGE_NUMBERS)
+_LAGS = [layout.LAG + s for s in range(SERVICE_COUNT)]
+_KEPT = 1 + max(lag for _, lag in noise.LAG_STEPS_BELOW)
+_LARGEST = 256
+"""Calls of an edge in a window up to which rounded error rates stand in a table."""
+
+
+class _Calls(NamedTuple):
+    """Calls of one window, one row each, in the order of their starts within a lane."""
+
+    lane: Any
+    edge: Any
+    """By place in EDGES."""
+    place: Any
+    """In that order, from 0: the index in the key of its loss."""
+    latency_ms: Any
+    failed: Any
+
+
+class SpanFeatures:
+    """Keeps the calls of the last windows, as telemetry is up to two windows late."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._windows: list[_Calls] = []
+
+    def after_window(self, lanes: Any = None) -> Any:
+        """(lanes, SPAN_FIELDS * edges) float32, after a window of some lanes, or of all (None).
+
+        Columns are by field, then by edge in the order of SPAN_EDGES.
+        """
+        engine = self._engine
+        count = len(engine.keys)
+        here = np.arange(count) if lanes is None else lanes
+        state = engine.state([layout.STEP, *_LAGS])[here]
+        keys = engine.keys[here, layout.SEED_KEY]
+        made = _calls_made(engine.calls[here], here, stream_key(keys, _SPANS, state[:, 0]))
+        if lanes is None:
+            self._windows = [made, *self._windows[: _KEPT - 1]]
+        else:
+            self._windows[0] = _replaced(self._windows[0], made, here, count)
+        lags = np.full((count, len(SPAN_EDGES)), -1)
+        lags[here] = np.minimum(state[:, 1:], state[:, :1])[:, _CALLERS]
+        loss_keys = np.zeros(count, np.uint64)
+        loss_keys[here] = stream_key(keys, _SPAN_LOSS, state[:, 0])
+        arrived = [
+            _arrived(window, lags == lag, loss_keys) for lag, window in enumerate(self._windows)
+        ]
+        return _by_edge(_Calls(*map(np.concatenate, zip(*arrived, strict=True))), count)[here]
+
+
+_SPANS, _SPAN_LOSS = np.uint64(Stream.SPANS), np.uint64(Stream.SPAN_LOSS)
+
+
+def _calls_made(table: Any, lanes: Any, keys: Any) -> _Calls:
+    """All calls of the windows of some lanes. table: (lanes, CALL_ROWS); keys: (lanes,) uint64."""
+    edges = table.reshape(len(lanes), -1, calls.CALL_WIDTH)[:, _ROWS]
+    totals = edges[:, :, calls.TOTAL].astype(np.int64)
+    # One row a call: number of the edge in the flat table, repeated as often as it was called.
+    flat = np.repeat(np.arange(totals.size), totals.ravel())
+    begins = np.concatenate([[0], np.cumsum(totals.ravel())[:-1]])
+    index = np.arange(len(flat)) - begins[flat]
+    row, edge = np.divmod(flat, len(EDGES))
+    of = edges.reshape(-1, calls.CALL_WIDTH)[flat].T
+    place = ((edge << PLACE_BITS) + index).astype(np.uint64)
+    start, share = (
+        uniform_of_key(fold_key(keys[row], np.uint64(2) * place + np.uint64(i))) for i in (0, 1)
+    )
+    failed = index < of[calls.FAILED]
+    refused = of[calls.REFUSED]
+    hangs = (refused <= index) & (index < refused + of[calls.HUNG])
+    answered_ms = of[calls.SLOWEST_MS] * (FASTEST_SHARE + (1.0 - FASTEST_SHARE) * share)
+    latency_ms = np.where(hangs & failed, TIMEOUT_MS, answered_ms)
+    latency_ms = np.where(index < refused, 0.0, latency_ms)
+    order = np.lexsort((start, row))
+    first = np.concatenate([[0], np.cumsum(totals.sum(axis=1))[:-1]])
+    by_start = np.arange(len(flat)) - first[row[order]]
+    return _Calls(lanes[row][order], edge[order], by_start, latency_ms[order], failed[order])
+
+
+def _replaced(window: _Calls, by: _Calls, lanes: Any, count: int) -> _Calls:
+    """`window`, with the calls of some lanes replaced."""
+    stays = np.ones(count, np.bool_)
+    stays[lanes] = False
+    kept = stays[window.lane]
+    return _Calls(*(np.concatenate([old[kept], new]) for old, new in zip(window, by, strict=True)))
+
+
+def _arrived(window: _Calls, shows: Any, loss_keys: Any) -> _Calls:
+    """Those calls whose spans arrive now. shows: (lanes, edges), whose window this one is."""
+    # Edge 0 is that of the users.
+    chosen = (window.edge > 0) & shows[window.lane, window.edge - 1]
+    late = _Calls(*(values[chosen] for values in window))
+    key = fold_key(loss_keys[late.lane], late.place.astype(np.uint64))
+    kept = uniform_of_key(key) >= noise.SPAN_LOSS_RATIO
+    return _Calls(*(values[kept] for values in late))
+
+
+def _by_edge(arrived: _Calls, count: int) -> Any:
+    """(lanes, SPAN_FIELDS * edges) float32: calls, error rate and p99 by nearest rank."""
+    groups = count * len(SPAN_EDGES)
+    group = arrived.lane * len(SPAN_EDGES) + arrived.edge - 1
+    made = np.bincount(group, minlength=groups)
+    failed = np.bincount(group, arrived.failed, groups).astype(np.int64)
+    order = np.lexsort((arrived.latency_ms, group))
+    called = made > 0
+    first = np.cumsum(made) - made
+    rank = (first + np.ceil(0.99 * made).astype(np.int64) - 1)[called]
+    rows = np.full((SPAN_FIELDS, groups), MISSING, np.float32)
+    rows[0] = made
+    rows[1, called] = _error_rates(failed[called], made[called])
+    rows[2, called] = np.rint(arrived.latency_ms[order][rank] * 10.0) / 10.0
+    by_lane = rows.reshape(SPAN_FIELDS, count, -1).swapaxes(0, 1)
+    return np.ascontiguousarray(by_lane).reshape(count, -1)
+
+
+def _error_rates(failed: Any, made: Any) -> Any:
+    """`round(failed / made, 4)`, as Python rounds: NumPy's round differs where a tie is near."""
+    if made.size and made.max() > _LARGEST:
+        pairs = zip(failed.tolist(), made.tolist(), strict=True)
+        return np.array([round(some / all_, 4) for some, all_ in pairs])
+    return _rounded_shares()[made, failed]
+
+
+@cache
+def _rounded_shares() -> Any:
+    """(_LARGEST + 1, _LARGEST + 1): share of `failed` in `made` calls, at [made, failed]."""
+    table = np.zeros((_LARGEST + 1, _LARGEST + 1))
+    for made in range(1, _LARGEST + 1):
+        table[made, : made + 1] = [round(failed / made, 4) for failed in range(made + 1)]
+    return table

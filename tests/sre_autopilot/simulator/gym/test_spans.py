@@ -1,0 +1,91 @@
+"""What the spans of a lane show against an environment's `trace_edges`: the same numbers."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from orchestrator.environment import Environment
+from sre_autopilot.models import SREObservation
+from sre_autopilot.simulator.backend import SimulatorBackend
+from sre_autopilot.simulator.engines import NUMPY
+from sre_autopilot.simulator.gym.span_features import SPAN_EDGES, SPAN_FIELDS, _error_rates
+from sre_autopilot.simulator.gym.vector_env import SREAutopilotVectorEnv
+from sre_autopilot.simulator.rules.features import FEATURE_COUNT, MISSING, STEP_FEATURE
+from sre_autopilot.world.topology import CALLS
+from sre_autopilot.world.vocabulary import MAX_STEPS, Tier
+from tests.sre_autopilot.simulator.scripts import ACTIONS, NAMES, script
+
+SEEDS = range(300_000, 300_004)
+
+
+def vector(num_envs, tier=Tier.HARD, **options):
+    return SREAutopilotVectorEnv(num_envs, tier, engine=NUMPY, trace_edges=True, **options)
+
+
+def edges_of(observation: SREObservation):
+    fields = {
+        (str(edge.caller), edge.callee): (edge.calls, edge.error_rate, edge.latency_p99)
+        for edge in observation.trace_edges
+    }
+    rows = [fields.get(edge, (0, MISSING, MISSING)) for edge in SPAN_EDGES]
+    return np.array(rows, np.float32).T.ravel()
+
+
+def test_columns_are_those_of_the_call_graph():
+    assert set(SPAN_EDGES) == {(caller, callee) for caller in CALLS for callee in CALLS[caller]}
+    env = vector(2)
+    rows, _ = env.reset(seed=1)
+    assert rows.shape == (2, FEATURE_COUNT + SPAN_FIELDS * len(SPAN_EDGES))
+    assert env.observation_space.contains(rows)
+
+
+@pytest.mark.parametrize("tier", Tier)
+def test_spans_of_a_lane_are_those_of_an_environment(tier):
+    env, scripts = vector(len(SEEDS), tier), np.array([script(seed) for seed in SEEDS])
+    rows = [env.reset(seed=list(SEEDS))[0]]
+    rows += [env.step(scripts[:, step])[0] for step in range(MAX_STEPS)]
+    with Environment(SimulatorBackend) as environment:
+        for lane, seed in enumerate(SEEDS):
+            observation = environment.reset(seed=seed, task_tier=tier)
+            for step in range(MAX_STEPS + 1):
+                edges = rows[step][lane, FEATURE_COUNT:]
+                np.testing.assert_array_equal(edges, edges_of(observation))
+                if observation.done:
+                    break
+                action, service = scripts[lane, step]
+                action_of_step = {"action": ACTIONS[action], "service_id": NAMES[service]}
+                observation = environment.step(action_of_step)
+
+
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+def test_spans_of_a_next_episode_are_those_of_its_seed(mode):
+    env = vector(3, autoreset_mode=mode)
+    env.reset(seed=5, options={"staggered": True})
+    rng, begun = np.random.default_rng(0), np.zeros(3, np.int64)
+    played: dict[int, list[Any]] = {}
+    alone: dict[int, list[Any]] = {}
+    for _ in range(2 * MAX_STEPS):
+        actions = rng.integers((0, 0), (5, 7), (3, 2))
+        rows, *_ = env.step(actions)
+        for lane in range(3):
+            if rows[lane, STEP_FEATURE] == 0:
+                begun[lane] += 1
+                played[lane], alone[lane] = [rows[lane]], []
+            elif lane in played:
+                played[lane].append(rows[lane])
+                alone[lane].append(actions[lane])
+    for lane, of_lane in played.items():
+        single = vector(1)
+        rows, _ = single.reset(seed=5 + lane + 3 * int(begun[lane]))
+        expected = [rows[0], *(single.step(action[None])[0][0] for action in alone[lane])]
+        np.testing.assert_array_equal(of_lane, expected)
+    assert len(played) == 3
+
+
+def test_error_rates_are_rounded_as_python_rounds():
+    made = np.array([1, 32, 160, 256, 700])
+    failed = np.array([1, 1, 1, 0, 3])
+    expected = [round(int(f) / int(m), 4) for f, m in zip(failed, made, strict=True)]
+    assert _error_rates(failed, made).tolist() == expected
+    assert _error_rates(failed[:4], made[:4]).tolist() == expected[:4]
