@@ -3,6 +3,7 @@
 Says so where it could not: a check that was skipped is no check that was passed.
 """
 
+import re
 import shutil
 import subprocess
 import sys
@@ -14,8 +15,8 @@ PROGRAM = "pip-audit"
 LOCK = LOCKS / "dev.txt"
 """It holds what the images' locks pin, too."""
 TIMEOUT_S = 120.0
-VERDICT = "known vulnerabilit"
-"""In pip-audit's own last line, whether it has found some or none."""
+VERDICT = re.compile(r"^(No|Found \d+) known ", re.MULTILINE)
+"""How pip-audit says that it has looked."""
 
 Run = Callable[[Sequence[str]], tuple[int, str]]
 """Runs a command: its exit status, and its output with its errors."""
@@ -43,7 +44,7 @@ def audit(program: str | None, run: Run = run_program) -> tuple[int, str]:
         status, output = run(command)
     except (OSError, subprocess.TimeoutExpired) as error:
         return 0, f"skipped: {error}"
-    if VERDICT not in output.lower():
+    if not VERDICT.search(output):
         reason = output.strip().splitlines()[-1:] or [f"status {status}"]
         return 0, f"skipped: {PROGRAM} could not look anything up: {reason[0]}"
     return int(status != 0), output.strip()
