@@ -17,6 +17,8 @@ from sre_autopilot.world.stack import BrokerVerb
 T = TypeVar("T")
 
 TIMEOUT_S = 10.0
+READ_TIMEOUT_S = 3.0
+"""Of what changes nothing and takes milliseconds: a paused broker takes calls and stays silent."""
 CONNECT_TIMEOUT_S = 1.0
 """At the address of a killed broker connections are not even refused: they hang."""
 GRACE = "grace_s"
@@ -40,6 +42,7 @@ class ContainerState:
     mesh_address: the one it has whenever it is on the mesh; None for the users.
     control_address: on the telemetry network, now.
     cpu_share: its quota over its service's limit; the users have no limit: theirs is 1.
+    repaired: what `repair` had to mend; nothing after any other order.
     """
 
     name: str
@@ -51,16 +54,20 @@ class ContainerState:
     mesh_address: str | None
     control_address: str | None
     cpu_share: float
+    repaired: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class _Running:
+class ContainerListed:
+    """One container in the list of all; `image` is the engine's id of what it was made of."""
+
     running: bool
+    image: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    containers: Mapping[str, _Running]
+    containers: Mapping[str, ContainerListed]
 
 
 _STATE = TypeAdapter(ContainerState)
@@ -86,10 +93,9 @@ class BrokerClient:
             headers=bearer(token), verify=False, trust_env=False, transport=transport
         )
 
-    async def containers(self) -> Mapping[str, bool]:
-        """Whether each replica, and the users, run."""
-        listing = await self._ask(_LISTING, "GET", "/containers")
-        return {name: container.running for name, container in listing.containers.items()}
+    async def containers(self) -> Mapping[str, ContainerListed]:
+        """Each replica, the users, chaos and the brokers."""
+        return (await self._ask(_LISTING, "GET", "/containers")).containers
 
     async def state(self, name: str) -> ContainerState:
         return await self._ask(_STATE, "GET", f"/containers/{name}")
@@ -116,6 +122,13 @@ class BrokerClient:
     async def limit(self, name: str, cpu_share: float) -> ContainerState:
         """Gives it this share of its service's CPU limit."""
         return await self._order(name, BrokerVerb.LIMIT, cpu_share=cpu_share)
+
+    async def repair(self, name: str) -> ContainerState:
+        """Brings it back to the networks and limits that it was created with, and out of a pause.
+
+        Never starts it.
+        """
+        return await self._order(name, BrokerVerb.REPAIR)
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -145,6 +158,8 @@ class BrokerClient:
     ) -> httpx.Response:
         """The answer of the first broker that gives one; that one is the first to ask again."""
         timeout_s = self._timeout_s + (body or {}).get(GRACE, 0.0)
+        if method == "GET":
+            timeout_s = min(timeout_s, READ_TIMEOUT_S)
         timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
         silence: list[str] = []
         for url in self._urls:

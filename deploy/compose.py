@@ -46,7 +46,7 @@ TELEMETRY_SIDE = network_alias(Part.ORCHESTRATOR, Network.TELEMETRY)
 SPANS_URL = f"http://{TELEMETRY_SIDE}:{stack.SPANS_PORT}"
 
 SIZES = {
-    Part.TRAFFIC: Size(128, 1.0),
+    Part.TRAFFIC: Size(stack.USERS_MEMORY_MB, stack.USERS_CPU_CORES),
     Part.CHAOS: Size(128, 0.5),
     Part.BROKER: Size(128, 0.5),
     Part.BROKER_STANDBY: Size(128, 0.5),
@@ -151,6 +151,7 @@ def _traffic() -> dict[str, Any]:
     # A fixed address too: one given out freely could be that of a replica cut off for a moment.
     address = _address(len(REPLICAS))
     return _of_the_mesh(USERS, SIZES[Part.TRAFFIC]) | {
+        "labels": {stack.LABEL_MESH_ADDRESS: address},
         "networks": attached(Network.MESH, names, address) | attached(Network.TELEMETRY, names),
     }
 

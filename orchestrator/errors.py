@@ -17,6 +17,7 @@ SREError
    |- MeshNotReady(what, timeout_s)    services did not serve in time
    |- ReplicaUnreachable(replica)      a replica's control port gave no answer
    |- StackUnavailable(what)           the stack of containers cannot be played in
+   |- BackendUnhealthy(what)           what an episode relies on is not in order, and stays so
    |- FaultNotInstalled(kind, missing) what should be impaired is not
    `- ImpairmentLost(replicas)         what should be impaired is not, for the second time
 """
@@ -161,6 +162,14 @@ class StackUnavailable(BackendError):
     def __init__(self, what: str) -> None:
         self.what = what
         super().__init__(f"{what}; is the stack up (docker compose ps), and free?")
+
+
+class BackendUnhealthy(BackendError):
+    """Something that an episode relies on was changed from outside, and could not be mended."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(f"the backend is not in order: {what}")
 
 
 class FaultNotInstalled(BackendError):

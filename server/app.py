@@ -24,8 +24,8 @@ import uvicorn
 from fastapi import FastAPI, Request
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
-from orchestrator.backends import make_backend, prepare
-from orchestrator.errors import BackendError, CannotListen
+from orchestrator.backends import make_backend
+from orchestrator.errors import CannotListen
 from orchestrator.secrecy import Secrecy
 from orchestrator.settings import MAX_PORT, Settings
 from server.connection_limits import LIMITED_HTTP, MAX_MESSAGE_BYTES, uvicorn_limits
@@ -38,12 +38,14 @@ from server.mcp_http import McpClientMiddleware, McpClients
 from server.messages import CREATE_SESSION, MessageMiddleware, rpc_refusal
 from server.monitoring import Monitoring
 from server.openenv_compat import HTTP_API_VERSION, guard_mcp_route, register_routes
+from server.preparation import Preparation
 from server.problem_middleware import ProblemMiddleware
 from server.rate_limits import Cost, RateLimits
+from server.readiness import readiness_routes
 from server.routes import control_routes, information_routes
 from server.sessions import SessionServer
 from server.sockets import SocketMiddleware
-from server.startup import StartupFailureMiddleware, backend_problem, metrics_tokens, say_mode
+from server.startup import metrics_tokens, say_mode
 from sre_autopilot.checked_settings import MakeBackend, check_settings, settings_from_env
 from sre_autopilot.errors import InvalidSettings, InvalidValue
 
@@ -65,31 +67,29 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
     check_settings(settings, make_backend)
     monitoring = Monitoring()
     secrecy = Secrecy.of(settings)
+    preparation = Preparation(settings)
     sessions = SessionServer(
         lambda session_id: SREEnvironment(
-            settings, monitoring, session_id, make_backend, secrecy=secrecy
+            settings,
+            monitoring,
+            session_id,
+            make_backend,
+            secrecy=secrecy,
+            prepared=preparation.wait,
         ),
         settings.max_sessions,
         settings.session_lease_s,
         names_by_clients=secrecy is None,
     )
-
     limits = RateLimits(settings)
     mcp_clients = McpClients(sessions, limits)
-    problem: str | None = None
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         say_mode(settings)
-        host, port, tokens = settings.metrics_host, settings.metrics_port, metrics_tokens(settings)
-        metrics = monitoring.serving(host, port, tokens)
-        async with metrics, sessions.running(), mcp_clients.running():
-            try:
-                await prepare(settings)
-            except BackendError as error:
-                nonlocal problem
-                problem = backend_problem(settings.backend, error)
-                raise
+        where = settings.metrics_host, settings.metrics_port
+        metrics = monitoring.serving(*where, metrics_tokens(settings))
+        async with metrics, preparation.running(), sessions.running(), mcp_clients.running():
             with _rare_full_collections():
                 yield
 
@@ -107,6 +107,7 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
     register_routes(app, sessions)
     for router in (
         control_routes(sessions, settings, limits),
+        readiness_routes(sessions, settings, preparation),
         information_routes(settings),
         grading_routes(sessions, limits),
         page_routes(),
@@ -116,7 +117,6 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_MESSAGE_BYTES)
     app.add_middleware(MessageMiddleware)
     app.add_middleware(SocketMiddleware, attach=sessions.attach, detach=sessions.detach)
-    app.add_middleware(StartupFailureMiddleware, error=lambda: problem)
     app.add_middleware(McpClientMiddleware, clients=mcp_clients, max_body_bytes=MAX_MESSAGE_BYTES)
     app.add_middleware(RelativeRedirectMiddleware)
     app.add_middleware(ProblemMiddleware)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import Any
@@ -59,8 +59,11 @@ class SREEnvironment(AsyncEnvironment):
         make_backend: MakeBackend = make_backend,
         *,
         secrecy: Secrecy | None = None,
+        prepared: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
+        """prepared: waits until the configured backend is in order, or raises BackendError."""
         super().__init__()
+        self._prepared = prepared
         self._secrecy = secrecy
         self._settings = settings
         self._monitoring = monitoring
@@ -214,6 +217,8 @@ class SREEnvironment(AsyncEnvironment):
             make = self._make_backend(self._settings.model_copy(update={"backend": backend}))
             if self._environment is not None:
                 await self._environment.aclose()
+            if self._prepared is not None and backend == self._settings.backend:
+                await self._prepared()
             self._environment = Environment(
                 make,
                 drawing(self._settings.fault),

@@ -1,13 +1,10 @@
 """The routes for HTTP clients: stateful, by session. Decides nothing about an episode."""
 
-import logging
 import secrets
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Header, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Body, Header, HTTPException, Query, Request
 
-from orchestrator.backends import check
-from orchestrator.errors import BackendError
 from orchestrator.settings import Settings
 from server.environment import NAME
 from server.rate_limits import Cost, RateLimits
@@ -20,7 +17,6 @@ from server.schemas import (
     StepRequest,
 )
 from server.sessions import SessionServer
-from server.startup import backend_problem
 from sre_autopilot.models import SREAction, SREObservation, SREState
 from sre_autopilot.version import __version__
 from sre_autopilot.world.vocabulary import (
@@ -30,9 +26,6 @@ from sre_autopilot.world.vocabulary import (
     WORLD_VERSION,
     Tier,
 )
-
-READY, UNAVAILABLE = "ready", "backend_unavailable"
-log = logging.getLogger(__name__)
 
 DIFFICULTY = {
     Tier.EASY: "one fault; its symptoms point at it",
@@ -77,7 +70,7 @@ def control_routes(sessions: SessionServer, settings: Settings, limits: RateLimi
         authorization: Annotated[str | None, Header()] = None,
     ) -> StateResponse:
         """With the truth in it, where no token is set or the right one is sent."""
-        trusted = _trusted(settings, authorization)
+        trusted = is_trusted(settings, authorization)
         if session_id == DEFAULT_SESSION and session_id not in sessions.names:
             return StateResponse(**SREState().model_dump())
         environment = sessions.find(session_id)
@@ -92,14 +85,6 @@ def control_routes(sessions: SessionServer, settings: Settings, limits: RateLimi
     @router.delete("/sessions/{session_id}", status_code=204, summary="End a session")
     async def end(session_id: str) -> None:
         await sessions.end(session_id)
-
-    @router.get("/ready", tags=["Health"], summary="Whether an episode could begin")
-    async def ready(response: Response) -> dict[str, Any]:
-        """503 where all sessions are in use, or where the backend cannot be played on."""
-        in_use, most = len(sessions.names), sessions.max_concurrent_envs
-        status = "full" if in_use >= most else await _backend_status(settings)
-        response.status_code = 200 if status == READY else 503
-        return {"status": status, "sessions": in_use, "max_sessions": most}
 
     return router
 
@@ -138,19 +123,7 @@ def information_routes(settings: Settings) -> APIRouter:
     return router
 
 
-async def _backend_status(settings: Settings) -> str:
-    """What /ready says of the backend. Why it is unavailable stands in the log alone: agents read
-    the answer.
-    """
-    try:
-        await check(settings)
-    except (BackendError, TimeoutError) as error:
-        log.warning("%s", backend_problem(settings.backend, error))
-        return UNAVAILABLE
-    return READY
-
-
-def _trusted(settings: Settings, authorization: str | None) -> bool:
+def is_trusted(settings: Settings, authorization: str | None) -> bool:
     """Whether the caller may see the truth. Raises HTTPException (401) for a wrong token."""
     token = settings.state_token
     if token is None or authorization is None:

@@ -1,17 +1,11 @@
 """What a server says when it starts: its mode, and a backend that cannot be played in."""
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
 from orchestrator.backends import BACKENDS
 from orchestrator.errors import BackendError
 from orchestrator.settings import Mode, Settings, variable
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
 log = logging.getLogger(__name__)
 
 
@@ -55,22 +49,3 @@ def metrics_tokens(settings: Settings) -> tuple[str, ...]:
         return ()
     tokens = (settings.state_token, settings.mesh_token)
     return tuple(token.get_secret_value() for token in tokens if token is not None)
-
-
-class StartupFailureMiddleware:
-    """Replaces the traceback of a start that failed, which servers log, by `error()`'s line.
-
-    error: the line; None where the start failed for no reason that a user can mend.
-    """
-
-    def __init__(self, app: App, error: Callable[[], str | None]) -> None:
-        self._app = app
-        self._error = error
-
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        async def send_line(message: Message) -> None:
-            if message["type"] == "lifespan.startup.failed":
-                message = {**message, "message": self._error() or message.get("message", "")}
-            await send(message)
-
-        await self._app(scope, receive, send_line if scope["type"] == "lifespan" else send)

@@ -91,7 +91,9 @@ class Reconcilable(Protocol):
     """Optional part of a backend whose services run before any episode begins."""
 
     async def reconcile(self) -> None:
-        """Heals what is impaired and stops standbys; costs no episode. Raises BackendError."""
+        """Mends what is impaired or was changed, and leaves services that no episode was played
+        on. Raises BackendError.
+        """
         ...
 
 

@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from chaos.broker_client import ContainerState
+from chaos.broker_client import ContainerListed, ContainerState
 from orchestrator.broker.docker_engine import TIMEOUT_S, DockerEngine, EngineFailed
 from orchestrator.broker.reviver import RestartController
 from orchestrator.broker.verbs import VERB, Broker, Engine
@@ -91,7 +91,7 @@ def create_app(engine: Engine, project: str = PROJECT, token: str | None = None)
         return Response(generate_latest(registry), media_type=METRICS_MEDIA_TYPE)
 
     @app.get("/containers")
-    async def containers() -> dict[str, Mapping[str, Mapping[str, bool]]]:
+    async def containers() -> dict[str, Mapping[str, ContainerListed]]:
         return {"containers": await broker.containers()}
 
     @app.get("/containers/{name}")

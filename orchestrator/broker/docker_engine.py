@@ -37,6 +37,7 @@ RUNNING, EXITED = "running", "exited"
 """Two of the engine's container states."""
 
 TIMEOUT_S = 8.0
+MIB = 2**20
 LEAST_QUOTA_US = 1_000
 """The kernel accepts no smaller quota."""
 
@@ -71,13 +72,25 @@ class Container:
 
     id: str
     running: bool
+    paused: bool
     exit_code: int | None
     oom_killed: bool
     started_at: str
     finished_at: str
     cpu_cores: float
+    memory_limit_mb: float
     mesh_address: str | None
     addresses: Mapping[Network, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One container as the engine lists it."""
+
+    id: str
+    labels: Mapping[str, str]
+    state: str
+    image: str
 
 
 class DockerEngine:
@@ -90,11 +103,15 @@ class DockerEngine:
 
     def listed(self) -> Mapping[str, str]:
         """The engine's state of each container that exists, by name, in one call."""
-        return {labels[LABEL_CONTAINER]: state for _, labels, state in self._list()}
+        return {name: listed.state for name, listed in self.listing().items()}
+
+    def listing(self) -> Mapping[str, Listed]:
+        """State and image of each container that exists, by name, in one call."""
+        return {listed.labels[LABEL_CONTAINER]: listed for listed in self._list()}
 
     def inspect(self, name: str) -> Container:
         """Raises ContainerMissing."""
-        ids = [key for key, _, _ in self._list(f"{LABEL_CONTAINER}={name}")]
+        ids = [listed.id for listed in self._list(f"{LABEL_CONTAINER}={name}")]
         if not ids:
             raise ContainerMissing(self._project, [name])
         with _mapped(name):
@@ -118,13 +135,13 @@ class DockerEngine:
                     self._api.wait(container.id, timeout=grace_s)
             self._api.stop(container.id, timeout=0)
 
-    def connect(self, container: Container, aliases: Sequence[str]) -> None:
-        """Attaches it to the mesh, at its own address."""
+    def connect(self, container: Container, network: Network, aliases: Sequence[str]) -> None:
+        """Attaches it to a network: to the mesh at its own address."""
         with _mapped(BrokerVerb.CONNECT):
             self._api.connect_container_to_network(
                 container.id,
-                self._network(Network.MESH),
-                ipv4_address=container.mesh_address,
+                self._network(network),
+                ipv4_address=container.mesh_address if network is Network.MESH else None,
                 aliases=list(aliases),
             )
 
@@ -136,7 +153,17 @@ class DockerEngine:
     def give_cpu(self, container: Container, cores: float) -> None:
         quota_us = max(LEAST_QUOTA_US, round(cores * CPU_PERIOD_US))
         with _mapped(BrokerVerb.LIMIT):
-            self._api.update_container(container.id, cpu_quota=quota_us)
+            self._api.update_container(container.id, cpu_period=CPU_PERIOD_US, cpu_quota=quota_us)
+
+    def give_memory(self, container: Container, limit_mb: int) -> None:
+        """Sets its limit, without any swap."""
+        limit = f"{limit_mb}m"
+        with _mapped(BrokerVerb.REPAIR):
+            self._api.update_container(container.id, mem_limit=limit, memswap_limit=limit)
+
+    def unpause(self, container: Container) -> None:
+        with _mapped(BrokerVerb.REPAIR):
+            self._api.unpause(container.id)
 
     def was_stopped(self, container: Container) -> bool:
         """Whether its last exit was requested, as far back as the engine keeps events.
@@ -153,8 +180,8 @@ class DockerEngine:
             )
             return any(True for _ in events)
 
-    def _list(self, *labels: str) -> list[tuple[str, Mapping[str, str], str]]:
-        """Id, labels and state of each; of two with one name, the one to use comes last.
+    def _list(self, *labels: str) -> list[Listed]:
+        """Of two with one name, the one to use comes last.
 
         Compose creates a new one before it removes the old. The one that runs is used, or else
         the newer.
@@ -164,7 +191,11 @@ class DockerEngine:
             listed = self._api.containers(all=True, filters={"label": filters})
         own = [c for c in listed if c["Labels"].get(LABEL_ONE_OFF) != "True"]
         own.sort(key=lambda c: (c["State"] == RUNNING, c["Created"]))
-        return [(c["Id"], c["Labels"], c["State"]) for c in own if LABEL_CONTAINER in c["Labels"]]
+        return [
+            Listed(c["Id"], c["Labels"], c["State"], c["ImageID"])
+            for c in own
+            if LABEL_CONTAINER in c["Labels"]
+        ]
 
     def _container(self, raw: Mapping[str, Any]) -> Container:
         state, host, attached = raw["State"], raw["HostConfig"], raw["NetworkSettings"]["Networks"]
@@ -172,12 +203,14 @@ class DockerEngine:
         return Container(
             id=raw["Id"],
             running=state["Running"],
+            paused=state["Paused"],
             exit_code=None if state["Running"] else state["ExitCode"],
             oom_killed=state["OOMKilled"],
             started_at=state["StartedAt"],
             finished_at=state["FinishedAt"],
             # Without a quota it may use the whole machine.
             cpu_cores=host["CpuQuota"] / period_us if host["CpuQuota"] > 0 else os.cpu_count() or 1,
+            memory_limit_mb=host["Memory"] / MIB,
             mesh_address=raw["Config"]["Labels"].get(LABEL_MESH_ADDRESS),
             addresses={
                 network: attached[name]["IPAddress"] or None

@@ -7,14 +7,16 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Protocol
 
 import anyio
 from pydantic import BaseModel, ConfigDict, Field
 
-from chaos.broker_client import ContainerState
-from orchestrator.broker.docker_engine import RUNNING, Container, ContainerMissing
+from chaos.broker_client import ContainerListed, ContainerState
+from orchestrator.broker.docker_engine import RUNNING, Container, ContainerMissing, Listed
+from orchestrator.broker.repair import Mender, repair
 from orchestrator.broker.reviver import SERVICE_OF, EngineAdmin
 from sre_autopilot.errors import UnknownName
 from sre_autopilot.world.stack import (
@@ -35,12 +37,12 @@ CONTAINER, VERB = "container", "verb"
 log = logging.getLogger(__name__)
 
 
-class Engine(EngineAdmin, Protocol):
+class Engine(EngineAdmin, Mender, Protocol):
     """The calls to the engine that the broker and its restart controller make; each blocks."""
 
+    def listing(self) -> Mapping[str, Listed]: ...
     def restart(self, container: Container) -> None: ...
     def stop(self, container: Container, grace_s: float) -> None: ...
-    def connect(self, container: Container, aliases: Sequence[str]) -> None: ...
     def disconnect(self, container: Container) -> None: ...
 
 
@@ -66,7 +68,8 @@ ORDERS: Mapping[BrokerVerb, type[Order]] = MappingProxyType(
 VERBS: Mapping[str, Sequence[BrokerVerb]] = MappingProxyType(
     {
         **dict.fromkeys(SERVICE_OF, tuple(BrokerVerb)),
-        Part.TRAFFIC: (BrokerVerb.START, BrokerVerb.RESTART, BrokerVerb.STOP),
+        Part.TRAFFIC: (BrokerVerb.START, BrokerVerb.RESTART, BrokerVerb.STOP, BrokerVerb.REPAIR),
+        **dict.fromkeys((Part.CHAOS, Part.BROKER, Part.BROKER_STANDBY), (BrokerVerb.REPAIR,)),
     }
 )
 """The containers that the broker serves, and the verbs that each accepts."""
@@ -80,11 +83,14 @@ class Broker:
         self._project = project
         self._locks = {name: asyncio.Lock() for name in VERBS}
 
-    async def containers(self) -> Mapping[str, Mapping[str, bool]]:
-        listed = await anyio.to_thread.run_sync(self._engine.listed, abandon_on_cancel=True)
+    async def containers(self) -> Mapping[str, ContainerListed]:
+        listed = await anyio.to_thread.run_sync(self._engine.listing, abandon_on_cancel=True)
         if missing := [name for name in VERBS if name not in listed]:
             raise ContainerMissing(self._project, missing)
-        return {name: {"running": listed[name] == RUNNING} for name in VERBS}
+        return {
+            name: ContainerListed(listed[name].state == RUNNING, listed[name].image)
+            for name in VERBS
+        }
 
     async def state(self, name: str) -> ContainerState:
         _check(CONTAINER, name, VERBS)
@@ -104,6 +110,11 @@ class Broker:
         return state
 
     def _carry_out(self, name: str, verb: BrokerVerb, order: Order) -> ContainerState:
+        if verb is BrokerVerb.REPAIR:
+            repaired = repair(self._engine, name)
+            for problem in repaired:
+                log.warning("repaired %s: %s", name, problem)
+            return replace(self._state(name), repaired=tuple(repaired))
         engine, container = self._engine, self._engine.inspect(name)
         on_mesh = Network.MESH in container.addresses
         if verb is BrokerVerb.RESTART or (verb is BrokerVerb.START and not container.running):
@@ -117,7 +128,7 @@ class Broker:
             engine.give_cpu(container, order.cpu_share * limit_cores)
         elif verb is BrokerVerb.CONNECT and not on_mesh:
             aliases = [network_alias(each, Network.MESH) for each in (name, SERVICE_OF[name])]
-            engine.connect(container, aliases)
+            engine.connect(container, Network.MESH, aliases)
         elif verb is BrokerVerb.DISCONNECT and on_mesh:
             engine.disconnect(container)
         return self._state(name)

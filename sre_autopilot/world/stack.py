@@ -45,6 +45,7 @@ class BrokerVerb(StrEnum):
     CONNECT = "connect"
     DISCONNECT = "disconnect"
     LIMIT = "limit"
+    REPAIR = "repair"
 
 
 STEP_SECONDS = 1.5
@@ -73,6 +74,8 @@ LABEL_MESH_ADDRESS = "sre-autopilot.mesh-address"
 RUNTIME_MEMORY_MB = 45
 """Interpreter and libraries, measured. Forked processes share them; a container has its own, so its
 limit is this much higher than its service's, and it reports this much less memory."""
+USERS_MEMORY_MB = 128
+USERS_CPU_CORES = 1.0
 CPU_PERIOD_US = 100_000
 STARTING_CPU_CORES = 1.0
 """CPU of a replica until it serves: its imports take a second of CPU."""

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import httpx
 import pytest
 
-from chaos.broker_client import BrokerClient, BrokerUnavailable, ContainerState
+from chaos.broker_client import BrokerClient, BrokerUnavailable, ContainerListed, ContainerState
 from sre_autopilot.world.deployment import ReplicaId
 from sre_autopilot.world.stack import STALLED_CPU_SHARE, BrokerVerb
 from sre_autopilot.world.topology import USERS, Service
@@ -17,7 +17,12 @@ pytestmark = pytest.mark.anyio
 FIRST, SECOND = "http://first.example:8200", "http://second.example:8200"
 NAME = str(ReplicaId(Service.USER_DB, 0))
 STATE = ContainerState(NAME, False, 137, True, "then", False, None, None, 0.5)
-LISTING = {"containers": {NAME: {"running": True}, USERS: {"running": False}}}
+LISTING = {
+    "containers": {
+        NAME: {"running": True, "image": "one"},
+        USERS: {"running": False, "image": "one"},
+    }
+}
 
 Ask = Callable[[BrokerClient], Awaitable[object]]
 ORDERS: dict[BrokerVerb, tuple[Ask, object]] = {
@@ -30,6 +35,7 @@ ORDERS: dict[BrokerVerb, tuple[Ask, object]] = {
         lambda broker: broker.limit(NAME, STALLED_CPU_SHARE),
         {"cpu_share": STALLED_CPU_SHARE},
     ),
+    BrokerVerb.REPAIR: (lambda broker: broker.repair(NAME), {}),
 }
 ASKS: dict[str, Ask] = {
     "containers": lambda broker: broker.containers(),
@@ -64,7 +70,8 @@ class Brokers:
 
 async def test_containers_says_which_run() -> None:
     brokers = Brokers(200, LISTING)
-    assert await brokers.broker.containers() == {NAME: True, USERS: False}
+    listed = await brokers.broker.containers()
+    assert listed == {NAME: ContainerListed(True, "one"), USERS: ContainerListed(False, "one")}
     (request,) = brokers.requests
     assert (request.method, str(request.url)) == ("GET", f"{FIRST}/containers")
 
@@ -84,6 +91,14 @@ async def test_every_verb_is_an_order_that_answers_the_state(verb: BrokerVerb) -
     (request,) = brokers.requests
     assert (request.method, str(request.url)) == ("POST", f"{FIRST}/containers/{NAME}/{verb}")
     assert json.loads(request.content) == body
+
+
+async def test_a_broker_that_takes_calls_and_is_silent_delays_no_question_for_long() -> None:
+    brokers = Brokers()
+    await brokers.broker.state(NAME)
+    await brokers.broker.restart(NAME)
+    asked, ordered = (request.extensions["timeout"]["read"] for request in brokers.requests)
+    assert asked <= 3.0 < ordered
 
 
 async def test_a_stop_may_take_its_grace_and_a_dead_address_little_time() -> None:

@@ -157,6 +157,7 @@ def test_a_state_is_the_engines(client: TestClient, db: Container, stack: Stack)
         "mesh_address": attrs["Config"]["Labels"][LABEL_MESH_ADDRESS],
         "control_address": telemetry["IPAddress"],
         "cpu_share": 1.0,
+        "repaired": [],
     }
 
 

@@ -15,6 +15,8 @@ from orchestrator.backends.process.backend import ProcessBackend
 from orchestrator.settings import Settings
 from server import app as server_app
 from server.app import create_app, main
+from server.environment import SREEnvironment
+from server.monitoring import Monitoring
 from sre_autopilot.errors import InvalidValue
 from sre_autopilot.world.vocabulary import FaultKind
 from tests.architecture.source import ROOT
@@ -187,21 +189,34 @@ async def test_the_server_is_ready_once_its_backend_is_in_order(monkeypatch):
         prepared.put_nowait(settings)
         await in_order.wait()
 
-    monkeypatch.setattr("server.app.prepare", prepare)
+    monkeypatch.setattr("server.preparation.prepare", prepare)
     settings = Settings(metrics_port=0)
-    statuses: list[int] = []
-
-    async def start():
-        async with in_process(create_app(settings, Workshop().make)) as client:
-            statuses.append((await client.get("/ready")).status_code)
-
-    starting = asyncio.create_task(start())
-    async with asyncio.timeout(START_TIMEOUT_S):
+    workshop = Workshop()
+    async with (
+        asyncio.timeout(START_TIMEOUT_S),
+        in_process(create_app(settings, workshop.make)) as client,
+    ):
         assert await prepared.get() == settings
-        assert statuses == []
+        starting = await client.get("/ready")
+        assert (starting.status_code, starting.json()["status"]) == (503, "backend_starting")
+        assert (await client.get("/health")).status_code == 200
         in_order.set()
-        await starting
-    assert statuses == [200]
+        while (await client.get("/ready")).status_code != 200:
+            await asyncio.sleep(0)
+
+
+@pytest.mark.anyio
+async def test_a_reset_starts_nothing_before_the_backend_is_in_order():
+    workshop, in_order = Workshop(), asyncio.Event()
+    environment = SREEnvironment(
+        Settings(), Monitoring(), "one", workshop.make, prepared=in_order.wait
+    )
+    resetting = asyncio.create_task(environment.reset_async(seed=1))
+    await asyncio.sleep(0)
+    assert workshop.made == [] and environment.busy
+    in_order.set()
+    await resetting
+    await environment.aclose()
 
 
 @pytest.mark.anyio

@@ -5,14 +5,16 @@ import subprocess
 import sys
 
 import pytest
+from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from orchestrator.backends import BACKENDS, prepare
-from orchestrator.errors import StackUnavailable
+from orchestrator.errors import BackendUnhealthy, StackUnavailable
 from orchestrator.settings import Settings
 from server.app import FULL_COLLECTION_AFTER, _rare_full_collections, create_app
 from server.openenv_compat import SUPPORTED, check_version
-from server.startup import StartupFailureMiddleware, backend_problem
+from server.preparation import Preparation
+from server.startup import backend_problem
 from sre_autopilot.errors import UnknownName
 from sre_autopilot.world.vocabulary import FaultKind
 from tests.architecture.source import ROOT
@@ -63,6 +65,12 @@ def third_party(monkeypatch):
     return Settings(backend=f"their_module:{OutOfOrderBackend.__name__}"), OutOfOrderBackend
 
 
+def wait_until_ready(client):
+    """The backend is brought into order while the server answers."""
+    while (answer := client.get("/ready")).status_code != 200:
+        assert answer.json()["status"] == "backend_starting"
+
+
 @pytest.mark.parametrize("version", [f"{SUPPORTED}.0", f"{SUPPORTED}.7rc1", SUPPORTED])
 def test_supported_version_of_openenv_is_taken(version):
     check_version(version)
@@ -108,7 +116,7 @@ async def test_backend_of_somebody_else_is_reconciled_and_closed(third_party):
 def test_ready_says_when_the_backend_is_unavailable_and_the_log_says_why(third_party, caplog):
     settings, backend = third_party
     with TestClient(create_app(settings.model_copy(update={"metrics_port": 0}))) as client:
-        assert client.get("/ready").status_code == 200
+        wait_until_ready(client)
         backend.failures = 1
         answer = client.get("/ready")
         assert answer.status_code == 503
@@ -151,21 +159,36 @@ def test_problem_names_the_variable_the_reason_and_the_other_backends():
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(
-    ("scope", "line", "sent"),
-    [("lifespan", "a line", "a line"), ("lifespan", None, "traceback"), ("http", "a", "traceback")],
-)
-async def test_failed_start_is_logged_as_the_line_where_there_is_one(scope, line, sent):
-    messages = []
+async def test_preparation_that_fails_is_logged_and_ends_no_server(
+    third_party, monkeypatch, caplog
+):
+    settings, backend = third_party
+    backend.failures = 100
+    monkeypatch.setattr("orchestrator.backends.PREPARE_TIMEOUT_S", -1.0)
+    preparation = Preparation(settings)
+    async with preparation.running():
+        await preparation.wait()
+        assert not preparation.pending
+    assert "it is out of order" in caplog.text
 
-    async def failing(_scope, _receive, send):
-        await send({"type": "lifespan.startup.failed", "message": "traceback"})
 
-    async def receive():
-        raise AssertionError
+@pytest.mark.anyio
+async def test_reset_waits_for_the_preparation_for_a_limited_time(third_party):
+    settings, backend = third_party
+    backend.failures = 10**9
+    preparation = Preparation(settings, timeout_s=0.05)
+    async with preparation.running():
+        with pytest.raises(BackendUnhealthy, match=r"not in order within 0\.05 s"):
+            await preparation.wait()
+    assert not preparation.pending
 
-    async def send(message):
-        messages.append(message)
 
-    await StartupFailureMiddleware(failing, lambda: line)({"type": scope}, receive, send)
-    assert messages == [{"type": "lifespan.startup.failed", "message": sent}]
+def test_reason_of_an_unavailable_backend_needs_the_token(third_party):
+    settings, backend = third_party
+    own = {"metrics_port": 0, "state_token": SecretStr("a-token")}
+    with TestClient(create_app(settings.model_copy(update=own))) as client:
+        wait_until_ready(client)
+        backend.failures = 1
+        assert "reason" not in client.get("/ready").json(), "agents read it"
+        answer = client.get("/ready", headers={"Authorization": "Bearer a-token"})
+        assert answer.status_code == 503 and "no broker for" in answer.json()["reason"]

@@ -2,22 +2,31 @@
 
 import asyncio
 import contextlib
+import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from orchestrator.backends.docker.chaos_client import ChaosClient
-from orchestrator.backends.docker.supervisor import Supervisor
+from orchestrator.backends.docker.supervisor import Supervisor, container_of
 from orchestrator.backends.live.replicas import ReplicaHandle, ReplicaSet
-from orchestrator.errors import MeshNotReady, ReplicaUnreachable
+from orchestrator.errors import BackendUnhealthy, MeshNotReady, ReplicaUnreachable
 from services.runtime.spec import UNUSED_SEED
 from sre_autopilot.world.deployment import ReplicaId, initial_deployment
-from sre_autopilot.world.stack import REPLICAS
+from sre_autopilot.world.stack import REPLICAS, Part
 from sre_autopilot.world.topology import CALL_TIMEOUT_S, USERS
 from sre_autopilot.world.vocabulary import IMPAIRMENT_TTL_S, Release
 
 READY_TIMEOUT_S = 60.0
 """For all of them at once, on a machine that is busy."""
+MEND_TIMEOUT_S = 10.0
+"""For all that is verified before an episode: it takes a second, and longer where the chaos app or
+a broker is just being restarted."""
+ORDERED_FROM = (Part.BROKER, Part.BROKER_STANDBY, Part.CHAOS)
 _GRACE_S = 4 * CALL_TIMEOUT_S
 """A stopped replica may answer the calls that it has (callers wait one time-out) and shut down."""
+
+
+log = logging.getLogger(__name__)
 
 
 class DockerLifecycle(ReplicaSet):
@@ -41,26 +50,61 @@ class DockerLifecycle(ReplicaSet):
 
     async def launch(self, seed: int) -> None:
         """Keeps the containers that are clean and gives them the seed of the new episode."""
-        await self.reconcile()
+        await self._mend()
         self._replicas, self._users = await self._renew_all(seed, self._replicas, self._users)
         self._releases, self._seed = _first_releases(), seed
         self._dirty.clear()
         await self._all_serve()
 
     async def reconcile(self) -> None:
-        """Heals every container and stops the standbys; needs no episode. Raises BackendError."""
+        """Mends every container and stops the standbys; those that had an episode start anew.
+
+        Needs no episode, and leaves nothing to wait for to the first one. Raises BackendError.
+        """
+        await self._mend()
+        await self._supervisor.wait_answering(
+            [*map(str, _first_releases()), USERS], self._ready_timeout_s
+        )
+        replicas, users = await self._renew_all(UNUSED_SEED, {}, None)
+        await self._wait_settled([*replicas.values(), users])
+
+    async def _mend(self) -> None:
+        """Ends outages, undoes what others changed and stops the standbys.
+
+        Raises BackendUnhealthy where something cannot be undone within MEND_TIMEOUT_S.
+        """
         stopping, self._stopping = self._stopping, {}
         # A stop that failed is made up for here: standbys are stopped, first replicas renewed.
         await asyncio.gather(*stopping.values(), return_exceptions=True)
-        await self._chaos.heal()
+        try:
+            async with asyncio.timeout(MEND_TIMEOUT_S):
+                _check_images(await self._supervisor.images())
+                await asyncio.gather(*map(self._repair, ORDERED_FROM))
+                await self._chaos.heal()
+                await asyncio.gather(*map(self._repair, (*map(str, REPLICAS), USERS)))
+        except TimeoutError:
+            late = f"brokers, chaos and containers did not answer within {MEND_TIMEOUT_S:g} s"
+            raise BackendUnhealthy(f"{late} (docker compose ps)") from None
         running = await self._supervisor.running()
         standbys = {*map(str, REPLICAS)} - {*map(str, _first_releases())}
         strays = running & standbys
         await asyncio.gather(*(self._supervisor.stop(stray, _GRACE_S) for stray in strays))
 
+    async def _repair(self, name: str) -> None:
+        """What was repaired starts anew before the next episode: its addresses may be others."""
+        if repaired := await self._supervisor.repair(container_of(name)):
+            log.warning("repaired %s: %s", name, "; ".join(repaired))
+            self._dirty.update(replica for replica in REPLICAS if str(replica) == name)
+            if name == USERS:
+                self._users = None
+
     async def check(self) -> None:
-        """Raises BackendError where no broker can list the containers."""
-        await self._supervisor.running()
+        """Raises BackendError where no broker can list the containers, or one that an episode
+        begins with does not run.
+        """
+        needed = {container_of(name) for name in (*map(str, _first_releases()), USERS)}
+        if down := sorted(needed - await self._supervisor.running()):
+            raise BackendUnhealthy(f"{', '.join(down)} does not run")
 
     async def start(self, replica: ReplicaId, release: Release) -> None:
         await self._stopped(replica)
@@ -90,7 +134,7 @@ class DockerLifecycle(ReplicaSet):
         """Leaves the containers healed, without an episode and without traffic."""
         kept, self._replicas, self._users = self._replicas, {}, None
         if kept:
-            await self.reconcile()
+            await self._mend()
             await self._renew_all(UNUSED_SEED, kept, None)
 
     async def _renew_all(
@@ -131,3 +175,14 @@ class DockerLifecycle(ReplicaSet):
 def _first_releases() -> dict[ReplicaId, Release]:
     """Replica 0 of each service and its release, as each episode begins."""
     return {replica.id: replica.release for replica in initial_deployment()}
+
+
+def _check_images(images: Mapping[str, str]) -> None:
+    """Raises BackendUnhealthy where the mesh's containers are not all made of the same image."""
+    of_mesh = {name: images[name] for name in (*map(str, REPLICAS), container_of(USERS))}
+    (usual, _), *others = Counter(of_mesh.values()).most_common()
+    if others:
+        odd = ", ".join(name for name, image in of_mesh.items() if image != usual)
+        raise BackendUnhealthy(
+            f"{odd} runs another image than the rest of the mesh: make down, make up"
+        )

@@ -5,12 +5,12 @@ Starts and stops containers by the names of their processes; does not know what 
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from chaos.broker_client import BrokerClient, BrokerUnavailable, ContainerState
 from orchestrator.backends.live.control_client import ControlClient, Target
 from orchestrator.backends.live.replicas import KILLED_EXIT_CODE, ReplicaHandle
-from orchestrator.errors import ReplicaUnreachable, StackUnavailable
+from orchestrator.errors import BackendUnhealthy, ReplicaUnreachable, StackUnavailable
 from services.runtime.spec import UNUSED_SEED
 from sre_autopilot.world.stack import CONTROL_PORT, DATA_PORT, Part
 from sre_autopilot.world.topology import USERS
@@ -99,6 +99,14 @@ class Supervisor:
                     return handle
         return None
 
+    async def wait_answering(self, names: Iterable[str], timeout_s: float) -> None:
+        """Waits until each of these that runs answers, for at most `timeout_s`: one that has just
+        been started is no reason to start it again. Raises StackUnavailable.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await asyncio.gather(*map(self._wait_answering, names))
+
     async def reassign(self, handle: ReplicaHandle, release: Release, seed: int) -> None:
         """Moves a run that serves into another episode. Raises ReplicaUnreachable."""
         assert handle.target is not None
@@ -113,7 +121,20 @@ class Supervisor:
         """Names of the containers that run, of those that may serve. Raises StackUnavailable."""
         with broker_errors():
             listed = await self._broker.containers()
-        return frozenset(name for name, runs in listed.items() if runs)
+        return frozenset(name for name, container in listed.items() if container.running)
+
+    async def images(self) -> Mapping[str, str]:
+        """The engine's id of the image of each container. Raises StackUnavailable."""
+        with broker_errors():
+            listed = await self._broker.containers()
+        return {name: container.image for name, container in listed.items()}
+
+    async def repair(self, name: str) -> tuple[str, ...]:
+        """What had to be mended. Raises BackendUnhealthy where it could not."""
+        try:
+            return (await self._broker.repair(name)).repaired
+        except BrokerUnavailable as error:
+            raise BackendUnhealthy(f"{name} cannot be repaired: {error.reason}") from error
 
     async def refresh(self, handles: Iterable[ReplicaHandle]) -> None:
         """Marks those that have exited. Raises StackUnavailable."""
@@ -134,6 +155,17 @@ class Supervisor:
         for (handle, _), own_seed in zip(serving, seeds, strict=True):
             if isinstance(own_seed, int) and own_seed != seed:
                 handle.mark_exited(KILLED_EXIT_CODE)
+
+    async def _wait_answering(self, name: str) -> None:
+        while True:
+            with broker_errors():
+                state = await self._broker.state(container_of(name))
+            if not state.running or state.control_address is None:
+                return
+            with contextlib.suppress(ReplicaUnreachable):
+                await self._control.seed(_target(name, state))
+                return
+            await asyncio.sleep(POLL_S)
 
     async def aclose(self) -> None:
         """Idempotent."""

@@ -4,8 +4,10 @@ Starts and ends processes by name; does not know what they serve.
 """
 
 import asyncio
+import contextlib
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -38,6 +40,9 @@ class Supervisor:
         """Starts the zygote, unless one runs."""
         if self._reading is not None and self._reading.done():
             await self.aclose()
+        if self._zygote is not None and self._zygote.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._zygote.send_signal(signal.SIGCONT)  # else one stopped from outside stays so
         if self._reading is None:
             with self._directory.log(ZYGOTE).open("ab") as log:
                 # A session of its own: Ctrl-C at a terminal is for the orchestrator alone.

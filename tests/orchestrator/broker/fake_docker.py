@@ -11,7 +11,9 @@ from orchestrator.broker.docker_engine import (
     Container,
     ContainerMissing,
     EngineFailed,
+    Listed,
 )
+from orchestrator.broker.repair import intended
 from orchestrator.broker.verbs import VERBS
 from sre_autopilot.world.stack import Network
 
@@ -40,15 +42,17 @@ class PaperEngine:
         running = Container(
             id="",
             running=True,
+            paused=False,
             exit_code=None,
             oom_killed=False,
             started_at="start 0",
             finished_at="",
             cpu_cores=0.5,
+            memory_limit_mb=0.0,
             mesh_address=ADDRESS,
             addresses=ATTACHED,
         )
-        return cls({name: replace(running, id=f"id of {name}") for name in names})
+        return cls({name: _whole(name, running) for name in names})
 
     def end(self, name: str, exit_code: int, stopped: bool = False) -> None:
         """It ends, by itself or stopped from outside."""
@@ -62,6 +66,13 @@ class PaperEngine:
     def verbs(self) -> list[object]:
         """Its requests, without the arguments."""
         return [call[0] for call in self.calls]
+
+    def listing(self) -> Mapping[str, Listed]:
+        return {
+            name: Listed(container.id, {}, RUNNING if container.running else EXITED, "an image")
+            for name, container in self.containers.items()
+            if self.listed()
+        }
 
     def listed(self) -> Mapping[str, str]:
         self._may_fail("listed")
@@ -84,9 +95,17 @@ class PaperEngine:
         name = self._do("stop", container, grace_s)
         self.end(name, 0, stopped=True)
 
-    def connect(self, container: Container, aliases: Sequence[str]) -> None:
+    def connect(self, container: Container, network: Network, aliases: Sequence[str]) -> None:
         name = self._do("connect", container, *aliases)
-        self.now(name, addresses=ATTACHED)
+        address = ATTACHED.get(network, CONTROL_ADDRESS)
+        self.now(name, addresses={**self.inspect(name).addresses, network: address})
+
+    def unpause(self, container: Container) -> None:
+        self.now(self._do("unpause", container), paused=False)
+
+    def give_memory(self, container: Container, limit_mb: int) -> None:
+        name = self._do("give_memory", container, limit_mb)
+        self.now(name, memory_limit_mb=limit_mb)
 
     def disconnect(self, container: Container) -> None:
         name = self._do("disconnect", container)
@@ -121,3 +140,15 @@ class PaperEngine:
 
     def _name(self, container: Container) -> str:
         return next(name for name, c in self.containers.items() if c.id == container.id)
+
+
+def _whole(name: str, running: Container) -> Container:
+    """As Compose creates it."""
+    intent = intended(name)
+    return replace(
+        running,
+        id=f"id of {name}",
+        cpu_cores=intent.cpu_limit_cores or running.cpu_cores,
+        memory_limit_mb=intent.memory_limit_mb or 0.0,
+        addresses={network: ATTACHED.get(network, CONTROL_ADDRESS) for network in intent.networks},
+    )

@@ -41,6 +41,7 @@ def test_a_state_says_what_the_engine_knows(client: TestClient, engine: PaperEng
         "mesh_address": ADDRESS,
         "control_address": CONTROL_ADDRESS,
         "cpu_share": 0.5 / LIMIT_CORES,
+        "repaired": [],
     }
     engine.end(DB, 137)
     engine.now(DB, oom_killed=True, addresses={Network.TELEMETRY: None})

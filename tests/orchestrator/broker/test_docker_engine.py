@@ -16,9 +16,12 @@ from orchestrator.broker.docker_engine import (
     EngineSilent,
 )
 from orchestrator.errors import BackendError
+from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.stack import Network
+from sre_autopilot.world.topology import Service
 from tests.orchestrator.broker.fake_docker import PaperEngine
 
-NAME = "one"
+NAME = str(ReplicaId(Service.USER_DB, 0))
 CONTAINER = PaperEngine.of([NAME]).inspect(NAME)
 API_VERSION = "1.41"
 
@@ -28,9 +31,12 @@ CALLS: tuple[Callable[[DockerEngine], object], ...] = (
     lambda engine: engine.start(CONTAINER),
     lambda engine: engine.restart(CONTAINER),
     lambda engine: engine.stop(CONTAINER, 0.1),
-    lambda engine: engine.connect(CONTAINER, ()),
+    lambda engine: engine.connect(CONTAINER, Network.MESH, ()),
     lambda engine: engine.disconnect(CONTAINER),
     lambda engine: engine.give_cpu(CONTAINER, 1.0),
+    lambda engine: engine.give_memory(CONTAINER, 64),
+    lambda engine: engine.unpause(CONTAINER),
+    lambda engine: engine.listing(),
 )
 
 
@@ -92,10 +98,10 @@ def test_an_engine_that_refuses_is_quoted(call: Callable[[DockerEngine], object]
 def test_a_stack_that_is_not_up_is_named() -> None:
     with answering(200, b"[]") as engine:
         assert engine.listed() == {}
-        with pytest.raises(ContainerMissing, match="paper has no container one"):
+        with pytest.raises(ContainerMissing, match="paper has no container user_db-0"):
             engine.inspect(NAME)
         with pytest.raises(EngineFailed, match="paper has no network mesh"):
-            engine.connect(CONTAINER, ())
+            engine.connect(CONTAINER, Network.MESH, ())
 
 
 def test_an_engine_that_answers_no_json() -> None:

@@ -14,7 +14,7 @@ from tests.orchestrator.broker.fake_docker import PaperEngine
 
 UNKNOWN = (
     Part.ORCHESTRATOR,
-    Part.BROKER,
+    Part.PROMETHEUS,
     "user_db-2",
     "user_db",
     "USER_DB-0",
@@ -59,7 +59,7 @@ def test_the_users_take_no_other_verb(
 ) -> None:
     answer = client.post(f"/containers/{USERS}/{verb}", json={})
     assert answer.status_code == 404
-    assert answer.json()["detail"].endswith("valid values: start, restart, stop")
+    assert answer.json()["detail"].endswith("valid values: start, restart, stop, repair")
     assert engine.calls == []
 
 

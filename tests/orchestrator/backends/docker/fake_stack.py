@@ -45,6 +45,9 @@ class Container:
     release: Release = Release.CURRENT
     routings: int = 0
     impaired: dict[str, Any] = field(default_factory=dict)
+    image: str = "sha256:mesh"
+    damage: list[str] = field(default_factory=list)
+    """What others changed, and a repair undoes."""
 
     def start(self) -> None:
         """A fresh process, as from anybody's hand."""
@@ -89,6 +92,7 @@ class FakeStack:
         self.containers[Part.TRAFFIC] = Container(Part.TRAFFIC, f"{Part.TRAFFIC}.example", 0.0)
         self.transport = httpx.MockTransport(self._answer)
         self.away: set[str] = set()
+        self.beyond_repair: set[str] = set()
         self.outside: dict[str, dict[str, float]] = {}
         self.done: list[tuple[str, ...]] = []
 
@@ -119,8 +123,13 @@ class FakeStack:
     def _as_broker(self, path: str, body: Mapping[str, float]) -> httpx.Response:
         _, _, *rest = path.split("/")
         if not rest:
-            running = {name: {"running": c.running} for name, c in self.containers.items()}
-            return httpx.Response(200, json={"containers": running})
+            listed = {
+                name: {"running": c.running, "image": c.image}
+                for name, c in self.containers.items()
+            }
+            return httpx.Response(200, json={"containers": listed})
+        if rest[-1] == BrokerVerb.REPAIR:
+            return self._repair(rest[0])
         container = self.containers[rest[0]]
         for verb in map(BrokerVerb, rest[1:]):
             self.done.append((Part.BROKER, verb, container.name))
@@ -133,6 +142,16 @@ class FakeStack:
                 container.cpu_share = STARTING_CPU_SHARE
                 container.start()
         return httpx.Response(200, json=container.state)
+
+    def _repair(self, name: str) -> httpx.Response:
+        """Recorded where there was something to repair."""
+        if name in self.beyond_repair:
+            return httpx.Response(502, json={"detail": "the engine refuses"})
+        container = self.containers.get(name, Container(name, f"{name}.example", 0.0))
+        damage, container.damage = container.damage, []
+        if damage:
+            self.done.append((Part.BROKER, BrokerVerb.REPAIR, name))
+        return httpx.Response(200, json={**container.state, "repaired": damage})
 
     def _as_chaos(self, request: httpx.Request, body: dict[str, float]) -> httpx.Response:
         name = request.url.path.rpartition("/")[2]

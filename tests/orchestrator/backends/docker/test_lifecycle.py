@@ -176,7 +176,7 @@ async def test_a_stopped_replica_leaves_at_once_and_ends_later(
     with pytest.raises(MeshNotReady, match=str(DB)):
         await mesh.ready(frozenset({DB, GATEWAY}))
     await mesh.reconcile()
-    assert not stack[DB].running
+    assert stack.asked(BrokerVerb.STOP, str(DB))
 
 
 async def test_check_asks_a_broker_and_changes_nothing(stack: FakeStack, mesh: Mesh) -> None:

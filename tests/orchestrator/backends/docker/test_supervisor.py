@@ -130,7 +130,7 @@ async def test_none_that_is_used_stopped_or_not_ready_is_taken_over(
     assert await mesh.supervisor.adopt_unused(DB, Release.CURRENT, SEED) is None
     stack[DB].start()
     assert await mesh.supervisor.adopt_unused(DB, Release.CURRENT, SEED) is None
-    assert not stack.asked(ControlRoute.RELEASE)
+    assert not stack.asked("PUT", ControlRoute.RELEASE)
 
 
 async def test_refresh_marks_the_exited_with_their_codes(stack: FakeStack, mesh: Mesh) -> None:
