@@ -4,6 +4,7 @@ import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -13,7 +14,9 @@ from orchestrator.backends.process.backend import ProcessBackend
 from orchestrator.errors import BackendError
 from orchestrator.reconcile import reconcile, routing_of
 from orchestrator.telemetry.window import Window
+from services.runtime.spec import LOOPBACK
 from sre_autopilot.world.deployment import ReplicaId, initial_deployment
+from sre_autopilot.world.signals import ControlRoute
 from sre_autopilot.world.topology import CALLS, ENTRY, LIMITS, USERS, Service
 from sre_autopilot.world.vocabulary import IMPAIRMENT_TTL_S, OOM_EXIT_CODE, ActionName, Release
 from tests.orchestrator.backends.conftest import until_async
@@ -159,3 +162,30 @@ async def test_traffic_flows_again_after_a_restart_of_the_gateway(mesh: ProcessB
     await mesh.ready(frozenset({gateway}))
     await mesh.route(ALL)
     assert await window_that_flows(mesh)
+
+
+async def test_no_port_of_the_mesh_is_steered_or_read_without_its_token(
+    mesh: ProcessBackend,
+) -> None:
+    """All that listen, found as another user of the machine finds them: data ports serve users."""
+    spans = httpx.URL(await mesh._receiver.start())
+    targets = [handle.target for handle in mesh.handles() if handle.target]
+    data_ports = {httpx.URL(target.data_url).port for target in targets}
+    pids = {process.pid for process in psutil.Process().children(recursive=True)}
+    listening = {
+        c.laddr.port
+        for c in psutil.net_connections("tcp")
+        if c.pid in pids and c.status == psutil.CONN_LISTEN
+    }
+    control_ports = {httpx.URL(target.control_url).port for target in targets}
+    assert listening == control_ports | (data_ports - {0}), "the users have no data port"
+    async with httpx.AsyncClient(trust_env=False, verify=False) as stranger:
+        for port in control_ports:
+            for route in ControlRoute:
+                for method in ("GET", "PUT", "POST"):
+                    url = f"http://{LOOPBACK}:{port}{route}"
+                    answer = await stranger.request(method, url, json={})
+                    assert answer.status_code == 401, (method, url)
+                    assert "seed" not in answer.text
+        answer = await stranger.post(spans, headers={"content-type": "application/x-protobuf"})
+        assert answer.status_code == 401

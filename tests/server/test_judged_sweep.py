@@ -1,0 +1,81 @@
+"""A judged server tells no agent what is hidden, by no door, during an episode or after its end."""
+
+import pytest
+from starlette.testclient import TestClient
+
+from orchestrator.secrecy import Secrecy
+from orchestrator.settings import Mode
+from sre_autopilot.grading import EpisodeRecord, read_episodes
+from sre_autopilot.world.draws import visible_seed
+from sre_autopilot.world.vocabulary import Tier
+from tests.server.doors import WAIT, make_app
+from tests.server.every_door import TOKEN, play_at, tell, try_every_door
+from tests.server.leaks import Fetched, leaks, secrets_of
+
+SECRET = "a-secret-that-is-long-enough"
+SEED = 5
+
+
+@pytest.fixture
+def judged(workshop, tmp_path):
+    app = make_app(
+        workshop,
+        mode=Mode.JUDGE,
+        state_token=TOKEN,
+        secret=SECRET,
+        record_dir=tmp_path,
+        max_sessions=8,
+        graded_per_minute=100_000,
+        resets_per_minute=100_000,
+    )
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client
+
+
+def records(tmp_path) -> list[EpisodeRecord]:
+    return [
+        record
+        for file in tmp_path.glob("*.jsonl")
+        for record in read_episodes(file.read_text().splitlines())
+    ]
+
+
+def leaks_of(fetched: Fetched, record: EpisodeRecord) -> list[tuple[str, str]]:
+    """Words of the faults that were played, and the numbers that lead to them."""
+    texts, field_names = secrets_of(Tier(record.tier), record.seed)
+    seen = visible_seed(record.seed, record.episode_key)
+    numbers = {str(number) for number in (record.seed, record.episode_key, seen)}
+    return leaks(fetched, (texts | numbers | {SECRET}, field_names | {"episode_key"}))
+
+
+@pytest.mark.parametrize("tier", [Tier.EASY, Tier.MEDIUM, Tier.HARD, Tier.EXPERT])
+def test_no_door_tells_what_is_hidden(judged, tmp_path, tier):
+    fetched = play_at(judged, tier, SEED, steps=0)
+    session = {
+        "session_id": judged.post("/reset", json={"task_tier": tier, "seed": SEED}).json()[
+            "session_id"
+        ]
+    }
+    fetched += try_every_door(judged, judged.app, session["session_id"])
+    while not judged.post("/step", json=WAIT | session).json().get("done", True):
+        pass
+    fetched += try_every_door(judged, judged.app, session["session_id"])
+    answered = [text for asked, text in fetched if "session_id" in asked]
+    assert any(text.startswith("200") for text in answered)
+    assert not any(text.startswith("429") for _, text in fetched)
+    judged.delete(f"/sessions/{session['session_id']}")
+    played = records(tmp_path)
+    assert len(played) == 4, "over HTTP twice, by WebSocket and by MCP"
+    assert {record.seed for record in played} == {Secrecy(SECRET.encode()).seed(tier, SEED)}
+    for record in played:
+        assert leaks_of(fetched, record) == []
+
+
+def test_the_search_would_find_a_leak(judged, tmp_path):
+    name = judged.post("/reset", json={"task_tier": Tier.HARD}).json()["session_id"]
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    fetched = [("state", tell(judged.get(f"/state?session_id={name}", headers=headers)))]
+    judged.delete(f"/sessions/{name}")
+    (record,) = records(tmp_path)
+    hits = {secret for _, secret in leaks_of(fetched, record)}
+    assert {str(record.seed), str(record.episode_key), "episode_key", record.faults[0].kind} <= hits
