@@ -43,8 +43,8 @@ def records(tmp_path) -> list[EpisodeRecord]:
 def leaks_of(fetched: Fetched, record: EpisodeRecord) -> list[tuple[str, str]]:
     """Words of the faults that were played, and the numbers that lead to them."""
     texts, field_names = secrets_of(Tier(record.tier), record.seed)
-    seen = visible_seed(record.seed, record.episode_key)
-    numbers = {str(number) for number in (record.seed, record.episode_key, seen)}
+    visible = visible_seed(record.seed, record.episode_key)
+    numbers = {str(number) for number in (record.seed, record.episode_key, visible)}
     return leaks(fetched, (texts | numbers | {SECRET}, field_names | {"episode_key"}))
 
 
