@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from sre_autopilot.errors import InvalidValue
+from sre_autopilot.history.row_layout import ACTION_COUNT
 from sre_autopilot.simulator.rules.fault_draws import TIERS, draw_tier
-from sre_autopilot.simulator.rules.features import ACTION_COUNT
 from sre_autopilot.simulator.rules.window_arrays import SERVICE_COUNT
 from sre_autopilot.world.vocabulary import Tier
 
@@ -67,7 +67,7 @@ class StepOutput(NamedTuple):
 
     features: (lanes, FEATURE_COUNT) float32. action_masks: (lanes, MASK_SIZE) int8.
     rewards: (lanes,) float64. done: (lanes,) bool, whether the episode ended with this step.
-    See `rules.features`.
+    See `history.row_layout`.
     """
 
     features: Any

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from sre_autopilot.history.row_layout import ACTION_COUNT, FEATURE_COUNT, MASK_SIZE
 from sre_autopilot.simulator.batch import EpisodeQueue, StepOutput, out_of_range
 from sre_autopilot.simulator.rules import state_layout as layout
 from sre_autopilot.simulator.rules.actions import apply_action
@@ -13,13 +14,7 @@ from sre_autopilot.simulator.rules.array_ops import Rows
 from sre_autopilot.simulator.rules.calls import CALL_ROWS, write_calls
 from sre_autopilot.simulator.rules.fault_draws import draw_faults, draw_tier
 from sre_autopilot.simulator.rules.faults import clear_faults
-from sre_autopilot.simulator.rules.features import (
-    ACTION_COUNT,
-    FEATURE_COUNT,
-    MASK_SIZE,
-    reward,
-    write_features,
-)
+from sre_autopilot.simulator.rules.features import reward, write_features
 from sre_autopilot.simulator.rules.step import initial, observe
 from sre_autopilot.simulator.rules.window_arrays import (
     SERVICE_COUNT,

@@ -12,7 +12,6 @@ from gymnasium import spaces
 
 from sre_autopilot.errors import InvalidValue, UnknownName
 from sre_autopilot.models import parse_name
-from sre_autopilot.simulator.gym.spaces import mask_of
 from sre_autopilot.simulator.rules import state_layout as layout
 from sre_autopilot.simulator.rules.window_arrays import SERVICE_COUNT
 from sre_autopilot.world.topology import Service
@@ -23,6 +22,11 @@ CODINGS = (PAIRS, FLAT)
 FLAT_WAIT = layout.WAIT * SERVICE_COUNT
 FLAT_COUNT = FLAT_WAIT + 1
 _ACTIONS = tuple(ActionName)
+
+
+def mask_of(flat: Any) -> Any:
+    """(..., actions, services), int8: 1 where the action would be accepted."""
+    return flat.reshape(*flat.shape[:-1], len(ActionName), SERVICE_COUNT)
 
 
 class ActionCoding(Protocol):

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sre_autopilot.simulator.rules import features
-from sre_autopilot.simulator.rules.window_arrays import METRIC_COUNT, SERVICE_COUNT
+from sre_autopilot.history import row_layout as layout
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import MAX_STEPS
 
@@ -17,12 +16,12 @@ MET_COLOR, VIOLATED_COLOR, EMPTY_COLOR = (60, 140, 80), (190, 60, 50), (235, 235
 
 def table(row: Any) -> str:
     """One observation as text, a line a service; "?" where a value did not arrive."""
-    step, restarts_left = row[features.STEP_FEATURE], row[features.RESTARTS_LEFT_FEATURE]
+    step, restarts_left = row[layout.STEP_FEATURE], row[layout.RESTARTS_LEFT_FEATURE]
     lines = [f"step {step:.0f}  restarts left {restarts_left:.0f}"]
-    metrics = row[:METRIC_COUNT].reshape(-1, SERVICE_COUNT).T
-    verdicts = row[features.VERDICT_FEATURES :][:SERVICE_COUNT]
+    metrics = row[: layout.METRIC_COUNT].reshape(-1, layout.SERVICE_COUNT).T
+    verdicts = row[layout.VERDICT_FEATURES :][: layout.SERVICE_COUNT]
     for service, values, met in zip(Service, metrics, verdicts, strict=True):
-        texts = ["?" if value == features.MISSING else f"{value:.4g}" for value in values]
+        texts = ["?" if value == layout.MISSING else f"{value:.4g}" for value in values]
         cells = "  ".join(f"{text:>8}" for text in texts)
         lines.append(f"{'ok ' if met else 'SLA'} {service:<16} {cells}  p99 ms, errors, CPU, mem %")
     return "\n".join(lines)
@@ -33,8 +32,8 @@ def picture_of_rows(rows: Sequence[Any]) -> Any:
 
     rows: observations of one episode, each in the column of its step.
     """
-    cells = np.full((SERVICE_COUNT, MAX_STEPS + 1, 3), EMPTY_COLOR, np.uint8)
+    cells = np.full((layout.SERVICE_COUNT, MAX_STEPS + 1, 3), EMPTY_COLOR, np.uint8)
     for row in rows:
-        met = row[features.VERDICT_FEATURES :][:SERVICE_COUNT, None] > 0
-        cells[:, int(row[features.STEP_FEATURE])] = np.where(met, MET_COLOR, VIOLATED_COLOR)
+        met = row[layout.VERDICT_FEATURES :][: layout.SERVICE_COUNT, None] > 0
+        cells[:, int(row[layout.STEP_FEATURE])] = np.where(met, MET_COLOR, VIOLATED_COLOR)
     return cells.repeat(CELL_PX, axis=0).repeat(CELL_PX, axis=1)

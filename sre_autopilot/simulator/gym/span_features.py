@@ -10,22 +10,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from orchestrator import noise
+from sre_autopilot.history.row_layout import MISSING, SPAN_EDGES, SPAN_FIELDS
 from sre_autopilot.simulator.batch import Engine
 from sre_autopilot.simulator.rules import calls
 from sre_autopilot.simulator.rules import state_layout as layout
 from sre_autopilot.simulator.rules.array_ops import fold_key, stream_key, uniform_of_key
-from sre_autopilot.simulator.rules.features import MISSING
 from sre_autopilot.simulator.rules.traffic import TIMEOUT_MS
 from sre_autopilot.simulator.rules.window_arrays import SERVICE_COUNT
 from sre_autopilot.simulator.telemetry import EDGE_NUMBERS, EDGES, FASTEST_SHARE, PLACE_BITS
 from sre_autopilot.world.draws import Stream
 from sre_autopilot.world.topology import Service
 
-SPAN_EDGES = EDGES[1:]
-"""Caller and callee of each column: the call graph, without the users, who send no spans."""
-SPAN_FIELDS = 3
-"""Calls, error rate, p99 in ms; the last two MISSING without a call."""
-_CALLERS = np.array([tuple(Service).index(Service(caller)) for caller, _ in SPAN_EDGES])
+_CALLERS = np.array([tuple(Service).index(caller) for caller, _ in SPAN_EDGES])
 _ROWS = np.array(EDGE_NUMBERS)
 _LAGS = [layout.LAG + s for s in range(SERVICE_COUNT)]
 _KEPT = 1 + max(lag for _, lag in noise.LAG_STEPS_BELOW)
@@ -53,9 +49,9 @@ class SpanFeatures:
         self._windows: list[_Calls] = []
 
     def after_window(self, lanes: Any = None) -> Any:
-        """(lanes, SPAN_FIELDS * edges) float32, after a window of some lanes, or of all (None).
+        """(lanes, SPAN_COUNT) float32, after a window of some lanes, or of all (None).
 
-        Columns are by field, then by edge in the order of SPAN_EDGES.
+        Columns are by field, then by edge, see `history.row_layout`.
         """
         engine = self._engine
         count = len(engine.keys)
@@ -125,7 +121,7 @@ def _arrived(window: _Calls, shows: Any, loss_keys: Any) -> _Calls:
 
 
 def _by_edge(arrived: _Calls, count: int) -> Any:
-    """(lanes, SPAN_FIELDS * edges) float32: calls, error rate and p99 by nearest rank."""
+    """(lanes, SPAN_COUNT) float32: calls, error rate and p99 by nearest rank."""
     groups = count * len(SPAN_EDGES)
     group = arrived.lane * len(SPAN_EDGES) + arrived.edge - 1
     made = np.bincount(group, minlength=groups)
@@ -134,11 +130,11 @@ def _by_edge(arrived: _Calls, count: int) -> Any:
     called = made > 0
     first = np.cumsum(made) - made
     rank = (first + np.ceil(0.99 * made).astype(np.int64) - 1)[called]
-    rows = np.full((SPAN_FIELDS, groups), MISSING, np.float32)
+    rows = np.full((len(SPAN_FIELDS), groups), MISSING, np.float32)
     rows[0] = made
     rows[1, called] = _error_rates(failed[called], made[called])
     rows[2, called] = np.rint(arrived.latency_ms[order][rank] * 10.0) / 10.0
-    by_lane = rows.reshape(SPAN_FIELDS, count, -1).swapaxes(0, 1)
+    by_lane = rows.reshape(len(SPAN_FIELDS), count, -1).swapaxes(0, 1)
     return np.ascontiguousarray(by_lane).reshape(count, -1)
 
 

@@ -10,6 +10,7 @@ from gymnasium.vector.utils import batch_space
 
 from orchestrator.validation import MAX_SEED
 from sre_autopilot.errors import InvalidValue
+from sre_autopilot.history.row_layout import STEP_FEATURE
 from sre_autopilot.simulator.batch import EpisodeQueue, StepOutput
 from sre_autopilot.simulator.engines import make_engine
 from sre_autopilot.simulator.gym.action_coding import Forbidden, coding_of
@@ -25,7 +26,6 @@ from sre_autopilot.simulator.gym.pictures import RGB_ARRAY, picture_of_rows
 from sre_autopilot.simulator.gym.spaces import observation_space
 from sre_autopilot.simulator.gym.span_features import SpanFeatures
 from sre_autopilot.simulator.rules import state_layout as layout
-from sre_autopilot.simulator.rules.features import STEP_FEATURE
 from sre_autopilot.world.vocabulary import MAX_STEPS, SEED_SPLITS, ActionName, Tier
 
 

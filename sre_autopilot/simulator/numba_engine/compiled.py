@@ -23,6 +23,7 @@ _SOURCES = (
         _ROOT / name
         for name in (
             "sre_autopilot/grading/score.py",
+            "sre_autopilot/history/row_layout.py",
             "orchestrator/noise.py",
             "orchestrator/reward.py",
             "chaos/tiers.py",

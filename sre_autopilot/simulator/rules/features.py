@@ -7,27 +7,22 @@ from typing import Any
 
 import numpy as np
 
+from sre_autopilot.history.row_layout import (
+    ACTION_FEATURE,
+    COST_FEATURE,
+    MISSING,
+    REFUSED_FEATURE,
+    RESTARTS_LEFT_FEATURE,
+    SERVICE_FEATURE,
+    STEP_FEATURE,
+    VERDICT_FEATURES,
+)
 from sre_autopilot.simulator.rules import state_layout as layout
 from sre_autopilot.simulator.rules.actions import is_full, rollback_refused
 from sre_autopilot.simulator.rules.array_ops import each_row, row_constant, rule, to_float, where
 from sre_autopilot.simulator.rules.window_arrays import GATEWAY, METRIC_COUNT, SERVICE_COUNT
 from sre_autopilot.world.vocabulary import MAX_RESTARTS
 
-MISSING = -1.0
-"""In place of a value that did not arrive; no real one is negative."""
-# Columns of a feature row: METRIC_COUNT metrics, a verdict a service, six single numbers.
-VERDICT_FEATURES = METRIC_COUNT
-(
-    STEP_FEATURE,
-    RESTARTS_LEFT_FEATURE,
-    COST_FEATURE,
-    ACTION_FEATURE,
-    SERVICE_FEATURE,
-    REFUSED_FEATURE,
-) = range(VERDICT_FEATURES + SERVICE_COUNT, VERDICT_FEATURES + SERVICE_COUNT + 6)
-FEATURE_COUNT = REFUSED_FEATURE + 1
-ACTION_COUNT = layout.WAIT + 1
-MASK_SIZE = ACTION_COUNT * SERVICE_COUNT
 _BREAKABLE = np.where(np.arange(SERVICE_COUNT) == GATEWAY, 0.0, 1.0)
 """By service, whether a circuit break is ever accepted: users, not a breaker, call the gateway."""
 

@@ -7,12 +7,12 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
 from sre_autopilot.errors import InvalidValue, UnknownName
+from sre_autopilot.history.row_layout import ACTION_FEATURE, REFUSED_FEATURE, STEP_FEATURE
 from sre_autopilot.simulator.engines import NUMPY
 from sre_autopilot.simulator.gym import ID
 from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT
 from sre_autopilot.simulator.gym.vector_env import SREAutopilotVectorEnv
 from sre_autopilot.simulator.rules import state_layout as layout
-from sre_autopilot.simulator.rules.features import ACTION_FEATURE, REFUSED_FEATURE, STEP_FEATURE
 from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, Tier
 
 ROLLBACK = str(ActionName.ROLLBACK)

@@ -10,13 +10,13 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from sre_autopilot.errors import InvalidValue, UnknownName
+from sre_autopilot.history.row_layout import MISSING, STEP_FEATURE
 from sre_autopilot.simulator import engines
 from sre_autopilot.simulator.engines import ENGINES, NUMPY
 from sre_autopilot.simulator.gym import ID, register
 from sre_autopilot.simulator.gym.pictures import ANSI, RGB_ARRAY
 from sre_autopilot.simulator.gym.vector_env import SREAutopilotVectorEnv
 from sre_autopilot.simulator.numpy_engine import NumpyEngine
-from sre_autopilot.simulator.rules.features import MISSING, STEP_FEATURE
 from sre_autopilot.world.topology import ENTRY, Service
 from sre_autopilot.world.vocabulary import MAX_RESTARTS, MAX_STEPS, ActionName, Tier
 

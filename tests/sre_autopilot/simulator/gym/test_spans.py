@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from orchestrator.environment import Environment
-from sre_autopilot.models import SREObservation
+from sre_autopilot.history.row_layout import FEATURE_COUNT, SPAN_COUNT, SPAN_EDGES, STEP_FEATURE
+from sre_autopilot.history.rows import row_of
 from sre_autopilot.simulator.backend import SimulatorBackend
 from sre_autopilot.simulator.engines import NUMPY
-from sre_autopilot.simulator.gym.span_features import SPAN_EDGES, SPAN_FIELDS, _error_rates
+from sre_autopilot.simulator.gym.span_features import _error_rates
 from sre_autopilot.simulator.gym.vector_env import SREAutopilotVectorEnv
-from sre_autopilot.simulator.rules.features import FEATURE_COUNT, MISSING, STEP_FEATURE
 from sre_autopilot.world.topology import CALLS
 from sre_autopilot.world.vocabulary import MAX_STEPS, Tier
 from tests.sre_autopilot.simulator.scripts import ACTIONS, NAMES, script
@@ -23,20 +23,11 @@ def vector(num_envs, tier=Tier.HARD, **options):
     return SREAutopilotVectorEnv(num_envs, tier, engine=NUMPY, trace_edges=True, **options)
 
 
-def edges_of(observation: SREObservation):
-    fields = {
-        (str(edge.caller), edge.callee): (edge.calls, edge.error_rate, edge.latency_p99)
-        for edge in observation.trace_edges
-    }
-    rows = [fields.get(edge, (0, MISSING, MISSING)) for edge in SPAN_EDGES]
-    return np.array(rows, np.float32).T.ravel()
-
-
 def test_columns_are_those_of_the_call_graph():
     assert set(SPAN_EDGES) == {(caller, callee) for caller in CALLS for callee in CALLS[caller]}
     env = vector(2)
     rows, _ = env.reset(seed=1)
-    assert rows.shape == (2, FEATURE_COUNT + SPAN_FIELDS * len(SPAN_EDGES))
+    assert rows.shape == (2, FEATURE_COUNT + SPAN_COUNT)
     assert env.observation_space.contains(rows)
 
 
@@ -50,7 +41,9 @@ def test_spans_of_a_lane_are_those_of_an_environment(tier):
             observation = environment.reset(seed=seed, task_tier=tier)
             for step in range(MAX_STEPS + 1):
                 edges = rows[step][lane, FEATURE_COUNT:]
-                np.testing.assert_array_equal(edges, edges_of(observation))
+                np.testing.assert_array_equal(
+                    edges, row_of(observation, trace_edges=True)[FEATURE_COUNT:]
+                )
                 if observation.done:
                     break
                 action, service = scripts[lane, step]
