@@ -61,6 +61,7 @@ class Result:
     score: float = LOWEST_SCORE  # as long as nothing else is known
     rewards: list[float] = field(default_factory=list)
     waited: int = 0
+    validity: str = "not asked"
     failure: str = "interrupted"
 
     def end_line(self) -> str:
@@ -127,7 +128,16 @@ class Run:  # plays tiers one after the other, each in a session of its own
             self.console.print(tier, line, *thoughts, markup=False, highlight=False)
             played = {"step": now.step, "action": action, "error": error, "reward": now.reward}
             self._record(tier, played | {"calls": decision.calls})
+        result.validity = await self._validity()
         return now.reward
+
+    async def _validity(self) -> str:
+        """Whether the score can be trusted, in the server's words. Costs no episode."""
+        with suppress(httpx.HTTPError, *BAD_JSON):
+            asked = {"session_id": self.session}
+            answer = await self.http.get("/grader", params=asked, timeout=CLOSE_S)
+            return one_line(answer.json()["validity"]["text"])
+        return "the server does not say"
 
     async def _post(self, path: str, body: dict[str, Any], patience_s: float = 0) -> SREObservation:
         """Waits so long for a server that says it is busy. Raises ConnectionError."""
@@ -212,10 +222,11 @@ def main(
         results = asyncio.run(Run(player, http, seed, over, transcripts, console).play(chosen))
     except asyncio.CancelledError:
         raise typer.Exit(128 + signal.SIGTERM) from None
-    table = Table("tier", "score", "steps", "waited for want of an answer", "failure")
+    table = Table("tier", "score", "validity", "steps", "waited for want of an answer", "failure")
     for r in results:
         failure = escape(r.failure)  # text of others may hold what rich takes for markup
-        table.add_row(r.tier, f"{r.score:.3f}", f"{len(r.rewards)}", f"{r.waited}", failure)
+        cells = (r.tier, f"{r.score:.3f}", escape(r.validity), f"{len(r.rewards)}", f"{r.waited}")
+        table.add_row(*cells, failure)
     console.print(table)
     raise typer.Exit(int(any(result.failure for result in results)))
 

@@ -168,6 +168,11 @@ class Episode:
             for replica_id in killed
         }
 
+    @property
+    def validity(self) -> grading.Validity:
+        """Whether the score, when it is there, can be trusted."""
+        return grading.validity_of(self.steps, self.problems)
+
     def record(self) -> grading.EpisodeRecord:
         """The grader's view of the episode so far."""
         return grading.EpisodeRecord(
@@ -183,7 +188,7 @@ class Episode:
             steps=tuple(self.steps),
             finished=self.done,
             score=self.score.total if self.score is not None else None,
-            validity=grading.validity_of(self.steps, self.problems),
+            validity=self.validity,
         )
 
     def _cures(self, intervention: Intervention) -> dict[int, int]:

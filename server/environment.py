@@ -27,7 +27,7 @@ from server.monitoring import Monitoring
 from server.openenv_compat import AsyncEnvironment, EnvironmentMetadata
 from sre_autopilot.checked_settings import MakeBackend
 from sre_autopilot.errors import InvalidValue, SREError, UnknownField
-from sre_autopilot.grading import EpisodeRecord, Score
+from sre_autopilot.grading import EpisodeRecord, Score, Validity
 from sre_autopilot.models import SREAction, SREObservation, SREState
 from sre_autopilot.policies import Policy
 from sre_autopilot.policies.play import play_async
@@ -162,6 +162,11 @@ class SREEnvironment(AsyncEnvironment):
     def score(self) -> Score | None:
         """Of the finished episode. Raises EpisodeNotStarted."""
         return self._running().episode.score
+
+    @property
+    def validity(self) -> Validity:
+        """Whether the score of the episode can be trusted. Raises EpisodeNotStarted."""
+        return self._running().episode.validity
 
     @cached_property
     def mcp_server(self) -> FastMCP:

@@ -17,7 +17,7 @@ from server.openenv_compat import SessionCapacityError
 from server.rate_limits import Cost, RateLimits
 from server.schemas import DEFAULT_SESSION, Problem, checked_by
 from server.sessions import SessionServer
-from sre_autopilot.grading import WEIGHTS, EpisodeRecord, Score
+from sre_autopilot.grading import WEIGHTS, EpisodeRecord, Score, Validity
 from sre_autopilot.models import parse_name
 from sre_autopilot.policies.heuristic import Heuristic
 from sre_autopilot.simulator import NAME as SIMULATOR
@@ -50,11 +50,11 @@ def grading_routes(sessions: SessionServer, limits: RateLimits) -> APIRouter:
             environment = sessions.find_started(session_id)
             if environment.score is None:
                 raise NotGradedYet(environment.state.step_count)
-            return _score(environment.score)
+            return _score(environment.score, environment.validity)
         limits.admit(Cost.GRADED, call.scope)
         async with _temporary_session(sessions) as environment:
             record, score = await environment.play(Heuristic(), tier, seed, backend)
-            return {"tier": tier, **_played(record), **_score(score)}
+            return {"tier": tier, **_played(record), **_score(score, record.checked_validity)}
 
     @router.get("/baseline", summary="The heuristic's scores on the default tiers")
     async def baseline(
@@ -67,6 +67,7 @@ def grading_routes(sessions: SessionServer, limits: RateLimits) -> APIRouter:
             ]
         return {
             **_played(played[0][0]),
+            "validity": {record.tier: record.checked_validity.verdict for record, _ in played},
             "scores": {record.tier: round(score.total, 4) for record, score in played},
         }
 
@@ -86,11 +87,12 @@ def _played(record: EpisodeRecord) -> dict[str, Any]:
     return {"policy": record.policy, "backend": record.backend, "seed": record.seed}
 
 
-def _score(score: Score) -> dict[str, Any]:
+def _score(score: Score, validity: Validity) -> dict[str, Any]:
     terms = score.model_dump(include=set(WEIGHTS))
     return {
         "score": round(score.total, 4),
         "terms": {term: round(value, 4) for term, value in terms.items()},
         "resolved": score.resolved,
         "recovered_at": score.recovered_at,
+        "validity": validity.public(),
     }

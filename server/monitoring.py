@@ -24,6 +24,7 @@ from prometheus_client import (
 from orchestrator.episode import Episode
 from orchestrator.settings import variable
 from services.runtime.authorization import SCHEME, carries
+from sre_autopilot.grading import Verdict
 from sre_autopilot.world import signals
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ACTION_COSTS, MAX_RESTARTS, ActionName
@@ -67,6 +68,14 @@ class Monitoring:
         self._failures = Counter(
             signals.BACKEND_FAILURES, "Calls in which the backend failed", registry=registry
         )
+        self._validities = Counter(
+            signals.EPISODE_VALIDITY,
+            "Episodes that ended, by whether their scores can be trusted",
+            (signals.LABEL_VALIDITY,),
+            registry=registry,
+        )
+        for verdict in Verdict:
+            self._validities.labels(verdict)
         session, service = signals.LABEL_SESSION, signals.LABEL_SERVICE
         self._sla = Gauge(
             signals.SLA_MET, "Whether the SLA was truly met", (session, service), registry=registry
@@ -77,6 +86,12 @@ class Monitoring:
         )
         self._step = Gauge(
             signals.EPISODE_STEP, "Step of the episode", (session,), registry=registry
+        )
+        self._contended = Gauge(
+            signals.WINDOW_CONTENDED,
+            "Whether the machine was too busy in the last window",
+            (session,),
+            registry=registry,
         )
         self._hint = Gauge(
             signals.REWARD_HINT, "The last reward hint", (session,), registry=registry
@@ -95,6 +110,8 @@ class Monitoring:
             self._action_counter(action.action, action.service_id, action.accepted).inc()
         if episode.score is not None:
             self._scores.observe(episode.score.total)
+            self._validities.labels(episode.validity.verdict).inc()
+        self._contended.labels(session_id).set(bool(window.contended))
         self._missed.inc(sum(true.cpu_pct is None for true in window.true.values()))
         for service, true in window.true.items():
             self._sla.labels(session_id, service).set(true.sla_met)
@@ -111,10 +128,11 @@ class Monitoring:
     def count_failure(self) -> None:
         """A backend failed in a call."""
         self._failures.inc()
+        self._validities.labels(Verdict.BROKEN).inc()
 
     def forget(self, session_id: str) -> None:
         """A session is over: its gauges go, the counts stay."""
-        for gauge in (self._cost, self._restarts, self._step, self._hint):
+        for gauge in (self._cost, self._restarts, self._step, self._hint, self._contended):
             _remove(gauge, session_id)
         for service in Service:
             _remove(self._sla, session_id, service)

@@ -104,11 +104,24 @@ def compared(a: str, b: str, options: Options) -> RecordComparison | ResultsComp
         return compare_results(scores_a, scores_b)
     with bad_input():
         if kind_a is Kind.RESULTS:
-            return compare_results(read_results(Path(a)), read_results(Path(b)))
+            return compare_results(counted(a), counted(b))
         records_a, records_b = records(a), records(b)
         if len(records_a) == len(records_b) == 1:
             return compare_records(records_a[0], records_b[0])
         return compare_results(scores(records_a), scores(records_b))
+
+
+def counted(side: str) -> list[Result]:
+    """The results of a file that can be trusted; how many cannot is said. Raises ValueError."""
+    results = read_results(Path(side))
+    trusted = [result for result in results if result.counts]
+    if left_out := len(results) - len(trusted):
+        messages_console().print(
+            f"{side}: {left_out} of {len(results)} results cannot be trusted and are left out",
+            soft_wrap=True,
+            markup=False,
+        )
+    return trusted
 
 
 def kind_of(side: str) -> Kind:

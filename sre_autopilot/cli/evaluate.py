@@ -21,6 +21,7 @@ from sre_autopilot.evaluation.run import (
     Meshes,
     missing,
     play_all,
+    replay_text,
     table,
 )
 from sre_autopilot.policies import load_policy
@@ -43,7 +44,8 @@ def command(
     """Score policies over seeds: mean, 95 % interval, recoveries.
 
     Episodes whose results OUT holds are not played again, so that an interrupted evaluation goes on
-    where it ended. Records of the episodes go to the folder `episodes` beside OUT.
+    where it ended; those are that were played while the machine was too busy, or in a broken world.
+    Records of the episodes go to the folder `episodes` beside OUT.
 
     Example:
       sre-autopilot evaluate --backend simulator --seeds 100
@@ -64,6 +66,8 @@ def command(
         print_json({"out": str(out), "failed": failed, **_as_json(results)})
     else:
         results_console().print(table(results))
+        if text := replay_text(results):
+            messages_console().print(text, soft_wrap=True, markup=False)
     if failed:
         messages_console().print(
             f"{failed} episodes failed; run the same command to play them again"
@@ -100,5 +104,6 @@ def _as_json(results: Sequence[Result]) -> dict[str, Any]:
     return {
         "world_version": WORLD_VERSION,
         "cells": [cell.as_json() for cell in cells(results)],
+        "left_out": [r.model_dump(mode="json") for r in results if not r.counts],
         "results": [result.model_dump(mode="json") for result in results],
     }

@@ -20,6 +20,8 @@ from sre_autopilot.world.vocabulary import WORLD_VERSION
 SAME = 1e-9
 """Largest difference between equal scores: JSON keeps every digit of a float."""
 COLUMNS = ("tier", "seed", "policy", "score", *grading.WEIGHTS, "recovered")
+MARK = "*"
+"""Stands behind a score that cannot be trusted; the notes say why."""
 
 
 class GradedEpisode(NamedTuple):
@@ -38,6 +40,8 @@ class GradedEpisode(NamedTuple):
             yield f"aborted: the file ends after step {len(record.steps) - 1}"
         elif not record.finished:
             yield f"unfinished: it ended at step {len(record.steps) - 1}"
+        if not record.checked_validity.counts:
+            yield record.checked_validity.text
         if not self.agrees:
             yield f"the score stored in the record is {record.score}"
 
@@ -54,7 +58,7 @@ class GradedEpisode(NamedTuple):
             self.record.tier,
             str(self.record.seed),
             self.record.policy or "-",
-            f"{self.score.total:.3f}",
+            f"{self.score.total:.3f}{'' if self.record.checked_validity.counts else MARK}",
             *(f"{getattr(self.score, term):.2f}" for term in grading.WEIGHTS),
             "never" if recovered is None else f"step {recovered}",
         )
@@ -66,6 +70,7 @@ class GradedEpisode(NamedTuple):
             **self.record.model_dump(mode="json", include=header),
             "score": self.score.model_dump(mode="json"),
             "stored_score": self.record.score,
+            "validity": self.record.checked_validity.model_dump(mode="json"),
             "notes": list(self.notes()),
         }
 

@@ -42,19 +42,33 @@ class Episodes:
     record_dir: Path
     played: list[tuple[EpisodeRecord, Score]] = field(default_factory=list)
 
+    @property
+    def mean(self) -> float | None:
+        """Of the scores that count; None where there is none."""
+        scores = [score.total for record, score in self.played if record.checked_validity.counts]
+        return statistics.fmean(scores) if scores else None
+
+    @property
+    def left_out(self) -> int:
+        """Episodes that were contended or broken."""
+        return sum(not record.checked_validity.counts for record, _score in self.played)
+
     def as_json(self) -> dict[str, Any]:
         return {
             "policy": self.policy,
             "tier": self.tier,
-            "mean": statistics.fmean(score.total for _record, score in self.played),
+            "mean": self.mean,
+            "left_out": self.left_out,
             "episodes": [episode_json(*played, self.record_dir) for played in self.played],
         }
 
     def summary(self) -> str:
         """How many were played, their mean score, and where the records are."""
         text = f"{len(self.played)} episode{'' if len(self.played) == 1 else 's'}"
-        if self.played:
-            text += f", mean score {statistics.fmean(s.total for _record, s in self.played):.3f}"
+        if self.mean is not None:
+            text += f", mean score {self.mean:.3f}"
+        if self.left_out:
+            text += f" without the {self.left_out} whose scores cannot be trusted"
         return f"{text}; records: {self.record_dir}"
 
 
@@ -67,6 +81,7 @@ def episode_json(record: EpisodeRecord, score: Score, record_dir: Path) -> dict[
         "steps": len(record.steps) - 1,
         "faults": [fault.model_dump(mode="json") for fault in record.faults],
         "score": score.model_dump(mode="json"),
+        "validity": record.checked_validity.model_dump(mode="json"),
         "record": str(record_dir / f"{record.episode_id}.jsonl"),
     }
 

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from sre_autopilot.grading import WEIGHTS, EpisodeRecord, FaultRecord, Score
+from sre_autopilot.grading import WEIGHTS, EpisodeRecord, FaultRecord, Score, Validity
 from sre_autopilot.models import SREAction, SREObservation
 
 MET, BROKEN = Text("met", "green"), Text("broken", "bold red")
@@ -61,12 +61,19 @@ def _summary_rows(
     if not record.finished:
         yield "score", f"none: the episode ended early, at step {len(record.steps) - 1}"
         return
+    yield "validity", _validity_text(record.checked_validity, explain)
     terms = ", ".join(f"{term} {getattr(score, term):.2f}" for term in WEIGHTS)
     yield "score", Text.assemble((f"{score.total:.3f}", "bold"), f" ({terms})")
     if explain:
         losses = sorted(score.reasons, reverse=True)
         text = "\n".join(f"-{points:.3f}  {reason}" for points, reason in losses)
         yield "lost", Text(text or "nothing")
+
+
+def _validity_text(validity: Validity, explain: bool) -> Text:
+    """Whether the score can be trusted; explain: why not."""
+    lines = [validity.text, *(validity.reasons if explain else ())]
+    return Text("\n".join(lines), "" if validity.counts else "bold red")
 
 
 def _fault_text(fault: FaultRecord) -> str:

@@ -1,7 +1,9 @@
 """Policies x tiers x seeds on one backend: resumable, side by side, with intervals.
 
 Results are JSON lines, one an episode; an episode that is in the file is not played again.
-Results of two world versions never mix. The command line is `sre-autopilot evaluate`.
+Results of two world versions never mix. An episode whose score cannot be trusted, because the
+machine was too busy or the world broke, is played again, and left out of means if that fails too.
+The command line is `sre-autopilot evaluate`.
 """
 
 import threading
@@ -18,13 +20,22 @@ from rich.table import Table
 from chaos.tiers import DrawFaults, draw_faults
 from orchestrator.backends.base import Backend
 from orchestrator.environment import Environment
+from orchestrator.errors import BackendError
 from sre_autopilot.evaluation.progress import progress_bar
-from sre_autopilot.evaluation.results import COLUMNS, INTERVAL_COLUMN, Result, cells
+from sre_autopilot.evaluation.results import (
+    COLUMNS,
+    INTERVAL_COLUMN,
+    LEFT_OUT_COLUMN,
+    Result,
+    cells,
+)
 from sre_autopilot.policies import load_policy
 from sre_autopilot.policies.play import play
 from sre_autopilot.world.vocabulary import SEED_SPLITS, WORLD_VERSION, Tier
 
 DEFAULT_POLICIES = ("oracle", "runbook", "heuristic", "random")
+MAX_PLAYS = 3
+"""An episode that is contended or broken is played again, at most twice."""
 TEST_SEEDS_FROM = SEED_SPLITS["test"].start
 console = Console(stderr=True)
 
@@ -39,8 +50,8 @@ class Job:
 
 
 def missing(jobs: Sequence[Job], results: Sequence[Result]) -> list[Job]:
-    """Jobs that have no result yet."""
-    played = {Job(r.policy, r.tier, r.seed) for r in results}
+    """Jobs that have no result yet, or none that counts."""
+    played = {Job(r.policy, r.tier, r.seed) for r in results if r.counts}
     return [job for job in jobs if job not in played]
 
 
@@ -58,11 +69,21 @@ class Meshes:
         self._all: list[Environment] = []
 
     def play(self, job: Job) -> Result:
-        """Plays one episode on the mesh of the calling thread."""
+        """Plays one episode on the mesh of the calling thread, up to MAX_PLAYS times until its
+        score can be trusted; the result is that of the last time. Raises what that raised.
+        """
         environment = self._environment()
-        policy = load_policy(job.policy)
-        record, _score = play(environment, policy, job.tier, job.seed)
-        return Result.of(record, job.policy)
+        for plays in range(1, MAX_PLAYS + 1):
+            try:
+                record, _score = play(environment, load_policy(job.policy), job.tier, job.seed)
+            except BackendError:
+                if plays == MAX_PLAYS:
+                    raise
+                continue
+            result = Result.of(record, job.policy, plays)
+            if result.counts:
+                break
+        return result
 
     def close(self) -> None:
         for environment in self._all:
@@ -98,11 +119,27 @@ def table(results: Sequence[Result]) -> Table:
         pad_edge=False,
         collapse_padding=True,
     )
-    for column in COLUMNS:
+    made = cells(results)
+    left_out = any(cell.left_out for cell in made)
+    for column in (*COLUMNS, *[LEFT_OUT_COLUMN] * left_out):
         out.add_column(column, no_wrap=column == INTERVAL_COLUMN, overflow="fold")
-    for cell in cells(results):
-        out.add_row(*cell.row())
+    for cell in made:
+        out.add_row(*cell.row(), *[str(cell.left_out)] * left_out)
     return out
+
+
+def replay_text(results: Sequence[Result]) -> str:
+    """How many scores could not be trusted at first, and what became of them; empty for none."""
+    again = [result for result in results if result.plays > 1 or not result.counts]
+    if not again:
+        return ""
+    left_out = [result for result in again if not result.counts]
+    episodes = ", ".join(f"{r.policy} {r.tier} {r.seed} ({r.validity})" for r in left_out)
+    return (
+        f"{len(again)} of {len(results)} episodes were played again, as the machine was too busy "
+        f"or the world broke; {len(left_out)} are left out of the means"
+        + (f": {episodes}" if left_out else "")
+    )
 
 
 def play_all(jobs: Sequence[Job], meshes: Meshes, out: Path, *, width: int) -> int:

@@ -31,19 +31,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _report(record: EpisodeRecord, explain: bool) -> bool:
     """Prints one episode; whether its stored score, if any, is the one that comes out now."""
-    score = grade(record)
+    score, validity = grade(record), record.checked_validity
     terms = " ".join(f"{term}={getattr(score, term):.3f}" for term in ("total", *WEIGHTS))
     who = f"{record.tier} seed={record.seed} backend={record.backend} policy={record.policy}"
-    print(f"{who} {terms} recovered_at={score.recovered_at}")
+    print(f"{who} {terms} recovered_at={score.recovered_at} validity={validity.verdict}")
     if record.world_version != world.WORLD_VERSION:
         print(f"  note: played in world {record.world_version}, graded by {world.WORLD_VERSION}")
     if record.aborted:
         print(f"  note: aborted, the file ends after step {len(record.steps) - 1}")
     elif not record.finished:
         print("  note: unfinished")
+    if not validity.counts:
+        print(f"  note: {validity.text}")
     agrees = record.score is None or math.isclose(record.score, score.total, abs_tol=1e-9)
     if not agrees:
         print(f"  note: the stored score is {record.score}")
+    for reason in validity.reasons if explain else ():
+        print(f"  validity: {reason}")
     for points, reason in score.reasons if explain else ():
         print(f"  -{points:.3f}  {reason}")
     return agrees

@@ -5,7 +5,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from sre_autopilot.grading.frozen import Frozen
-from sre_autopilot.grading.validity import HostFigures, Validity
+from sre_autopilot.grading.validity import HostFigures, Validity, validity_of
 from sre_autopilot.world import vocabulary as world
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ACTION_COSTS, ActionName, FaultKind, Tier
@@ -118,6 +118,11 @@ class EpisodeRecord(Frozen):
         if [s.step for s in self.steps] != list(range(len(self.steps))):
             raise ValueError("steps must count from 0 without a gap")
         return self
+
+    @property
+    def checked_validity(self) -> Validity:
+        """The stored one; where there is none, what the figures of the windows say."""
+        return self.validity or validity_of(self.steps)
 
     @property
     def breakages(self) -> tuple[FaultRecord, ...]:

@@ -5,7 +5,7 @@ The limits were calibrated by `sre-autopilot dev calibrate-validity`; decision 0
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sre_autopilot.grading.frozen import Frozen
 
@@ -81,6 +81,27 @@ class Validity(Frozen):
         """Whether the score belongs into a mean: one of which nothing is known does."""
         return self.verdict in (Verdict.VALID, Verdict.UNKNOWN)
 
+    @property
+    def text(self) -> str:
+        """One line for whoever reads the score; names nothing that is hidden from agents."""
+        return f"{self.verdict}: {self._meaning()}"
+
+    def public(self) -> dict[str, Any]:
+        """For whoever played: JSON-ready, without the reasons, which may name what was impaired."""
+        counts = {"windows": self.windows, "contended_windows": self.contended_windows}
+        return {"verdict": str(self.verdict), **counts, "text": self.text}
+
+    def _meaning(self) -> str:
+        busy = f"the machine was too busy in {self.contended_windows} of {self.windows} windows"
+        match self.verdict:
+            case Verdict.VALID:
+                return busy
+            case Verdict.CONTENDED:
+                return f"{busy}; do not trust the score"
+            case Verdict.BROKEN:
+                return "the world was not as it should have been; the score means nothing"
+        return "nothing was measured of the machine"
+
 
 def contention(host: HostFigures) -> tuple[str, ...]:
     """Why a window is contended; empty where it is not."""
@@ -125,7 +146,7 @@ def validity_of(steps: "Sequence[StepRecord]", problems: Sequence[str] = ()) -> 
     if problems:
         verdict = Verdict.BROKEN
     elif not measured:
-        verdict, reasons = Verdict.UNKNOWN, ("nothing was measured of the machine",)
+        verdict = Verdict.UNKNOWN
     elif len(contended) > CONTENDED_WINDOWS_SHARE * len(measured):
         verdict, reasons = Verdict.CONTENDED, tuple(_busy(contended, len(measured)))
     return Validity(

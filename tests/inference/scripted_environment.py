@@ -13,6 +13,7 @@ from tests.watched_simulator import WatchedSimulator
 Answered = tuple[int, Mapping[str, object], Mapping[str, str]]
 """Status, JSON body, headers."""
 OK, NO_CONTENT, BAD, BUSY = 200, 204, 422, 503
+VALIDITY_TEXT = "valid: the machine was too busy in 0 of 31 windows"
 
 
 class ScriptedEnvironment(ThreadingHTTPServer):
@@ -77,6 +78,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in {**headers, "content-length": str(len(content))}.items():
             self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_GET(self) -> None:
+        """/grader, of which inference.py reads the validity alone."""
+        content = json.dumps(
+            {"validity": {"text": VALIDITY_TEXT}} if VALIDITY_TEXT else {}
+        ).encode()
+        self.send_response(OK if self.path.startswith("/grader?session_id=") else BAD)
+        self.send_header("content-length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
 

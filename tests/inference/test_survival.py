@@ -11,8 +11,9 @@ from sre_autopilot.llm.prompt import ANSWER_TOKENS, TOKENS_A_CALL, tokens_of
 from sre_autopilot.models import SREObservation
 from sre_autopilot.world.topology import CALLS, Service
 from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, Tier
+from tests.inference import scripted_environment
 from tests.inference.lines import parse
-from tests.inference.scripted_environment import BUSY, Answered
+from tests.inference.scripted_environment import BUSY, VALIDITY_TEXT, Answered
 from tests.inference.scripted_model import Reply
 
 WAIT = '{"action": "wait", "service_id": null}'
@@ -346,3 +347,17 @@ async def test_an_ordinary_question_shows_the_trends(stage):
     rows = re.findall(r"^\w+!?: ([-\d ]+), ([-\d ]+), ([-\d ]+), ([-\d ]+)$", prompt, re.M)
     assert len(rows) == len(Service)
     assert {len(trend.split()) for row in rows for trend in row} <= {2, WINDOWS}
+
+
+async def test_the_validity_of_a_score_is_the_servers_word(stage):
+    outcome = await stage.play(stage.environment(), waiter(stage), [Tier.EASY])
+    assert outcome.results[0].validity == VALIDITY_TEXT
+
+
+async def test_a_server_that_does_not_say_whether_a_score_is_valid_costs_nothing(
+    stage, monkeypatch
+):
+    monkeypatch.setattr(scripted_environment, "VALIDITY_TEXT", None)
+    outcome = await stage.play(stage.environment(), waiter(stage), [Tier.EASY])
+    assert outcome.results[0].failure == ""
+    assert outcome.results[0].validity == "the server does not say"

@@ -49,7 +49,7 @@ class RealWorld:
 
     held_out: episodes that the simulator's parameters were not fitted to.
     fit: episodes that they were fitted to.
-    results: graded episodes of which only the score was kept.
+    results: graded episodes of which only the score was kept, and can be trusted.
     """
 
     backend: str
@@ -68,7 +68,7 @@ class RealWorld:
             backend=backend,
             held_out=_of_this_world(held_out, backend),
             fit=_of_this_world(fit, backend) if fit.exists() else [],
-            results=read_results(results / f"{backend}.jsonl", backend),
+            results=[r for r in read_results(results / f"{backend}.jsonl", backend) if r.counts],
         )
 
     @property

@@ -94,3 +94,32 @@ def test_results_of_two_backends_are_compared_seed_by_seed():
 
 def test_episodes_without_a_counterpart_have_no_difference():
     assert paired([result()], [])[0][-2:] == ("-", "-")
+
+
+def test_results_that_do_not_count_are_in_no_mean_but_in_sight():
+    contended = [result(0.1, validity=verdict) for verdict in ("contended", "broken")]
+    trusted = [result(0.4, validity="valid", plays=3), result(0.6)]
+    (cell,) = cells([*trusted, *contended])
+    assert (cell.mean, cell.left_out, cell.row()[2]) == (0.5, 2, "2")
+    printed = cell.as_json()
+    assert (printed["episodes"], printed["left_out"], printed["played_again"]) == (2, 2, 2)
+    assert paired(contended, trusted)[0][-2:] == ("-", "-")
+
+
+def test_a_cell_of_which_no_result_counts_has_no_mean():
+    (cell,) = cells([result(0.1, validity="contended")])
+    assert cell.row() == ("easy", "runbook", "0", "-", "-", "-", "-")
+    assert "mean" not in cell.as_json()
+
+
+def test_an_untrusted_result_is_replaced_by_a_later_one(tmp_path):
+    path = tmp_path / "results.jsonl"
+    contended, valid = result(0.1, validity="contended"), result(0.5, validity="valid")
+    for played, kept in (
+        ([contended, valid], [valid]),
+        ([contended, contended], [contended]),
+        ([valid, valid], [valid, valid]),
+        ([contended, result(seed=2)], [contended, result(seed=2)]),
+    ):
+        path.write_text("\n".join(r.model_dump_json() for r in played) + "\n")
+        assert read_results(path) == kept

@@ -1,11 +1,15 @@
 """Evaluation plays missing episodes, keeps those it has, and counts failures."""
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.errors import BackendError
 from sre_autopilot.evaluation.results import read_results
-from sre_autopilot.evaluation.run import Job, Meshes, missing, play_all
+from sre_autopilot.evaluation.run import Job, Meshes, missing, play_all, replay_text
+from sre_autopilot.grading import UNCONTENDED, Verdict
 from sre_autopilot.world.vocabulary import Tier
+from tests.busy_simulator import BusySimulator
 from tests.watched_simulator import WatchedSimulator
 
 JOBS = [Job(policy, Tier.EASY, seed) for seed in (1, 2, 3) for policy in ("oracle", "random")]
@@ -68,3 +72,45 @@ def test_a_failed_episode_is_counted_and_the_rest_goes_on(tmp_path):
     meshes = Meshes(Failing, tmp_path / "episodes")
     assert play_all(JOBS, meshes, out, width=1) == 2
     assert {r.seed for r in read_results(out, WatchedSimulator.name)} == {1, 3}
+
+
+def test_an_episode_is_played_again_until_its_score_can_be_trusted(tmp_path):
+    made = []
+
+    class BusyOnce(BusySimulator):
+        """Busy in its first episode, then not; and its second one fails."""
+
+        async def launch(self, seed):
+            made.append(seed)
+            if len(made) == 2:
+                raise BackendError("no mesh just now")
+            await super().launch(seed)
+
+        async def observe(self, step, open_breakers=()):
+            busy = await super().observe(step, open_breakers)
+            return busy if len(made) == 1 else replace(busy, host=UNCONTENDED)
+
+    out = tmp_path / "results.jsonl"
+    job = Job("wait", Tier.CONTROL, 7)
+    assert play_all([job], Meshes(BusyOnce, None), out, width=1) == 0
+    (result,) = read_results(out)
+    assert made == [7, 7, 7]
+    assert (result.validity, result.plays) == (Verdict.VALID, 3)
+    assert replay_text([result]).startswith("1 of 1 episodes were played again")
+    assert "0 are left out" in replay_text([result])
+
+
+def test_a_result_that_does_not_count_is_missing_and_replaced(backend, tmp_path):
+    out = tmp_path / "results.jsonl"
+    job = Job("wait", Tier.CONTROL, 7)
+    play_all([job], Meshes(BusySimulator, None), out, width=1)
+    assert missing([job], read_results(out)) == [job]
+    play_all([job], Meshes(BusySimulator, None), out, width=1)
+    assert out.read_text().count("contended") == 2
+    assert len(read_results(out)) == 1
+
+
+def test_valid_results_need_no_words(backend, tmp_path):
+    out = tmp_path / "results.jsonl"
+    play_all(JOBS[:1], Meshes(backend, None), out, width=1)
+    assert replay_text(read_results(out)) == ""
