@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from deploy.compose import INFERENCE, SOCKET
+from services.runtime.authorization import bearer
 from sre_autopilot.world import signals
 from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.signals import ControlRoute
 from sre_autopilot.world.stack import (
     BROKER_PORT,
     CHAOS_PORT,
@@ -16,6 +18,7 @@ from sre_autopilot.world.stack import (
     PROMETHEUS_PORT,
     SERVER_PORT,
     SPANS_PORT,
+    TOKEN_VARIABLE,
     BrokerVerb,
     Network,
     Part,
@@ -54,8 +57,8 @@ with ThreadPoolExecutor(64) as pool:
 """
 ORDER = """
 import httpx, json, sys
-base, orders = json.loads(sys.argv[1])
-said = [httpx.request(*order[:2], **order[2], timeout=20) for order in
+base, headers, orders = json.loads(sys.argv[1])
+said = [httpx.request(*order[:2], **order[2], headers=headers, timeout=20) for order in
         [(method, base + path, {"json": body}) for method, path, body in orders]]
 print(json.dumps([[answer.status_code, answer.text] for answer in said]))
 """
@@ -105,6 +108,7 @@ def test_an_agent_reaches_the_server_and_nothing_else(game: Game) -> None:
 
 def test_the_broker_refuses_what_it_does_not_offer(game: Game) -> None:
     base = f"http://{network_alias(Part.BROKER, Network.CONTROL)}:{BROKER_PORT}"
+    headers = dict(bearer(game.up.environ[TOKEN_VARIABLE]))
     before = game.started()
     asked = [
         ["GET", "/metrics", None],
@@ -118,7 +122,7 @@ def test_the_broker_refuses_what_it_does_not_offer(game: Game) -> None:
         ["GET", "/metrics", None],
     ]
     output = game.up.compose(
-        "exec", "-T", Part.ORCHESTRATOR, "python", "-c", ORDER, json.dumps([base, asked])
+        "exec", "-T", Part.ORCHESTRATOR, "python", "-c", ORDER, json.dumps([base, headers, asked])
     )
     (_, first), *refusals, (_, last) = json.loads(output)
     assert [status for status, _ in refusals] == [404, 404, 404, 404, 422, 405, 405]
@@ -126,6 +130,21 @@ def test_the_broker_refuses_what_it_does_not_offer(game: Game) -> None:
     assert DATABASE in refusals[2][1]
     assert refused(last) - refused(first) == len(refusals)
     assert game.started() == before
+
+
+def test_nobody_orders_or_reads_without_the_token_of_the_stack(game: Game) -> None:
+    broker, chaos = (network_alias(part, Network.CONTROL) for part in (Part.BROKER, Part.CHAOS))
+    database = network_alias(DATABASE, Network.TELEMETRY)
+    asked = [
+        ["GET", f"http://{broker}:{BROKER_PORT}/containers", None],
+        ["POST", f"http://{broker}:{BROKER_PORT}/containers/{DATABASE}/{BrokerVerb.RESTART}", {}],
+        ["DELETE", f"http://{chaos}:{CHAOS_PORT}{ControlRoute.IMPAIRMENTS}", None],
+        ["PUT", f"http://{database}:{CONTROL_PORT}{ControlRoute.IMPAIRMENTS}", {}],
+        ["GET", f"http://{database}:{CONTROL_PORT}{ControlRoute.METRICS}", None],
+    ]
+    program = ("python", "-c", ORDER, json.dumps(["", {}, asked]))
+    output = game.up.compose("exec", "-T", Part.ORCHESTRATOR, *program)
+    assert [status for status, _ in json.loads(output)] == [401] * len(asked)
 
 
 def refused(page: str) -> float:
