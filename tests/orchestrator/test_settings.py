@@ -168,3 +168,13 @@ def test_an_unknown_mode_is_refused_with_the_valid_ones():
         InvalidSettings, match="SRE_MODE: 'exam' is not valid; valid: develop, judge"
     ):
         Settings.from_env({"SRE_MODE": "exam"})
+
+
+def test_a_judged_stack_needs_the_token_of_its_control_traffic():
+    judged = {"SRE_MODE": "judge", "SRE_STATE_TOKEN": "t", "SRE_BACKEND": "docker"}
+    problem = "SRE_MESH_TOKEN: it is not set, and SRE_MODE=judge needs it"
+    for environ in (judged, {**judged, "SRE_MESH_TOKEN": ""}):
+        with pytest.raises(InvalidSettings, match=problem):
+            Settings.from_env(environ)
+    assert Settings.from_env({**judged, "SRE_MESH_TOKEN": "m"}).mesh_token is not None
+    assert Settings.from_env({"SRE_BACKEND": "docker", "SRE_MESH_TOKEN": ""}).mesh_token is None
