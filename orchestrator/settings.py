@@ -98,8 +98,12 @@ class Settings(BaseModel):
     record_dir: Path | None = Field(
         None, description="folder for the records of episodes, one JSON-lines file each"
     )
-    max_sessions: int = Field(
-        2, ge=1, le=1024, description="server: sessions at once, of all kinds together"
+    max_sessions: int | None = Field(
+        None,
+        ge=1,
+        le=1024,
+        description="server: sessions at once, of all kinds together (default: what this machine "
+        "carries)",
     )
     session_lease_s: float = Field(
         SESSION_LEASE_S,
@@ -226,7 +230,11 @@ def valid_values(name: str) -> str:
     field = Settings.model_fields[name]
     kind = field.annotation
     text = (
-        "a whole number" if kind is int else "a number" if float in (kind, *get_args(kind)) else ""
+        "a whole number"
+        if int in (kind, *get_args(kind))
+        else "a number"
+        if float in (kind, *get_args(kind))
+        else ""
     )
     limits = {type(limit): limit for limit in field.metadata}
     for limit_class, word in ((Gt, "above"), (Ge, "from"), (Le, "up to")):

@@ -46,6 +46,7 @@ from server.routes import control_routes, information_routes
 from server.sessions import SessionServer
 from server.sockets import SocketMiddleware
 from server.startup import metrics_tokens, say_mode
+from sre_autopilot.capacity import sessions_at_once
 from sre_autopilot.checked_settings import MakeBackend, check_settings, settings_from_env
 from sre_autopilot.errors import InvalidSettings, InvalidValue
 
@@ -77,7 +78,7 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
             secrecy=secrecy,
             prepared=preparation.wait,
         ),
-        settings.max_sessions,
+        sessions_at_once(settings),
         settings.session_lease_s,
         names_by_clients=secrecy is None,
     )

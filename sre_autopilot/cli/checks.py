@@ -83,6 +83,15 @@ def cores(machine: Machine) -> Iterator[Check]:
     )
 
 
+def sessions(machine: Machine) -> Iterator[Check]:
+    """How many the server takes where SRE_MAX_SESSIONS is not set."""
+    yield Check(
+        "sessions",
+        Status.OK,
+        f"{machine.meshes} meshes at once, of {machine.mesh_cores:.2f} cores each",
+    )
+
+
 def memory(machine: Machine) -> Iterator[Check]:
     if machine.memory_mb is None:
         yield Check("memory", Status.WARN, "unknown", f"one mesh needs {MEMORY_MB} MiB")
@@ -207,6 +216,7 @@ _JUDGES: tuple[Callable[[Machine], Iterator[Check]], ...] = (
     packages,
     system,
     cores,
+    sessions,
     memory,
     temp_folder,
     ports,

@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import importlib.util
-import os
 import platform
 import shutil
 import socket
@@ -15,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.recorder import is_writable
+from sre_autopilot.capacity import carried, measured_speed
+from sre_autopilot.cores import UNLIMITED, file_lines, file_words, usable_cores
 from sre_autopilot.distribution import DISTRIBUTION
 from sre_autopilot.simulator.cache_folder import cache_folder
 
 MIB = 2**20
 COMMAND_TIMEOUT_S = 10.0
-UNLIMITED = "max"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,7 @@ class Machine:
     """What was read. `None` stands for what could not be read.
 
     cores: what this process may use: CPUs, its affinity, and the quota of its control group.
+    mesh_cores: what one mesh of processes takes; meshes: how many of them the cores carry.
     memory_mb: available now, within the limit of the control group.
     taken_ports: those of the ports asked about that another program listens on.
     docker, compose: versions that answered; docker_problem: why the engine did not.
@@ -39,6 +40,8 @@ class Machine:
     has_proc: bool
     has_prctl: bool
     cores: float
+    mesh_cores: float
+    meshes: int
     memory_mb: float | None
     taken_ports: frozenset[int]
     docker: str | None
@@ -65,13 +68,16 @@ def read_machine(
     docker, docker_problem = _answer("docker", "version", "--format", "{{.Server.Version}}")
     compose, _problem = _answer("docker", "compose", "version", "--short")
     cache = cache_folder(environ)
+    cores, mesh_cores = usable_cores(root), measured_speed(environ).mesh_cores
     temp = Path(tempfile.gettempdir())
     return Machine(
         python=sys.version_info[:2],
         system=platform.system(),
         has_proc=(root / "proc/self/stat").exists(),
         has_prctl=has_prctl(),
-        cores=cores(root),
+        cores=cores,
+        mesh_cores=mesh_cores,
+        meshes=carried(cores, mesh_cores),
         memory_mb=memory_mb(root),
         taken_ports=frozenset(port for port in ports if is_taken(port)),
         docker=docker,
@@ -89,32 +95,18 @@ def read_machine(
     )
 
 
-def cores(root: Path = Path("/")) -> float:
-    """CPUs that this process may keep busy."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    count = len(affinity(0)) if affinity else os.cpu_count() or 1
-    quota = _words(root / "sys/fs/cgroup/cpu.max")
-    if len(quota) == len(("quota", "period")) and quota[0] != UNLIMITED:
-        return min(float(count), int(quota[0]) / int(quota[1]))
-    quota_us = _words(root / "sys/fs/cgroup/cpu/cpu.cfs_quota_us")
-    period_us = _words(root / "sys/fs/cgroup/cpu/cpu.cfs_period_us")
-    if quota_us and period_us and int(quota_us[0]) > 0:
-        return min(float(count), int(quota_us[0]) / int(period_us[0]))
-    return float(count)
-
-
 def memory_mb(root: Path = Path("/")) -> float | None:
     """MiB available now: of the machine, or what the control group leaves of its limit."""
     limits = []
-    for line in _lines(root / "proc/meminfo"):
+    for line in file_lines(root / "proc/meminfo"):
         if line.startswith("MemAvailable:"):
             limits.append(int(line.split()[1]) / 1024)
     for limit_file, usage_file in (
         ("memory.max", "memory.current"),
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
     ):
-        limit = _words(root / "sys/fs/cgroup" / limit_file)
-        usage = _words(root / "sys/fs/cgroup" / usage_file)
+        limit = file_words(root / "sys/fs/cgroup" / limit_file)
+        usage = file_words(root / "sys/fs/cgroup" / usage_file)
         if limit and usage and limit[0] != UNLIMITED:
             limits.append((int(limit[0]) - int(usage[0])) / MIB)
     return min(limits, default=None)
@@ -172,15 +164,3 @@ def _answer(*command: str) -> tuple[str | None, str]:
     if ended.returncode or not text:
         return None, (ended.stderr.strip().splitlines() or ["no answer"])[-1]
     return text, ""
-
-
-def _lines(file: Path) -> list[str]:
-    """Of a file that need not exist."""
-    try:
-        return file.read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return []
-
-
-def _words(file: Path) -> list[str]:
-    return " ".join(_lines(file)).split()

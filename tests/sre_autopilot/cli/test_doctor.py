@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.recorder import is_writable
 from sre_autopilot.cli import doctor, machine
+from sre_autopilot.cores import usable_cores
 from tests.sre_autopilot.cli.terminal import invoke, is_narrow
 from tests.sre_autopilot.cli.test_checks import FIT
 
@@ -73,10 +74,10 @@ def test_json_lists_every_check(fit):
     assert [check["name"] for check in listed[:2]] == ["settings", "Python"]
 
 
-def test_resources_of_the_real_machine_are_read(monkeypatch):
+def test_resources_of_the_real_machine_are_read(monkeypatch, tmp_path):
     monkeypatch.setattr(machine, "_answer", lambda *_command: (None, "not asked in this test"))
-    here = machine.read_machine({}, ())
-    assert here.python >= (3, 11) and here.cores > 0
+    here = machine.read_machine({"XDG_CACHE_HOME": str(tmp_path)}, ())
+    assert here.python >= (3, 11) and here.cores > 0 and here.mesh_cores > 0 and here.meshes >= 1
     assert here.memory_mb is None or here.memory_mb > 0
     assert "numpy" in here.versions
     assert here.docker_problem == "not asked in this test"
@@ -147,7 +148,7 @@ def test_available_memory_respects_the_control_group(root, files, expected):
 )
 def test_cores_respect_the_quota_of_the_control_group(root, files, expected, monkeypatch):
     monkeypatch.setattr("os.sched_getaffinity", lambda _pid: set(range(8)))
-    assert machine.cores(root(**files)) == expected
+    assert usable_cores(root(**files)) == expected
 
 
 def test_a_folder_is_writable_where_it_can_be_made(tmp_path):
