@@ -66,8 +66,7 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
     Raises UnknownName, InvalidValue for settings that cannot be; see `check_settings`.
     """
     check_settings(settings, make_backend)
-    monitoring = Monitoring()
-    secrecy = Secrecy.of(settings)
+    monitoring, secrecy = Monitoring(), Secrecy.of(settings)
     preparation = Preparation(settings)
     sessions = SessionServer(
         lambda session_id: SREEnvironment(
