@@ -1,4 +1,4 @@
-"""How many sessions a machine carries: a rule, a measurement that is kept, and what overrides it."""
+"""How many sessions a machine carries: a rule, a kept measurement, and what overrides both."""
 
 import json
 
