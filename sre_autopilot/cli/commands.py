@@ -56,6 +56,10 @@ DEV_COMMANDS: Mapping[str, CommandEntry] = {
         "sre_autopilot.cli.dev.sim_to_real:command",
         "Compare the simulator with recordings of real backends.",
     ),
+    "calibrate-validity": CommandEntry(
+        "sre_autopilot.cli.dev.calibrate_validity:command",
+        "Check what is called a busy machine, beside busy threads.",
+    ),
     "score-checks": CommandEntry(
         "sre_autopilot.cli.dev.score_checks:command",
         "Check the scores of all policies in the simulator.",

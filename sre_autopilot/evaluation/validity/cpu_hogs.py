@@ -1,0 +1,29 @@
+"""Busy threads beside a mesh: processes that do nothing but use a CPU each."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+BUSY_LOOP = """
+import os, sys
+parent = int(sys.argv[1])
+while os.getppid() == parent:
+    for _ in range(1_000_000):
+        pass
+"""
+"""It ends with the program that started it, also if that is killed."""
+
+
+@contextmanager
+def cpu_hogs(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """`count` busy processes for as long as the context lasts."""
+    command = (sys.executable, "-c", BUSY_LOOP, str(os.getpid()))
+    hogs: list[subprocess.Popen[bytes]] = []
+    with ExitStack() as last_to_first:
+        for _ in range(count):
+            hog = last_to_first.enter_context(subprocess.Popen(command))
+            last_to_first.callback(hog.kill)
+            hogs.append(hog)
+        yield hogs
