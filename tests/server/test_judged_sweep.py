@@ -1,14 +1,15 @@
 """A judged server tells no agent what is hidden, by no door, during an episode or after its end."""
 
 import pytest
+from fastmcp import Client
 from starlette.testclient import TestClient
 
 from orchestrator.secrecy import Secrecy
 from orchestrator.settings import Mode
 from sre_autopilot.grading import EpisodeRecord, read_episodes
 from sre_autopilot.world.draws import visible_seed
-from sre_autopilot.world.vocabulary import Tier
-from tests.server.doors import WAIT, make_app
+from sre_autopilot.world.vocabulary import ActionName, Tier
+from tests.server.doors import WAIT, make_app, on_a_port
 from tests.server.every_door import TOKEN, play_at, tell, try_every_door
 from tests.server.leaks import Fetched, leaks, secrets_of
 
@@ -17,8 +18,8 @@ SEED = 5
 
 
 @pytest.fixture
-def judged(workshop, tmp_path):
-    app = make_app(
+def judged_app(workshop, tmp_path):
+    return make_app(
         workshop,
         mode=Mode.JUDGE,
         state_token=TOKEN,
@@ -28,7 +29,11 @@ def judged(workshop, tmp_path):
         graded_per_minute=100_000,
         resets_per_minute=100_000,
     )
-    with TestClient(app, raise_server_exceptions=False) as client:
+
+
+@pytest.fixture
+def judged(judged_app):
+    with TestClient(judged_app, raise_server_exceptions=False) as client:
         yield client
 
 
@@ -69,6 +74,25 @@ def test_no_door_tells_what_is_hidden(judged, tmp_path, tier):
     assert {record.seed for record in played} == {Secrecy(SECRET.encode()).seed(tier, SEED)}
     for record in played:
         assert leaks_of(fetched, record) == []
+
+
+@pytest.mark.anyio
+async def test_no_tool_of_mcp_tells_what_is_hidden(judged_app, tmp_path):
+    fetched = []
+    with on_a_port(judged_app) as url:
+        async with Client(f"{url}/mcp") as client:
+            fetched.append(("tools", str(await client.list_tools())))
+            begin = {"task_tier": Tier.EXPERT, "seed": SEED}
+            answer = await client.call_tool("begin_episode", begin)
+            while not answer.data["done"]:
+                fetched.append(("a step", str(answer)))
+                fetched.append(("observe", str(await client.call_tool("observe", {}))))
+                answer = await client.call_tool(ActionName.WAIT, {})
+            fetched.append(("the end", str(answer)))
+            fetched.append(("observe", str(await client.call_tool("observe", {}))))
+    (record,) = records(tmp_path)
+    assert record.finished and len(fetched) == 1 + 2 * len(record.steps)
+    assert leaks_of(fetched, record) == []
 
 
 def test_the_search_would_find_a_leak(judged, tmp_path):
