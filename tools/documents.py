@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tools import excerpts, project_tables, world_tables
+from tools import excerpts, kill_tables, project_tables, world_tables
 from tools.facts import fact
 
 ROOT = Path(__file__).parents[1]
@@ -44,6 +44,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
         excerpts.results,
         excerpts.scores_by_tier,
         excerpts.on_containers,
+        kill_tables.kills,
     )
 }
 """Name of a generated block -> what writes it."""

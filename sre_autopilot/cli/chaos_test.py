@@ -3,9 +3,10 @@
 import asyncio
 import json
 import secrets
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -40,6 +41,9 @@ def command(
         str, typer.Option(help="Comma-separated: kill these kinds of parts alone.")
     ] = "",
     out: Annotated[Path, typer.Option(help="All outcomes, JSON.")] = Path("runs/chaos-test.json"),
+    summary: Annotated[
+        Path | None, typer.Option(help="Also the summaries alone, JSON (docs/results/...).")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Kill every part, alone and together, at random moments of episodes.
@@ -62,17 +66,21 @@ def command(
     test = ChaosTest(order, _make_world(backend))
     console = messages_console()
     bar = progress_bar(console)
-    with on_interrupt(lambda: f"interrupted after {len(test.outcomes)} kills (seed {seed})"), bar:
-        task = bar.add_task(f"killing, seed {seed}", total=kills)
+    try:
+        with on_interrupt(lambda: f"interrupted after {len(test.outcomes)} kills"), bar:
+            task = bar.add_task(f"killing, seed {seed}", total=kills)
 
-        def report(outcome: "Outcome") -> None:
-            bar.advance(task)
-            if not outcome.good:
-                bar.console.print(_failure(outcome), markup=False)
+            def report(outcome: "Outcome") -> None:
+                bar.advance(task)
+                if not outcome.good:
+                    bar.console.print(_failure(outcome), markup=False)
 
-        asyncio.run(test.run(report))
-    document = test.as_json(backend)
-    out.write_text(json.dumps(document, indent=1) + "\n")
+            asyncio.run(test.run(report))
+    finally:  # what was learned before an interrupt is kept
+        document = test.as_json(backend)
+        _write(document, out)
+        if summary is not None:
+            _write({name: part for name, part in document.items() if name != "outcomes"}, summary)
     if as_json:
         print_json(document)
     else:
@@ -82,6 +90,10 @@ def command(
         raise fail(test.failure, FAILED)
     if not test.good:
         raise typer.Exit(FAILED)
+
+
+def _write(document: Mapping[str, Any], file: Path) -> None:
+    file.write_text(json.dumps(document, indent=1) + "\n", encoding="ascii")
 
 
 def _print_tables(test: "ChaosTest", title: str) -> None:

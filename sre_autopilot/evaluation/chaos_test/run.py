@@ -54,7 +54,8 @@ class ChaosTest:
 
     def as_json(self, backend: str) -> dict[str, Any]:
         """A JSON document with all of it."""
-        about = {"backend": backend, "seed": self.order.seed, "good": self.good}
+        kills = len(self.outcomes)
+        about = {"backend": backend, "seed": self.order.seed, "kills": kills, "good": self.good}
         disk = [asdict(outcome) for outcome in self.disk]
         return as_json(self.outcomes, **about, failure=self.failure, disk=disk)
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sre_autopilot.evaluation.chaos_test import process_world, trials
-from sre_autopilot.evaluation.chaos_test.world import WorldFailed
+from sre_autopilot.evaluation.chaos_test.world import Victims, WorldFailed
 from tests.sre_autopilot.cli.terminal import invoke
 from tests.sre_autopilot.evaluation.chaos_test.fakes import FakeWorld, ScriptedSession
 
@@ -81,3 +81,28 @@ def test_an_unknown_kind_is_named_with_status_2(play: Play) -> None:
 def test_a_seed_is_drawn_and_printed(play: Play) -> None:
     result, out = play(FakeWorld(kinds=("part",)), "--only", "part")
     assert f"seed {json.loads(out.read_text())['seed']}" in result.stdout
+
+
+def test_summaries_alone_go_to_a_file_of_their_own(play: Play, tmp_path: Path) -> None:
+    summary = tmp_path / "summary.json"
+    _result, out = play(FakeWorld(), "--summary", str(summary))
+    short, long = json.loads(summary.read_text()), json.loads(out.read_text())
+    assert "outcomes" in long
+    assert short == {name: part for name, part in long.items() if name != "outcomes"}
+
+
+def test_an_interrupt_keeps_the_outcomes_so_far(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = FakeWorld()
+
+    def kill(_victims: object) -> None:
+        if len(world.killed) == 1:
+            raise KeyboardInterrupt
+        world.killed.append(Victims())
+
+    monkeypatch.setattr(world, "kill", kill)
+    result, out = play(world)
+    assert result.exit_code == 130
+    assert "interrupted after 1 kills" in result.stderr
+    assert json.loads(out.read_text())["kills"] == 1
