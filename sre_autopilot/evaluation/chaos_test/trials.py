@@ -7,6 +7,7 @@ from typing import Any
 
 from sre_autopilot.evaluation.chaos_test.outcomes import Outcome
 from sre_autopilot.evaluation.chaos_test.plan import Moment, Trial
+from sre_autopilot.evaluation.chaos_test.records import NONE
 from sre_autopilot.evaluation.chaos_test.session import Answer, Session
 from sre_autopilot.evaluation.chaos_test.world import Victims, World, WorldFailed
 from sre_autopilot.world.vocabulary import IMPAIRMENT_TTL_S, MAX_STEPS, Tier
@@ -55,6 +56,8 @@ class Trials:
                 problems.append(f"{trial.moment}: {problem}")
         reset_s, later_problems = await self._reset_again(trial)
         record, problem = world.record(trial.episode_id)
+        if record == NONE and trial.moment is not Moment.RESET and not problems:
+            problem = problem or "the episode has no record"
         return Outcome(
             trial=trial,
             victims=victims.names,

@@ -10,6 +10,7 @@ import pytest
 from sre_autopilot.evaluation.chaos_test import trials
 from sre_autopilot.evaluation.chaos_test.outcomes import Outcome
 from sre_autopilot.evaluation.chaos_test.plan import Moment
+from sre_autopilot.evaluation.chaos_test.records import NONE
 from sre_autopilot.evaluation.chaos_test.session import HANGS, Answer
 from sre_autopilot.evaluation.chaos_test.trials import Trials
 from sre_autopilot.evaluation.chaos_test.world import Victims
@@ -116,6 +117,15 @@ async def test_an_unsound_world_or_record_is_a_problem(
 ) -> None:
     script()
     assert (await play(world)).problems == (problem,)
+
+
+@pytest.mark.parametrize("moment", Moment)
+async def test_a_record_may_be_missing_where_the_reset_was_killed_alone(
+    script: Script, moment: Moment
+) -> None:
+    script()
+    outcome = await play(FakeWorld(record=(NONE, None)), moment)
+    assert outcome.good is (moment is Moment.RESET)
 
 
 async def test_a_failed_reset_has_no_time(script: Script) -> None:
