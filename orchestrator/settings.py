@@ -33,6 +33,8 @@ from sre_autopilot.world.vocabulary import SESSION_LEASE_S
 PREFIX = "SRE_"
 MAX_PORT = 2**16 - 1
 SECRET_LENGTH = 16
+DOCKER = "docker"
+"""The backend that plays on a stack of containers."""
 URL = r"https?://[^\s,/]+(/[^\s,]*)?"
 
 
@@ -173,7 +175,7 @@ class Settings(BaseModel):
     @field_validator("state_token", "mesh_token")
     @classmethod
     def _set_where_judged(cls, token: Token | None, info: ValidationInfo) -> Token | None:
-        used = info.field_name != "mesh_token" or info.data.get("backend") == "docker"
+        used = info.field_name != "mesh_token" or info.data.get("backend") == DOCKER
         if token is None and used and info.data.get("mode") is Mode.JUDGE:
             raise ValueError("a judged server needs it")
         return token

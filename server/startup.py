@@ -1,34 +1,46 @@
 """What a server says when it starts: its mode, and a backend that cannot be played in."""
 
 import logging
+from collections.abc import Iterator
 
 from orchestrator.backends import BACKENDS
 from orchestrator.errors import BackendError
-from orchestrator.settings import Mode, Settings, variable
+from orchestrator.settings import DOCKER, Mode, Settings, variable
 
 log = logging.getLogger(__name__)
 
 
 def say_mode(settings: Settings) -> None:
-    """One warning in develop mode, which says what is open; a line of information in judge mode."""
-    if settings.mode is Mode.JUDGE:
-        log.info("%s=%s: what is hidden needs the token", variable("mode"), settings.mode)
+    """One warning in develop mode, which says what is open; in judge mode a line, and warnings of
+    what its operator may miss later.
+    """
+    mode = variable("mode")
+    if settings.mode is Mode.DEVELOP:
+        log.warning(
+            "%s=%s, NOT FOR JUDGING AGENTS: %sclients choose the seed, from which all that is "
+            "hidden follows, and which can be read off what they see; they name the sessions and "
+            "the backend. %s=%s closes all of it",
+            mode,
+            settings.mode,
+            "".join(_open_for_want_of_a_token(settings)),
+            mode,
+            Mode.JUDGE,
+        )
         return
-    truth = (
-        f"{variable('state_token')} is not set, so that /state shows every client what is hidden; "
-        if settings.state_token is None
-        else ""
-    )
-    log.warning(
-        "%s=%s, NOT FOR JUDGING AGENTS: %sclients choose the seed, from which all that is hidden "
-        "follows, and which can be read off what they see; they name the sessions and the backend. "
-        "%s=%s closes all of it",
-        variable("mode"),
-        settings.mode,
-        truth,
-        variable("mode"),
-        Mode.JUDGE,
-    )
+    log.info("%s=%s: what is hidden needs the token", mode, settings.mode)
+    if settings.record_dir is None:
+        name = variable("record_dir")
+        log.warning("%s is not set: no judged episode can be graded or played again later", name)
+    if settings.secret is None:
+        name = variable("secret")
+        log.warning("%s is not set: a seed is another story after the next start", name)
+
+
+def _open_for_want_of_a_token(settings: Settings) -> Iterator[str]:
+    if settings.state_token is None:
+        yield f"{variable('state_token')} is not set, so that /state shows what is hidden; "
+    if settings.backend == DOCKER and settings.mesh_token is None:
+        yield f"{variable('mesh_token')} is not set, so that control traffic is open; "
 
 
 def backend_problem(backend: str, error: BackendError | TimeoutError) -> str:

@@ -81,12 +81,23 @@ def test_graded_play_leaves_no_record_and_plays_the_public_seed(judged, client, 
 def test_develop_mode_warns_once_of_what_is_open(caplog):
     say_mode(Settings())
     say_mode(Settings(state_token=TOKEN))
-    say_mode(Settings(**JUDGED))
-    open_truth, guarded_truth = caplog.records
+    say_mode(Settings(backend="docker", state_token=TOKEN))
+    open_truth, guarded_truth, open_stack = caplog.records
     assert "SRE_MODE=develop" in open_truth.message and "SRE_MODE=judge" in open_truth.message
     assert "SRE_STATE_TOKEN is not set" in open_truth.message
     assert "SRE_STATE_TOKEN" not in guarded_truth.message
+    assert "SRE_MESH_TOKEN is not set" in open_stack.message
     assert TOKEN not in caplog.text
+
+
+def test_judge_mode_warns_of_what_cannot_be_had_later(caplog, tmp_path):
+    say_mode(Settings(record_dir=tmp_path, **JUDGED))
+    assert not caplog.records
+    say_mode(Settings(**{**JUDGED, "secret": None}))
+    assert [entry.message.partition(" ")[0] for entry in caplog.records] == [
+        "SRE_RECORD_DIR",
+        "SRE_SECRET",
+    ]
 
 
 def test_metrics_ask_for_a_token_where_judged():
