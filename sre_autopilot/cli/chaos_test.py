@@ -101,6 +101,8 @@ def _print_tables(test: "ChaosTest", title: str) -> None:
 
     console = results_console()
     console.print(table(f"{title}: {len(test.outcomes)} kills", test.outcomes))
+    if test.spoilt:
+        console.print(f"{test.spoilt} episodes failed before their kill and were replaced")
     for outcome in test.disk:
         console.print(f"{outcome.scenario}: {'; '.join(outcome.problems) or 'ok'}", markup=False)
 

@@ -38,6 +38,7 @@ class ChaosTest:
     """Runs an order.
 
     outcomes, disk: what came of it, they grow while it runs.
+    spoilt: episodes that failed before anything was killed, and were replaced.
     failure: why it ended before its time, if it did.
     """
 
@@ -45,6 +46,7 @@ class ChaosTest:
     make_world: MakeWorld
     outcomes: list[Outcome] = field(default_factory=list)
     disk: list[DiskOutcome] = field(default_factory=list)
+    spoilt: int = 0
     failure: str | None = None
 
     @property
@@ -57,6 +59,7 @@ class ChaosTest:
         kills = len(self.outcomes)
         about = {"backend": backend, "seed": self.order.seed, "kills": kills, "good": self.good}
         disk = [asdict(outcome) for outcome in self.disk]
+        about["spoilt"] = self.spoilt
         return as_json(self.outcomes, **about, failure=self.failure, disk=disk)
 
     async def run(self, report: Callable[[Outcome], None]) -> None:
@@ -69,8 +72,10 @@ class ChaosTest:
 
     async def _run(self, world: World, report: Callable[[Outcome], None]) -> None:
         trials = draw_trials(self.order.kinds_of(world), self.order.seed)
-        async for outcome in Trials(world).play(trials, self.order.kills):
+        player = Trials(world)
+        async for outcome in player.play(trials, self.order.kills):
             self.outcomes.append(outcome)
+            self.spoilt = player.spoilt
             report(outcome)
         if isinstance(world, ProcessWorld):
             for name in SCENARIOS:

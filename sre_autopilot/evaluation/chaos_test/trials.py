@@ -17,6 +17,8 @@ POLL_S = 0.02
 WELL_WITHIN_S = 5.0
 """How long after a reset the last of the old world may still be ending."""
 FIRST_GUESS_S = 1.0
+RETRY_S = 0.2
+MOST_SPOILT = 10
 UNAVAILABLE = 503
 
 
@@ -26,37 +28,45 @@ class Trials:
     def __init__(self, world: World) -> None:
         self._world = world
         self._usual_s: dict[tuple[Moment, bool], float] = {}
+        self.spoilt = 0
 
     async def play(self, trials: Iterable[Trial], kills: int) -> AsyncIterator[Outcome]:
-        """The outcomes of so many kills. A trial whose moment met nothing to kill (a mesh that is
-        closed is gone at some point) does not count, unless something is wrong with it.
+        """The outcomes of so many kills. A trial in which nothing was killed does not count: one
+        that failed before its kill, as on a machine that is too busy (`spoilt` counts these), and
+        one whose moment met nothing to kill, as a mesh that is closed is gone at some point.
 
-        Raises WorldFailed where the world cannot be started again.
+        Raises WorldFailed where the world cannot be started again, or fails all the time.
         """
-        left = kills
+        left, in_a_row = kills, 0
         for trial in trials:
             outcome = await self._play(trial)
-            if outcome.victims or not outcome.good:
+            in_a_row = in_a_row + 1 if outcome is None else 0
+            self.spoilt += outcome is None
+            if in_a_row == MOST_SPOILT:
+                raise WorldFailed(f"{MOST_SPOILT} episodes in a row failed before any kill")
+            if outcome is not None and (outcome.victims or not outcome.good):
                 yield outcome
                 left -= 1
             if left == 0:
                 return
 
-    async def _play(self, trial: Trial) -> Outcome:
+    async def _play(self, trial: Trial) -> Outcome | None:
+        """None where the episode failed before its kill."""
         world = self._world
         await world.start()
         async with Session(world.url) as session:
-            problems = await self._prepare(trial, session)
+            if not await self._prepare(trial, session):
+                return None
             call, victims = await self._strike(trial, session)
             struck_s = time.monotonic()
             left = await until_empty(lambda: world.residues(victims), CLEAN_WITHIN_S)
             clean_s = None if left else time.monotonic() - struck_s
             answer = await call
-            if problem := answer.problem(victims.ends_server):
-                problems.append(f"{trial.moment}: {problem}")
-        reset_s, later_problems = await self._reset_again(trial)
+        reset_s, problems = await self._reset_again(trial)
+        if problem := answer.problem(victims.ends_server):
+            problems.append(f"{trial.moment}: {problem}")
         record, problem = world.record(trial.episode_id)
-        if record == NONE and trial.moment is not Moment.RESET and not problems:
+        if record == NONE and trial.moment is not Moment.RESET:
             problem = problem or "the episode has no record"
         return Outcome(
             trial=trial,
@@ -66,20 +76,20 @@ class Trials:
             residues=tuple(left),
             reset_s=reset_s,
             record=record,
-            problems=(*problems, *later_problems, *filter(None, [problem])),
+            problems=(*problems, *filter(None, [problem])),
         )
 
-    async def _prepare(self, trial: Trial, session: Session) -> list[str]:
-        """Plays up to the call in which the kill falls; what was wrong."""
+    async def _prepare(self, trial: Trial, session: Session) -> bool:
+        """Plays up to the call in which the kill falls; false where a call failed."""
         if trial.moment is Moment.RESET:
             if self._is_cold(trial):
                 await session.close()
-            return []
+            return True
         answers = [await session.reset(trial.tier, trial.seed, trial.episode_id)]
         last = MAX_STEPS - 1 if trial.moment is Moment.LAST_STEP else trial.steps
         while answers[-1].ok and len(answers) <= last and not (answers[-1].body or {}).get("done"):
             answers.append(await session.wait())
-        return [f"before the kill: {answer}" for answer in answers if not answer.ok]
+        return answers[-1].ok
 
     async def _strike(self, trial: Trial, session: Session) -> tuple[asyncio.Task[Answer], Victims]:
         """Kills in the middle of the call: the call under way, and the victims."""
@@ -131,7 +141,7 @@ class Trials:
                 answer.status in (None, UNAVAILABLE)
                 and time.monotonic() - started < self._world.patience_s
             ):
-                await asyncio.sleep(POLL_S)
+                await asyncio.sleep(RETRY_S)
                 answer = await session.reset(Tier.CONTROL, trial.seed)
         if not answer.ok:
             return None, [f"the next reset: {answer}"]

@@ -13,7 +13,7 @@ from sre_autopilot.evaluation.chaos_test.plan import Moment
 from sre_autopilot.evaluation.chaos_test.records import NONE
 from sre_autopilot.evaluation.chaos_test.session import HANGS, Answer
 from sre_autopilot.evaluation.chaos_test.trials import Trials
-from sre_autopilot.evaluation.chaos_test.world import Victims
+from sre_autopilot.evaluation.chaos_test.world import Victims, WorldFailed
 from sre_autopilot.world.vocabulary import MAX_STEPS
 from tests.sre_autopilot.evaluation.chaos_test.fakes import (
     BROKEN,
@@ -149,3 +149,18 @@ async def test_trials_that_meet_nothing_do_not_count(script: Script) -> None:
     world.victims = lambda kind, draw: next(victims)  # type: ignore[method-assign]
     played = [outcome async for outcome in Trials(world).play(repeat(TRIAL), 2)]
     assert [outcome.victims for outcome in played] == [("part",), ("part",)]
+
+
+async def test_an_episode_that_fails_before_its_kill_is_replaced(script: Script) -> None:
+    script(wait=[OK, REFUSED, OK])
+    world = FakeWorld()
+    player = Trials(world)
+    outcomes = [outcome async for outcome in player.play(repeat(TRIAL), 2)]
+    assert [outcome.good for outcome in outcomes] == [True, True]
+    assert (len(world.killed), player.spoilt) == (2, 1)
+
+
+async def test_a_world_that_fails_all_the_time_ends_the_test(script: Script) -> None:
+    script(reset=[REFUSED])
+    with pytest.raises(WorldFailed, match="before any kill"):
+        _ = [outcome async for outcome in Trials(FakeWorld()).play(repeat(TRIAL), 1)]
