@@ -34,6 +34,7 @@ LOWEST_SCORE = 0.01  # of an unfinished episode: the grader's lowest, since 0 is
 SUCCESS_SCORE = 0.5  # waiting, sweeping and guessing score less where there is a fault
 RESET_S, ENVIRONMENT_CALL_S, CLOSE_S, STEP_S = 60.0, 60.0, 5.0, 2.0
 BUSY = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)  # with Retry-After
+UNREACHABLE = (httpx.NetworkError, httpx.RemoteProtocolError)  # killed, or not there yet
 Player: TypeAlias = "PolicyPlayer | ModelPlayer"
 
 
@@ -82,6 +83,7 @@ class Run:  # plays tiers one after the other, each in a session of its own
     sleep: Sleep = asyncio.sleep
     name: str = field(default_factory=lambda: f"inference-{uuid.uuid4().hex}")
     session: str = ""
+    answered: bool = False
 
     async def play(self, tiers: Sequence[Tier]) -> list[Result]:
         """SIGTERM ends it as Ctrl-C does, by a cancellation: what has a [START] gets its [END]."""
@@ -140,16 +142,21 @@ class Run:  # plays tiers one after the other, each in a session of its own
         return "the server does not say"
 
     async def _post(self, path: str, body: dict[str, Any], patience_s: float = 0) -> SREObservation:
-        """Waits so long for a server that says it is busy. Raises ConnectionError."""
+        """Waits so long for a server that is busy, or is being started. Raises ConnectionError."""
         give_up = min(self.over, self.clock() + patience_s)
         try:
             while True:
-                async with asyncio.timeout(min(ENVIRONMENT_CALL_S, self.over - self.clock())):
-                    sent = body | {"session_id": self.session}
-                    answer = await self.http.post(path, json=sent)
-                early_s = pause_s(answer.headers) or 1.0
-                busy = answer.status_code in BUSY
-                if not busy or self.clock() + early_s >= give_up:
+                try:
+                    async with asyncio.timeout(min(ENVIRONMENT_CALL_S, self.over - self.clock())):
+                        sent = body | {"session_id": self.session}
+                        answer = await self.http.post(path, json=sent)
+                    early_s, again = pause_s(answer.headers) or 1.0, answer.status_code in BUSY
+                    self.answered = True
+                except UNREACHABLE:
+                    early_s, again = 1.0, True
+                    if not self.answered or self.clock() + early_s >= give_up:
+                        raise  # where none has ever answered, none is being restarted
+                if not again or self.clock() + early_s >= give_up:
                     break
                 await self.sleep(early_s)
             if answer.status_code != httpx.codes.OK:

@@ -20,6 +20,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from chaos.broker_client import ContainerListed, ContainerState
 from orchestrator.broker.docker_engine import TIMEOUT_S, DockerEngine, EngineFailed
@@ -131,6 +132,11 @@ def _handle_errors(app: FastAPI, refusals: Counter) -> None:
         log.warning("%s %s failed: %s", request.method, request.url.path, error)
         return JSONResponse({"detail": str(error)}, error.status)
 
+    async def gone(_request: Request, _error: Exception) -> Response:
+        """A caller that waits no longer has no answer; what it ordered is not begun."""
+        return Response(status_code=400)
+
+    app.add_exception_handler(ClientDisconnect, gone)
     for kind in (UnknownName, ValidationError, HTTPException):
         app.add_exception_handler(kind, refused)
     app.add_exception_handler(EngineFailed, failed)

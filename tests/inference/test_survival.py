@@ -220,6 +220,27 @@ async def test_a_busy_environment_is_waited_for(stage):
     assert outcome.results[0].failure == ""
 
 
+async def test_a_server_that_is_just_being_restarted_is_waited_for(stage):
+    """One kill must not cost the tiers that follow."""
+
+    def cut(path, number):
+        if path == "/reset" and 1 <= number < 4:
+            raise ConnectionAbortedError
+
+    outcome = await stage.play(stage.environment(cut), waiter(stage), [Tier.EASY, Tier.MEDIUM])
+    assert stage.clock.sleeps == pytest.approx([1.0] * 3)
+    assert [result.failure for result in outcome.results] == ["", ""]
+
+
+async def test_a_server_that_never_answered_is_not_waited_for(stage):
+    environment = stage.environment()
+    environment.shutdown()
+    environment.socket.close()
+    outcome = await stage.play(environment, waiter(stage), [Tier.EASY])
+    assert stage.clock.sleeps == []
+    assert "ConnectError" in outcome.results[0].failure
+
+
 async def test_but_not_for_ever(stage):
     full: Answered = BUSY, {"error": "no_free_session", "detail": "close a session"}, {}
     outcome = await stage.play(stage.environment(lambda *_: full), waiter(stage), [Tier.EASY])
@@ -289,7 +310,11 @@ async def test_a_server_that_dies_is_the_end_of_every_tier(stage, start):
             raise ConnectionAbortedError
 
     environment, scripted = stage.environment(die), stage.model(lambda _: Reply(WAIT))
-    process = start("--base-url", environment.url, API_BASE_URL=scripted.url, MODEL_NAME="m")
+    process = start(
+        *("--base-url", environment.url, "--time-limit-s", "12"),
+        API_BASE_URL=scripted.url,
+        MODEL_NAME="m",
+    )
     stdout, stderr = process.communicate()
     assert process.returncode == 1, stderr
     played = parse(stdout)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from orchestrator.backends.docker.chaos_client import ChaosClient
-from orchestrator.backends.docker.supervisor import Supervisor, container_of
+from orchestrator.backends.docker.supervisor import Supervisor, container_of, has_moved
 from orchestrator.backends.live.replicas import ReplicaHandle, ReplicaSet
 from orchestrator.errors import BackendUnhealthy, MeshNotReady, ReplicaUnreachable
 from services.runtime.spec import UNUSED_SEED
@@ -91,12 +91,14 @@ class DockerLifecycle(ReplicaSet):
         await asyncio.gather(*(self._supervisor.stop(stray, _GRACE_S) for stray in strays))
 
     async def _repair(self, name: str) -> None:
-        """What was repaired starts anew before the next episode: its addresses may be others."""
-        if repaired := await self._supervisor.repair(container_of(name)):
-            log.warning("repaired %s: %s", name, "; ".join(repaired))
-            self._dirty.update(replica for replica in REPLICAS if str(replica) == name)
-            if name == USERS:
-                self._users = None
+        """One that got another address by it starts anew before the next episode."""
+        state = await self._supervisor.repair(name)
+        if state.repaired:
+            log.warning("repaired %s: %s", name, "; ".join(state.repaired))
+        for handle in self.handles():
+            if handle.name == name and has_moved(handle, state):
+                self._dirty.update(replica for replica in REPLICAS if str(replica) == name)
+                self._users = None if handle is self._users else self._users
 
     async def check(self) -> None:
         """Raises BackendError where no broker can list the containers, or one that an episode

@@ -17,6 +17,8 @@ from sre_autopilot.world.topology import USERS
 from sre_autopilot.world.vocabulary import Release
 
 POLL_S = 0.05
+RESTARTS_AT_ONCE = 3
+"""An engine that restarts a whole mesh at once on two busy cores may not answer in time."""
 
 
 @contextlib.contextmanager
@@ -65,6 +67,7 @@ class Supervisor:
     def __init__(self, broker: BrokerClient, control: ControlClient) -> None:
         self._broker = broker
         self._control = control
+        self._restarts = asyncio.Semaphore(RESTARTS_AT_ONCE)
         self._starting: dict[str, tuple[ReplicaHandle, asyncio.Task[None]]] = {}
 
     async def spawn(self, name: str, release: Release, seed: int) -> ReplicaHandle:
@@ -75,7 +78,8 @@ class Supervisor:
         await self._cancel_start(name)
         await self._control.drop_connections(name)
         with broker_errors():
-            state = await self._broker.restart(container_of(name))
+            async with self._restarts:
+                state = await self._broker.restart(container_of(name))
         handle = ContainerHandle(name, self._broker, state.started_at)
         starting = self._assign_when_up(handle, _target(name, state), release, seed)
         self._starting[name] = handle, asyncio.create_task(starting)
@@ -129,12 +133,13 @@ class Supervisor:
             listed = await self._broker.containers()
         return {name: container.image for name, container in listed.items()}
 
-    async def repair(self, name: str) -> tuple[str, ...]:
-        """What had to be mended. Raises BackendUnhealthy where it could not."""
+    async def repair(self, name: str) -> ContainerState:
+        """Its state, with what had to be mended. Raises BackendUnhealthy where it could not."""
         try:
-            return (await self._broker.repair(name)).repaired
+            return await self._broker.repair(container_of(name))
         except BrokerUnavailable as error:
-            raise BackendUnhealthy(f"{name} cannot be repaired: {error.reason}") from error
+            what = f"{container_of(name)} cannot be repaired: {error.reason}"
+            raise BackendUnhealthy(what) from error
 
     async def refresh(self, handles: Iterable[ReplicaHandle]) -> None:
         """Marks those that have exited. Raises StackUnavailable."""
@@ -205,3 +210,9 @@ def _target(name: str, state: ContainerState) -> Target:
     """Where it serves: calls over the mesh, control over the telemetry network."""
     data_url = f"http://{state.mesh_address}:{DATA_PORT}" if state.mesh_address else ""
     return Target(name, data_url, f"http://{state.control_address}:{CONTROL_PORT}")
+
+
+def has_moved(handle: ReplicaHandle, state: ContainerState) -> bool:
+    """Whether a run that serves is at another address on the telemetry network by now."""
+    serving = handle.serving if state.running else None
+    return serving is not None and serving.control_url != _target(handle.name, state).control_url

@@ -5,7 +5,7 @@ import pytest
 from orchestrator.errors import BackendUnhealthy
 from services.runtime.spec import UNUSED_SEED
 from sre_autopilot.world.deployment import ReplicaId
-from sre_autopilot.world.stack import Part
+from sre_autopilot.world.stack import BrokerVerb, Part
 from sre_autopilot.world.topology import USERS, Service
 from tests.orchestrator.backends.docker.fake_stack import FakeStack, Mesh
 from tests.orchestrator.backends.docker.test_lifecycle import seeds, starts
@@ -17,10 +17,20 @@ STANDBY = ReplicaId(Service.USER_DB, 1)
 SEED, KILLED = 7, 137
 
 
-async def test_repaired_containers_start_anew(stack: FakeStack, mesh: Mesh) -> None:
-    """Its address on the telemetry network, for one, may be another now."""
+async def test_repaired_containers_are_kept(stack: FakeStack, mesh: Mesh) -> None:
     await mesh.launch(SEED)
-    stack[DB].damage, stack[USERS].damage = ["it was off the telemetry network"], ["it was paused"]
+    stack[DB].damage, stack[USERS].damage = ["it had 0.02 cores, not 0.5"], ["it was paused"]
+    await mesh.launch(SEED + 1)
+    assert stack.asked(BrokerVerb.REPAIR) == [
+        (Part.BROKER, BrokerVerb.REPAIR, name) for name in (str(DB), Part.TRAFFIC)
+    ]
+    assert starts(stack) == {}
+
+
+async def test_containers_that_moved_start_anew(stack: FakeStack, mesh: Mesh) -> None:
+    """They were off the telemetry network, which gave them other addresses."""
+    await mesh.launch(SEED)
+    stack[DB].address, stack[USERS].address = "elsewhere.example", "far-away.example"
     await mesh.launch(SEED + 1)
     assert starts(stack) == {str(DB): 2, Part.TRAFFIC: 2}
     assert seeds(stack) == {SEED + 1}
