@@ -28,12 +28,21 @@ from orchestrator.backends import make_backend
 from orchestrator.errors import CannotListen
 from orchestrator.secrecy import Secrecy
 from orchestrator.settings import MAX_PORT, Settings
-from server.connection_limits import LIMITED_HTTP, MAX_MESSAGE_BYTES, uvicorn_limits
+from server.connection_limits import (
+    LIMITED_HTTP,
+    MAX_MESSAGE_BYTES,
+    raise_open_files,
+    uvicorn_limits,
+)
 from server.console.page import page_routes
 from server.environment import DESCRIPTION, SREEnvironment
 from server.error_response import handle_errors
 from server.grading import grading_routes
-from server.http_middleware import HeadMiddleware, RelativeRedirectMiddleware
+from server.http_middleware import (
+    HeadMiddleware,
+    QuestionQueueMiddleware,
+    RelativeRedirectMiddleware,
+)
 from server.mcp_http import McpClientMiddleware, McpClients
 from server.messages import CREATE_SESSION, MessageMiddleware, rpc_refusal
 from server.monitoring import Monitoring
@@ -85,11 +94,12 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
     mcp_clients = McpClients(sessions, limits)
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         say_mode(settings)
         where = settings.metrics_host, settings.metrics_port
         metrics = monitoring.serving(*where, metrics_tokens(settings))
         async with metrics, preparation.running(), sessions.running(), mcp_clients.running():
+            app.openapi()  # takes 50 ms, once: before there is a session that would wait
             with _rare_full_collections():
                 yield
 
@@ -119,6 +129,7 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
     app.add_middleware(SocketMiddleware, attach=sessions.attach, detach=sessions.detach)
     app.add_middleware(McpClientMiddleware, clients=mcp_clients, max_body_bytes=MAX_MESSAGE_BYTES)
     app.add_middleware(RelativeRedirectMiddleware)
+    app.add_middleware(QuestionQueueMiddleware)
     app.add_middleware(ProblemMiddleware)
     app.add_middleware(HeadMiddleware)
     handle_errors(app)
@@ -138,6 +149,7 @@ def run(host: str = HOST, port: int = PORT) -> None:
     settings = settings_from_env(os.environ)
     app = create_app(settings)
     check_port(host, port)
+    raise_open_files()
     logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
     logging.getLogger(__package__).setLevel(logging.INFO)
     uvicorn.run(

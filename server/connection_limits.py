@@ -7,15 +7,15 @@ depends on the inside of uvicorn is in this file.
 """
 
 import asyncio
+import resource
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
-from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from server.schemas import Problem
+from server.refusal import Refusal
 
 MAX_MESSAGE_BYTES = 64 * 1024
 """Of a body over HTTP, and of a message over WebSocket."""
@@ -26,48 +26,15 @@ HEAD_TIMEOUT_S = 5.0
 headers."""
 BODY_TIMEOUT_S = 10.0
 """From there to the end of the body."""
-MAX_WAITING = 256
-"""Connections without a complete request: beyond, the one that waits longest is closed. An honest
-client sends its headers at once and waits for milliseconds."""
-MAX_CONNECTIONS = 1024
-"""Of all kinds, below the number of files that a process may usually open; requests on others are
-answered 503."""
-RETRY_AFTER_S = 5
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A `Problem` to a request that the application never sees; the connection ends after it."""
-
-    status: HTTPStatus
-    error: str
-    detail: str
-
-    @property
-    def body(self) -> bytes:
-        return Problem(error=self.error, detail=self.detail).model_dump_json().encode()
-
-    @property
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        again = [(b"retry-after", str(RETRY_AFTER_S).encode())]
-        return [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(self.body)).encode()),
-            (b"connection", b"close"),
-            *(again if self.status is HTTPStatus.SERVICE_UNAVAILABLE else ()),
-        ]
-
-    def response(self) -> bytes:
-        """All bytes of it."""
-        line = f"HTTP/1.1 {self.status.value} {self.status.phrase}".encode()
-        fields = (b"%s: %s" % field for field in self.headers)
-        return b"\r\n".join([line, *fields, b"", self.body])
-
-    async def app(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """An application that answers every request so."""
-        start = {"type": "http.response.start", "status": self.status, "headers": self.headers}
-        await send(start)
-        await send({"type": "http.response.body", "body": self.body})
+MAX_FILES = 16 * 1024
+"""The server asks for so many open files, where it may have them."""
+RESERVED_FILES = 256
+"""For all but connections: meshes, records, libraries."""
+GRACE_S = 0.5
+"""A connection that has waited for less is not closed to make room: its request may have arrived
+already, and is read in the next turn of the event loop."""
+BACKLOG = 4096
+"""Connections that the kernel keeps until the server takes them."""
 
 
 HEAD_TOO_LONG = Refusal(
@@ -84,38 +51,57 @@ MALFORMED = Refusal(HTTPStatus.BAD_REQUEST, "malformed_request", "this is no HTT
 BUSY = Refusal(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "too_many_connections",
-    f"{MAX_CONNECTIONS} connections are open; close some, or try again later",
+    "as many connections are open as the server may have; close some, or try again later",
 )
 
 
+def raise_open_files() -> None:
+    """Lets this process open MAX_FILES files, or as many as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
+    if soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 @dataclass
-class WaitingConnections:
-    """Connections without a complete request, the one that waits longest first."""
+class Connections:
+    """How many connections a server may have, and those without a complete request, the one that
+    waits longest first.
 
-    most: int = MAX_WAITING
-    _waiting: dict["LimitedHttpProtocol", None] = field(default_factory=dict)
+    most: of all kinds; requests on others are answered 503.
+    most_waiting: beyond, the one that waits longest is closed. An honest client sends its headers
+        at once and waits for milliseconds.
+    """
 
-    def __len__(self) -> int:
-        return len(self._waiting)
+    most: int
+    most_waiting: int
+    _since: dict["LimitedHttpProtocol", float] = field(default_factory=dict)
 
-    def add(self, connection: "LimitedHttpProtocol") -> None:
+    @classmethod
+    def of_files(cls, files: int) -> "Connections":
+        """For a process that may open so many files."""
+        most = max(files - RESERVED_FILES, RESERVED_FILES)
+        return cls(most, most // 2)
+
+    def wait(self, connection: "LimitedHttpProtocol", now: float) -> None:
         """Closes the one that has waited longest where there are too many."""
-        self._waiting.pop(connection, None)
-        self._waiting[connection] = None
-        if len(self._waiting) > self.most:
-            oldest = next(iter(self._waiting))
-            del self._waiting[oldest]
-            oldest.transport.abort()
+        self._since.pop(connection, None)
+        self._since[connection] = now
+        if len(self._since) > self.most_waiting:
+            oldest, since = next(iter(self._since.items()))
+            if now - since >= GRACE_S:
+                del self._since[oldest]
+                oldest.transport.abort()
 
-    def remove(self, connection: "LimitedHttpProtocol") -> None:
-        self._waiting.pop(connection, None)
+    def proceed(self, connection: "LimitedHttpProtocol") -> None:
+        """Its request is complete, or it is closed."""
+        self._since.pop(connection, None)
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol with the bounds of this module; WebSockets leave it at their upgrade."""
 
-    MAX_CONNECTIONS: ClassVar[int] = MAX_CONNECTIONS
-    STATE: ClassVar[str] = "waiting_connections"
+    STATE: ClassVar[str] = "limited_connections"
     """Key in uvicorn's state of the application, which all connections of a server share."""
 
     _heads = 0
@@ -123,15 +109,16 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     _in_head = True
     _deadline: asyncio.TimerHandle | None = None
 
-    @property
-    def _waiting(self) -> WaitingConnections:
-        return cast(
-            "WaitingConnections", self.app_state.setdefault(self.STATE, WaitingConnections())
-        )
-
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        if self.STATE not in self.app_state:
+            files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+            self.app_state[self.STATE] = Connections.of_files(files)
+        self._all: Connections = self.app_state[self.STATE]
         super().connection_made(transport)
-        self._expect_head()
+        if len(self.connections) > self._all.most + RESERVED_FILES // 2:
+            transport.abort()  # no file is left to read its request from and to refuse it well
+        else:
+            self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._expect_nothing()
@@ -168,7 +155,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head, self._head_bytes = False, 0
         self._heads += 1
-        self._waiting.remove(self)
+        self._all.proceed(self)
         self._expect_within(BODY_TIMEOUT_S)
         if self._is_full:
             self.app = BUSY.app
@@ -185,7 +172,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if self._in_head:
             self._expect_head()
         else:
-            self._waiting.add(self)  # an idle connection costs what one without a request does
+            self._all.wait(
+                self, self.loop.time()
+            )  # an idle connection costs what one without a request does
 
     @property
     def _is_open(self) -> bool:
@@ -197,10 +186,10 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     @property
     def _is_full(self) -> bool:
-        return len(self.connections) > self.MAX_CONNECTIONS
+        return len(self.connections) > self._all.most
 
     def _expect_head(self) -> None:
-        self._waiting.add(self)
+        self._all.wait(self, self.loop.time())
         self._expect_within(HEAD_TIMEOUT_S)
 
     def _expect_within(self, timeout_s: float) -> None:
@@ -209,7 +198,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._deadline = self.loop.call_later(timeout_s, self._refuse, TOO_SLOW)
 
     def _expect_nothing(self) -> None:
-        self._waiting.remove(self)
+        self._all.proceed(self)
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
@@ -238,4 +227,5 @@ def uvicorn_limits(ping_timeout_s: float) -> Mapping[str, Any]:
         "ws_max_size": MAX_MESSAGE_BYTES,
         "ws_ping_timeout": ping_timeout_s,
         "timeout_keep_alive": int(HEAD_TIMEOUT_S),
+        "backlog": BACKLOG,
     }

@@ -11,6 +11,7 @@ import uuid
 from abc import ABC
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import metadata
 from typing import Any, Protocol
 
@@ -127,7 +128,7 @@ class SessionTable(HTTPEnvServer):
         self._closing: set[asyncio.Task[None]] = set()
         action, observation, state = wire
         super().__init__(
-            lambda: make(None),
+            cache(lambda: make(None)),  # it holds nothing, and its tools take 15 ms to make
             action,
             observation,
             concurrency_config=ConcurrencyConfig(

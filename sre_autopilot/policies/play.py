@@ -1,5 +1,6 @@
 """One policy plays one episode in an environment."""
 
+import asyncio
 from collections.abc import Callable
 
 from orchestrator.environment import Environment
@@ -36,5 +37,6 @@ async def play_async(
         action = policy.act(observation)
         observation = await environment.step_async(action)
         watch(action, observation)
+        await asyncio.sleep(0)  # a simulated episode never waits: others on the loop get a turn
     record = environment.hidden_state()
     return record, grade(record)

@@ -13,6 +13,7 @@ from orchestrator.settings import PREFIX, Settings
 from server.app import create_app
 from server.connection_limits import BUSY, HEAD_TOO_LONG, MALFORMED, TOO_SLOW
 from server.error_response import INVALID_REQUEST, kind_of
+from server.http_middleware import WAITING
 from server.openenv_compat import SessionCapacityError
 from server.problem_middleware import FAILED, STOPPING
 from sre_autopilot.errors import InvalidAction, InvalidSettings, SREError
@@ -41,8 +42,9 @@ STATUSES = (
     *(HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 )
+LIMITS = (BUSY, HEAD_TOO_LONG, MALFORMED, TOO_SLOW)
 OTHER_KINDS = {INVALID_REQUEST, "malformed_json", "wrong_content_type"} | {
-    *(problem.error for problem in (BUSY, HEAD_TOO_LONG, MALFORMED, TOO_SLOW, FAILED, STOPPING)),
+    *(problem.error for problem in (*LIMITS, FAILED, STOPPING, WAITING)),
     *map(kind_of, STATUSES),
 }
 NOT_IN_THE_SCHEMA = {"/ws", "GET /web", "GET /docs"}

@@ -11,7 +11,13 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from server import connection_limits
-from server.connection_limits import MAX_HEAD_BYTES, MAX_MESSAGE_BYTES, LimitedHttpProtocol
+from server.connection_limits import (
+    MAX_FILES,
+    MAX_HEAD_BYTES,
+    MAX_MESSAGE_BYTES,
+    Connections,
+    raise_open_files,
+)
 from tests.server.doors import WAIT, until
 
 HEAD = b"GET /health HTTP/1.1\r\nHost: server\r\n"
@@ -126,18 +132,46 @@ def test_a_head_that_drips_is_closed(monkeypatch, dial):
         time.sleep(SHORT_S / 10)  # the pace of the drip
 
 
-def test_the_connection_that_waits_longest_gives_way(dial, caller):
-    waiting = [dial() for _ in range(connection_limits.MAX_WAITING + 20)]
-    for connection in waiting:
-        connection.sendall(HEAD)
-    until(lambda: sum(map(is_closed, waiting)) >= 20)
-    assert caller.get("/health").status_code == 200
-    assert is_closed(waiting[0]) and not is_closed(waiting[-1])
+@pytest.fixture
+def room(monkeypatch):
+    """A server for four connections, of which two may wait."""
+    monkeypatch.setattr(Connections, "of_files", lambda files: Connections(4, 2))
+    monkeypatch.setattr(connection_limits, "GRACE_S", SHORT_S)
 
 
-def test_more_connections_than_the_limit_are_refused_with_a_reason(monkeypatch, dial, caller):
-    assert caller.get("/health").status_code == 200
-    monkeypatch.setattr(LimitedHttpProtocol, "MAX_CONNECTIONS", 1)
+def test_the_connection_that_waits_longest_gives_way(room, dial):
+    first, second = dial(), dial()
+    time.sleep(2 * SHORT_S)  # neither is new any more
+    third = dial()
+    until(lambda: is_closed(first))
+    assert not is_closed(second) and not is_closed(third)
+
+
+def test_a_connection_that_has_just_come_does_not_give_way(room, dial):
+    waiting = [dial() for _ in range(4)]
+    waiting[0].sendall(HEAD + b"Connection: close\r\n\r\n")
+    assert b"200 OK" in waiting[0].recv(65536)
+
+
+def test_a_server_has_as_many_connections_as_files():
+    assert Connections.of_files(1024).most < 1024
+    assert Connections.of_files(1024).most_waiting < Connections.of_files(1024).most
+    assert Connections.of_files(16).most > 0
+
+
+def test_the_limit_of_open_files_is_raised_and_never_lowered(monkeypatch):
+    limits = {"now": (1024, 524288)}
+    monkeypatch.setattr("resource.getrlimit", lambda _: limits["now"])
+    monkeypatch.setattr("resource.setrlimit", lambda _, new: limits.update(now=new))
+    raise_open_files()
+    assert limits["now"] == (MAX_FILES, 524288)
+    limits["now"] = (10 * MAX_FILES, 10 * MAX_FILES)
+    raise_open_files()
+    assert limits["now"][0] == 10 * MAX_FILES
+
+
+def test_more_connections_than_the_limit_are_refused_with_a_reason(room, dial):
+    _others = [dial() for _ in range(4)]
     connection = dial()
     connection.sendall(HEAD + b"\r\n")
     status, problem = answer_of(connection)
