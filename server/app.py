@@ -10,16 +10,12 @@ the variables SRE_...; where one is wrong, the program ends with a line that nam
 import argparse
 import gc
 import logging
-import multiprocessing
 import os
-import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-import click
 import uvicorn
 from fastapi import FastAPI, Request
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
@@ -27,9 +23,8 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from orchestrator.backends import make_backend
 from orchestrator.errors import CannotListen
 from orchestrator.secrecy import Secrecy
-from orchestrator.settings import MAX_PORT, Settings
+from orchestrator.settings import Settings
 from server.connection_limits import (
-    LIMITED_HTTP,
     MAX_MESSAGE_BYTES,
     raise_open_files,
     uvicorn_limits,
@@ -55,12 +50,12 @@ from server.routes import control_routes, information_routes
 from server.sessions import SessionServer
 from server.sockets import SocketMiddleware
 from server.startup import metrics_tokens, say_mode
+from server.uvicorn_options import check_port, check_uvicorn_options, refuse_several_workers
 from sre_autopilot.capacity import sessions_at_once
 from sre_autopilot.checked_settings import MakeBackend, check_settings, settings_from_env
 from sre_autopilot.errors import InvalidSettings, InvalidValue
 
 HOST, PORT = "0.0.0.0", 8000
-log = logging.getLogger("server.app")  # run as a program, __name__ is another
 SHUTDOWN_TIMEOUT_S = 5
 BAD_INPUT = 2
 """Exit status of a server that cannot start with what it was given."""
@@ -162,19 +157,6 @@ def run(host: str = HOST, port: int = PORT) -> None:
     )
 
 
-def check_port(host: str, port: int) -> None:
-    """Raises CannotListen where the server could not listen there; uvicorn itself would find out
-    only after everything else has started. Raises InvalidValue for what is no port.
-    """
-    if not 0 <= port <= MAX_PORT:
-        raise InvalidValue("port", port, f"a whole number from 0 to {MAX_PORT}")
-    try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        socket.create_server(address[:2], family=family).close()
-    except OSError as error:
-        raise CannotListen(host, port, error) from error
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line. Ends with status 2 and a line on standard error where it cannot start."""
     parser = argparse.ArgumentParser(
@@ -213,49 +195,13 @@ def __getattr__(name: str) -> FastAPI:
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        _refuse_several_workers()
+        refuse_several_workers()
         app = globals()["app"] = app_from_env()
-        _check_uvicorn_options()
+        check_uvicorn_options()
     except (InvalidSettings, InvalidValue, CannotListen) as error:
         sys.stderr.write(f"server: {error}\n")
         sys.exit(BAD_INPUT)
     return app
-
-
-def _refuse_several_workers() -> None:
-    """Ends uvicorn where it has several processes import this module: a session lives in one of
-    them, and calls would meet the others. Raises InvalidValue.
-    """
-    if multiprocessing.parent_process() is None:
-        return
-    uvicorn_options = uvicorn.main.make_context("uvicorn", sys.argv[1:], resilient_parsing=True)
-    workers = uvicorn_options.params["workers"] or int(os.environ.get("WEB_CONCURRENCY", "1"))
-    if workers > 1 and not uvicorn_options.params["reload"]:
-        os.kill(os.getppid(), signal.SIGTERM)  # it would start another process in place of this
-        raise InvalidValue(
-            "workers", workers, "1 (--workers, WEB_CONCURRENCY): sessions live in one"
-        )
-
-
-def _check_uvicorn_options() -> None:
-    """Where uvicorn's own command imports this module, checks the address of its options: uvicorn
-    itself binds it only after the application has started. Raises CannotListen, InvalidValue.
-    Without the limits on connections it goes on, and says so.
-
-    With --reload or --workers, uvicorn binds it first, and imports this module in other processes.
-    """
-    context = click.get_current_context(silent=True)
-    if context is None or context.command is not uvicorn.main:
-        return
-    if context.params["uds"] is None and context.params["fd"] is None:
-        check_port(context.params["host"], context.params["port"])
-    if LIMITED_HTTP not in context.params["http"]:
-        log.warning(
-            "connections are not limited: start the server by python -m server.app, or with "
-            "uvicorn's options --http %s --ws-max-size %d",
-            LIMITED_HTTP,
-            MAX_MESSAGE_BYTES,
-        )
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ import pytest
 from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.backends.process.backend import ProcessBackend
 from orchestrator.settings import Settings
-from server import app as server_app
 from server.app import create_app, main
 from server.environment import SREEnvironment
 from server.monitoring import Monitoring
+from server.uvicorn_options import refuse_several_workers
 from sre_autopilot.errors import InvalidValue
 from sre_autopilot.world.vocabulary import FaultKind
 from tests.architecture.source import ROOT
@@ -146,7 +146,7 @@ def test_a_worker_that_is_not_alone_ends_uvicorn(monkeypatch, options, refused):
     monkeypatch.setattr("sys.argv", ["uvicorn", "server.app:app", *options])
     monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
     with pytest.raises(InvalidValue, match="workers") if refused else contextlib.nullcontext():
-        server_app._refuse_several_workers()
+        refuse_several_workers()
     assert signals == [signal.SIGTERM] * refused
 
 
