@@ -25,6 +25,8 @@ from sre_autopilot.world.vocabulary import Release
 SPANS_VARIABLE = "SRE_SPANS_URL"
 """URL of the orchestrator's receiver of spans."""
 ANY_ADDRESS = "0.0.0.0"
+CPU_STAT = Path("/sys/fs/cgroup/cpu.stat")
+"""Of the container's own cgroup: its CPU quota is its own, and an outage may lower it."""
 
 
 def spec_of(arguments: Sequence[str], environ: Mapping[str, str]) -> ProcessSpec:
@@ -41,6 +43,7 @@ def spec_of(arguments: Sequence[str], environ: Mapping[str, str]) -> ProcessSpec
         data_port=DATA_PORT,
         control_port=CONTROL_PORT,
         runtime_memory_mb=RUNTIME_MEMORY_MB,
+        quota_file=CPU_STAT,
         otlp_endpoint=environ.get(SPANS_VARIABLE) or None,
         token=environ.get(TOKEN_VARIABLE) or None,
     )

@@ -37,7 +37,7 @@ class Runtime:
 
     def __init__(self, spec: ProcessSpec, collector: str | None = None) -> None:
         self.spec = spec
-        self.metrics = Metrics(spec.runtime_memory_mb)
+        self.metrics = Metrics(spec.runtime_memory_mb, spec.quota_file)
         self.tracing = Tracing(spec, collector)
         self.draws = Draws(spec.draw_seed)
         self.routing = Routing()

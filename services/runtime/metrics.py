@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -29,12 +30,13 @@ class Metrics:
     """The metrics of incoming and outgoing calls, and their page.
 
     registry: all of them. windowed: those that a window is computed from, which are few.
+    quota: see RunQueueWait.
     """
 
-    def __init__(self, runtime_memory_mb: int = 0) -> None:
+    def __init__(self, runtime_memory_mb: int = 0, quota: Path | None = None) -> None:
         self.registry = CollectorRegistry(auto_describe=False)
         self.windowed = CollectorRegistry(auto_describe=False)
-        process = ProcessCollector(runtime_memory_mb)
+        process = ProcessCollector(runtime_memory_mb, quota)
         self.registry.register(process)
         self.windowed.register(process)
         self.served = self.histogram(
@@ -74,9 +76,9 @@ class ProcessCollector(Collector):
     and its memory without the runtime's: read when scraped.
     """
 
-    def __init__(self, runtime_memory_mb: int) -> None:
+    def __init__(self, runtime_memory_mb: int, quota: Path | None = None) -> None:
         self._runtime_bytes = runtime_memory_mb * 1024 * 1024
-        self._run_queue = RunQueueWait()
+        self._run_queue = RunQueueWait(quota=quota)
         self._memory = ProportionalMemory()
 
     def collect(self) -> Iterator[Metric]:

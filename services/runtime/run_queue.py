@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 NANOS = 1e9
+STOPS = "nr_throttled"
+"""Line of cpu.stat (Linux, Documentation/admin-guide/cgroup-v2.rst, "CPU")."""
 
 
 class RunQueueWait:
@@ -15,10 +17,16 @@ class RunQueueWait:
 
     Source: Linux, Documentation/scheduler/sched-stats.rst, /proc/PID/schedstat: the second field is
     the time spent waiting on a run queue, in nanoseconds.
+
+    quota: the file of the process's own CPU quota (`cpu.stat` of its cgroup), if it has one. A
+        thread that the quota stops stays in the run queue, and a fault may set the quota: what was
+        waited between two calls is left out where it stopped the process meanwhile.
     """
 
-    def __init__(self, proc: Path = Path("/proc/self")) -> None:
+    def __init__(self, proc: Path = Path("/proc/self"), quota: Path | None = None) -> None:
         self._tasks = proc / "task"
+        self._quota = quota
+        self._stops = self._count_stops()
         self._seen_ns: dict[str, int] = {}
         self._total_ns = 0
 
@@ -30,11 +38,24 @@ class RunQueueWait:
         waits_ns = dict(self._waits_ns())
         if not waits_ns:
             return None
-        self._total_ns += sum(
-            max(0, wait_ns - self._seen_ns.get(thread, 0)) for thread, wait_ns in waits_ns.items()
-        )
-        self._seen_ns = waits_ns
+        stops = self._count_stops()
+        if stops == self._stops:
+            self._total_ns += sum(
+                max(0, wait_ns - self._seen_ns.get(thread, 0))
+                for thread, wait_ns in waits_ns.items()
+            )
+        self._seen_ns, self._stops = waits_ns, stops
         return self._total_ns / NANOS
+
+    def _count_stops(self) -> int:
+        """How often the quota has stopped the process; 0 where that is not counted."""
+        if self._quota is not None:
+            with suppress(OSError, ValueError):
+                for line in self._quota.read_text(encoding="ascii").splitlines():
+                    name, _, count = line.partition(" ")
+                    if name == STOPS:
+                        return int(count)
+        return 0
 
     def _waits_ns(self) -> list[tuple[str, int]]:
         waits = []

@@ -21,6 +21,7 @@ class ProcessSpec:
     otlp_endpoint: base address of the orchestrator's OTLP/HTTP receiver; None exports nothing.
     data_dir: where a database keeps its file, made anew at every start.
     runtime_memory_mb: MiB of interpreter and libraries that the process does not share with others.
+    quota_file: `cpu.stat` of a CPU quota that is this process's own; None where it has none.
     token: of the mesh; without it nobody may use the control port. None: everybody may.
     """
 
@@ -33,6 +34,7 @@ class ProcessSpec:
     control_port: int = 0
     otlp_endpoint: str | None = None
     runtime_memory_mb: int = 0
+    quota_file: Path | None = None
     token: str | None = field(default=None, repr=False)
 
     @property
@@ -51,10 +53,18 @@ class ProcessSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as `from_json` reads them."""
-        return {**asdict(self), "release": str(self.release), "data_dir": str(self.data_dir)}
+        quota_file = None if self.quota_file is None else str(self.quota_file)
+        texts = {"release": str(self.release), "data_dir": str(self.data_dir)}
+        return {**asdict(self), **texts, "quota_file": quota_file}
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> Self:
+        quota_file = plain.get("quota_file")
         return cls(
-            **{**plain, "release": Release(plain["release"]), "data_dir": Path(plain["data_dir"])}
+            **{
+                **plain,
+                "release": Release(plain["release"]),
+                "data_dir": Path(plain["data_dir"]),
+                "quota_file": None if quota_file is None else Path(quota_file),
+            }
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from services.container import SPANS_VARIABLE, spec_of
-from services.runtime.spec import LOOPBACK, UNUSED_SEED
+from services.runtime.spec import LOOPBACK, UNUSED_SEED, ProcessSpec
 from sre_autopilot.world.stack import CONTROL_PORT, DATA_PORT, REPLICAS, RUNTIME_MEMORY_MB
 from sre_autopilot.world.topology import USERS, Service
 
@@ -26,6 +26,8 @@ def test_a_container_listens_on_the_ports_of_the_stack_without_an_episode() -> N
     assert spec.host != LOOPBACK
     assert spec.seed == UNUSED_SEED
     assert spec.runtime_memory_mb == RUNTIME_MEMORY_MB
+    assert ProcessSpec.from_json(spec.to_json()) == spec
+    assert spec.quota_file is not None, "a container's CPU quota is its own"
 
 
 def test_files_of_a_container_go_to_the_temporary_folder(

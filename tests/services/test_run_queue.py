@@ -48,6 +48,25 @@ def test_a_thread_without_a_count_is_left_out(tmp_path: Path, text: str) -> None
     assert RunQueueWait(tmp_path).seconds() == pytest.approx(1.0)
 
 
+def test_what_was_waited_while_a_quota_stopped_the_process_is_left_out(tmp_path: Path) -> None:
+    quota = tmp_path / "cpu.stat"
+    waited = RunQueueWait(tmp_path, quota)
+    seconds = []
+    for stops, wait_ns in ((0, 1_000_000_000), (3, 5_000_000_000), (3, 5_250_000_000)):
+        quota.write_text(f"usage_usec 7\nnr_periods 9\nnr_throttled {stops}\nthrottled_usec 8\n")
+        write(tmp_path, {"10": wait_ns})
+        seconds.append(waited.seconds())
+    assert seconds == pytest.approx([1.0, 1.0, 1.25])
+
+
+@pytest.mark.parametrize("text", [None, "", "nr_throttled\n", "nr_throttled many\n"])
+def test_a_quota_that_is_not_counted_leaves_nothing_out(tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / "cpu.stat").write_text(text)
+    write(tmp_path, {"10": 1_000_000_000})
+    assert RunQueueWait(tmp_path, tmp_path / "cpu.stat").seconds() == pytest.approx(1.0)
+
+
 def test_a_kernel_that_counts_nothing_has_no_wait(tmp_path: Path) -> None:
     assert RunQueueWait(tmp_path).seconds() is None
     (tmp_path / "task" / "10").mkdir(parents=True)
@@ -72,9 +91,9 @@ def test_the_page_leaves_a_missing_count_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path, {"10": 250_000_000})
-    monkeypatch.setattr("services.runtime.metrics.RunQueueWait", lambda: RunQueueWait(tmp_path))
-    assert f"{RUN_QUEUE_WAIT} 0.25" in Metrics().page().decode()
     monkeypatch.setattr(
-        "services.runtime.metrics.RunQueueWait", lambda: RunQueueWait(tmp_path / "nothing")
+        "services.runtime.metrics.RunQueueWait", lambda quota: RunQueueWait(tmp_path)
     )
+    assert f"{RUN_QUEUE_WAIT} 0.25" in Metrics().page().decode()
+    monkeypatch.setattr(name, lambda quota: RunQueueWait(tmp_path / "nothing"))
     assert RUN_QUEUE_WAIT not in Metrics().page().decode()
