@@ -48,7 +48,7 @@ def test_a_thread_without_a_count_is_left_out(tmp_path: Path, text: str) -> None
     assert RunQueueWait(tmp_path).seconds() == pytest.approx(1.0)
 
 
-def test_what_was_waited_while_a_quota_stopped_the_process_is_left_out(tmp_path: Path) -> None:
+def test_waits_while_a_quota_stopped_the_process_are_left_out(tmp_path: Path) -> None:
     quota = tmp_path / "cpu.stat"
     waited = RunQueueWait(tmp_path, quota)
     seconds = []
@@ -91,9 +91,8 @@ def test_the_page_leaves_a_missing_count_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path, {"10": 250_000_000})
-    monkeypatch.setattr(
-        "services.runtime.metrics.RunQueueWait", lambda quota: RunQueueWait(tmp_path)
-    )
+    name = "services.runtime.metrics.RunQueueWait"
+    monkeypatch.setattr(name, lambda quota: RunQueueWait(tmp_path))
     assert f"{RUN_QUEUE_WAIT} 0.25" in Metrics().page().decode()
     monkeypatch.setattr(name, lambda quota: RunQueueWait(tmp_path / "nothing"))
     assert RUN_QUEUE_WAIT not in Metrics().page().decode()
