@@ -29,11 +29,22 @@ def hint(
     error_rates: noisy error rates of the newest one.
     cost: cost units of the step's action.
     """
-    down = sum(rate is not None and rate >= DOWN_ERROR_RATE for rate in error_rates.values())
     recent, before = statuses[-RECOVERY_WINDOWS:], statuses[:-RECOVERY_WINDOWS]
     resolved = all(all(s.values()) for s in recent) and any(not all(s.values()) for s in before)
+    return breakdown(statuses[-1], error_rates, cost, resolved=resolved)
+
+
+def breakdown(
+    status: Mapping[Service, bool],
+    error_rates: Mapping[Service, float | None],
+    cost: int,
+    *,
+    resolved: bool,
+) -> RewardBreakdown:
+    """The terms after a step; `resolved`: whether a mesh that was observed to be bad is well."""
+    down = sum(rate is not None and rate >= DOWN_ERROR_RATE for rate in error_rates.values())
     terms = {
-        "sla_compliance": round(sla_compliance(statuses[-1]), 4),
+        "sla_compliance": round(sla_compliance(status), 4),
         "cost_penalty": round(-cost / COST_SCALE, 4),
         "downtime_penalty": round(-down / len(error_rates), 4),
         "resolution_bonus": RESOLUTION_BONUS if resolved else 0.0,

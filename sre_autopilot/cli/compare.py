@@ -171,8 +171,8 @@ def played(a: str, b: str, options: Options) -> tuple[list[Scored], list[Scored]
         advance = partial(progress.advance, progress.add_task("episodes", total=len(jobs)))
         if _at_once(settings, options):
             # NumPy: the policies take most of the time, and Numba may have to compile first.
-            with VectorEvaluator(options.seeds, NUMPY, settings.simulator_of) as evaluator:
-                results = {policy: _scores(evaluator, policy, on, advance) for policy in policies}
+            evaluator = VectorEvaluator(options.seeds, NUMPY, settings.simulator_of)
+            results = {policy: _scores(evaluator, policy, on, advance) for policy in policies}
         else:
             meshes = Meshes(make_backend(settings), settings.record_dir, drawing(settings.fault))
             results = _play_on(meshes, jobs, options.meshes, advance)
@@ -192,7 +192,7 @@ def _at_once(settings: Settings, options: Options) -> bool:
 def _scores(
     evaluator: VectorEvaluator, policy: str, on: Sequence[Tier], advance: Advance
 ) -> list[Scored]:
-    """A policy that needs traces is played one episode after the other, see `VectorEvaluator`."""
+    """Of one policy on some tiers."""
     episodes = [each for tier in on for each in evaluator.episodes(policy, tier, advance)]
     # As many digits as the results of `evaluate` have.
     return [each._replace(score=round(each.score, 6)) for each in episodes]

@@ -1,22 +1,13 @@
-"""One policy plays many seeds of a tier in the simulator, in the quickest way that it can.
-
-That is all seeds at once in the vector simulator or, for a policy that needs traces, one after the
-other in an environment, about a hundred times slower. The scores are the same.
+"""One policy plays many seeds of a tier in the simulator, all at once; the scores are those of an
+environment that plays one after the other.
 """
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from types import TracebackType
-from typing import Self
 
-import numpy as np
-
-from orchestrator.environment import Environment
 from sre_autopilot.evaluation.results import ScoredEpisode
 from sre_autopilot.evaluation.vector_play import Floats, play_batch
 from sre_autopilot.policies import load_policy
-from sre_autopilot.policies.play import play
-from sre_autopilot.simulator.backend import SimulatorBackend
 from sre_autopilot.simulator.engines import make_engine
 from sre_autopilot.world.vocabulary import Tier
 
@@ -25,7 +16,7 @@ Advance = Callable[[int], None]
 
 
 class VectorEvaluator:
-    """Scores policies on the same seeds of the simulator; a context, which closes what it started.
+    """Scores policies on the same seeds of the simulator.
 
     engine: one of the simulator's engines; None for the fastest that is installed.
     simulator_of: the real backend that the simulator is fitted to.
@@ -35,8 +26,10 @@ class VectorEvaluator:
 
     def __init__(self, seeds: Sequence[int], engine: str | None, simulator_of: str) -> None:
         self._seeds = seeds
-        self._engine = make_engine(engine, simulator_of, len(seeds))
-        self._environment = Environment(partial(SimulatorBackend, simulator_of))
+        self._engine, self._tracing_engine = (
+            make_engine(engine, simulator_of, len(seeds), keeps_calls=keeps_calls)
+            for keeps_calls in (False, True)
+        )
 
     @property
     def episode_count(self) -> int:
@@ -45,9 +38,9 @@ class VectorEvaluator:
 
     def scores(self, policy: str, tier: Tier, advance: Advance) -> Floats:
         """A score a seed, in the order of the seeds. Raises UnknownName for the policy."""
-        if load_policy(policy).needs_traces:
-            return np.array([self._play_one(policy, tier, seed, advance) for seed in self._seeds])
-        scores = play_batch(self._engine, partial(load_policy, policy), tier, self._seeds)
+        needs_traces = load_policy(policy).needs_traces
+        engine = self._tracing_engine if needs_traces else self._engine
+        scores = play_batch(engine, partial(load_policy, policy), tier, self._seeds)
         advance(len(scores))
         return scores
 
@@ -58,19 +51,3 @@ class VectorEvaluator:
             ScoredEpisode(policy, tier, seed, score)
             for seed, score in zip(self._seeds, scores, strict=True)
         ]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._environment.close()
-
-    def _play_one(self, policy: str, tier: Tier, seed: int, advance: Advance) -> float:
-        _record, score = play(self._environment, load_policy(policy), tier, seed)
-        advance(1)
-        return score.total

@@ -1,12 +1,11 @@
 """One policy plays many episodes at once in the vector simulator; the scores are those of `play`.
 
-Policies observe what they observe anywhere else, but for the fields of MISSING_FIELDS, which the
-vector simulator does not compute. Reading one is an error: an empty graph would be a false value.
-Policies that need them say so by `needs_traces`, and are not played here (see `many_seeds`).
+Policies observe what they observe anywhere else. The fields of MISSING_FIELDS cost time, so they
+are there for policies alone that ask for them by `needs_traces`; reading one without is an error.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,50 +13,19 @@ import numpy as np
 
 from chaos.tiers import draw_faults
 from orchestrator.episode import Episode, Plan
-from orchestrator.noise import METRICS_PER_SERVICE
-from sre_autopilot.errors import SREError
-from sre_autopilot.models import ServiceMetrics, SREAction, SREObservation
+from sre_autopilot.models import SREAction, SREObservation
 from sre_autopilot.policies import Policy, brief
+from sre_autopilot.policies.many import pair_of
 from sre_autopilot.simulator import NAME
 from sre_autopilot.simulator.batch import Engine, EpisodeQueue
+from sre_autopilot.simulator.lane_observations import LaneObservations
 from sre_autopilot.simulator.mesh import REPLICA_IDS
 from sre_autopilot.simulator.rules import state_layout as layout
-from sre_autopilot.simulator.rules.window_arrays import (
-    METRIC_COUNT,
-    REPLICA_COUNT,
-    SERVICE_COUNT,
-)
-from sre_autopilot.world.topology import Service
-from sre_autopilot.world.vocabulary import ACTION_HISTORY_LENGTH, MAX_RESTARTS, ActionName, Tier
-
-REFUSED = "refused"
-"""In place of the reason, which the vector simulator does not spell out."""
-_SERVICES, _ACTIONS = tuple(Service), tuple(ActionName)
-_NUMBERS = (layout.STEP, layout.RESTARTS, layout.COST, layout.REFUSED)
-
-MISSING_FIELDS = ("trace_edges", "dependency_graph", "reward_breakdown")
-"""Fields of an observation that the vector simulator does not compute."""
+from sre_autopilot.simulator.rules.window_arrays import REPLICA_COUNT
+from sre_autopilot.simulator.span_draws import SpanDraws
+from sre_autopilot.world.vocabulary import ACTION_HISTORY_LENGTH, Tier
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
-
-
-class MissingField(SREError, AttributeError):
-    """A policy that says it needs no traces has read one of MISSING_FIELDS."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"an observation of the vector simulator has no {name}; a policy that reads it sets "
-            "needs_traces = True",
-            name=name,
-        )
-
-
-class VectorObservation(SREObservation):
-    """An observation without MISSING_FIELDS; reading one of them raises MissingField."""
-
-    def __getattr__(self, name: str) -> Any:
-        """Python calls it for attributes that are not set."""
-        raise MissingField(name) if name in MISSING_FIELDS else AttributeError(name)
 
 
 @dataclass(slots=True)
@@ -79,8 +47,7 @@ class Player:
         self.history.append(action)
         if self.truth is not None:
             self.truth.take(action)
-        service = _SERVICES[0] if action.service_id is None else action.service_id
-        return _ACTIONS.index(action.action), _SERVICES.index(service)
+        return pair_of(action)
 
     def end_window(self, x: Floats) -> None:
         """Brings the truth up to date with `x` (FIELDS), the lane's state after its window."""
@@ -97,53 +64,35 @@ def play_batch(
 ) -> Floats:
     """The score of each seed; there is a lane, and a policy, for each.
 
+    engine: one that keeps calls, where the policy needs traces.
     Raises MissingField.
     """
     queue, actions = EpisodeQueue(tier, seeds), np.full((len(seeds), 2), (layout.WAIT, 0))
     scores = np.full(len(seeds), np.nan)
     playing = [_begin(lane, new_policy(), tier, seed) for lane, seed in enumerate(seeds)]
-    engine.begin(queue)
-    x = engine.x
-    for player in playing:
-        player.end_window(x[player.lane])
-    # Lanes whose episode is over begin another one, which is not read.
-    while playing:
-        here = [player.lane for player in playing]
-        observed = observations(x[here], [player.history for player in playing])
-        actions[here] = [player.act(each) for player, each in zip(playing, observed, strict=True)]
-        engine.step(actions, queue)
+    observations = LaneObservations(engine)
+    spans = SpanDraws(engine) if playing[0].policy.needs_traces else None
+
+    def end_window() -> Any:
+        observations.after_window(None if spans is None else spans.after_window())
         x = engine.x
         for player in playing:
             player.end_window(x[player.lane])
+        return x
+
+    engine.begin(queue)
+    end_window()
+    # Lanes whose episode is over begin another one, which is not read.
+    while playing:
+        here = [player.lane for player in playing]
+        observed = observations.of(here, [list(player.history) for player in playing])
+        actions[here] = [player.act(each) for player, each in zip(playing, observed, strict=True)]
+        engine.step(actions, queue)
+        x = end_window()
         done = x[:, layout.DONE] > 0.0
         scores[here] = x[here, layout.SCORE]
         playing = [player for player in playing if not done[player.lane]]
     return scores
-
-
-def observations(x: Floats, histories: Iterable[Iterable[SREAction]]) -> Iterator[SREObservation]:
-    """An observation a lane, of `x` (lanes, FIELDS) and the lane's last actions, oldest first."""
-    observed = x[:, layout.OBSERVED : layout.OBSERVED + METRIC_COUNT]
-    values = observed.reshape(-1, METRICS_PER_SERVICE, SERVICE_COUNT)
-    arrived = values.astype(object)
-    arrived[np.isnan(values)] = None
-    verdicts = (x[:, layout.VERDICT : layout.VERDICT + SERVICE_COUNT] > 0.0).tolist()
-    numbers, hints = x[:, _NUMBERS].astype(np.int64).tolist(), x[:, layout.HINT].tolist()
-    by_service = arrived.swapaxes(1, 2).tolist()
-    rows = zip(by_service, verdicts, numbers, hints, histories, strict=True)
-    for metrics, met, (step, restarts, cost, refused), hint, history in rows:
-        fields: dict[str, Any] = {
-            "metrics": dict(zip(_SERVICES, map(_metrics, metrics), strict=True)),
-            "action_history": list(history),
-            "step": step,
-            "remaining_restarts": MAX_RESTARTS - restarts,
-            "cost_spent": cost,
-            "sla_status": dict(zip(_SERVICES, met, strict=True)),
-            "reward_hint": hint,
-            "last_action_error": REFUSED if refused else None,
-        }
-        # Values are of the right kinds already: validation would cost more than the simulator.
-        yield VectorObservation.model_construct(**fields)
 
 
 def _begin(lane: int, policy: Policy, tier: Tier, seed: int) -> Player:
@@ -152,8 +101,3 @@ def _begin(lane: int, policy: Policy, tier: Tier, seed: int) -> Player:
         truth = Episode(Plan(f"{tier}-{seed}", seed, tier, draw_faults(tier, seed), NAME))
     brief(policy, seed, truth)
     return Player(lane, policy, truth)
-
-
-def _metrics(values: Sequence[float | None]) -> ServiceMetrics:
-    latency, errors, cpu, memory = values
-    return ServiceMetrics(latency_p99=latency, error_rate=errors, cpu_pct=cpu, memory_pct=memory)

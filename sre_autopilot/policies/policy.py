@@ -30,9 +30,8 @@ class Policy(Protocol):
     privileged: bool
     """Whether it reads the hidden truth; its scores are bounds, not results."""
     needs_traces: bool
-    """Whether it reads `trace_edges`, `dependency_graph` or `reward_breakdown`. The vector
-    simulator has none of them: such a policy is played episode by episode, slower, with the same
-    scores."""
+    """Whether it reads `trace_edges`, `dependency_graph` or `reward_breakdown`. They cost the
+    vector simulator time, which computes them for such a policy alone."""
 
     def begin(self, briefing: Briefing) -> None:
         """Forgets the last episode."""

@@ -45,10 +45,8 @@ def command(
     on = [parse_tier(tier) for tier in tiers.split(",")]
     played = range(first_seed, first_seed + seeds)
     console = Console(stderr=True)
-    with (
-        on_interrupt(lambda: "interrupted; nothing was kept: run it again with fewer --seeds"),
-        VectorEvaluator(played, engine, simulator_of) as evaluator,
-    ):
+    evaluator = VectorEvaluator(played, engine, simulator_of)
+    with on_interrupt(lambda: "interrupted; nothing was kept: run it again with fewer --seeds"):
         with progress_bar(console) as progress:
             scores = run.play_all(names, on, evaluator, progress)
         with console.status("intervals"):

@@ -190,8 +190,8 @@ def bounds(seeds: range, advance: Advance = lambda _ended: None) -> list[float]:
 
 def played(policy: str, seeds: range, advance: Advance = lambda _ended: None) -> list[float]:
     """Scores of a policy on the hard tier of the simulator."""
-    with VectorEvaluator(seeds, NUMPY, ProcessBackend.name) as evaluator:
-        scores: list[float] = evaluator.scores(policy, Tier.HARD, advance).tolist()
+    evaluator = VectorEvaluator(seeds, NUMPY, ProcessBackend.name)
+    scores: list[float] = evaluator.scores(policy, Tier.HARD, advance).tolist()
     return scores
 
 

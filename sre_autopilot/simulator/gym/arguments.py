@@ -3,11 +3,12 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 from gymnasium.vector import AutoresetMode
 
-from orchestrator.validation import parse_tier
+from orchestrator.validation import MAX_SEED, parse_tier
 from sre_autopilot.errors import InvalidValue, UnknownName
 from sre_autopilot.models import parse_name
 from sre_autopilot.simulator.gym.action_coding import PAIRS
@@ -24,12 +25,28 @@ class LearnerOptions:
     forbidden: Iterable[str] = ()
     privileged: bool = False
     trace_edges: bool = False
+    objects: bool = False
 
 
 STAGGERED = "staggered"
 OPTIONS = (STAGGERED,)
 """What `reset(options=...)` takes."""
 _MODES = {mode.value: mode for mode in (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP)}
+
+
+def first_seeds(seed: int | Sequence[int], num_envs: int) -> list[int]:
+    """A seed for each: those named, or `seed` and those after it. Raises InvalidValue."""
+    try:
+        if isinstance(seed, Iterable):
+            seeds = [index(each) for each in seed]
+        else:
+            seeds = [index(seed) + number for number in range(num_envs)]
+    except TypeError:
+        seeds = []
+    if len(seeds) != num_envs or not all(0 <= each <= MAX_SEED for each in seeds):
+        expected = f"a whole number from 0 to {MAX_SEED}, or {num_envs} of them"
+        raise InvalidValue("seed", seed, expected)
+    return seeds
 
 
 def parse_shares(tier: object, shares: Mapping[str, float] | None) -> Mapping[Tier, float]:

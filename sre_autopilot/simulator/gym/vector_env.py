@@ -1,21 +1,21 @@
 """Many episodes at once, natively: what `gymnasium.make_vec` gives."""
 
 from collections.abc import Collection, Iterable, Sequence
-from operator import index
 from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from orchestrator.validation import MAX_SEED
 from sre_autopilot.errors import InvalidValue
 from sre_autopilot.history.row_layout import STEP_FEATURE
+from sre_autopilot.models import SREObservation
 from sre_autopilot.simulator.batch import EpisodeQueue, StepOutput
 from sre_autopilot.simulator.engines import make_engine
 from sre_autopilot.simulator.gym.action_coding import Forbidden, coding_of
 from sre_autopilot.simulator.gym.arguments import (
     LearnerOptions,
+    first_seeds,
     parse_autoreset_mode,
     parse_render_mode,
     parse_shares,
@@ -24,8 +24,9 @@ from sre_autopilot.simulator.gym.arguments import (
 from sre_autopilot.simulator.gym.hidden_info import hidden_info
 from sre_autopilot.simulator.gym.pictures import RGB_ARRAY, picture_of_rows
 from sre_autopilot.simulator.gym.spaces import observation_space
-from sre_autopilot.simulator.gym.span_features import SpanFeatures
+from sre_autopilot.simulator.lane_observations import LaneObservations
 from sre_autopilot.simulator.rules import state_layout as layout
+from sre_autopilot.simulator.span_draws import SpanDraws
 from sre_autopilot.world.vocabulary import MAX_STEPS, SEED_SPLITS, ActionName, Tier
 
 
@@ -83,6 +84,7 @@ class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
         name may be changed between two steps.
     privileged: whether `info` holds the truth for trainers, see `hidden_info`.
     trace_edges: whether observations have what the spans show; slower.
+    objects: whether `observations()` gives what each agent would get over the API.
     render_mode: None, or "rgb_array" for a picture of the last observation of each environment.
 
     Raises UnknownName for an unknown tier, action, backend, engine or mode, InvalidValue for other
@@ -115,7 +117,8 @@ class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
         self._shares = parse_shares(tier, asked.tiers)
         self._coding, self._forbidden = coding_of(asked.actions), Forbidden(asked.forbidden)
         self._engine = make_engine(engine, simulator_of, num_envs, keeps_calls=asked.trace_edges)
-        self._spans = SpanFeatures(self._engine) if asked.trace_edges else None
+        self._spans = SpanDraws(self._engine) if asked.trace_edges else None
+        self._observations = LaneObservations(self._engine) if asked.objects else None
         self.single_observation_space = observation_space(trace_edges=asked.trace_edges)
         self.single_action_space = self._coding.space()
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -138,12 +141,13 @@ class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
         self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Begins a new episode in every environment; see Seeding. Raises InvalidValue."""
-        seeds = None if seed is None else self._first_seeds(seed)
+        seeds = None if seed is None else first_seeds(seed, self.num_envs)
         staggered = parse_staggered(options)
         super().reset(seed=int(seed) if isinstance(seed, int | np.integer) else None)
         if seeds is None:
             split = SEED_SPLITS["train"]
-            seeds = self._first_seeds(int(self.np_random.integers(split.start, split.stop)))
+            drawn = int(self.np_random.integers(split.start, split.stop))
+            seeds = first_seeds(drawn, self.num_envs)
         self._queue = queue = EpisodeQueue(self._shares, seeds, self.num_envs)
         out = self._observed(self._engine.begin(queue))
         if staggered:
@@ -175,12 +179,23 @@ class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
         """(num_envs, actions) bool, or (num_envs, 5, 7): the last mask, as a method."""
         return self._last_masks.astype(np.bool_)
 
+    def observations(self) -> list[SREObservation]:
+        """What each agent would get over the API, for policies; with `objects=True` only.
+
+        Complete with `trace_edges=True`; otherwise reading an edge raises MissingField.
+        """
+        if self._observations is None:
+            raise InvalidValue("objects", False, "True, to read observations")
+        return list(self._observations.of(range(self.num_envs)))
+
     def _observed(self, out: StepOutput, lanes: Any = None) -> StepOutput:
         """`out`, of some lanes or all, with what the spans show."""
-        if self._spans is None:
+        edges = None if self._spans is None else self._spans.after_window(lanes)
+        if self._observations is not None:
+            self._observations.after_window(edges, lanes)
+        if edges is None:
             return out
-        edges = self._spans.after_window(lanes)
-        return out._replace(features=np.concatenate([out.features, edges], axis=1))
+        return out._replace(features=np.concatenate([out.features, edges.features()], axis=1))
 
     def _rows_and_info(self, out: StepOutput) -> tuple[Any, dict[str, Any]]:
         self._forbidden.mask_out(out.action_masks)
@@ -231,17 +246,3 @@ class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
         if self._tiers is not None:
             self._tiers[:] = queue.tiers_of(self._engine.keys[:, layout.SEED])
         return out
-
-    def _first_seeds(self, seed: int | Sequence[int]) -> list[int]:
-        """One for each environment."""
-        try:
-            if isinstance(seed, Iterable):
-                seeds = [index(each) for each in seed]
-            else:
-                seeds = [index(seed) + number for number in range(self.num_envs)]
-        except TypeError:
-            seeds = []
-        if len(seeds) != self.num_envs or not all(0 <= each <= MAX_SEED for each in seeds):
-            expected = f"a whole number from 0 to {MAX_SEED}, or {self.num_envs} of them"
-            raise InvalidValue("seed", seed, expected)
-        return seeds

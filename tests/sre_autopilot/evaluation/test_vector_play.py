@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from orchestrator.environment import Environment
-from sre_autopilot.evaluation.vector_play import MISSING_FIELDS, MissingField, play_batch
+from sre_autopilot.evaluation.vector_play import play_batch
 from sre_autopilot.models import SREObservation
 from sre_autopilot.policies import load_policy
 from sre_autopilot.policies.play import play
 from sre_autopilot.simulator.backend import SimulatorBackend
 from sre_autopilot.simulator.engines import NUMPY, make_engine
+from sre_autopilot.simulator.lane_observations import MISSING_FIELDS, MissingField
 from sre_autopilot.world.vocabulary import Tier
 
 SEEDS = range(200_000, 200_003)
@@ -37,9 +38,8 @@ class Watched:
     It gets a fresh seed of draws, as any policy of a user, and plays by its own instead.
     """
 
-    needs_traces = False
-
-    def __init__(self, name, draw_seed=0, *, privileged=False):
+    def __init__(self, name, draw_seed=0, *, privileged=False, needs_traces=False):
+        self.needs_traces = needs_traces
         self._draw_seed = draw_seed
         self._policy = load_policy(name)
         self.name, self.privileged = name, privileged
@@ -94,6 +94,15 @@ def test_policies_observe_the_same_as_in_the_environment_but_for_traces(environm
             assert (one.last_action_error is None) == (other.last_action_error is None)
             refusals += one.last_action_error is not None
     assert refusals
+
+
+@pytest.mark.parametrize("tier", Tier)
+def test_policies_that_need_traces_observe_all_that_they_do_in_the_environment(environment, tier):
+    fields = set(SREObservation.model_fields) - {"last_action_error", "metadata"}
+    tracing = make_engine(NUMPY, "process", len(SEEDS), keeps_calls=True)
+    for alone, here in both(environment, tracing, tier, name="random", needs_traces=True):
+        for one, other in zip(alone.observed, here.observed, strict=True):
+            assert {f: getattr(one, f) for f in fields} == {f: getattr(other, f) for f in fields}
 
 
 @pytest.mark.parametrize("tier", Tier)

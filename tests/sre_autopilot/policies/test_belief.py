@@ -93,9 +93,9 @@ def mean_score(tier, seeds):
 
 
 def mean_score_of_the_runbook(tier, seeds):
-    """The same score as in an environment, in a tenth of the time: it needs no traces."""
-    with VectorEvaluator(seeds, NUMPY, "process") as evaluator:
-        return evaluator.scores("runbook", tier, lambda _ended: None).mean()
+    """The same score as in an environment, in a tenth of the time."""
+    evaluator = VectorEvaluator(seeds, NUMPY, "process")
+    return evaluator.scores("runbook", tier, lambda _ended: None).mean()
 
 
 def interventions(record):

@@ -136,10 +136,8 @@ def checked_policies(tier):
 def scores():
     """Of the policies that the checks of each tier are about."""
     split = SEED_SPLITS["train"]
-    with (
-        VectorEvaluator(range(split.start, split.start + 100), NUMPY, "process") as evaluator,
-        Progress(console=Console(quiet=True)) as progress,
-    ):
+    evaluator = VectorEvaluator(range(split.start, split.start + 100), NUMPY, "process")
+    with Progress(console=Console(quiet=True)) as progress:
         by_tier = [
             play_all(checked_policies(tier), [tier], evaluator, progress) for tier in FAULTY_TIERS
         ]

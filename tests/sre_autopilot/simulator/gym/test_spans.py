@@ -10,8 +10,8 @@ from sre_autopilot.history.row_layout import FEATURE_COUNT, SPAN_COUNT, SPAN_EDG
 from sre_autopilot.history.rows import row_of
 from sre_autopilot.simulator.backend import SimulatorBackend
 from sre_autopilot.simulator.engines import NUMPY
-from sre_autopilot.simulator.gym.span_features import _error_rates
 from sre_autopilot.simulator.gym.vector_env import SREAutopilotVectorEnv
+from sre_autopilot.simulator.span_draws import _error_rates
 from sre_autopilot.world.topology import CALLS
 from sre_autopilot.world.vocabulary import MAX_STEPS, Tier
 from tests.sre_autopilot.simulator.scripts import ACTIONS, NAMES, script

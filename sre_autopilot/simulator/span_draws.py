@@ -1,4 +1,4 @@
-"""What the spans of a lane show, as numbers: the `trace_edges` of an observation, edge by edge.
+"""What the spans of a lane show: the `trace_edges` of an observation, edge by edge.
 
 The draws are those of `simulator.telemetry`, `orchestrator.noise` and `orchestrator.observation`,
 over all calls of all lanes at once; tests hold both equal. Changes no lane.
@@ -41,18 +41,33 @@ class _Calls(NamedTuple):
     failed: Any
 
 
-class SpanFeatures:
+class Edges(NamedTuple):
+    """What the spans that have arrived show, (lanes, edges) float64; edges as in SPAN_EDGES.
+
+    error_rate, latency_p99 (ms): MISSING without a call.
+    first: place of the edge's first call in its window, by which an observation lists the edges
+        of a caller; inf without a call.
+    """
+
+    calls: Any
+    error_rate: Any
+    latency_p99: Any
+    first: Any
+
+    def features(self) -> Any:
+        """(lanes, SPAN_COUNT) float32: columns by field, then by edge, see `history.row_layout`."""
+        return np.concatenate(self[: len(SPAN_FIELDS)], axis=1).astype(np.float32)
+
+
+class SpanDraws:
     """Keeps the calls of the last windows, as telemetry is up to two windows late."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._windows: list[_Calls] = []
 
-    def after_window(self, lanes: Any = None) -> Any:
-        """(lanes, SPAN_COUNT) float32, after a window of some lanes, or of all (None).
-
-        Columns are by field, then by edge, see `history.row_layout`.
-        """
+    def after_window(self, lanes: Any = None) -> Edges:
+        """Those of some lanes, or of all (None), after a window of them has passed."""
         engine = self._engine
         count = len(engine.keys)
         here = np.arange(count) if lanes is None else lanes
@@ -70,7 +85,8 @@ class SpanFeatures:
         arrived = [
             _arrived(window, lags == lag, loss_keys) for lag, window in enumerate(self._windows)
         ]
-        return _by_edge(_Calls(*map(np.concatenate, zip(*arrived, strict=True))), count)[here]
+        edges = _by_edge(_Calls(*map(np.concatenate, zip(*arrived, strict=True))), count)
+        return Edges(*(values[here] for values in edges))
 
 
 _SPANS, _SPAN_LOSS = np.uint64(Stream.SPANS), np.uint64(Stream.SPAN_LOSS)
@@ -120,22 +136,23 @@ def _arrived(window: _Calls, shows: Any, loss_keys: Any) -> _Calls:
     return _Calls(*(values[kept] for values in late))
 
 
-def _by_edge(arrived: _Calls, count: int) -> Any:
-    """(lanes, SPAN_COUNT) float32: calls, error rate and p99 by nearest rank."""
+def _by_edge(arrived: _Calls, count: int) -> Edges:
+    """Of all lanes, p99 by nearest rank."""
     groups = count * len(SPAN_EDGES)
     group = arrived.lane * len(SPAN_EDGES) + arrived.edge - 1
     made = np.bincount(group, minlength=groups)
     failed = np.bincount(group, arrived.failed, groups).astype(np.int64)
     order = np.lexsort((arrived.latency_ms, group))
     called = made > 0
-    first = np.cumsum(made) - made
-    rank = (first + np.ceil(0.99 * made).astype(np.int64) - 1)[called]
-    rows = np.full((len(SPAN_FIELDS), groups), MISSING, np.float32)
-    rows[0] = made
-    rows[1, called] = _error_rates(failed[called], made[called])
-    rows[2, called] = np.rint(arrived.latency_ms[order][rank] * 10.0) / 10.0
-    by_lane = rows.reshape(len(SPAN_FIELDS), count, -1).swapaxes(0, 1)
-    return np.ascontiguousarray(by_lane).reshape(count, -1)
+    begins = np.cumsum(made) - made
+    rank = (begins + np.ceil(0.99 * made).astype(np.int64) - 1)[called]
+    error_rate, latency_p99 = np.full((2, groups), MISSING)
+    error_rate[called] = _error_rates(failed[called], made[called])
+    latency_p99[called] = np.rint(arrived.latency_ms[order][rank] * 10.0) / 10.0
+    first = np.full(groups, np.inf)
+    np.minimum.at(first, group, arrived.place)
+    values = (made.astype(np.float64), error_rate, latency_p99, first)
+    return Edges(*(of_edge.reshape(count, -1) for of_edge in values))
 
 
 def _error_rates(failed: Any, made: Any) -> Any:
