@@ -10,6 +10,7 @@ from benchmarks.episodes import (
     lifecycle_figures,
     side_by_side_figures,
 )
+from benchmarks.mesh_cost import mesh_cost_figures
 from benchmarks.server import server_figures
 from benchmarks.sessions import session_figures
 from benchmarks.simulator import simulator_parts
@@ -43,6 +44,7 @@ def parts(backend: str, runs: int, *, endurance: int, meshes: int) -> list[Part]
 def process_parts(runs: int, meshes: int) -> list[Part]:
     bounds = Bounds(restart_s=0.3, reset_s=3, episode_s=20, memory_mb=400)
     return [
+        Part("CPU of a mesh", lambda: mesh_cost_figures(runs, ProcessTree())),
         Part(
             "launches and restarts",
             lambda: asyncio.run(lifecycle_figures(ProcessBackend(), runs, bounds)),

@@ -38,8 +38,6 @@ from sre_autopilot.world.topology import Service
 __all__ = ["ProcessSpec", "serve"]
 
 COLLECTOR_VARIABLE = "OTEL_EXPORTER_OTLP_ENDPOINT"
-CONVENTIONS_VARIABLE = "OTEL_SEMCONV_STABILITY_OPT_IN"
-STABLE_HTTP_CONVENTIONS = "http"
 HANG_UP_AFTER_S = 0.15
 CONTROL_JOIN_TIMEOUT_S = 1.0
 
@@ -61,7 +59,6 @@ preload()  # here, so that importing this module is all that a zygote has to do
 
 def serve(spec: ProcessSpec, report_fd: int) -> None:
     """Serves both ports until SIGTERM; writes one ready line to `report_fd` once both accept."""
-    os.environ.setdefault(CONVENTIONS_VARIABLE, STABLE_HTTP_CONVENTIONS)
     uvloop.run(_serve(spec, report_fd))
 
 

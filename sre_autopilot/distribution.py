@@ -8,7 +8,7 @@ DISTRIBUTION = "openenv-sre-autopilot"
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "sim": ("numba", "llvmlite"),
     "live": (
-        *("aiohttp", "aiosqlite", "docker", "fastapi", "fastmcp", "google", "httpx_aiohttp"),
+        *("aiohttp", "docker", "fastapi", "fastmcp", "google", "httptools"),
         *("opentelemetry", "prometheus_client", "requests", "sqlalchemy", "starlette", "uvicorn"),
     ),
     "eval": ("matplotlib", "scipy"),

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks import episodes, parts
+from benchmarks import episodes, mesh_cost, parts
 from benchmarks.figures import Figure, sla_met_pct
 from orchestrator.backends import BACKENDS
 from orchestrator.backends.process.backend import ProcessBackend
@@ -102,3 +102,26 @@ def test_rest_latency_has_every_window_of_every_service(healthy):
     figures = episodes.rest_latency([healthy])
     assert [figure.name.split()[-1] for figure in figures] == list(Service)
     assert all(len(figure.values) == MAX_STEPS for figure in figures)
+
+
+class RisingUsage:
+    """CPU time that rises by a second whenever it is read."""
+
+    def __init__(self):
+        self.read_s = 0.0
+
+    def memory_mb(self):
+        return 0.0
+
+    def cpu_s(self):
+        self.read_s += 1.0
+        return self.read_s
+
+
+def test_cost_of_a_mesh_is_cpu_time_over_wall_time_and_over_calls(monkeypatch):
+    monkeypatch.setattr(mesh_cost, "ProcessBackend", SimulatorBackend)
+    cores, per_call = mesh_cost.mesh_cost_figures(2, RisingUsage())
+    assert len(cores.values) == len(per_call.values) == 2
+    assert cores.values[0] > 0
+    calls_a_window = 1000.0 / per_call.values[0] / mesh_cost.WINDOWS
+    assert 30 < calls_a_window < 120
