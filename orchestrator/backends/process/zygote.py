@@ -34,6 +34,7 @@ from typing import Any, NoReturn
 
 from orchestrator.backends.process.die_with_parent import die_with_parent
 from orchestrator.backends.process.directory import remove_if_stale
+from orchestrator.backends.process.priority import raise_priority
 from services.runtime.memory import proportional_bytes, resident_bytes
 
 PERIOD_S = 0.05
@@ -195,6 +196,7 @@ def main(load: Callable[[], Serve]) -> None:
     report_fd = os.dup(_STDOUT)
     os.dup2(_STDERR, _STDOUT)
     gc.disable()
+    raise_priority()
     serve = load()
     gc.collect()
     gc.freeze()
