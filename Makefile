@@ -120,6 +120,10 @@ bench: $(READY) ## Measure speed (ARGS=--help)
 chaos-test: $(READY) ## Kill every part, and check what is left (ARGS="--kills 300")
 	$(CLI) chaos-test $(ARGS)
 
+.PHONY: fuzz
+fuzz: $(READY) ## Fuzz the server with 20,000 requests (ARGS="--requests 1000 --seed 1")
+	$(BIN)/python -m tests.server.fuzz $(ARGS)
+
 .PHONY: serve
 serve: $(READY) ## Serve the environment on port 8000 (ARGS=--help)
 	$(CLI) serve $(ARGS)

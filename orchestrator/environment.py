@@ -124,8 +124,13 @@ class Environment:
             await self._install(episode)
             return await self._measure(episode, time.monotonic())
 
-    async def step_async(self, action: SREAction | Mapping[str, Any]) -> SREObservation:
+    async def step_async(
+        self, action: SREAction | Mapping[str, Any], *, refusal: str | None = None
+    ) -> SREObservation:
         """Applies one action and observes one window.
+
+        refusal: why `action`, a wait, stands for one that could not be read: the agent sees it as
+            `last_action_error`.
 
         Raises UnknownName or InvalidAction (nothing happened, no step is used), EpisodeNotStarted,
         EpisodeOver, BackendError.
@@ -136,7 +141,7 @@ class Environment:
             raise EpisodeOver(episode.step)
         started = time.monotonic()
         before = episode.deployment
-        episode.take(action)
+        episode.take(action, refusal)
         async with self._abandoned_on_failure():
             await reconcile(backend, before, episode.deployment, episode.step)
             await self._apply_impairments(episode)

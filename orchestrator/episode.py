@@ -86,13 +86,13 @@ class Episode:
             for fault in self.plan.faults
         ]
 
-    def take(self, action: SREAction) -> None:
-        """Applies `action` at the next step: refused, carried out, perhaps a cure."""
+    def take(self, action: SREAction, refusal: str | None = None) -> None:
+        """Applies `action` at the next step; `refusal`: why it, a wait, stands for a bad one."""
         self.step += 1
         self._history.append(action)
         situation = Situation(self.deployment, self.step, MAX_RESTARTS - self.restarts_used)
         move, service = ACTIONS[action.action], action.service_id
-        error = move.refusal(service, situation) if service is not None else None
+        error = move.refusal(service, situation) if service is not None else refusal
         cures: dict[int, int] = {}
         if error is None and service is not None:
             cures = self._cures(Intervention(action.action, service, self.step, self.plan.seed))

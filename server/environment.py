@@ -25,6 +25,7 @@ from orchestrator.settings import Settings
 from server.mcp import make_tools
 from server.monitoring import Monitoring
 from server.openenv_compat import AsyncEnvironment, EnvironmentMetadata
+from server.wire_action import BadAction
 from sre_autopilot.checked_settings import MakeBackend
 from sre_autopilot.errors import InvalidValue, SREError, UnknownField
 from sre_autopilot.grading import EpisodeRecord, Score, Validity
@@ -33,7 +34,7 @@ from sre_autopilot.policies import Policy
 from sre_autopilot.policies.play import play_async
 from sre_autopilot.simulator import NAME as SIMULATOR
 from sre_autopilot.version import __version__
-from sre_autopilot.world.vocabulary import Tier
+from sre_autopilot.world.vocabulary import ActionName, Tier
 
 NAME = "sre-autopilot"
 DESCRIPTION = (
@@ -42,7 +43,7 @@ DESCRIPTION = (
 )
 log = logging.getLogger(__name__)
 
-RESET_ARGUMENTS = ("seed", "episode_id", "task_tier", "backend", "policy")
+RESET_ARGUMENTS = ("seed", "episode_id", "task_tier", "backend", "policy", "lenient")
 
 
 class SREEnvironment(AsyncEnvironment):
@@ -63,15 +64,14 @@ class SREEnvironment(AsyncEnvironment):
     ) -> None:
         """prepared: waits until the configured backend is in order, or raises BackendError."""
         super().__init__()
-        self._prepared = prepared
-        self._secrecy = secrecy
+        self._prepared, self._secrecy = prepared, secrecy
         self._settings = settings
         self._monitoring = monitoring
         self._session_id = session_id
         self._make_backend = make_backend
         self._calling = asyncio.Lock()
         self._environment: Environment | None = None
-        self._closed = False
+        self._closed = self._lenient = False
         self.backend = settings.backend
 
     async def reset_async(  # noqa: PLR0917 - as OpenEnv calls it
@@ -81,9 +81,12 @@ class SREEnvironment(AsyncEnvironment):
         task_tier: str = Tier.EASY,
         backend: str | None = None,
         policy: str | None = None,
+        lenient: bool = False,
         **unknown: Any,
     ) -> SREObservation:
         """Begins an episode, on another `backend` if one is named; see `Environment.reset_async`.
+
+        lenient: whether a bad action over a socket is a refused `wait`, and no error.
 
         Raises UnknownField for any other argument, InvalidValue, SessionBusy, NotInSession.
         """
@@ -92,28 +95,36 @@ class SREEnvironment(AsyncEnvironment):
         for name, value in (("backend", backend), ("policy", policy)):
             if value is not None and not isinstance(value, str):
                 raise InvalidValue(name, value, "text")
+        if not isinstance(lenient, bool):
+            raise InvalidValue("lenient", lenient, "true or false")
         self._check_backend(backend, (self._settings.backend,))
         async with self._one_call():
             environment = await self._environment_on(backend or self._settings.backend)
             observation = await environment.reset_async(
                 seed=seed, task_tier=task_tier, episode_id=episode_id, policy=policy
             )
+            self._lenient = lenient
             self._count_window(environment)
             return observation
 
     async def step_async(
         self,
-        action: SREAction | Mapping[str, Any],
+        action: SREAction | BadAction | Mapping[str, Any],
         timeout_s: float | None = None,
         **_ignored: Any,
     ) -> SREObservation:
         """See `Environment.step_async`. A step cannot be cut short: `timeout_s` is not used.
 
-        Raises SessionBusy too.
+        Raises SessionBusy too, and the error of a BadAction unless the session is lenient.
         """
+        refusal: str | None = None
+        if isinstance(action, BadAction):
+            if not self._lenient:
+                raise action.error
+            refusal, action = action.reason, SREAction(action=ActionName.WAIT)
         async with self._one_call():
             environment = self._running()
-            observation = await environment.step_async(action)
+            observation = await environment.step_async(action, refusal=refusal)
             self._count_window(environment)
             return observation
 

@@ -13,7 +13,8 @@ from server.environment import NAME, SREEnvironment
 from server.openenv_compat import SessionCapacityError, SessionTable
 from server.schemas import DEFAULT_SESSION
 from server.sockets import CURRENT, Socket
-from sre_autopilot.models import SREAction, SREObservation, SREState
+from server.wire_action import WireAction
+from sre_autopilot.models import SREObservation, SREState
 from sre_autopilot.world.close_codes import CloseCode
 
 NAME_BYTES = 16
@@ -47,7 +48,7 @@ class SessionServer(SessionTable):
         self._sockets: dict[str, Socket] = {}
         self._leases_ended: OrderedDict[str, None] = OrderedDict()
         self._names_by_clients = names_by_clients
-        wire = (SREAction, SREObservation, SREState)
+        wire = (WireAction, SREObservation, SREState)
         super().__init__(make, wire, max_sessions, lease_s, name=NAME)
 
     def name_for(self, asked: str) -> str:
