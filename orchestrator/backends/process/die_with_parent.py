@@ -7,6 +7,8 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
 
-def die_with_parent() -> None:
-    """The kernel kills the calling process when the thread that forked it ends. Linux only."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with_parent(by: int = signal.SIGKILL) -> None:
+    """The kernel sends a signal to the calling process when the thread that forked it ends; 0 calls
+    that off. Linux only.
+    """
+    _libc.prctl(_PR_SET_PDEATHSIG, by)

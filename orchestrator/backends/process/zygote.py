@@ -195,6 +195,21 @@ def main(load: Callable[[], Serve]) -> None:
     """Loads the services once, then carries out commands."""
     report_fd = os.dup(_STDOUT)
     os.dup2(_STDERR, _STDOUT)
+    try:
+        Zygote(_loaded(load), report_fd).run()
+    finally:
+        for folder in sys.argv[1:]:
+            remove_if_stale(Path(folder))
+
+
+def _loaded(load: Callable[[], Serve]) -> Serve:
+    """What `load` returns, with all that it made out of the garbage collector's sight.
+
+    It takes seconds on a busy machine, in which the end of stdin is not noticed: so the kernel says
+    that the owner is dead.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    die_with_parent(signal.SIGTERM)
     gc.disable()
     raise_priority()
     serve = load()
@@ -204,11 +219,8 @@ def main(load: Callable[[], Serve]) -> None:
         raise RuntimeError(
             f"{threads} threads run: a fork would lose them and keep their locks held"
         )
-    try:
-        Zygote(serve, report_fd).run()
-    finally:
-        for folder in sys.argv[1:]:
-            remove_if_stale(Path(folder))
+    die_with_parent(by=0)  # from here on stdin tells, whichever thread the owner's loop is in
+    return serve
 
 
 def _load_services() -> Serve:
