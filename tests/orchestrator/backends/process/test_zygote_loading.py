@@ -1,4 +1,4 @@
-"""A zygote that still loads the services ends with its owner, and the folder of its mesh with it."""
+"""A zygote that still loads the services ends with its owner, and so does the mesh's folder."""
 
 import subprocess
 import sys
