@@ -50,12 +50,12 @@ class MeshTelemetry:
 
     async def observe(self, step: int, open_breakers: Collection[Service] = ()) -> Window:
         """Raises ReplicaUnreachable where one runs but does not answer, or the traffic ended."""
-        started_s = time.monotonic()
+        # Before the scrape: on a busy machine that may take longer than the window.
+        started_s, clock = time.monotonic(), self._clocks.read()
         start = self._last
         if start is None or started_s - start.requested_at_s > FRESH_RATIO * self._step_seconds:
             start = _Scrape(started_s, time.time_ns(), await self._ask_all(self._control.scrape))
         self._last = None
-        clock = self._clocks.read()
         due_s = started_s + self._step_seconds
         await asyncio.sleep(due_s - time.monotonic())
         overshoot_s = max(0.0, time.monotonic() - due_s)

@@ -133,3 +133,10 @@ async def test_a_window_without_traffic_raises(launched: ProcessBackend) -> None
     await until_async(lambda: users.exit_code is not None)
     with pytest.raises(ReplicaUnreachable, match=f"{USERS}: exit code 137"):
         await launched.observe(0)
+
+
+async def test_the_figures_of_the_host_are_of_the_whole_window(launched: ProcessBackend) -> None:
+    window = await launched.observe(0)
+    assert window.host is not None and window.host.overshoot_ms is not None
+    assert window.host.window_ms >= 1000.0 * launched.step_seconds
+    assert window.host.window_ms >= window.host.overshoot_ms
