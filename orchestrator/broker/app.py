@@ -24,6 +24,7 @@ from starlette.requests import ClientDisconnect
 
 from chaos.broker_client import ContainerListed, ContainerState
 from orchestrator.broker.docker_engine import TIMEOUT_S, DockerEngine, EngineFailed
+from orchestrator.broker.refusal_log import RefusalLog
 from orchestrator.broker.reviver import RestartController
 from orchestrator.broker.verbs import VERB, Broker, Engine
 from services.runtime.authorization import TokenMiddleware
@@ -109,6 +110,7 @@ def create_app(engine: Engine, project: str = PROJECT, token: str | None = None)
 
 def _handle_errors(app: FastAPI, refusals: Counter) -> None:
     """Refusals are logged and counted; failures of the engine are logged."""
+    refusal_log = RefusalLog()
 
     async def refused(request: Request, error: Exception) -> JSONResponse:
         headers: Mapping[str, str] | None = None
@@ -124,7 +126,7 @@ def _handle_errors(app: FastAPI, refusals: Counter) -> None:
             case _:
                 raise error
         refusals.labels(reason).inc()
-        log.warning("refused %s %.100r: %.300r", request.method, request.url.path, detail)
+        refusal_log.refused(reason, request.method, request.url.path, detail)
         return JSONResponse({"detail": detail}, status, headers)
 
     async def failed(request: Request, error: Exception) -> JSONResponse:

@@ -106,7 +106,8 @@ class Broker:
             state = await anyio.to_thread.run_sync(
                 self._carry_out, name, BrokerVerb(verb), order, abandon_on_cancel=True
             )
-        log.info("%s %s: %.0f ms", name, verb, (time.monotonic() - began_s) * 1000)
+        duration_ms = (time.monotonic() - began_s) * 1000
+        log.info("carried out container=%s verb=%s duration_ms=%.0f", name, verb, duration_ms)
         return state
 
     def _carry_out(self, name: str, verb: BrokerVerb, order: Order) -> ContainerState:

@@ -108,9 +108,10 @@ def test_a_verb_is_one_line_of_the_log(
 ) -> None:
     with caplog.at_level(logging.INFO, "orchestrator"):
         order(client, "restart")
-    assert [bool(re.fullmatch(rf"{DB} restart: \d+ ms", line)) for line in caplog.messages] == [
-        True
-    ]
+    assert [
+        bool(re.fullmatch(rf"carried out container={DB} verb=restart duration_ms=\d+", line))
+        for line in caplog.messages
+    ] == [True]
 
 
 def test_the_restart_controller_runs_with_the_app_and_counts_restarts(engine: PaperEngine) -> None:

@@ -131,7 +131,7 @@ def test_a_refusal_is_logged_on_one_line(
     client.post("/containers/x%0AINFO%20forged/restart")
     (record,) = [r for r in caplog.records if r.name.startswith("orchestrator")]
     assert record.levelno == logging.WARNING
-    assert "refused POST" in record.getMessage()
+    assert "refused reason=unknown_container method=POST" in record.getMessage()
     assert "\n" not in record.getMessage()
 
 
