@@ -80,8 +80,7 @@ class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
         which it is. `info["tier"]` is then its place in `Tier`, for logs.
     actions: "pairs" or "flat", see Action Space.
     autoreset_mode: "NextStep" or "SameStep", see Episode End.
-    forbidden: names of actions that are masked out and played as `wait`; the attribute of the same
-        name may be changed between two steps.
+    forbidden: names of actions, masked out and played as `wait`; may be set between two steps.
     privileged: whether `info` holds the truth for trainers, see `hidden_info`.
     trace_edges: whether observations have what the spans show; slower.
     objects: whether `observations()` gives what each agent would get over the API.
@@ -126,6 +125,9 @@ class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
         self._pairs = np.zeros((num_envs, 2), np.int64)
         self._tiers = None if asked.tiers is None else np.zeros(num_envs, np.int64)
         self._privileged = asked.privileged
+        # Flags, because a step of one environment takes 10 us: calls that do nothing would show.
+        self._watches = asked.trace_edges or asked.objects
+        self._same_step = mode is AutoresetMode.SAME_STEP
         self._queue: EpisodeQueue | None = None
 
     @property
@@ -162,10 +164,13 @@ class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
         """
         if self._queue is None:
             raise InvalidValue("step", "before reset", "called after reset")
-        self._pairs[:] = self._forbidden.as_wait(self._coding.pairs(actions, self.num_envs))
-        out = self._observed(self._engine.step(self._pairs, self._queue))
+        pairs = self._coding.pairs(actions, self.num_envs)
+        self._pairs[:] = self._forbidden.as_wait(pairs) if self._forbidden.names else pairs
+        out = self._engine.step(self._pairs, self._queue)
+        if self._watches:
+            out = self._observed(out)
         rows, info = self._rows_and_info(out)
-        if self.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP and out.done.any():
+        if self._same_step and out.done.any():
             rows, info = self._begin_in_same_step(self._queue, out, info)
         return rows, out.rewards, out.done, np.zeros(self.num_envs, np.bool_), info
 
@@ -198,7 +203,8 @@ class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
         return out._replace(features=np.concatenate([out.features, edges.features()], axis=1))
 
     def _rows_and_info(self, out: StepOutput) -> tuple[Any, dict[str, Any]]:
-        self._forbidden.mask_out(out.action_masks)
+        if self._forbidden.names:
+            self._forbidden.mask_out(out.action_masks)
         masks = self._coding.mask(out.action_masks)
         self._last_rows, self._last_masks = out.features, masks
         info = {"action_mask": masks}
@@ -215,10 +221,7 @@ class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
     def _begin_in_same_step(
         self, queue: EpisodeQueue, out: StepOutput, info: dict[str, Any]
     ) -> tuple[Any, dict[str, Any]]:
-        """Begins the next episodes of the lanes that are done; keeps their last rows and info.
-
-        Gymnasium's layout: an object array of rows, and arrays with a flag `_name` a lane.
-        """
+        """Begins the next episodes of lanes that are done; what came last, in Gymnasium's layout."""
         ended, flags = np.flatnonzero(out.done), out.done.copy()
         final_obs = np.full(self.num_envs, None, object)
         for lane in ended:
