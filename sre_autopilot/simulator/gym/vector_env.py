@@ -86,8 +86,7 @@ class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
     objects: whether `observations()` gives what each agent would get over the API.
     render_mode: None, or "rgb_array" for a picture of the last observation of each environment.
 
-    Raises UnknownName for an unknown tier, action, backend, engine or mode, InvalidValue for other
-    bad values.
+    Raises UnknownName and InvalidValue, which name the argument and the valid values.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 - Gymnasium's way
@@ -125,7 +124,7 @@ class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
         self._pairs = np.zeros((num_envs, 2), np.int64)
         self._tiers = None if asked.tiers is None else np.zeros(num_envs, np.int64)
         self._privileged = asked.privileged
-        # Flags, because a step of one environment takes 10 us: calls that do nothing would show.
+        # Flags: a step of one environment takes 10 us, so that idle calls would show.
         self._watches = asked.trace_edges or asked.objects
         self._same_step = mode is AutoresetMode.SAME_STEP
         self._queue: EpisodeQueue | None = None
@@ -221,7 +220,7 @@ class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
     def _begin_in_same_step(
         self, queue: EpisodeQueue, out: StepOutput, info: dict[str, Any]
     ) -> tuple[Any, dict[str, Any]]:
-        """Begins the next episodes of lanes that are done; what came last, in Gymnasium's layout."""
+        """Begins the next episodes of lanes that are done; what came last is in `info`."""
         ended, flags = np.flatnonzero(out.done), out.done.copy()
         final_obs = np.full(self.num_envs, None, object)
         for lane in ended:
