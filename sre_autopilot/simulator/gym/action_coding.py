@@ -11,9 +11,9 @@ import numpy as np
 from gymnasium import spaces
 
 from sre_autopilot.errors import InvalidValue, UnknownName
+from sre_autopilot.history.row_layout import ACTION_COUNT, SERVICE_COUNT
 from sre_autopilot.models import parse_name
 from sre_autopilot.simulator.rules import state_layout as layout
-from sre_autopilot.simulator.rules.window_arrays import SERVICE_COUNT
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ActionName
 
@@ -26,7 +26,7 @@ _ACTIONS = tuple(ActionName)
 
 def mask_of(flat: Any) -> Any:
     """(..., actions, services), int8: 1 where the action would be accepted."""
-    return flat.reshape(*flat.shape[:-1], len(ActionName), SERVICE_COUNT)
+    return flat.reshape(*flat.shape[:-1], ACTION_COUNT, SERVICE_COUNT)
 
 
 class ActionCoding(Protocol):
