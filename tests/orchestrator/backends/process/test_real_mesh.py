@@ -113,6 +113,16 @@ async def test_a_restart_right_after_an_oom_kill_is_a_new_process(mesh: ProcessB
     assert ended != started
 
 
+async def test_processes_that_were_stopped_from_outside_are_no_hindrance(
+    mesh: ProcessBackend,
+) -> None:
+    for process in psutil.Process().children(recursive=True):
+        process.suspend()
+    await mesh.launch(2)
+    await mesh.route(ALL)
+    assert not mesh.dead()
+
+
 def pids() -> set[int]:
     """Processes of all meshes of this test process."""
     return {process.pid for process in psutil.Process().children(recursive=True)}
