@@ -101,27 +101,29 @@ def compared(a: str, b: str, options: Options) -> RecordComparison | ResultsComp
         raise BadInput(f"A is {kind_a.value}, B is {kind_b.value}; both must be the same kind")
     if kind_a is Kind.POLICY:
         scores_a, scores_b = played(a, b, options)
-        return compare_results(scores_a, scores_b)
+        with bad_input():
+            return compare_results(scores_a, scores_b)
     with bad_input():
         if kind_a is Kind.RESULTS:
-            return compare_results(counted(a), counted(b))
+            return compare_results(
+                trusted(a, read_results(Path(a))), trusted(b, read_results(Path(b)))
+            )
         records_a, records_b = records(a), records(b)
         if len(records_a) == len(records_b) == 1:
             return compare_records(records_a[0], records_b[0])
-        return compare_results(scores(records_a), scores(records_b))
+        return compare_results(trusted(a, scores(records_a)), trusted(b, scores(records_b)))
 
 
-def counted(side: str) -> list[Result]:
-    """The results of a file that can be trusted; how many cannot is said. Raises ValueError."""
-    results = read_results(Path(side))
-    trusted = [result for result in results if result.counts]
-    if left_out := len(results) - len(trusted):
+def trusted(name: str, results: Sequence[Result]) -> list[Result]:
+    """Those whose scores can be trusted; says how many cannot."""
+    kept = [result for result in results if result.counts]
+    if left_out := len(results) - len(kept):
         messages_console().print(
-            f"{side}: {left_out} of {len(results)} results cannot be trusted and are left out",
+            f"{name}: {left_out} of {len(results)} results cannot be trusted and are left out",
             soft_wrap=True,
             markup=False,
         )
-    return trusted
+    return kept
 
 
 def kind_of(side: str) -> Kind:
@@ -202,11 +204,11 @@ def _play_on(
     meshes: Meshes, jobs: Sequence[Job], width: int, advance: Advance
 ) -> dict[str, list[Scored]]:
     """By policy: episode by episode, `width` at once, on any backend. Closes the meshes."""
-    results: dict[str, list[Scored]] = {job.policy: [] for job in jobs}
+    results: dict[str, list[Result]] = {job.policy: [] for job in jobs}
     try:
         for job, future in run(jobs, meshes, width):
             results[job.policy].append(future.result())
             advance(1)
     finally:
         meshes.close()
-    return results
+    return {policy: [*trusted(policy, of_policy)] for policy, of_policy in results.items()}

@@ -116,3 +116,11 @@ def test_compare_leaves_untrusted_results_out_and_says_so(tmp_path, contended):
     result = invoke("compare", side, side)
     assert result.exit_code == 0, result.output
     assert "1 of 2 results cannot be trusted and are left out" in result.stderr
+
+
+def test_compare_plays_policies_and_leaves_untrusted_scores_out():
+    words = ("--tiers", Tier.CONTROL, "--seeds", 1, "--backend", BUSY)
+    result = invoke("compare", ActionName.WAIT, "runbook", *words)
+    assert result.exit_code == 2
+    assert f"{ActionName.WAIT}: 1 of 1 results cannot be trusted" in result.stderr
+    assert "nothing can be paired" in result.stderr
