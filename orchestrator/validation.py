@@ -11,7 +11,7 @@ from sre_autopilot.world.vocabulary import Tier
 
 MAX_SEED = 2**63 - 1
 """Services take the seed as eight bytes, signed."""
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
 """A file of this name is neither hidden, nor a folder, nor an option of a command."""
 
 
@@ -31,6 +31,6 @@ def parse_seed(value: object) -> int | None:
 
 def parse_id(field: str, value: object) -> str:
     """A name that may become part of a file's name. Raises InvalidValue."""
-    if isinstance(value, str) and _ID.fullmatch(value):
+    if isinstance(value, str) and re.fullmatch(ID_PATTERN, value):
         return value
     raise InvalidValue(field, value, "1 to 128 letters, digits or . _ : -, a letter or digit first")

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from orchestrator.validation import parse_seed, parse_tier
+from orchestrator.validation import ID_PATTERN, parse_seed, parse_tier
 from server.openenv_compat import serialize_observation
 from sre_autopilot.errors import InvalidAction, InvalidValue, UnknownField, UnknownName
 from sre_autopilot.models import SREAction, SREObservation, SREState, as_pydantic
@@ -13,6 +13,11 @@ from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ActionName, Tier
 
 DEFAULT_SESSION = "default"
+NEEDS_SERVICE: list[Any] = [
+    {"required": ["service_id"]},
+    {"properties": {"action": {"type": "object"}}},
+]
+"""In JSON Schema, of each action but `wait`: a service beside the action, or the nested form."""
 OWN_ERRORS = (UnknownName, InvalidAction, InvalidValue)
 
 
@@ -34,6 +39,7 @@ class _Request(BaseModel):
     session_id: str = Field(
         DEFAULT_SESSION,
         description="whose episode; a name of your choice, but on a judged server",
+        json_schema_extra={"pattern": f"^{ID_PATTERN}$"},
     )
 
     @model_validator(mode="before")
@@ -68,7 +74,9 @@ class ResetRequest(_Request):
     seed: Annotated[int | None, checked_by(parse_seed)] = Field(
         None, ge=0, description="decides the hidden faults (default: random)"
     )
-    episode_id: str | None = Field(None, description="default: a new one")
+    episode_id: str | None = Field(
+        None, description="default: a new one", json_schema_extra={"pattern": f"^{ID_PATTERN}$"}
+    )
     backend: str | None = Field(None, description="default: the server's own")
     policy: str | None = Field(None, max_length=128, description="who plays, for the record")
 
@@ -81,7 +89,9 @@ class StepRequest(_Request):
             "examples": [
                 {"action": ActionName.RESTART, "service_id": Service.USER_DB},
                 {"action": {"action": ActionName.WAIT}},
-            ]
+            ],
+            "if": {"properties": {"action": {"const": ActionName.WAIT}}},
+            "else": {"anyOf": NEEDS_SERVICE},
         }
     )
 

@@ -1,5 +1,7 @@
 """Lenient sessions: over a socket, a bad action costs its step and ends nothing."""
 
+import re
+
 import pytest
 
 from sre_autopilot.models import SREAction
@@ -49,6 +51,14 @@ def test_the_next_reset_is_strict_again_and_a_wrong_flag_is_refused(client):
         assert "true or false" in ask(socket, "reset", lenient="yes")["data"]["message"]
         ask(socket, "reset", seed=1)
         assert ask(socket, "step", action="dance")["type"] == "error"
+
+
+def test_the_schema_of_requests_has_the_rules_that_are_checked(client):
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    for body, name in (("ResetRequest", "episode_id"), ("StepRequest", "session_id")):
+        assert re.fullmatch(schemas[body]["properties"][name]["pattern"], "Run-1.a")
+        assert not re.fullmatch(schemas[body]["properties"][name]["pattern"], "-rf")
+    assert {"required": ["service_id"]} in schemas["StepRequest"]["else"]["anyOf"]
 
 
 def test_http_stays_strict_and_the_schema_is_that_of_an_action(client):
