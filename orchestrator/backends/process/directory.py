@@ -74,19 +74,19 @@ def remove_stale(root: Path) -> None:
         remove_if_stale(path)
 
 
-def remove_if_stale(path: Path) -> None:
-    """Removes the folder of a mesh if its owner is dead."""
-    if not path.is_symlink() and _is_stale(path):
+def remove_if_stale(path: Path, *, wait: bool = False) -> None:
+    """Removes the folder of a mesh if its owner is dead; `wait` for its death if asked to."""
+    if not path.is_symlink() and _is_stale(path, wait=wait):
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _is_stale(path: Path) -> bool:
+def _is_stale(path: Path, *, wait: bool) -> bool:
     """Whether the lock is free. False where it cannot be asked for."""
     with contextlib.suppress(OSError):
         if path.name.startswith("."):
             # Its lock is taken in a moment, if its owner lives.
             return time.time() - path.stat().st_mtime > _MAKING_TIMEOUT_S
         with (path / _LOCK).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             return True
     return False

@@ -90,6 +90,7 @@ class Supervisor:
         if zygote is None or reading is None:
             return
         assert zygote.stdin is not None
+        zygote.stdin.write(_line("end"))
         zygote.stdin.close()
         try:
             async with asyncio.timeout(_CLOSE_TIMEOUT_S):
@@ -104,7 +105,7 @@ class Supervisor:
             if self._zygote is None or self._reading is None or self._reading.done():
                 raise ConnectionError("it has ended")
             assert self._zygote.stdin is not None
-            self._zygote.stdin.write(json.dumps({"command": command, **fields}).encode() + b"\n")
+            self._zygote.stdin.write(_line(command, **fields))
             await self._zygote.stdin.drain()
         except ConnectionError as error:
             tail = self._directory.log_tail(ZYGOTE)
@@ -129,3 +130,7 @@ class Supervisor:
             )
         else:
             self._running.pop(name).mark_exited(event["exit_code"])
+
+
+def _line(command: str, **fields: object) -> bytes:
+    return json.dumps({"command": command, **fields}).encode() + b"\n"

@@ -12,6 +12,7 @@ anything.
 | spawn     | name, spec, log, memory_limit_mb  | forks a child that serves `spec`             |
 | terminate | name                              | sends SIGTERM                                |
 | kill      | names                             | sends SIGKILL and waits                      |
+| end       |                                   | says that the end of stdin is no death       |
 
 | event     | fields                            |                                              |
 | ready     | as services.process says          | from the child: it serves                    |
@@ -40,6 +41,8 @@ from services.runtime.memory import proportional_bytes, resident_bytes
 PERIOD_S = 0.05
 """How often memory limits are checked and exited children are reaped."""
 
+_DYING_TIMEOUT_S = 2
+
 Serve = Callable[[dict[str, Any], int], None]
 """Serves a JSON spec until it is killed; writes a ready event to a file descriptor."""
 
@@ -67,6 +70,8 @@ class Zygote:
         self._children: dict[str, Child] = {}
         self._unread = b""
         self._pid = os.getpid()
+        self.owner_lives = False
+        """Whether the orchestrator said that it ends this process; else it died."""
 
     def run(self) -> None:
         """Returns when stdin has ended and every child has been killed."""
@@ -106,6 +111,8 @@ class Zygote:
                     os.kill(child.pid, signal.SIGTERM)
             case "kill":
                 self._kill(command["names"])
+            case "end":
+                self.owner_lives = True
             case unknown:
                 raise ValueError(f"unknown command {unknown!r}")
 
@@ -195,11 +202,22 @@ def main(load: Callable[[], Serve]) -> None:
     """Loads the services once, then carries out commands."""
     report_fd = os.dup(_STDOUT)
     os.dup2(_STDERR, _STDOUT)
+    zygote: Zygote | None = None
     try:
-        Zygote(_loaded(load), report_fd).run()
+        zygote = Zygote(_loaded(load), report_fd)
+        zygote.run()
     finally:
-        for folder in sys.argv[1:]:
-            remove_if_stale(Path(folder))
+        if zygote is None or not zygote.owner_lives:
+            for folder in sys.argv[1:]:
+                _remove_of_dead(Path(folder))
+
+
+def _remove_of_dead(folder: Path) -> None:
+    """Waits for the owner's lock, for the kernel closes the files of a dying process one by one:
+    stdin may end first. A wait that is too long ends this process, which has nothing else to do.
+    """
+    signal.alarm(_DYING_TIMEOUT_S)
+    remove_if_stale(folder, wait=True)
 
 
 def _loaded(load: Callable[[], Serve]) -> Serve:

@@ -189,8 +189,8 @@ def test_bad_options_are_refused_by_name(options, message):
 
 
 def test_an_option_that_does_not_exist_is_refused():
-    with pytest.raises(TypeError, match="'privilged'"):
-        vector(1, privilged=True)
+    with pytest.raises(TypeError, match="'privileges'"):
+        vector(1, privileges=True)
 
 
 @pytest.mark.parametrize("options", [{"stagger": True}, {"staggered": 1}])
