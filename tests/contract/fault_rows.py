@@ -24,7 +24,7 @@ PAYMENT = Service.PAYMENT_GATEWAY
 RESTART, SCALE_UP = ActionName.RESTART, ActionName.SCALE_UP
 BREAK, ROLLBACK = ActionName.CIRCUIT_BREAK, ActionName.ROLLBACK
 
-OOM = SingleOom(AUTH, 34.0)
+OOM = SingleOom(AUTH, 38.0)
 OWN_LEAK = DbConnectionLeak(USERS_DB, USERS_DB, 5.0)
 CALLERS_LEAK = DbConnectionLeak(ITEMS_DB, PRODUCT, 5.0)
 FLAP = Flap(loss_share=0.8, period_steps=4, burst_steps=2, phase_steps=0)

@@ -70,8 +70,7 @@ class Zygote:
         self._children: dict[str, Child] = {}
         self._unread = b""
         self._pid = os.getpid()
-        self.owner_lives = False
-        """Whether the orchestrator said that it ends this process; else it died."""
+        self.owner_lives = False  # said by "end" alone
 
     def run(self) -> None:
         """Returns when stdin has ended and every child has been killed."""
@@ -213,10 +212,8 @@ def main(load: Callable[[], Serve]) -> None:
 
 
 def _remove_of_dead(folder: Path) -> None:
-    """Waits for the owner's lock, for the kernel closes the files of a dying process one by one:
-    stdin may end first. A wait that is too long ends this process, which has nothing else to do.
-    """
-    signal.alarm(_DYING_TIMEOUT_S)
+    """Waits for the owner's lock: the kernel closes the files of a dying process one by one."""
+    signal.alarm(_DYING_TIMEOUT_S)  # ends this process, which has nothing else to do
     remove_if_stale(folder, wait=True)
 
 
