@@ -311,7 +311,7 @@ async def test_a_server_that_dies_is_the_end_of_every_tier(stage, start):
 
     environment, scripted = stage.environment(die), stage.model(lambda _: Reply(WAIT))
     process = start(
-        *("--base-url", environment.url, "--time-limit-s", "12"),
+        *("--base-url", environment.url, "--time-limit-s", "4"),
         API_BASE_URL=scripted.url,
         MODEL_NAME="m",
     )
