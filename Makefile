@@ -72,6 +72,9 @@ format: $(READY) ## Format, and mend what lint can mend
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
+# Each of some hundred processes of the tests would compile the sources anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 SIDE_BY_SIDE = $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder -n
 
 .PHONY: test

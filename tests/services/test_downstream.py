@@ -29,7 +29,13 @@ PAYMENT = Service.PAYMENT_GATEWAY
 
 
 @pytest.fixture
-def caller(make_runtime: MakeRuntime) -> Runtime:
+def hasty(make_runtime: MakeRuntime) -> Runtime:
+    """A caller with the world's time-out."""
+    return make_runtime(f"{Service.ORDER_SERVICE}-0")
+
+
+@pytest.fixture
+def caller(patience: None, make_runtime: MakeRuntime) -> Runtime:
     return make_runtime(f"{Service.ORDER_SERVICE}-0")
 
 
@@ -117,12 +123,12 @@ async def test_no_replica_at_all_is_refused_and_still_a_span(
 
 @pytest.mark.parametrize("answer", [None, b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\nhalf"])
 async def test_a_time_out_counts_as_exactly_the_time_out(
-    caller: Runtime, spans: InMemorySpanExporter, answer: bytes | None
+    hasty: Runtime, spans: InMemorySpanExporter, answer: bytes | None
 ) -> None:
     async with Callee(answer).listening() as callee:
-        route(caller, callee.address, to=PAYMENT)
-        assert await fail(caller) is Outcome.TIMEOUT
-    assert recorded(caller, Outcome.TIMEOUT, "sum") == CALL_TIMEOUT_S
+        route(hasty, callee.address, to=PAYMENT)
+        assert await fail(hasty) is Outcome.TIMEOUT
+    assert recorded(hasty, Outcome.TIMEOUT, "sum") == CALL_TIMEOUT_S
     assert (client_span(spans).attributes or {})[SPAN_OUTCOME] == Outcome.TIMEOUT
 
 
@@ -184,12 +190,12 @@ async def test_the_trace_goes_on_at_the_callee(
     assert parent_id == format_span_id(span.context.span_id)
 
 
-async def test_a_partitioned_caller_reaches_no_callee_until_healed(caller: Runtime) -> None:
+async def test_a_partitioned_caller_reaches_no_callee_until_healed(hasty: Runtime) -> None:
     async with Callee().listening() as callee:
-        route(caller, callee.address, to=PAYMENT)
-        caller.link.partitioned = 1.0
-        assert await fail(caller) is Outcome.TIMEOUT
+        route(hasty, callee.address, to=PAYMENT)
+        hasty.link.partitioned = 1.0
+        assert await fail(hasty) is Outcome.TIMEOUT
         assert callee.requests == []
-        caller.link.partitioned = 0.0
-        await caller.downstream.get(PAYMENT, "/")
+        hasty.link.partitioned = 0.0
+        await hasty.downstream.get(PAYMENT, "/")
     assert len(callee.requests) == 1
