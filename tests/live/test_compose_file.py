@@ -47,9 +47,9 @@ def test_compose_reads_all_of_it() -> None:
     assert set(config()["services"]) == {*map(str, REPLICAS), *Part, INFERENCE}
 
 
-def test_only_the_agent_waits_for_its_profile() -> None:
+def test_only_the_agent_and_prometheus_wait_for_their_profiles() -> None:
     names = ask_compose("config", "--services").split()
-    assert set(names) == {*map(str, REPLICAS), *Part}
+    assert set(names) == {*map(str, REPLICAS), *Part} - {Part.PROMETHEUS}
 
 
 def test_ports_are_on_this_machine_only_and_may_be_changed() -> None:
