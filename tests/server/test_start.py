@@ -10,7 +10,6 @@ import sys
 
 import pytest
 
-from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.backends.process.backend import ProcessBackend
 from orchestrator.settings import Settings
 from server.app import create_app, main
@@ -148,26 +147,6 @@ def test_a_worker_that_is_not_alone_ends_uvicorn(monkeypatch, options, refused):
     with pytest.raises(InvalidValue, match="workers") if refused else contextlib.nullcontext():
         refuse_several_workers()
     assert signals == [signal.SIGTERM] * refused
-
-
-@pytest.mark.live  # each waits ten seconds for the broker
-@pytest.mark.parametrize("command", COMMANDS, ids=["server.app", "uvicorn"])
-def test_unreachable_broker_ends_each_command_with_one_line(command, tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(
-        "import orchestrator.backends\norchestrator.backends.PREPARE_TIMEOUT_S = 0.0\n"
-    )
-    done = run(
-        *command,
-        SRE_BACKEND=DockerBackend.name,
-        SRE_BROKER_URLS="http://127.0.0.1:9",
-        SRE_CHAOS_URL="http://127.0.0.1:9",
-        SRE_METRICS_PORT="0",
-        PYTHONPATH=os.pathsep.join([str(tmp_path), str(ROOT)]),
-    )
-    assert done.returncode == 3, done.stderr
-    assert "Traceback" not in done.stderr
-    (line,) = [line for line in done.stderr.splitlines() if "SRE_BACKEND" in line]
-    assert "is not in order" in line and "docker compose ps" in line
 
 
 @pytest.mark.parametrize(
