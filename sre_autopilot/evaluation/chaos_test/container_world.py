@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from deploy.local_stack import Stack, build, docker, stack
 from orchestrator.errors import StackUnavailable
+from sre_autopilot.evaluation.chaos_test import world
 from sre_autopilot.evaluation.chaos_test.session import Session
 from sre_autopilot.evaluation.chaos_test.world import Victims, WorldFailed
 from sre_autopilot.world.stack import (
@@ -26,16 +27,15 @@ from sre_autopilot.world.stack import (
 )
 from sre_autopilot.world.topology import LIMITS
 
-REPLICA, REPLICAS_AT_ONCE, EVERYTHING = "replica", "replicas", "everything"
 KINDS = (
-    *(3 * (REPLICA,)),
-    REPLICAS_AT_ONCE,
+    *(3 * (world.ONE_REPLICA,)),
+    world.SEVERAL_REPLICAS,
     Part.TRAFFIC,
     Part.CHAOS,
     Part.BROKER,
     Part.BROKER_STANDBY,
     *(2 * (Part.ORCHESTRATOR,)),
-    EVERYTHING,
+    world.EVERYTHING,
 )
 START_TIMEOUT_S = 120.0
 POLL_S = 0.1
@@ -168,11 +168,9 @@ def _chosen(kind: str, running: Containers, draws: random.Random) -> tuple[str, 
     names = sorted(running)
     replicas = [name for name in names if name in map(str, REPLICAS)]
     match kind:
-        case "replica":
-            chosen = draws.sample(replicas, min(1, len(replicas)))
-        case "replicas":
-            chosen = draws.sample(replicas, draws.randint(min(2, len(replicas)), len(replicas)))
-        case "everything":
+        case world.ONE_REPLICA | world.SEVERAL_REPLICAS:
+            chosen = world.drawn_replicas(kind, replicas, draws)
+        case world.EVERYTHING:
             spared = draws.choice(sorted(BROKERS))
             others = [name for name in names if name != spared]
             chosen = draws.sample(others, len(others))
@@ -186,9 +184,9 @@ async def container_world() -> AsyncIterator[ContainerWorld]:
     """A fresh stack from images of this checkout. Raises StackUnavailable, WorldFailed."""
     build()
     with stack(with_server=True) as up:
-        world = ContainerWorld(StackEngine(up))
-        await world.start()
-        yield world
+        fresh = ContainerWorld(StackEngine(up))
+        await fresh.start()
+        yield fresh
     left = {what: up.count(what) for what in ("container", "network")}
     if any(left.values()):
         raise WorldFailed(f"left of the stack {up.project}: {left}")

@@ -5,20 +5,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from orchestrator.backends.process.supervisor import ZYGOTE, ZYGOTE_COMMAND
+from sre_autopilot.evaluation.chaos_test import world
 from sre_autopilot.evaluation.chaos_test.proc import Process
 from sre_autopilot.world.topology import USERS
 
-OWNER, SERVER, EVERYTHING = "owner", "server", "everything"
-REPLICA, REPLICAS = "replica", "replicas"
+OWNER, SERVER = "owner", "server"
 KINDS = (
-    *(3 * (REPLICA,)),
-    REPLICAS,
+    *(3 * (world.ONE_REPLICA,)),
+    world.SEVERAL_REPLICAS,
     USERS,
     *(2 * (ZYGOTE,)),
     SERVER,
     OWNER,
     f"{SERVER}+{ZYGOTE}",
-    EVERYTHING,
+    world.EVERYTHING,
 )
 """Replicas most often, as there are most of them."""
 
@@ -63,11 +63,9 @@ def chosen_processes(kind: str, parts: Parts, draws: random.Random) -> tuple[Pro
     """The processes of a kind, in the order in which they are killed."""
     replicas = [process for process in parts.mesh if process.name != USERS]
     match kind:
-        case "replica":
-            chosen = draws.sample(replicas, min(1, len(replicas)))
-        case "replicas":
-            chosen = draws.sample(replicas, draws.randint(min(2, len(replicas)), len(replicas)))
-        case "everything":
+        case world.ONE_REPLICA | world.SEVERAL_REPLICAS:
+            chosen = world.drawn_replicas(kind, replicas, draws)
+        case world.EVERYTHING:
             chosen = draws.sample(list(parts), len(list(parts)))
         case _:
             named = {OWNER: parts.owner, SERVER: parts.server, ZYGOTE: parts.zygote}

@@ -1,8 +1,14 @@
 """What a trial needs of a world: its parts can be killed, and it can say what is left of them."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+ONE_REPLICA, SEVERAL_REPLICAS, EVERYTHING = "replica", "replicas", "everything"
+"""The kinds of kills that every world has."""
 
 
 class WorldFailed(Exception):
@@ -23,6 +29,13 @@ class Victims:
     handles: tuple[Any, ...] = ()
     doomed: Any = None
     ends_server: bool = False
+
+
+def drawn_replicas(kind: str, replicas: Sequence[T], draws: random.Random) -> list[T]:
+    """The replicas that a kill of ONE_REPLICA or SEVERAL_REPLICAS is for, in the order of kills."""
+    if kind == ONE_REPLICA:
+        return draws.sample(replicas, min(1, len(replicas)))
+    return draws.sample(replicas, draws.randint(min(2, len(replicas)), len(replicas)))
 
 
 class World(Protocol):

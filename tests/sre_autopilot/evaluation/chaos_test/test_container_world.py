@@ -7,11 +7,10 @@ import pytest
 
 from sre_autopilot.evaluation.chaos_test.container_world import (
     BROKERS,
-    EVERYTHING,
     KINDS,
-    REPLICA,
     ContainerWorld,
 )
+from sre_autopilot.evaluation.chaos_test.world import EVERYTHING, ONE_REPLICA
 from sre_autopilot.world.stack import (
     CPU_PERIOD_US,
     LABEL_MESH_ADDRESS,
@@ -116,7 +115,7 @@ def throttle(raw: dict[str, Any]) -> None:
 def test_impairments_are_residues_once_the_server_is_dead(
     world: ContainerWorld, engine: FakeEngine, impair: Any
 ) -> None:
-    part, server = world.victims(REPLICA, 1), world.victims(Part.ORCHESTRATOR, 1)
+    part, server = world.victims(ONE_REPLICA, 1), world.victims(Part.ORCHESTRATOR, 1)
     for name in (*part.names, *server.names):
         engine.stack[name]["State"]["StartedAt"] = "today"
     impair(engine.stack[DATABASE])
