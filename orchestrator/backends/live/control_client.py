@@ -24,6 +24,8 @@ from sre_autopilot.world.vocabulary import Release
 
 TIMEOUT_S = 5.0
 """Answers take milliseconds; a machine that stalls for seconds is no reason to end an episode."""
+FLUSH_TIMEOUT_S = 20.0
+"""A container that an outage leaves a hundredth of a CPU must pack its spans and metrics with it."""
 
 _IMPAIRMENTS = TypeAdapter(Impairments)
 
@@ -49,15 +51,10 @@ class ControlClient:
     """Calls control ports, any number at once. Close it when done."""
 
     def __init__(
-        self,
-        timeout_s: float = TIMEOUT_S,
-        transport: httpx.AsyncBaseTransport | None = None,
-        *,
-        token: str | None = None,
+        self, transport: httpx.AsyncBaseTransport | None = None, *, token: str | None = None
     ) -> None:
         """token: of the mesh, sent with every call."""
         self._headers = bearer(token)
-        self._timeout_s = timeout_s
         self._transport = transport
         self._wires: dict[str, tuple[str, httpx.AsyncBaseTransport]] = {}
         self._ordered: dict[str, tuple[Target, int]] = {}
@@ -147,7 +144,8 @@ class ControlClient:
         try:
             url = target.control_url + route
             request = httpx.Request(method, url, headers=self._headers, json=body)
-            async with asyncio.timeout(self._timeout_s):
+            flushes = route is ControlRoute.FLUSH
+            async with asyncio.timeout(FLUSH_TIMEOUT_S if flushes else TIMEOUT_S):
                 response = await (await self._wire(target)).handle_async_request(request)
                 await response.aread()
             response.request = request
