@@ -1,4 +1,8 @@
-"""Busy threads beside a mesh: processes that do nothing but use a CPU each."""
+"""Busy threads beside a mesh: processes that do nothing but use a CPU each.
+
+They take the mesh's own priority, as another mesh does: beside four of ordinary priority a mesh of
+raised priority misses nothing.
+"""
 
 import os
 import subprocess
@@ -8,7 +12,9 @@ from contextlib import ExitStack, contextmanager
 
 BUSY_LOOP = """
 import os, sys
+from orchestrator.backends.process.priority import raise_priority
 parent = int(sys.argv[1])
+raise_priority()
 while os.getppid() == parent:
     for _ in range(1_000_000):
         pass
@@ -23,7 +29,7 @@ def cpu_hogs(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
     hogs: list[subprocess.Popen[bytes]] = []
     with ExitStack() as last_to_first:
         for _ in range(count):
-            hog = last_to_first.enter_context(subprocess.Popen(command))
+            hog = last_to_first.enter_context(subprocess.Popen(command, start_new_session=True))
             last_to_first.callback(hog.kill)
             hogs.append(hog)
         yield hogs
