@@ -11,6 +11,7 @@ SREError
 |- NotInSession                        an episode outside of any session
 |- NoFreeSession(max_sessions)         no session is free for a graded episode
 |- NotGradedYet(step)                  a score before the last step
+|- UnknownRecord(record_id)            a record that is not there, or not over
 |- TooManyCalls(what, ..., wait_s)     one client, or all together, ask too often
 `- BackendError                        the backend failed
    |- EpisodeAbandoned                 the same, in words that hide what is hidden from agents
@@ -116,6 +117,16 @@ class NotGradedYet(SREError, RuntimeError):
     def __init__(self, step: int) -> None:
         self.step = step
         super().__init__(f"the episode is at step {step} and has no score yet; play it to its end")
+
+
+class UnknownRecord(SREError, LookupError):
+    """A record that was never written, or that is still written."""
+
+    def __init__(self, record_id: str) -> None:
+        self.record_id = record_id
+        super().__init__(
+            f"no record {record_id!r} of an episode that is over; /records lists those there are"
+        )
 
 
 class TooManyCalls(SREError, RuntimeError):

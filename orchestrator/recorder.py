@@ -1,11 +1,12 @@
 """Writes an episode to a file while it runs: JSON lines, so that a crash loses one line at most."""
 
+import fcntl
 import logging
 import os
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import TextIO
+from typing import IO, TextIO
 
 from sre_autopilot import grading
 
@@ -20,15 +21,20 @@ class Recorder:
     A file of that name stays as it is: the next one is <episode_id>.2.jsonl. Where it cannot be
     written (a full disk, a folder that is gone), the log says so once and the recording ends: the
     episode goes on.
+
+    The file is locked until the episode is over, so that nobody is shown the truth before that.
     """
 
     def __init__(self, folder: Path | None, record: grading.EpisodeRecord) -> None:
         self._file: TextIO | None = None
+        self._is_lost = False
         self._episode_id = record.episode_id
         if folder is not None:
             try:
                 folder.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
                 self._file = _new_file(folder, record.episode_id)
+                with suppress(OSError):  # a file system without locks
+                    fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 self._give_up(error)
             self._write(grading.header_line(record))
@@ -49,7 +55,7 @@ class Recorder:
                 file.close()
 
     def _write(self, line: str) -> None:
-        if self._file is not None:
+        if self._file is not None and not self._is_lost:
             try:
                 self._file.write(line + "\n")
                 self._file.flush()
@@ -58,7 +64,19 @@ class Recorder:
 
     def _give_up(self, error: OSError) -> None:
         LOG.warning("the record of episode %s ends here: %s", self._episode_id, error)
-        self.close()
+        self._is_lost = True
+
+
+def is_being_written(file: IO[bytes]) -> bool:
+    """Whether a Recorder, of any process on this machine, still holds this open file.
+
+    True also where the file system has no locks: then nobody can say.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    return False
 
 
 def is_writable(folder: Path) -> bool:

@@ -46,6 +46,7 @@ from server.preparation import Preparation
 from server.problem_middleware import ProblemMiddleware
 from server.rate_limits import Cost, RateLimits
 from server.readiness import readiness_routes
+from server.records import record_routes
 from server.routes import control_routes, information_routes
 from server.sessions import SessionServer
 from server.sockets import SocketMiddleware
@@ -115,6 +116,7 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
         readiness_routes(sessions, settings, preparation),
         information_routes(settings),
         grading_routes(sessions, limits),
+        record_routes(settings),
         page_routes(),
     ):
         app.include_router(router)

@@ -10,7 +10,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from orchestrator.errors import BackendError, EnvironmentClosed, TooManyCalls, UnknownSession
+from orchestrator.errors import (
+    BackendError,
+    EnvironmentClosed,
+    TooManyCalls,
+    UnknownRecord,
+    UnknownSession,
+)
 from server.openenv_compat import SessionCapacityError
 from server.schemas import Problem
 from sre_autopilot.errors import InvalidAction, InvalidValue, SREError, UnknownName
@@ -23,6 +29,7 @@ STATUSES: Mapping[type[Exception], HTTPStatus] = {
     InvalidAction: HTTPStatus.UNPROCESSABLE_ENTITY,
     InvalidValue: HTTPStatus.UNPROCESSABLE_ENTITY,
     UnknownSession: HTTPStatus.NOT_FOUND,
+    UnknownRecord: HTTPStatus.NOT_FOUND,
     EnvironmentClosed: HTTPStatus.NOT_FOUND,
     SessionCapacityError: HTTPStatus.SERVICE_UNAVAILABLE,
     BackendError: HTTPStatus.SERVICE_UNAVAILABLE,
