@@ -93,7 +93,8 @@ def test_a_server_that_keeps_no_records_says_so(client):
 def test_pages_go_from_the_newest_record_to_the_oldest(tmp_path):
     for number in range(5):
         write(tmp_path, episode(last=3), f"n{number}", written_at=number)
-    folder, offset, listed = RecordFolder(tmp_path), 0, []
+    folder, listed = RecordFolder(tmp_path), list[str]()
+    offset: int | None = 0
     while offset is not None:
         page = folder.page(offset, 2)
         assert page.total == 5
@@ -125,7 +126,7 @@ def test_a_record_of_a_killed_server_is_listed_without_an_end(tmp_path):
 @pytest.mark.parametrize(
     "content", [b"", b"[1]\n[2]\n", b"{}\n{}\n", b"\xff\xfe\n", b"1", b"{" * MAX_RECORD_BYTES * 2]
 )
-def test_what_is_no_record_is_left_out(tmp_path, content):
+def test_files_that_are_no_records_are_left_out(tmp_path, content):
     write(tmp_path, episode(last=3), "mine")
     (tmp_path / "noise.jsonl").write_bytes(content)
     (tmp_path / "folder.jsonl").mkdir()
