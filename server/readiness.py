@@ -44,7 +44,7 @@ def readiness_routes(
         in_use, most = len(sessions.names), sessions.max_concurrent_envs
         status, reason = Readiness.FULL, ""
         if in_use < most:
-            status, reason = await _backend_status(settings, preparation)
+            status, reason = await backend_status(settings, preparation)
         response.status_code = 200 if status is Readiness.READY else 503
         answer = {"status": status, "sessions": in_use, "max_sessions": most}
         may_know = settings.state_token is not None and is_trusted(settings, authorization)
@@ -53,10 +53,11 @@ def readiness_routes(
     return router
 
 
-async def _backend_status(settings: Settings, preparation: Preparation) -> tuple[Readiness, str]:
+async def backend_status(settings: Settings, preparation: Preparation) -> tuple[Readiness, str]:
     """And the reason, where it cannot be played on."""
     if preparation.pending:
-        return Readiness.STARTING, "the server brings its backend into order since its start"
+        status = Readiness.UNAVAILABLE if preparation.late else Readiness.STARTING
+        return status, preparation.problem or "the server brings its backend into order"
     try:
         await check(settings)
     except (BackendError, TimeoutError) as error:

@@ -3,18 +3,29 @@
 `orchestrator.settings` knows types and ranges alone; the simulator is above it.
 """
 
+import difflib
+import logging
 from collections.abc import Callable, Mapping
 
 from chaos.tiers import drawing
 from orchestrator.backends import make_backend
 from orchestrator.backends.base import Backend
 from orchestrator.recorder import is_writable
-from orchestrator.settings import Settings, naming_variables
+from orchestrator.settings import PREFIX, Settings, naming_variables, variable
 from sre_autopilot.errors import InvalidValue
 from sre_autopilot.simulator.fitted_files import fitted_file
 
 CHECKED = ("backend", "fault", "simulator_of", "record_dir")
 """Fields that are checked here."""
+OTHER_VARIABLES = frozenset(
+    f"{PREFIX}{name}"
+    for name in (
+        *("BASE_URL", "CPUSET", "MESH_NETWORK", "PORT", "PROJECT", "PROMETHEUS_PORT", "SPANS_URL"),
+        *("APT_LOCK_TIMEOUT_S", "DOCKER_SOCKET", "ENGINE_STATE"),
+    )
+)
+"""What inference.py, the Compose file, the broker and scripts read."""
+log = logging.getLogger(__name__)
 
 MakeBackend = Callable[[Settings], Callable[[], Backend]]
 """From settings to a maker of the backend that they name. Raises UnknownName."""
@@ -39,4 +50,24 @@ def settings_from_env(environ: Mapping[str, str]) -> Settings:
     settings = Settings.from_env(environ)
     with naming_variables(*CHECKED):
         check_settings(settings)
+    warn_of_unknown_variables(environ)
     return settings
+
+
+def warn_of_unknown_variables(environ: Mapping[str, str]) -> None:
+    """Logs a warning for each."""
+    for line in unknown_variables(environ):
+        log.warning("%s", line)
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """A line for each variable SRE_... that nothing reads, with the name that may be meant."""
+    valid = OTHER_VARIABLES | {variable(field) for field in Settings.model_fields}
+    lines = []
+    for name in sorted(name for name in environ if name.startswith(PREFIX) and name not in valid):
+        ends = [valid_name.removeprefix(PREFIX) for valid_name in valid]
+        near = difflib.get_close_matches(name.removeprefix(PREFIX), ends, n=1)
+        meant = f"did you mean {PREFIX}{near[0]}?" if near else ""
+        hint = meant or "docs/settings.md lists the variables"
+        lines.append(f"{name} is no setting and changes nothing; {hint}")
+    return lines

@@ -1,8 +1,6 @@
 """Interpreters of impairments and actions: the registry of backends, and how one is made."""
 
 import asyncio
-import logging
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol, cast
@@ -13,9 +11,7 @@ from orchestrator.settings import Settings
 from sre_autopilot.plugins import Registry, resolve
 
 RETRY_S = 1.0
-PREPARE_TIMEOUT_S = 60.0
 CHECK_TIMEOUT_S = 3.0
-log = logging.getLogger(__name__)
 
 BACKENDS: Registry = {
     "process": "orchestrator.backends.process.backend:ProcessBackend",
@@ -46,31 +42,26 @@ def make_backend(settings: Settings) -> Callable[[], Backend]:
     return partial(load_backend(settings.backend).of, settings)
 
 
-async def prepare(settings: Settings) -> None:
+async def prepare(
+    settings: Settings, report: Callable[[BackendError], None] = lambda _error: None
+) -> None:
     """Brings the backend of `settings` into order where it stands before any episode begins.
 
-    Tries for PREPARE_TIMEOUT_S; returns at once for a backend that an episode starts by itself.
-    Raises BackendError, UnknownName.
+    Tries until it is in order, as long as that takes: what it plays on may come back at any time.
+    Returns at once for a backend that an episode starts by itself.
+
+    report: gets the reason each time that an attempt fails.
+
+    Raises UnknownName.
     """
     backend = make_backend(settings)()
-    give_up_s = time.monotonic() + PREPARE_TIMEOUT_S
-    logged = ""
     try:
         while isinstance(backend, Reconcilable):
             try:
                 await backend.reconcile()
                 return
             except BackendError as error:
-                if time.monotonic() > give_up_s:
-                    raise
-                if str(error) != logged:  # each reason once, not each second
-                    logged = str(error)
-                    log.warning(
-                        "the %s backend is not in order yet, tried again for %g s: %s",
-                        settings.backend,
-                        PREPARE_TIMEOUT_S,
-                        error,
-                    )
+                report(error)
             await asyncio.sleep(RETRY_S)
     finally:
         await backend.aclose()

@@ -168,7 +168,8 @@ def numba(machine: Machine) -> Iterator[Check]:
     folder = machine.cache_folder
     if not machine.cache_is_writable:
         advice = "each process compiles for some 10 s; name a folder in XDG_CACHE_HOME"
-        yield Check("compiled code", Status.WARN, f"{folder} cannot be written", advice)
+        fact = "no home directory" if folder is None else f"{folder} cannot be written"
+        yield Check("compiled code", Status.WARN, fact, advice)
     elif machine.cache_is_warm:
         yield Check("compiled code", Status.OK, f"kept in {folder}")
     else:

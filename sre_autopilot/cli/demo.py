@@ -20,7 +20,7 @@ from server.server_process import ROOT, child_process, server_process
 from sre_autopilot import grading
 from sre_autopilot.cli.errors import FAILED, BadInput, on_interrupt
 from sre_autopilot.cli.options import read_settings
-from sre_autopilot.cli.output import messages_console, results_console
+from sre_autopilot.cli.output import TEXT_WIDTH, messages_console, results_console
 from sre_autopilot.cli.screen import episode_summary, screen
 from sre_autopilot.models import SREAction, SREObservation
 from sre_autopilot.world.vocabulary import DEFAULT_TIERS
@@ -93,7 +93,7 @@ async def play(folder: Path, arguments: Sequence[str]) -> int:
 
 def print_summaries(folder: Path) -> None:
     """Prints a summary of every episode that was played to its end, and where the records are."""
-    console = results_console()
+    console = results_console(TEXT_WIDTH)
     for file in Records(folder).files():
         for record in grading.read_episodes(file.read_text(encoding="ascii").splitlines()):
             if not record.aborted:

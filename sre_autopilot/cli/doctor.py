@@ -8,11 +8,12 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from sre_autopilot.checked_settings import unknown_variables
 from sre_autopilot.cli.checks import Check, Status, checks
 from sre_autopilot.cli.errors import FAILED, BadInput
 from sre_autopilot.cli.machine import read_machine
 from sre_autopilot.cli.options import JsonOption, read_settings
-from sre_autopilot.cli.output import messages_console, print_json, results_console
+from sre_autopilot.cli.output import TEXT_WIDTH, messages_console, print_json, results_console
 from sre_autopilot.errors import SREError
 from sre_autopilot.world.stack import METRICS_PORT, SERVER_PORT
 
@@ -34,7 +35,7 @@ def command(as_json: JsonOption = False) -> None:
     if as_json:
         print_json([check.as_json() for check in verdicts])
     else:
-        results_console().print(table(verdicts))
+        results_console(TEXT_WIDTH).print(table(verdicts))
         results_console().print(summary(verdicts))
     if any(check.status is Status.FAIL for check in verdicts):
         raise typer.Exit(FAILED)
@@ -48,6 +49,9 @@ def settings_check() -> Check:
         return Check(
             "settings", Status.FAIL, str(error), "set these to a valid value or unset them"
         )
+    unknown = unknown_variables(os.environ)
+    if unknown:
+        return Check("settings", Status.WARN, "\n".join(unknown), "rename or unset them")
     return Check("settings", Status.OK, "valid")
 
 

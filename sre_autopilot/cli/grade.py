@@ -13,7 +13,7 @@ from rich.table import Table
 from sre_autopilot import grading
 from sre_autopilot.cli.errors import FAILED, BadInput
 from sre_autopilot.cli.options import JsonOption
-from sre_autopilot.cli.output import messages_console, print_json, results_console
+from sre_autopilot.cli.output import TEXT_WIDTH, messages_console, print_json, results_console
 from sre_autopilot.cli.screen import episode_summary
 from sre_autopilot.world.vocabulary import WORLD_VERSION
 
@@ -91,7 +91,9 @@ def command(
         print_json([episode.as_json() for episode in episodes])
     elif explain:
         for episode in episodes:
-            results_console().print(episode_summary(episode.record, episode.score, explain=True))
+            results_console(TEXT_WIDTH).print(
+                episode_summary(episode.record, episode.score, explain=True)
+            )
     else:
         results_console().print(table(episodes))
     for episode in episodes:

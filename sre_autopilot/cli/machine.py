@@ -29,6 +29,7 @@ class Machine:
 
     cores: what this process may use: CPUs, its affinity, and the quota of its control group.
     mesh_cores: what one mesh of processes takes; meshes: how many of them the cores carry.
+    cache_folder: None for a user without a home directory.
     memory_mb: available now, within the limit of the control group.
     taken_ports: those of the ports asked about that another program listens on.
     docker, compose: versions that answered; docker_problem: why the engine did not.
@@ -48,7 +49,7 @@ class Machine:
     docker_problem: str
     compose: str | None
     has_numba: bool
-    cache_folder: Path
+    cache_folder: Path | None
     cache_is_writable: bool
     cache_is_warm: bool
     requirements: tuple[str, ...] | None
@@ -67,7 +68,7 @@ def read_machine(
     """
     docker, docker_problem = _answer("docker", "version", "--format", "{{.Server.Version}}")
     compose, _problem = _answer("docker", "compose", "version", "--short")
-    cache = cache_folder(environ)
+    cache = _cache_folder(environ)
     cores, mesh_cores = usable_cores(root), measured_speed(environ).mesh_cores
     temp = Path(tempfile.gettempdir())
     return Machine(
@@ -85,14 +86,21 @@ def read_machine(
         compose=compose,
         has_numba=importlib.util.find_spec("numba") is not None,
         cache_folder=cache,
-        cache_is_writable=is_writable(cache),
-        cache_is_warm=any(cache.glob("*/**/*.nbc")),
+        cache_is_writable=cache is not None and is_writable(cache),
+        cache_is_warm=cache is not None and any(cache.glob("*/**/*.nbc")),
         requirements=requirements(),
         versions=versions(),
         environ=environ,
         temp_folder=temp,
         temp_free_mb=shutil.disk_usage(temp).free / MIB,
     )
+
+
+def _cache_folder(environ: Mapping[str, str]) -> Path | None:
+    try:
+        return cache_folder(environ)
+    except RuntimeError:  # no home directory
+        return None
 
 
 def memory_mb(root: Path = Path("/")) -> float | None:

@@ -34,7 +34,11 @@ def read_settings(**overrides: str | None) -> "Settings":
     that names what does not exist.
     """
     from orchestrator.settings import Settings, naming_variables, variable
-    from sre_autopilot.checked_settings import CHECKED, check_settings
+    from sre_autopilot.checked_settings import (
+        CHECKED,
+        check_settings,
+        warn_of_unknown_variables,
+    )
     from sre_autopilot.errors import InvalidSettings
 
     chosen = {variable(name): value for name, value in overrides.items() if value}
@@ -45,4 +49,5 @@ def read_settings(**overrides: str | None) -> "Settings":
             check_settings(settings)
     except InvalidSettings as error:
         raise BadInput(str(error)) from error
+    warn_of_unknown_variables(os.environ)
     return settings

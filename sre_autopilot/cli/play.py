@@ -25,7 +25,7 @@ from sre_autopilot.cli.options import (
     TierOption,
     read_settings,
 )
-from sre_autopilot.cli.output import messages_console, print_json, results_console
+from sre_autopilot.cli.output import TEXT_WIDTH, messages_console, print_json, results_console
 from sre_autopilot.cli.run import episode_json
 from sre_autopilot.cli.screen import episode_summary, screen
 from sre_autopilot.errors import SREError
@@ -61,7 +61,7 @@ def command(
     """
     settings = read_settings(backend=backend)
     folder = record_dir or settings.record_dir or Path("runs/play")
-    console = messages_console() if as_json else results_console()
+    console = messages_console() if as_json else results_console(TEXT_WIDTH)
     make, draw = make_backend(settings), drawing(settings.fault)
     with Environment(make, draw, folder) as environment:
         game = Game(environment, tier, console)

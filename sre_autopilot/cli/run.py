@@ -23,7 +23,7 @@ from sre_autopilot.cli.options import (
     TierOption,
     read_settings,
 )
-from sre_autopilot.cli.output import messages_console, print_json, results_console
+from sre_autopilot.cli.output import TEXT_WIDTH, messages_console, print_json, results_console
 from sre_autopilot.cli.screen import episode_summary, screen
 from sre_autopilot.grading import EpisodeRecord, Score
 from sre_autopilot.policies import load_policy
@@ -120,7 +120,7 @@ def command(
                 ended = play(environment, player, tier, this_seed, watch=watch)
             played.played.append(ended)
             if not as_json:
-                results_console().print(episode_summary(*ended, explain=explain))
+                results_console(TEXT_WIDTH).print(episode_summary(*ended, explain=explain))
     if as_json:
         print_json(played.as_json())
     else:

@@ -164,7 +164,7 @@ async def test_the_server_is_ready_once_its_backend_is_in_order(monkeypatch):
     prepared: asyncio.Queue[Settings] = asyncio.Queue()
     in_order = asyncio.Event()
 
-    async def prepare(settings):
+    async def prepare(settings, _report):
         prepared.put_nowait(settings)
         await in_order.wait()
 

@@ -3,6 +3,7 @@
 import gc
 import subprocess
 import sys
+from unittest.mock import ANY
 
 import pytest
 from pydantic import SecretStr
@@ -14,10 +15,12 @@ from orchestrator.settings import Settings
 from server.app import FULL_COLLECTION_AFTER, _rare_full_collections, create_app
 from server.openenv_compat import SUPPORTED, check_version
 from server.preparation import Preparation
+from server.readiness import backend_status
 from server.startup import backend_problem
 from sre_autopilot.errors import UnknownName
 from sre_autopilot.world.vocabulary import FaultKind
 from tests.architecture.source import ROOT
+from tests.server.doors import until_async
 
 UNUSED_PACKAGES = ("matplotlib", "scipy", "numba", "gradio")
 PLAYED = f"""
@@ -37,6 +40,7 @@ class OutOfOrderBackend:
     reconciled = 0
     failures = 0
     closed = 0
+    error: type[Exception] = StackUnavailable
 
     @classmethod
     def of(cls, settings):
@@ -45,7 +49,7 @@ class OutOfOrderBackend:
     async def reconcile(self):
         type(self).reconciled += 1
         if self.reconciled <= self.failures:
-            raise StackUnavailable("it is out of order")
+            raise self.error("it is out of order")
 
     async def check(self):
         if self.failures:
@@ -60,6 +64,7 @@ def third_party(monkeypatch):
     """Settings that name the backend as module:Class, and its class."""
     for name in ("reconciled", "failures", "closed"):
         monkeypatch.setattr(OutOfOrderBackend, name, 0)
+    monkeypatch.setattr(OutOfOrderBackend, "error", StackUnavailable)
     monkeypatch.setattr("orchestrator.backends.RETRY_S", 0.0)
     monkeypatch.setitem(sys.modules, "their_module", sys.modules[__name__])
     return Settings(backend=f"their_module:{OutOfOrderBackend.__name__}"), OutOfOrderBackend
@@ -130,19 +135,11 @@ def test_ready_says_when_the_backend_is_unavailable_and_the_log_says_why(third_p
 async def test_each_reason_is_logged_once(third_party, caplog):
     settings, backend = third_party
     backend.failures = 3
-    await prepare(settings)
+    preparation = Preparation(settings)
+    async with preparation.running():
+        await preparation.wait()
     (record,) = caplog.records
     assert "it is out of order" in record.getMessage() and settings.backend in record.getMessage()
-
-
-@pytest.mark.anyio
-async def test_backend_that_stays_out_of_order_is_given_up(third_party, monkeypatch):
-    settings, backend = third_party
-    backend.failures = 100
-    monkeypatch.setattr("orchestrator.backends.PREPARE_TIMEOUT_S", -1.0)
-    with pytest.raises(StackUnavailable):
-        await prepare(settings)
-    assert (backend.reconciled, backend.closed) == (1, 1)
 
 
 @pytest.mark.anyio
@@ -159,28 +156,48 @@ def test_problem_names_the_variable_the_reason_and_the_other_backends():
 
 
 @pytest.mark.anyio
-async def test_preparation_that_fails_is_logged_and_ends_no_server(
-    third_party, monkeypatch, caplog
-):
+async def test_preparation_goes_on_after_its_time_and_ready_says_so(third_party, caplog):
     settings, backend = third_party
-    backend.failures = 100
-    monkeypatch.setattr("orchestrator.backends.PREPARE_TIMEOUT_S", -1.0)
-    preparation = Preparation(settings)
+    now_s = [0.0]
+    backend.failures = 10**9
+    preparation = Preparation(settings, 60.0, clock=lambda: now_s[0])
     async with preparation.running():
+        await until_async(lambda: backend.reconciled > 0)
+        assert await backend_status(settings, preparation) == ("backend_starting", ANY)
+        now_s[0] = 3600.0
+        status, reason = await backend_status(settings, preparation)
+        assert (status, backend.closed) == ("backend_unavailable", 0)
+        assert "it is out of order" in reason
+        tried, backend.failures = backend.reconciled, backend.reconciled + 2
         await preparation.wait()
-        assert not preparation.pending
+        assert backend.reconciled > tried
+        backend.failures = 0
+        assert await backend_status(settings, preparation) == ("ready", "")
     assert "it is out of order" in caplog.text
 
 
 @pytest.mark.anyio
-async def test_reset_waits_for_the_preparation_for_a_limited_time(third_party):
+async def test_reset_waits_for_the_preparation_for_a_limited_time(third_party, monkeypatch):
+    monkeypatch.setattr("server.preparation.LATE_WAIT_S", 0.05)
     settings, backend = third_party
     backend.failures = 10**9
-    preparation = Preparation(settings, timeout_s=0.05)
+    preparation = Preparation(settings, timeout_s=0.0)
     async with preparation.running():
-        with pytest.raises(BackendUnhealthy, match=r"not in order within 0\.05 s"):
+        with pytest.raises(BackendUnhealthy, match=r"it is out of order"):
             await preparation.wait()
-    assert not preparation.pending
+        assert preparation.pending, "it goes on"
+    assert not preparation.pending and backend.closed == 1
+
+
+@pytest.mark.anyio
+async def test_preparation_that_breaks_is_logged_and_ends_no_server(third_party, caplog):
+    settings, backend = third_party
+    backend.error, backend.failures = ZeroDivisionError, 1
+    preparation = Preparation(settings)
+    async with preparation.running():
+        await preparation.wait()
+        assert not preparation.pending
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_reason_of_an_unavailable_backend_needs_the_token(third_party):

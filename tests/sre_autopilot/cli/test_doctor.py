@@ -3,11 +3,13 @@
 import json
 import socket
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from orchestrator.recorder import is_writable
 from sre_autopilot.cli import doctor, machine
+from sre_autopilot.cli.checks import checks
 from sre_autopilot.cores import usable_cores
 from tests.sre_autopilot.cli.terminal import invoke, is_narrow
 from tests.sre_autopilot.cli.test_checks import FIT
@@ -81,6 +83,18 @@ def test_resources_of_the_real_machine_are_read(monkeypatch, tmp_path):
     assert here.memory_mb is None or here.memory_mb > 0
     assert "numpy" in here.versions
     assert here.docker_problem == "not asked in this test"
+
+
+def test_user_without_a_home_is_told_where_compiled_code_can_be_kept(monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.setattr(machine, "_answer", lambda *_command: (None, "not asked in this test"))
+    here = machine.read_machine({}, ())
+    assert here.cache_folder is None
+    verdict = {check.name: check for check in checks(here)}["compiled code"]
+    assert verdict.fact == "no home directory" and "XDG_CACHE_HOME" in verdict.advice
 
 
 def test_a_port_that_another_program_listens_on_is_taken():

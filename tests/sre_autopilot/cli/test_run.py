@@ -33,6 +33,12 @@ def test_output_fits_in_80_columns_but_for_the_path(played):
     assert is_narrow("\n".join(result.stdout.splitlines()[:-1]))
 
 
+def test_sentences_fit_in_80_columns_on_a_pipe_too(tmp_path):
+    words = ("--tier", Tier.HARD, "--seed", 1, "--explain", "--record-dir", tmp_path)
+    lines = invoke("run", "runbook", *words, COLUMNS=None).stdout.splitlines()
+    assert is_narrow("\n".join(lines[:-1])) and any(len(line) > 60 for line in lines)
+
+
 def test_progress_is_on_standard_error(played):
     _folder, result = played
     assert "episode 2 of 2" in result.stderr and "episode 2 of 2" not in result.stdout

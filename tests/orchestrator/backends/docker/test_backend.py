@@ -13,7 +13,7 @@ from orchestrator import backends
 from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.backends.docker.chaos_client import ChaosClient
 from orchestrator.backends.live.control_client import ControlClient
-from orchestrator.errors import ReplicaUnreachable, StackUnavailable
+from orchestrator.errors import BackendError, ReplicaUnreachable, StackUnavailable
 from orchestrator.reconcile import routing_of
 from orchestrator.settings import Settings
 from services.runtime.spec import LOOPBACK, UNUSED_SEED
@@ -181,15 +181,16 @@ async def test_closing_without_chaos_is_an_error_and_frees_the_place(
 
 
 async def test_a_server_waits_until_its_stack_is_in_order(
-    make: Make, stack: FakeStack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    make: Make, stack: FakeStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    reasons: list[BackendError] = []
     monkeypatch.setattr(backends, "RETRY_S", 0.0)
     standby = ReplicaId(Service.USER_DB, 1)
     stack[standby].start()
     stack.outside[str(DB)] = {"partitioned": 1.0}
     stack.lose(*BROKERS)
-    preparing = asyncio.create_task(backends.prepare(settings()))
-    await until_async(lambda: "not in order yet" in caplog.text)
+    preparing = asyncio.create_task(backends.prepare(settings(), reasons.append))
+    await until_async(lambda: reasons)
     assert not preparing.done()
     stack.away.clear()
     await preparing
