@@ -98,6 +98,8 @@ class Run:  # plays tiers one after the other, each in a session of its own
         print(f"[START] task={tier} env={ENVIRONMENT_NAME} model={name}", flush=True)
         try:
             result.score, result.failure = await self._episode(result, share_s), ""
+        except BrokenPipeError:
+            raise  # `| head`: nobody reads on, and no word is lost on it
         except Exception as error:  # noqa: BLE001 - a plugged-in policy may raise anything
             result.failure = one_line(f"{type(error).__name__}: {error}")
             self.console.print(f"{tier} failed: {result.failure}", markup=False)

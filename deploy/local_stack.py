@@ -20,6 +20,7 @@ from typing import Any
 import psutil
 
 from deploy.compose import HOST_ON_TELEMETRY, MESH_NETWORK, PROMETHEUS_PROFILE
+from deploy.inspected import Containers
 from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.errors import StackUnavailable
 from orchestrator.settings import PREFIX
@@ -82,6 +83,13 @@ class Stack:
             raise StackUnavailable(f"{self.project} has no container {name}")
         (container,) = json.loads(docker("inspect", ids[0]))
         return dict(container)
+
+    def containers(self) -> Containers:
+        """All of them, running or not. Raises StackUnavailable."""
+        label = f"--filter=label={LABEL_PROJECT}={self.project}"
+        ids = docker("ps", "--all", "--quiet", label).split()
+        inspected = json.loads(docker("inspect", *ids)) if ids else []
+        return {raw["Config"]["Labels"][LABEL_CONTAINER]: raw for raw in inspected}
 
     def statuses(self) -> list[str]:
         """The status of each running container, such as "Up 5 seconds (healthy)"."""

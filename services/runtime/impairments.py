@@ -36,17 +36,6 @@ class Impairments(BaseModel):
     cpu_fraction: float = Field(default=1.0, gt=0.0, le=1.0)
     neighbour_cpu_pct: float = Field(default=0.0, ge=0.0)
 
-    @property
-    def digest(self) -> int:
-        """Of all but the memory that leaks, and of the times."""
-        return impairment_digest(
-            held_connections=self.held_connections,
-            partitioned=self.partitioned,
-            drop_ratio=self.drop_ratio,
-            cpu_fraction=self.cpu_fraction,
-            neighbour_cpu_pct=self.neighbour_cpu_pct,
-        )
-
 
 class Leak:
     """Memory that is never freed; grows once a step, however often a step is applied."""
@@ -109,7 +98,7 @@ class ImpairmentControl:
         self._governor.set(desired.cpu_fraction, desired.neighbour_cpu_pct)
         leaked_mb = self._leak.grow(desired.step, desired.memory_leak_mb)
         await self._hold_connections(desired.held_connections)
-        self.digest = desired.digest
+        self.digest = impairment_digest(desired)
         return desired.model_copy(
             update={
                 "memory_leak_mb": leaked_mb,

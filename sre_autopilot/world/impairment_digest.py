@@ -7,21 +7,31 @@ its own orders. Memory that leaks is left out: it is never healed.
 import json
 import zlib
 from collections.abc import Mapping
+from typing import Protocol
 
 NOTHING_IMPAIRED = 0
 
 
-def impairment_digest(
-    *,
-    held_connections: Mapping[str, int],
-    partitioned: float,
-    drop_ratio: float,
-    cpu_fraction: float,
-    neighbour_cpu_pct: float,
-) -> int:
+class Healable(Protocol):
+    """Impairments that end; what an order and a request body have in common."""
+
+    @property
+    def held_connections(self) -> Mapping[str, int]: ...
+    @property
+    def partitioned(self) -> float: ...
+    @property
+    def drop_ratio(self) -> float: ...
+    @property
+    def cpu_fraction(self) -> float: ...
+    @property
+    def neighbour_cpu_pct(self) -> float: ...
+
+
+def impairment_digest(of: Healable) -> int:
     """CRC-32 of the values, above 0; NOTHING_IMPAIRED where all are those of a healthy process."""
-    held = sorted((pool, count) for pool, count in held_connections.items() if count)
-    shares = [float(value) for value in (partitioned, drop_ratio, cpu_fraction, neighbour_cpu_pct)]
+    held = sorted((pool, count) for pool, count in of.held_connections.items() if count)
+    values = (of.partitioned, of.drop_ratio, of.cpu_fraction, of.neighbour_cpu_pct)
+    shares = [float(value) for value in values]
     if not held and shares == [0.0, 0.0, 1.0, 0.0]:
         return NOTHING_IMPAIRED
     return zlib.crc32(json.dumps([held, shares]).encode()) or 1

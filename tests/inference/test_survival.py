@@ -199,8 +199,9 @@ async def test_a_reader_that_has_gone_leaves_no_session(stage, start):
     process = start("--base-url", environment.url, "--policy", "heuristic", "--tiers", "easy")
     assert process.stdout.readline().startswith("[START]")
     process.stdout.close()
-    process.wait(60)
+    _output, errors = process.communicate(timeout=60)
     assert len(environment.closed) == 1
+    assert "BrokenPipeError" not in errors and "Traceback" not in errors
 
 
 async def test_an_endpoint_that_refuses_connections(stage):

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from chaos.faults.single_oom import SingleOom
+from deploy.inspected import full_quota_us
 from deploy.recording_rules import CPU_PCT, MEMORY_PCT, P99_MS, SLA
 from services.runtime.authorization import bearer
 from sre_autopilot.evaluation.prometheus_client import Prometheus, Span
@@ -36,7 +37,7 @@ from sre_autopilot.world.vocabulary import (
 )
 from tests.architecture.source import ROOT
 from tests.live.conftest import BUILD_TIMEOUT_S, Report
-from tests.live.whole_stack import Game, flapping, full_quota_us, wait_until
+from tests.live.whole_stack import Game, flapping, wait_until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(BUILD_TIMEOUT_S + 300)]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from deploy.compose import INFERENCE, SOCKET
+from deploy.inspected import Containers
 from services.runtime.authorization import bearer
 from sre_autopilot.world import signals
 from sre_autopilot.world.deployment import ReplicaId
@@ -27,7 +28,7 @@ from sre_autopilot.world.stack import (
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import Tier
 from tests.live.conftest import BUILD_TIMEOUT_S
-from tests.live.whole_stack import Containers, Game
+from tests.live.whole_stack import Game
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(BUILD_TIMEOUT_S + 300)]
 

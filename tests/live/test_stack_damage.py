@@ -6,13 +6,14 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from deploy.inspected import full_quota_us
 from deploy.local_stack import docker
 from sre_autopilot.world.deployment import ReplicaId
 from sre_autopilot.world.stack import RUNTIME_MEMORY_MB, Network, Part
 from sre_autopilot.world.topology import LIMITS, Service
 from sre_autopilot.world.vocabulary import ActionName, Tier
 from tests.live.conftest import BUILD_TIMEOUT_S, Report
-from tests.live.whole_stack import Game, full_quota_us
+from tests.live.whole_stack import Game
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(BUILD_TIMEOUT_S + 300)]
 

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -12,28 +12,18 @@ import httpx
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from chaos.faults.flapping_network import FlappingNetwork
+from deploy.inspected import Containers, mesh_address, runs, unwell
 from deploy.local_stack import Stack, docker
 from orchestrator.errors import StackUnavailable
 from orchestrator.telemetry.spans import SpanStore
-from sre_autopilot.world.stack import (
-    CPU_PERIOD_US,
-    LABEL_CONTAINER,
-    LABEL_MESH_ADDRESS,
-    LABEL_PROJECT,
-    REPLICAS,
-    Network,
-    Part,
-)
-from sre_autopilot.world.topology import LIMITS, Service
+from sre_autopilot.world.stack import REPLICAS, Part
+from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ActionName, FlapCause, Tier
 
 ANSWERED_WITHIN_S = 60.0
 PATIENCE_S = 60.0
 POLL_S = 0.1
 SESSION = "default"
-
-Containers = Mapping[str, Mapping[str, Any]]
-"""What the engine says of each container, by its name in the stack."""
 
 
 class Collector(SpanStore):
@@ -96,9 +86,7 @@ class Game:
         self.http.delete(url)
 
     def containers(self) -> Containers:
-        label = f"--filter=label={LABEL_PROJECT}={self.up.project}"
-        inspected = json.loads(docker("inspect", *docker("ps", "-aq", label).split()))
-        return {raw["Config"]["Labels"][LABEL_CONTAINER]: raw for raw in inspected}
+        return self.up.containers()
 
     def running(self) -> frozenset[str]:
         return frozenset(name for name, raw in self.containers().items() if runs(raw))
@@ -116,20 +104,13 @@ class Game:
 
     def mesh_address(self, name: str) -> str | None:
         """Where it is on the mesh; None while it is cut off."""
-        attached = self.up.inspect(name)["NetworkSettings"]["Networks"]
-        return (attached.get(f"{self.up.project}_{Network.MESH}") or {}).get("IPAddress")
+        return mesh_address(self.up.inspect(name))
 
     def assert_well(self) -> None:
         """No fault stays: the first replicas serve unharmed, the standbys rest, all parts run."""
         containers = self.containers()
-        serving = {str(replica) for replica in REPLICAS if replica.index == 0}
-        assert {name for name, raw in containers.items() if runs(raw)} == {*serving, *Part}
-        for replica in REPLICAS:
-            raw = containers[str(replica)]
-            if str(replica) in serving:
-                mesh = raw["NetworkSettings"]["Networks"][f"{self.up.project}_{Network.MESH}"]
-                assert mesh["IPAddress"] == raw["Config"]["Labels"][LABEL_MESH_ADDRESS]
-                assert raw["HostConfig"]["CpuQuota"] == full_quota_us(replica.service)
+        assert containers.keys() >= {*map(str, REPLICAS), *Part}
+        assert unwell(containers) == []
 
 
 def _observation(answer: httpx.Response | None) -> dict[str, Any]:
@@ -137,14 +118,6 @@ def _observation(answer: httpx.Response | None) -> dict[str, Any]:
     assert answer.status_code == httpx.codes.OK, answer.text
     observation: dict[str, Any] = answer.json()["observation"]
     return observation
-
-
-def runs(raw: Mapping[str, Any]) -> bool:
-    return bool(raw["State"]["Running"])
-
-
-def full_quota_us(service: Service) -> int:
-    return round(LIMITS[service].cpu_limit_cores * CPU_PERIOD_US)
 
 
 def flapping(cause: FlapCause, *, down: range, up: range) -> int:

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from services.runtime.app import Runtime
 from services.runtime.control import create_control
 from services.runtime.draws import Purpose
+from services.runtime.impairments import Impairments
 from sre_autopilot.world.impairment_digest import NOTHING_IMPAIRED, impairment_digest
 from sre_autopilot.world.signals import (
     CLIENT_DURATION,
@@ -178,13 +179,7 @@ async def test_the_page_says_what_is_impaired_until_it_ends(
     assert (await page(control))[IMPAIRMENT_DIGEST,] == NOTHING_IMPAIRED
     order = {"step": 1, "ttl_s": 0.05, "drop_ratio": 0.5, "memory_leak_mb": 0.1}
     await control.put(ControlRoute.IMPAIRMENTS, json=order)
-    digest = impairment_digest(
-        held_connections={},
-        partitioned=0.0,
-        drop_ratio=0.5,
-        cpu_fraction=1.0,
-        neighbour_cpu_pct=0.0,
-    )
+    digest = impairment_digest(Impairments(**order))
     assert (await page(control))[IMPAIRMENT_DIGEST,] == digest
     async with asyncio.timeout(5.0):
         while (await page(control))[IMPAIRMENT_DIGEST,] != NOTHING_IMPAIRED:

@@ -83,7 +83,7 @@ class ControlClient:
         body["held_connections"] = dict(impairments.held_connections)
         body |= {"step": step, "ttl_s": ttl_s}
         response = await self._ask(target, "PUT", ControlRoute.IMPAIRMENTS, body)
-        self._ordered[target.name] = target, _digest(impairments)
+        self._ordered[target.name] = target, impairment_digest(impairments)
         try:
             return _IMPAIRMENTS.validate_json(response.content)
         except ValidationError as error:
@@ -154,13 +154,3 @@ class ControlClient:
             reason = f"{method} {route}: {str(error) or type(error).__name__}"
             raise ReplicaUnreachable(target.name, reason) from error
         return response
-
-
-def _digest(impairments: Impairments) -> int:
-    return impairment_digest(
-        held_connections=impairments.held_connections,
-        partitioned=impairments.partitioned,
-        drop_ratio=impairments.drop_ratio,
-        cpu_fraction=impairments.cpu_fraction,
-        neighbour_cpu_pct=impairments.neighbour_cpu_pct,
-    )

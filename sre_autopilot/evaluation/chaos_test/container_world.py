@@ -4,28 +4,20 @@ It is up when the test begins and gone when it ends; no other stack is looked at
 """
 
 import asyncio
-import json
 import random
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Protocol
+from typing import Protocol
 
+from deploy import inspected
+from deploy.inspected import Containers, runs
 from deploy.local_stack import Stack, build, docker, stack
 from orchestrator.errors import StackUnavailable
 from sre_autopilot.evaluation.chaos_test import world
 from sre_autopilot.evaluation.chaos_test.session import Session
 from sre_autopilot.evaluation.chaos_test.world import Victims, WorldFailed
-from sre_autopilot.world.stack import (
-    CPU_PERIOD_US,
-    LABEL_CONTAINER,
-    LABEL_MESH_ADDRESS,
-    LABEL_PROJECT,
-    REPLICAS,
-    Network,
-    Part,
-)
-from sre_autopilot.world.topology import LIMITS
+from sre_autopilot.world.stack import REPLICAS, Part
 
 KINDS = (
     *(3 * (world.ONE_REPLICA,)),
@@ -41,9 +33,6 @@ START_TIMEOUT_S = 120.0
 POLL_S = 0.1
 NO_RECORD = "in the container"
 BROKERS = frozenset({Part.BROKER, Part.BROKER_STANDBY})
-
-Containers = Mapping[str, Mapping[str, Any]]
-"""What the engine says of each container, by its name in the stack."""
 
 
 class Engine(Protocol):
@@ -64,10 +53,7 @@ class StackEngine:
         self._up = up
 
     def containers(self) -> Containers:
-        label = f"--filter=label={LABEL_PROJECT}={self._up.project}"
-        ids = docker("ps", "--all", "--quiet", label).split()
-        inspected = json.loads(docker("inspect", *ids)) if ids else []
-        return {raw["Config"]["Labels"][LABEL_CONTAINER]: raw for raw in inspected}
+        return self._up.containers()
 
     def kill(self, ids: Sequence[str]) -> None:
         with suppress(StackUnavailable):  # one of them has just ended by itself
@@ -104,7 +90,7 @@ class ContainerWorld:
         raise WorldFailed(f"the server did not answer within {START_TIMEOUT_S:g} s")
 
     def victims(self, kind: str, draw: int) -> Victims:
-        running = {name: raw for name, raw in self._engine.containers().items() if _runs(raw)}
+        running = {name: raw for name, raw in self._engine.containers().items() if runs(raw)}
         names = _chosen(kind, running, random.Random(draw))
         ids = tuple(running[name]["Id"] for name in names)
         started = {name: running[name]["State"]["StartedAt"] for name in names}
@@ -121,46 +107,15 @@ class ContainerWorld:
         left = [
             f"{name} was not killed"
             for name, at in started.items()
-            if _runs(containers[name]) and containers[name]["State"]["StartedAt"] == at
+            if runs(containers[name]) and containers[name]["State"]["StartedAt"] == at
         ]
-        return left + (self._impaired(containers) if victims.ends_server else [])
+        return left + (inspected.impaired(containers) if victims.ends_server else [])
 
     def unwell(self) -> list[str]:
-        containers = self._engine.containers()
-        running = {name for name, raw in containers.items() if _runs(raw)}
-        first = {str(replica) for replica in REPLICAS if replica.index == 0}
-        standbys = {str(replica) for replica in REPLICAS} - first
-        wrong = [f"{name} does not run" for name in sorted(containers.keys() - standbys - running)]
-        wrong += [f"{name} runs" for name in sorted(standbys & running)]
-        return wrong + self._impaired(containers)
+        return inspected.unwell(self._engine.containers())
 
     def record(self, episode_id: str) -> tuple[str, str | None]:
         return NO_RECORD, None
-
-    def _impaired(self, containers: Containers) -> list[str]:
-        """Replicas that run, but off the mesh network or with less CPU than they should have."""
-        problems = []
-        for replica in REPLICAS:
-            raw = containers.get(str(replica))
-            if raw is None or not _runs(raw):
-                continue
-            if _mesh_address(raw) != raw["Config"]["Labels"][LABEL_MESH_ADDRESS]:
-                problems.append(f"{replica} is off the mesh network")
-            quota = round(LIMITS[replica.service].cpu_limit_cores * CPU_PERIOD_US)
-            if raw["HostConfig"]["CpuQuota"] != quota:
-                problems.append(f"{replica} has a CPU quota of {raw['HostConfig']['CpuQuota']}")
-        return problems
-
-
-def _runs(raw: Mapping[str, Any]) -> bool:
-    return bool(raw["State"]["Running"])
-
-
-def _mesh_address(raw: Mapping[str, Any]) -> str | None:
-    """None while it is cut off."""
-    networks: Mapping[str, Any] = raw["NetworkSettings"]["Networks"]
-    attached = (fields for name, fields in networks.items() if name.endswith(f"_{Network.MESH}"))
-    return next((fields["IPAddress"] for fields in attached), None)
 
 
 def _chosen(kind: str, running: Containers, draws: random.Random) -> tuple[str, ...]:

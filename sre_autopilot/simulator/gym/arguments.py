@@ -4,15 +4,16 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import index
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from orchestrator.validation import MAX_SEED, parse_tier
 from sre_autopilot.errors import InvalidValue, UnknownName
 from sre_autopilot.models import parse_name
 from sre_autopilot.simulator.gym.action_coding import PAIRS
-from sre_autopilot.world.vocabulary import Tier
+from sre_autopilot.world.vocabulary import SEED_SPLITS, Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +30,34 @@ class LearnerOptions:
 
 
 STAGGERED = "staggered"
+Seed: TypeAlias = int | Sequence[int | None] | None
 OPTIONS = (STAGGERED,)
 """What `reset(options=...)` takes."""
 _MODES = {mode.value: mode for mode in (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP)}
 
 
-def first_seeds(seed: int | Sequence[int], num_envs: int) -> list[int]:
-    """A seed for each: those named, or `seed` and those after it. Raises InvalidValue."""
+def first_seeds(seed: Seed, num_envs: int, random: np.random.Generator) -> list[int]:
+    """A seed for each: those named, or `seed` and those after it. Raises InvalidValue.
+
+    random: draws a training seed in the place of None.
+    """
     try:
         if isinstance(seed, Iterable):
-            seeds = [index(each) for each in seed]
+            seeds = [_drawn(random) if each is None else index(each) for each in seed]
         else:
-            seeds = [index(seed) + number for number in range(num_envs)]
+            first = _drawn(random) if seed is None else index(seed)
+            seeds = [first + number for number in range(num_envs)]
     except TypeError:
         seeds = []
     if len(seeds) != num_envs or not all(0 <= each <= MAX_SEED for each in seeds):
         expected = f"a whole number from 0 to {MAX_SEED}, or {num_envs} of them"
         raise InvalidValue("seed", seed, expected)
     return seeds
+
+
+def _drawn(random: np.random.Generator) -> int:
+    split = SEED_SPLITS["train"]
+    return int(random.integers(split.start, split.stop))
 
 
 def parse_shares(tier: object, shares: Mapping[str, float] | None) -> Mapping[Tier, float]:

@@ -1,6 +1,6 @@
 """Many episodes at once, natively: what `gymnasium.make_vec` gives."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from sre_autopilot.simulator.engines import make_engine
 from sre_autopilot.simulator.gym.action_coding import Forbidden, coding_of
 from sre_autopilot.simulator.gym.arguments import (
     LearnerOptions,
+    Seed,
     first_seeds,
     parse_autoreset_mode,
     parse_render_mode,
@@ -27,7 +28,7 @@ from sre_autopilot.simulator.gym.spaces import observation_space
 from sre_autopilot.simulator.lane_observations import LaneObservations
 from sre_autopilot.simulator.rules import state_layout as layout
 from sre_autopilot.simulator.span_draws import SpanDraws
-from sre_autopilot.world.vocabulary import MAX_STEPS, SEED_SPLITS, ActionName, Tier
+from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, Tier
 
 
 class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
@@ -64,7 +65,8 @@ class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
     `info["final_obs"]` and `info["final_info"]` hold what came last.
 
     ### Seeding
-    `reset(seed=s)` gives environment i the seed s + i; `reset(seed=[...])` names one for each;
+    `reset(seed=s)` gives environment i the seed s + i; `reset(seed=[...])` names one for each,
+    where None draws one;
     `reset()` draws s from the training seeds (`SEED_SPLITS`). The k-th episode of an environment
     after its reset has that seed plus k * num_envs, so no seed comes twice.
     With `options={"staggered": True}` the environments have already waited for 0 to 29 steps of
@@ -139,16 +141,12 @@ class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
         self._forbidden = Forbidden(names)
 
     def reset(
-        self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
+        self, *, seed: Seed = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Begins a new episode in every environment; see Seeding. Raises InvalidValue."""
-        seeds = None if seed is None else first_seeds(seed, self.num_envs)
         staggered = parse_staggered(options)
+        seeds = first_seeds(seed, self.num_envs, self.np_random)
         super().reset(seed=int(seed) if isinstance(seed, int | np.integer) else None)
-        if seeds is None:
-            split = SEED_SPLITS["train"]
-            drawn = int(self.np_random.integers(split.start, split.stop))
-            seeds = first_seeds(drawn, self.num_envs)
         self._queue = queue = EpisodeQueue(self._shares, seeds, self.num_envs)
         out = self._observed(self._engine.begin(queue))
         if staggered:

@@ -6,15 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chaos.fault import Impairments
 from sre_autopilot.world.impairment_digest import NOTHING_IMPAIRED, impairment_digest
 
-NOTHING: dict[str, Any] = {
-    "held_connections": {},
-    "partitioned": 0.0,
-    "drop_ratio": 0.0,
-    "cpu_fraction": 1.0,
-    "neighbour_cpu_pct": 0.0,
-}
 CHANGES: list[dict[str, Any]] = [
     {"held_connections": {"user_db-0": 2}},
     {"held_connections": {"user_db-0": 3}},
@@ -30,11 +24,11 @@ CHANGES: list[dict[str, Any]] = [
     "same", [{}, {"held_connections": {"user_db-0": 0}}, {"cpu_fraction": 1, "drop_ratio": 0}]
 )
 def test_a_healthy_process_has_none(same: dict[str, Any]) -> None:
-    assert impairment_digest(**{**NOTHING, **same}) == NOTHING_IMPAIRED
+    assert impairment_digest(Impairments(**same)) == NOTHING_IMPAIRED
 
 
 def test_every_impairment_has_its_own() -> None:
-    digests = {impairment_digest(**{**NOTHING, **change}) for change in CHANGES}
+    digests = {impairment_digest(Impairments(**change)) for change in CHANGES}
     assert len(digests - {NOTHING_IMPAIRED}) == len(CHANGES)
 
 
@@ -42,11 +36,7 @@ def test_every_impairment_has_its_own() -> None:
 def test_the_order_of_connections_is_of_no_account(pools: list[str], share: float) -> None:
     digests = [
         impairment_digest(
-            **{
-                **NOTHING,
-                "drop_ratio": share,
-                "held_connections": {pool: len(pool) for pool in order},
-            }
+            Impairments(drop_ratio=share, held_connections={pool: len(pool) for pool in order})
         )
         for order in (pools, sorted(pools))
     ]

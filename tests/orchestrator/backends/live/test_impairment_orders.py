@@ -6,6 +6,7 @@ import pytest
 
 from chaos.fault import Impairments
 from services.runtime import impairments as services_impairments
+from sre_autopilot.world.impairment_digest import impairment_digest
 from sre_autopilot.world.signals import IMPAIRMENT_DIGEST
 from sre_autopilot.world.vocabulary import IMPAIRMENT_TTL_S
 from tests.orchestrator.backends.live.test_control_client import NAME, PAGE, TARGET, Port
@@ -18,8 +19,8 @@ PARTITION = Impairments(partitioned=0.5, held_connections={NAME: 2}, memory_leak
 def page_of(impairments: Impairments) -> str:
     """What a process writes that has those in force."""
     body = asdict(replace(impairments, held_connections=dict(impairments.held_connections)))
-    digest = services_impairments.Impairments(step=1, ttl_s=1.0, **body).digest
-    return f"{PAGE}{IMPAIRMENT_DIGEST} {float(digest)}\n"
+    ordered = services_impairments.Impairments(step=1, ttl_s=1.0, **body)
+    return f"{PAGE}{IMPAIRMENT_DIGEST} {float(impairment_digest(ordered))}\n"
 
 
 @pytest.mark.parametrize(

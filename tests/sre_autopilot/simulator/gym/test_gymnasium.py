@@ -118,6 +118,19 @@ def test_seeds_may_be_named_one_by_one_or_not_at_all():
     assert rows.shape == env.observation_space.shape
 
 
+def test_seed_none_among_others_is_drawn_by_the_environment():
+    env = vector(4)
+    env.reset(seed=3)
+    mixed, _ = env.reset(seed=[1, None, 2, None])
+    named, _ = vector(4).reset(seed=[1, 5, 2, 6])
+    np.testing.assert_array_equal(mixed[[0, 2]], named[[0, 2]])
+    env.reset(seed=3)
+    again, _ = env.reset(seed=[1, None, 2, None])
+    np.testing.assert_array_equal(mixed, again)
+    other, _ = env.reset(seed=[1, None, 2, None])
+    assert not np.array_equal(again[[1, 3]], other[[1, 3]])
+
+
 def test_pictures_show_every_service():
     env = gymnasium.make(ID, tier=Tier.EASY, render_mode=ANSI)
     env.reset(seed=2)
@@ -136,7 +149,7 @@ def test_an_unknown_name_is_refused_with_the_valid_ones(wrong):
         SREAutopilotVectorEnv(1, **wrong)
 
 
-@pytest.mark.parametrize("seed", [-1, [1, 2], [], 2**63, 1.5, [None], ["7"], "7"])
+@pytest.mark.parametrize("seed", [-1, [1, 2], [], 2**63, 1.5, [None, None], ["7"], "7"])
 def test_a_bad_seed_is_refused(seed):
     with pytest.raises(InvalidValue, match="seed must be a whole number"):
         SREAutopilotVectorEnv(1, engine=NUMPY).reset(seed=seed)
