@@ -4,10 +4,14 @@ A process that sleeps, is stalled by a fault or waits for an answer is in no run
 library only.
 """
 
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 NANOS = 1e9
+STOP_S = 0.3
+"""Longer than a quota stops a thread at a time, which is until its next period of 0.1 s."""
 STOPS = "nr_throttled"
 """Line of cpu.stat (Linux, Documentation/admin-guide/cgroup-v2.rst, "CPU")."""
 
@@ -20,13 +24,21 @@ class RunQueueWait:
 
     quota: the file of the process's own CPU quota (`cpu.stat` of its cgroup), if it has one. A
         thread that the quota stops stays in the run queue, and a fault may set the quota: what was
-        waited between two calls is left out where it stopped the process meanwhile.
+        waited between two calls is left out where it stopped the process meanwhile, or shortly
+        before, since the kernel counts a wait when it ends.
     """
 
-    def __init__(self, proc: Path = Path("/proc/self"), quota: Path | None = None) -> None:
+    def __init__(
+        self,
+        proc: Path = Path("/proc/self"),
+        quota: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._tasks = proc / "task"
         self._quota = quota
+        self._clock = clock
         self._stops = self._count_stops()
+        self._read_at_s = self._counts_from_s = clock()
         self._seen_ns: dict[str, int] = {}
         self._total_ns = 0
 
@@ -39,12 +51,15 @@ class RunQueueWait:
         if not waits_ns:
             return None
         stops = self._count_stops()
-        if stops == self._stops:
+        now_s = self._clock()
+        if stops != self._stops:
+            self._counts_from_s = now_s + STOP_S
+        elif self._read_at_s >= self._counts_from_s:
             self._total_ns += sum(
                 max(0, wait_ns - self._seen_ns.get(thread, 0))
                 for thread, wait_ns in waits_ns.items()
             )
-        self._seen_ns, self._stops = waits_ns, stops
+        self._seen_ns, self._stops, self._read_at_s = waits_ns, stops, now_s
         return self._total_ns / NANOS
 
     def _count_stops(self) -> int:

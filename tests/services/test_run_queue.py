@@ -48,15 +48,16 @@ def test_a_thread_without_a_count_is_left_out(tmp_path: Path, text: str) -> None
     assert RunQueueWait(tmp_path).seconds() == pytest.approx(1.0)
 
 
-def test_waits_while_a_quota_stopped_the_process_are_left_out(tmp_path: Path) -> None:
-    quota = tmp_path / "cpu.stat"
-    waited = RunQueueWait(tmp_path, quota)
-    seconds = []
-    for stops, wait_ns in ((0, 1_000_000_000), (3, 5_000_000_000), (3, 5_250_000_000)):
+def test_waits_of_a_process_that_its_quota_stops_are_left_out(tmp_path: Path) -> None:
+    quota, times_s = tmp_path / "cpu.stat", iter((0.0, 0.5, 1.0, 1.1, 1.6, 2.1))
+    waited = RunQueueWait(tmp_path, quota, lambda: next(times_s))
+    read = []
+    # Two windows, in the second of which it is stopped, and another scrape just after that.
+    for stops, wait_s in ((0, 1.0), (3, 5.0), (3, 6.0), (3, 7.0), (3, 7.25)):
         quota.write_text(f"usage_usec 7\nnr_periods 9\nnr_throttled {stops}\nthrottled_usec 8\n")
-        write(tmp_path, {"10": wait_ns})
-        seconds.append(waited.seconds())
-    assert seconds == pytest.approx([1.0, 1.0, 1.25])
+        write(tmp_path, {"1": int(wait_s * 1e9)})
+        read.append(waited.seconds())
+    assert read == [1.0, 1.0, 1.0, 1.0, 1.25]
 
 
 @pytest.mark.parametrize("text", [None, "", "nr_throttled\n", "nr_throttled many\n"])
