@@ -25,8 +25,14 @@ from sre_autopilot.world.vocabulary import Release
 SPANS_VARIABLE = "SRE_SPANS_URL"
 """URL of the orchestrator's receiver of spans."""
 ANY_ADDRESS = "0.0.0.0"
-CPU_STAT = Path("/sys/fs/cgroup/cpu.stat")
-"""Of the container's own cgroup: its CPU quota is its own, and an outage may lower it."""
+CPU_STATS = (Path("/sys/fs/cgroup/cpu.stat"), Path("/sys/fs/cgroup/cpu/cpu.stat"))
+"""Of the container's own cgroup, of version 2 and 1: its CPU quota is its own, and an outage may
+lower it."""
+
+
+def own_quota_file() -> Path | None:
+    """The one of CPU_STATS that this machine has."""
+    return next((file for file in CPU_STATS if file.exists()), None)
 
 
 def spec_of(arguments: Sequence[str], environ: Mapping[str, str]) -> ProcessSpec:
@@ -43,7 +49,7 @@ def spec_of(arguments: Sequence[str], environ: Mapping[str, str]) -> ProcessSpec
         data_port=DATA_PORT,
         control_port=CONTROL_PORT,
         runtime_memory_mb=RUNTIME_MEMORY_MB,
-        quota_file=CPU_STAT,
+        quota_file=own_quota_file(),
         otlp_endpoint=environ.get(SPANS_VARIABLE) or None,
         token=environ.get(TOKEN_VARIABLE) or None,
     )

@@ -27,7 +27,22 @@ def test_a_container_listens_on_the_ports_of_the_stack_without_an_episode() -> N
     assert spec.seed == UNUSED_SEED
     assert spec.runtime_memory_mb == RUNTIME_MEMORY_MB
     assert ProcessSpec.from_json(spec.to_json()) == spec
-    assert spec.quota_file is not None, "a container's CPU quota is its own"
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_quota_of_a_container_is_read_in_either_version_of_cgroups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int
+) -> None:
+    files = (tmp_path / "cpu.stat", tmp_path / "cpu" / "cpu.stat")
+    (tmp_path / "cpu").mkdir()
+    files[version].write_text("nr_throttled 0\n")
+    monkeypatch.setattr("services.container.CPU_STATS", files)
+    assert spec_of([DATABASE], {}).quota_file == files[version]
+
+
+def test_container_without_a_count_of_stops_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.container.CPU_STATS", ())
+    assert spec_of([DATABASE], {}).quota_file is None
 
 
 def test_files_of_a_container_go_to_the_temporary_folder(
