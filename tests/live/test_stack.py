@@ -11,6 +11,7 @@ import pytest
 
 from chaos.faults.single_oom import SingleOom
 from deploy.inspected import full_quota_us
+from deploy.local_stack import docker
 from deploy.recording_rules import CPU_PCT, MEMORY_PCT, P99_MS, SLA
 from services.runtime.authorization import bearer
 from sre_autopilot.evaluation.prometheus_client import Prometheus, Span
@@ -50,6 +51,11 @@ SOON_OOM = next(s for s in range(1000) if SingleOom.draw(s).memory_leak_mb_per_s
 DEADLY_STEPS = 8
 BURST = range(1)
 AFTER_IT = range(1, 2)
+COUNT_STOPS = """
+from services.container import own_quota_file
+from services.runtime.run_queue import STOPS
+print(*(line.split()[1] for line in own_quota_file().open() if line.startswith(STOPS)))
+"""
 
 
 def test_standbys_rest_once_the_stack_is_up(game: Game) -> None:
@@ -166,7 +172,12 @@ def test_a_noisy_neighbour_takes_cpu_in_bursts(game: Game) -> None:
     def quota_us() -> int:
         return int(game.up.inspect(str(PAYMENT))["HostConfig"]["CpuQuota"])
 
-    full_us = full_quota_us(PAYMENT.service)
+    def stops() -> int:
+        """How often its own quota has stopped it, as the container reads it."""
+        container = game.up.inspect(str(PAYMENT))["Id"]
+        return int(docker("exec", container, "python", "-c", COUNT_STOPS))
+
+    full_us, stops_before = full_quota_us(PAYMENT.service), stops()
     game.reset(Tier.HARD, flapping(FlapCause.NOISY_NEIGHBOUR, down=BURST, up=range(2, 3)))
     for _ in range(2):
         wait_until(lambda: quota_us() < full_us / 10)
@@ -174,6 +185,7 @@ def test_a_noisy_neighbour_takes_cpu_in_bursts(game: Game) -> None:
     game.step()
     game.step()
     assert quota_us() == full_us
+    assert stops() > stops_before
 
 
 def test_after_all_that_a_reset_leaves_nothing_of_it(game: Game) -> None:
