@@ -13,18 +13,20 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import httpx
 import typer
 from rich.console import Console
 
 import inference
-from sre_autopilot.llm.endpoint import connect
-from sre_autopilot.llm.player import CALL_S, ModelPlayer
+from sre_autopilot.llm.limits import CALL_S
 from sre_autopilot.llm.prompt import one_line
 from sre_autopilot.loopback import make_client
 from sre_autopilot.world.vocabulary import DEFAULT_TIERS, Tier
+
+if TYPE_CHECKING:
+    from sre_autopilot.llm.player import ModelPlayer
 
 MODEL = "Qwen/Qwen2.5-0.5B-Instruct"
 ANSWER_S = 0.7 * CALL_S  # then an answer is cut short: its asker would give up soon
@@ -71,7 +73,10 @@ class Endpoint(HTTPServer):
         self.generate = generate
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
-    def player(self, name: str) -> ModelPlayer:
+    def player(self, name: str) -> "ModelPlayer":
+        from sre_autopilot.llm.endpoint import connect  # noqa: PLC0415 - only a loaded model needs
+        from sre_autopilot.llm.player import ModelPlayer  # noqa: PLC0415 - it: a second of CPU
+
         url = f"http://127.0.0.1:{self.server_port}"
         client = connect(url, "none", CALL_S)
         return ModelPlayer(client, name, time.monotonic, asyncio.sleep)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import httpx
 import typer
@@ -20,14 +20,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sre_autopilot.llm.endpoint import connect
+from sre_autopilot.llm.decision import BAD_JSON, Clock, Decision, Sleep
+from sre_autopilot.llm.limits import CALL_S
 from sre_autopilot.llm.pacing import pause_s
-from sre_autopilot.llm.player import BAD_JSON, CALL_S, Clock, Decision, ModelPlayer, Sleep
 from sre_autopilot.llm.prompt import QUOTED, one_line, spell
 from sre_autopilot.loopback import client_options, make_client
 from sre_autopilot.models import SREObservation
 from sre_autopilot.world import vocabulary as world
 from sre_autopilot.world.vocabulary import Tier
+
+if TYPE_CHECKING:
+    from sre_autopilot.llm.player import ModelPlayer
 
 ENVIRONMENT_NAME = "sre-autopilot"
 LOWEST_SCORE = 0.01  # of an unfinished episode: the grader's lowest, since 0 is outside its range
@@ -188,6 +191,9 @@ def choose(
         return PolicyPlayer(policy or "runbook")
     if not base_url or not name:
         raise ValueError("a model needs both API_BASE_URL and MODEL_NAME (or --model)")
+    from sre_autopilot.llm.endpoint import connect  # noqa: PLC0415 - a policy needs none of it
+    from sre_autopilot.llm.player import ModelPlayer  # noqa: PLC0415
+
     key = next(filter(None, map(env.get, ("HF_TOKEN", "API_KEY", "OPENAI_API_KEY"))), "none")
     client = connect(base_url, key, call_limit_s)
     clock, sleep = time.monotonic, asyncio.sleep

@@ -95,7 +95,7 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
         where = settings.metrics_host, settings.metrics_port
         metrics = monitoring.serving(*where, metrics_tokens(settings))
         async with metrics, preparation.running(), sessions.running(), mcp_clients.running():
-            app.openapi()  # takes 50 ms, once: before there is a session that would wait
+            _warm_up(app)
             with _rare_full_collections():
                 yield
 
@@ -171,6 +171,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         run(options.host, options.port)
     except (InvalidSettings, InvalidValue, CannotListen) as error:
         parser.exit(BAD_INPUT, f"{parser.prog}: {error}\n")
+
+
+def _warm_up(app: FastAPI) -> None:
+    """Makes the schema of all routes: 50 ms, before there is a session that would wait."""
+    app.openapi()
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What every test shares: the event loop, which files share a worker, the count of plays."""
 
 import gc
+from collections.abc import Generator
 
 import pytest
 from xdist.scheduler import LoadFileScheduling
@@ -9,32 +10,30 @@ PLAYS = "plays"
 """Property of a test's report: how many episodes it played until its check held."""
 
 
-COMPILING_FILES = frozenset(
-    f"tests/sre_autopilot/simulator/{file}"
-    for file in (
-        "gym/test_gymnasium.py",
-        "numba_engine/test_engine.py",
-        "numba_engine/test_vector_type.py",
-    )
-)
-"""They play on the compiled engine: one worker compiles it, for some twenty seconds, not each."""
+SHARING = {
+    "tests/architecture/": "the tree, parsed",
+    "tests/packaging/": "the built distributions",
+    "tests/sre_autopilot/simulator/gym/test_gymnasium.py": "the compiled engine",
+    "tests/sre_autopilot/simulator/numba_engine/test_engine.py": "the compiled engine",
+    "tests/sre_autopilot/simulator/numba_engine/test_vector_type.py": "the compiled engine",
+}
+"""Files, or folders of them, with what they make once a process, for seconds: one worker plays all
+that share it, and makes it alone."""
 
 
-class FilesThatCompileTogether(LoadFileScheduling):
-    """A worker takes a file at a time, and all files that compile as if they were one."""
+class FilesThatShare(LoadFileScheduling):
+    """A worker takes a file at a time, and all files that share something as if they were one."""
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
-        return "compiling" if file in COMPILING_FILES else file
+        return next((what for path, what in SHARING.items() if file.startswith(path)), file)
 
 
-def pytest_xdist_make_scheduler(
-    config: pytest.Config, log: object
-) -> FilesThatCompileTogether | None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> FilesThatShare | None:
     """Another way of distribution that was asked for on the command line is left as it is."""
     if config.getvalue("dist") != "loadfile":
         return None
-    return FilesThatCompileTogether(config, log)
+    return FilesThatShare(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -43,10 +42,17 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-def pytest_collection_finish() -> None:
-    """The collector leaves alone what was collected: some 3,000 tests, held to the end anyway."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """The collector leaves alone what is collected: some 3,000 tests and all they import, held to
+    the end anyway.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

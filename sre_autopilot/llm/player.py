@@ -3,13 +3,24 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import openai
 from openai.types.chat import ChatCompletionMessageParam as Message
 
 from sre_autopilot.llm.answer import WAIT, parse_answer, text_of
+from sre_autopilot.llm.decision import BAD_JSON, Clock, Decision, Sleep
+from sre_autopilot.llm.limits import (
+    BACKOFF_S,
+    CALL_S,
+    DECISION_S,
+    FAILURES_IN_A_ROW,
+    TAKEN,
+    TRIES,
+    TRIES_BY_STATUS,
+    WINDOWS,
+)
 from sre_autopilot.llm.options import RequestOptions
 from sre_autopilot.llm.pacing import pause_s
 from sre_autopilot.llm.prompt import (
@@ -23,29 +34,11 @@ from sre_autopilot.llm.prompt import (
     tell,
     tokens_of,
 )
-from sre_autopilot.models import SREAction, SREObservation
+from sre_autopilot.models import SREObservation
 
-WINDOWS, TAKEN = 5, 4
-"""How many observations and own actions a model is shown at most."""
-DECISION_S, CALL_S, BACKOFF_S = 120.0, 40.0, 30.0
-"""At most, for a decision, a call and a pause between two; a session's lease is 300 s."""
-TRIES, FAILURES_IN_A_ROW = 3, 3
-TRIES_BY_STATUS = {400: 1, 401: 1, 402: 1, 403: 1, 404: 1, 413: 1, 422: 1, 429: 8}
-BAD_JSON = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 INVALID_JSON = "json_validate_failed"
 """The code of a refusal that is the model's fault: it did not keep to the format asked for."""
 TIME_IS_UP = "time is up, the model is asked no more"
-
-Clock = Callable[[], float]
-Sleep = Callable[[float], Awaitable[None]]
-
-
-class Decision(NamedTuple):
-    """`error` says why a model's answer was replaced by waiting; `calls` go to the transcript."""
-
-    action: SREAction
-    error: str | None = None
-    calls: Sequence[Mapping[str, Any]] = ()
 
 
 class ProviderError(Exception):

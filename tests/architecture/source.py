@@ -1,10 +1,10 @@
-"""The tree as these tests see it: what git would track, and each Python file parsed once."""
+"""The tree as these tests see it: what git would track, and each Python file, parsed when asked."""
 
 import ast
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
@@ -17,8 +17,14 @@ class Source:
     """One Python file; `path` is relative to the root, with slashes."""
 
     path: str
-    text: str
-    tree: ast.Module
+
+    @cached_property
+    def text(self) -> str:
+        return (ROOT / self.path).read_text(encoding="utf-8")
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.text)
 
     @property
     def module(self) -> str:
@@ -49,10 +55,9 @@ def committed_files() -> tuple[Path, ...]:
 def sources() -> tuple[Source, ...]:
     """Every Python file, tests included."""
     return tuple(
-        Source(path.relative_to(ROOT).as_posix(), text, ast.parse(text))
+        Source(path.relative_to(ROOT).as_posix())
         for path in committed_files()
         if path.suffix == ".py"
-        for text in [path.read_text(encoding="utf-8")]
     )
 
 

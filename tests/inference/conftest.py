@@ -9,18 +9,21 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import httpx
-import openai
 import pytest
 from rich.console import Console
 
 import inference
 from inference import Run
-from sre_autopilot.llm.player import ModelPlayer
+from sre_autopilot.llm.limits import CALL_S
+from sre_autopilot.loopback import make_client
 from tests.inference.lines import Played, parse
 from tests.inference.scripted_environment import ScriptedEnvironment
 from tests.inference.scripted_model import Script, ScriptedModel, serving
+
+if TYPE_CHECKING:
+    from sre_autopilot.llm.player import ModelPlayer
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -61,13 +64,16 @@ class Stage:
     def environment(self, *arguments) -> ScriptedEnvironment:
         return self._servers.enter_context(serving(ScriptedEnvironment(*arguments)))
 
-    def player(self, server: ScriptedModel, **limits: float) -> ModelPlayer:
-        client = openai.AsyncOpenAI(base_url=server.url, api_key="secret-token", max_retries=0)
+    def player(self, server: ScriptedModel, **limits: float) -> "ModelPlayer":
+        from sre_autopilot.llm.endpoint import connect  # noqa: PLC0415 - a second of CPU
+        from sre_autopilot.llm.player import ModelPlayer  # noqa: PLC0415
+
+        client = connect(server.url, "secret-token", CALL_S)
         return ModelPlayer(client, "scripted", self.clock, self.clock.sleep, **limits)
 
     async def play(self, environment, player, tiers, limit_s=1080.0) -> Outcome:
         console = Console(file=(messages := StringIO()), width=300)
-        http = httpx.AsyncClient(base_url=environment.url, timeout=None, trust_env=False)
+        http = make_client(environment.url)
         clock, over = self.clock, self.clock() + limit_s
         run = Run(player, http, 4, over, self._transcripts, console, clock, clock.sleep)
         results = await run.play(tiers)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import inference
+from sre_autopilot.llm.limits import BACKOFF_S
 from sre_autopilot.llm.pacing import pause_s, seconds
-from sre_autopilot.llm.player import BACKOFF_S
 from sre_autopilot.world.vocabulary import Tier
 from tests.inference.scripted_model import Reply
 

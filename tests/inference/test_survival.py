@@ -6,7 +6,8 @@ import pytest
 
 import inference
 from sre_autopilot.llm import answer
-from sre_autopilot.llm.player import FAILURES_IN_A_ROW, TRIES, WINDOWS, Decision
+from sre_autopilot.llm.decision import Decision
+from sre_autopilot.llm.limits import FAILURES_IN_A_ROW, TRIES, WINDOWS
 from sre_autopilot.llm.prompt import ANSWER_TOKENS, TOKENS_A_CALL, tokens_of
 from sre_autopilot.models import SREObservation
 from sre_autopilot.world.topology import CALLS, Service

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from orchestrator.backends import BACKENDS, prepare
 from orchestrator.errors import BackendUnhealthy, StackUnavailable
 from orchestrator.settings import Settings
-from server.app import FULL_COLLECTION_AFTER, _rare_full_collections, create_app
+from server.app import FULL_COLLECTION_AFTER, _rare_full_collections, _warm_up, create_app
 from server.openenv_compat import SUPPORTED, check_version
 from server.preparation import Preparation
 from server.readiness import backend_status
@@ -87,6 +87,22 @@ def test_other_version_of_openenv_is_refused_with_a_command(version):
         check_version(version)
 
 
+def test_the_schema_is_made_before_the_first_request(monkeypatch):
+    monkeypatch.setattr("server.app._warm_up", _warm_up)
+    app = create_app(Settings(metrics_port=0))
+    assert app.openapi_schema is None
+    with TestClient(app):
+        assert app.openapi_schema
+
+
+@pytest.fixture
+def collector():
+    """As it was among tests: what was collected with them stays out of its sight."""
+    yield
+    gc.freeze()
+
+
+@pytest.mark.usefixtures("collector")
 def test_full_collections_are_rare_while_the_server_runs():
     before, frozen = gc.get_threshold(), gc.get_freeze_count()
     with _rare_full_collections():
@@ -96,6 +112,7 @@ def test_full_collections_are_rare_while_the_server_runs():
     assert gc.get_freeze_count() == 0
 
 
+@pytest.mark.usefixtures("collector")
 def test_collector_is_as_before_after_a_failure():
     before = gc.get_threshold()
     with pytest.raises(OSError), _rare_full_collections():
