@@ -52,6 +52,7 @@ from server.sessions import SessionServer
 from server.sockets import SocketMiddleware
 from server.startup import metrics_tokens, say_mode
 from server.uvicorn_options import check_port, check_uvicorn_options, refuse_several_workers
+from server.watching import watch_routes
 from sre_autopilot.capacity import sessions_at_once
 from sre_autopilot.checked_settings import MakeBackend, check_settings, settings_from_env
 from sre_autopilot.errors import InvalidSettings, InvalidValue
@@ -117,6 +118,7 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
         information_routes(settings),
         grading_routes(sessions, limits),
         record_routes(settings),
+        watch_routes(sessions, settings),
         page_routes(),
     ):
         app.include_router(router)

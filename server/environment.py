@@ -12,6 +12,7 @@ from fastmcp import FastMCP
 from chaos.tiers import drawing
 from orchestrator.backends import make_backend
 from orchestrator.environment import Environment
+from orchestrator.episode import Episode
 from orchestrator.errors import (
     BackendError,
     EnvironmentClosed,
@@ -24,11 +25,12 @@ from orchestrator.secrecy import Secrecy
 from orchestrator.settings import Settings
 from server.mcp import make_tools
 from server.monitoring import Monitoring
+from server.news import News
 from server.openenv_compat import AsyncEnvironment, EnvironmentMetadata
 from server.wire_action import BadAction
 from sre_autopilot.checked_settings import MakeBackend
 from sre_autopilot.errors import InvalidValue, SREError, UnknownField
-from sre_autopilot.grading import EpisodeRecord, Score, Validity
+from sre_autopilot.grading import EpisodeRecord, Score
 from sre_autopilot.models import SREAction, SREObservation, SREState
 from sre_autopilot.policies import Policy
 from sre_autopilot.policies.play import play_async
@@ -73,6 +75,7 @@ class SREEnvironment(AsyncEnvironment):
         self._environment: Environment | None = None
         self._closed = self._lenient = False
         self.backend = settings.backend
+        self.news = News()  # of windows, and of the end
 
     async def reset_async(  # noqa: PLR0917 - as OpenEnv calls it
         self,
@@ -170,14 +173,9 @@ class SREEnvironment(AsyncEnvironment):
         return self._running().hidden_state()
 
     @property
-    def score(self) -> Score | None:
-        """Of the finished episode. Raises EpisodeNotStarted."""
-        return self._running().episode.score
-
-    @property
-    def validity(self) -> Validity:
-        """Whether the score of the episode can be trusted. Raises EpisodeNotStarted."""
-        return self._running().episode.validity
+    def episode(self) -> Episode:
+        """What is played, the truth included. Raises EpisodeNotStarted."""
+        return self._running().episode
 
     @cached_property
     def mcp_server(self) -> FastMCP:
@@ -195,6 +193,7 @@ class SREEnvironment(AsyncEnvironment):
             if environment is not None:
                 await environment.aclose()
         self._monitoring.forget(str(self._session_id))
+        self.news.publish()
 
     def close(self) -> None:
         """For environments without a session, which have nothing to end; others are `aclose`d."""
@@ -221,6 +220,7 @@ class SREEnvironment(AsyncEnvironment):
 
     def _count_window(self, environment: Environment) -> None:
         self._monitoring.count_window(str(self._session_id), environment.episode)
+        self.news.publish()
 
     def _running(self) -> Environment:
         if self._environment is None:

@@ -47,10 +47,10 @@ def grading_routes(sessions: SessionServer, limits: RateLimits) -> APIRouter:
     ) -> Any:
         """With `tier`, plays the heuristic and grades it; without, grades the session's episode."""
         if tier is None:
-            environment = sessions.find_started(session_id)
-            if environment.score is None:
-                raise NotGradedYet(environment.state.step_count)
-            return _score(environment.score, environment.validity)
+            episode = sessions.find_started(session_id).episode
+            if episode.score is None:
+                raise NotGradedYet(episode.step)
+            return _score(episode.score, episode.validity)
         limits.admit(Cost.GRADED, call.scope)
         async with _temporary_session(sessions) as environment:
             record, score = await environment.play(Heuristic(), tier, seed, backend)

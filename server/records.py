@@ -4,11 +4,11 @@ that of reading: records hold the truth, so that they are for whom `/state` show
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
 
 from orchestrator.settings import Settings
 from server.record_folder import SUFFIX, RecordFolder, RecordPage
-from server.routes import is_trusted
+from server.routes import require_token
 from server.schemas import Problem
 
 DEFAULT_PAGE, MOST_ON_A_PAGE = 50, 200
@@ -22,10 +22,7 @@ def record_routes(settings: Settings) -> APIRouter:
     """/records and /records/{record_id}; a record that is still written is in neither."""
 
     def trusted(authorization: Annotated[str | None, Header()] = None) -> None:
-        if not is_trusted(settings, authorization):
-            raise HTTPException(
-                401, "records need the token of /state", {"WWW-Authenticate": "Bearer"}
-            )
+        require_token(settings, authorization)
 
     router = APIRouter(tags=["Records"], responses=ERRORS, dependencies=[Depends(trusted)])
     folder = RecordFolder(settings.record_dir)

@@ -134,3 +134,9 @@ def is_trusted(settings: Settings, authorization: str | None) -> bool:
     if scheme.lower() == "bearer" and is_right:  # a scheme has no case (RFC 9110, 11.1)
         return True
     raise HTTPException(401, "wrong token", {"WWW-Authenticate": "Bearer"})
+
+
+def require_token(settings: Settings, authorization: str | None) -> None:
+    """Raises HTTPException (401) for a caller who may not see the truth."""
+    if not is_trusted(settings, authorization):
+        raise HTTPException(401, "this needs the token of /state", {"WWW-Authenticate": "Bearer"})

@@ -129,16 +129,19 @@ class SessionServer(SessionTable):
         if session_id in self.names:
             self._sockets.setdefault(session_id, socket)
             return
-        absence = self._absence(session_id)
-        is_late = isinstance(absence, LeaseEnded)
-        code = CloseCode.LEASE_ENDED if is_late else CloseCode.UNKNOWN_SESSION
-        socket.close_with(code, str(absence))
+        socket.close_with(*self.absence(session_id))
 
     def detach(self, socket: Socket) -> None:
         """The socket is closed: from now on its session, if it stays, needs calls."""
         for name in [name for name, owner in self._sockets.items() if owner is socket]:
             del self._sockets[name]
             self.count_call(name)
+
+    def absence(self, session_id: str) -> tuple[CloseCode, str]:
+        """Code and reason to close a socket with that asks for a session that is not there."""
+        error = self._absence(session_id)
+        is_late = isinstance(error, LeaseEnded)
+        return CloseCode.LEASE_ENDED if is_late else CloseCode.UNKNOWN_SESSION, str(error)
 
     def _absence(self, session_id: str) -> UnknownSession:
         """Why there is no such session."""

@@ -18,5 +18,7 @@ class CloseCode(IntEnum):
     """Somebody ended the session while the socket was open."""
     LEASE_ENDED = 4002
     """The session that the socket asked for got no call for its lease."""
+    NO_TOKEN = 4003
+    """Watching needs the token, and the socket had none or a wrong one."""
     UNKNOWN_SESSION = 4004
     """The session that the socket asked for was never begun, or was ended."""

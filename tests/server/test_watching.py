@@ -1,0 +1,146 @@
+"""Watching: whoever may sees every step of a session as its agent does, and changes nothing."""
+
+import asyncio
+import base64
+import json
+from contextlib import suppress
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from server.watching import PROTOCOL, TOKEN_PREFIX, Watchers
+from sre_autopilot.world.close_codes import CloseCode
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ActionName, Tier
+from tests.server.doors import PATIENCE_S, WAIT, make_app, on_a_port
+from tests.watched_simulator import WatchedSimulator
+
+pytestmark = pytest.mark.anyio
+TOKEN = "open/sesame=="
+LEASE_S = 1.0
+RESTART = {"action": ActionName.RESTART, "service_id": Service.USER_DB}
+
+
+@pytest.fixture
+def url(workshop):
+    with on_a_port(make_app(workshop, session_lease_s=LEASE_S)) as url:
+        yield url
+
+
+@pytest.fixture
+async def http(url):
+    async with httpx.AsyncClient(base_url=url) as client:
+        yield client
+
+
+def watching(url, session_id="default", **options):
+    return connect(url.replace("http", "ws") + f"/watch/{session_id}", **options)
+
+
+async def message(socket):
+    return json.loads(await socket.recv())
+
+
+async def close_code(socket):
+    with pytest.raises(ConnectionClosed) as closed:
+        while True:
+            await socket.recv()
+    return closed.value.rcvd.code
+
+
+async def test_a_watcher_gets_what_the_agent_got_from_the_first_step_on(url, http):
+    reset = {"task_tier": Tier.EASY, "seed": 3, "policy": "me", "episode_id": "first"}
+    answers = [(await http.post("/reset", json=reset)).json()]
+    answers.append((await http.post("/step", json=RESTART)).json())
+    async with watching(url) as socket:
+        assert await message(socket) == {
+            "type": "episode",
+            "data": {
+                "session_id": "default",
+                "episode_id": "first",
+                "backend": WatchedSimulator.name,
+                "policy": "me",
+            },
+        }
+        steps = [(await message(socket))["data"] for _ in answers]
+        while not answers[-1]["done"]:
+            answers.append((await http.post("/step", json=WAIT)).json())
+            steps.append((await message(socket))["data"])
+        assert [step["action"] for step in steps[:3]] == [
+            None,
+            RESTART,
+            WAIT | {"service_id": None},
+        ]
+        for step, answer in zip(steps, answers, strict=True):
+            assert {**step, "session_id": "default"} == {**answer, "action": step["action"]}
+        await http.post("/reset", json={**reset, "episode_id": "second"})
+        assert (await message(socket))["data"]["episode_id"] == "second"
+        assert (await message(socket))["data"]["action"] is None
+
+
+async def test_watching_is_no_call_and_the_end_of_a_lease_closes_it(url, http):
+    await http.post("/reset")
+    async with watching(url) as socket:
+        assert await close_code(socket) == CloseCode.LEASE_ENDED
+    assert (await http.get("/sessions")).json() == {"sessions": []}
+
+
+async def test_a_session_that_is_deleted_closes_its_watchers(url, http):
+    await http.post("/reset")
+    async with watching(url) as socket, watching(url) as another:
+        await socket.send(json.dumps({"type": "step", "data": RESTART}))
+        (session,) = (await http.get("/sessions")).json()["sessions"]
+        assert (session["session_id"], session["step_count"]) == ("default", 0)
+        await http.delete("/sessions/default")
+        for each in (socket, another):
+            assert await close_code(each) == CloseCode.SESSION_ENDED
+
+
+async def test_a_session_that_is_not_there_cannot_be_watched(url):
+    async with watching(url, "nobody") as socket:
+        assert await close_code(socket) == CloseCode.UNKNOWN_SESSION
+
+
+@pytest.mark.parametrize(
+    ("options", "is_let_in"),
+    [
+        ({}, False),
+        ({"additional_headers": {"Authorization": "Bearer wrong"}}, False),
+        ({"subprotocols": [PROTOCOL, TOKEN_PREFIX + "!"]}, False),
+        ({"additional_headers": {"Authorization": f"Bearer {TOKEN}"}}, True),
+        (
+            {
+                "subprotocols": [
+                    PROTOCOL,
+                    TOKEN_PREFIX + base64.urlsafe_b64encode(TOKEN.encode()).decode().rstrip("="),
+                ]
+            },
+            True,
+        ),
+    ],
+)
+async def test_where_there_is_a_token_watching_needs_it(workshop, options, is_let_in):
+    with on_a_port(make_app(workshop, state_token=TOKEN)) as url:
+        async with httpx.AsyncClient(base_url=url) as http, watching(url, **options) as socket:
+            assert (await http.get("/sessions")).status_code == 401
+            code = CloseCode.UNKNOWN_SESSION if is_let_in else CloseCode.NO_TOKEN
+            assert await close_code(socket) == code
+
+
+async def test_watchers_of_a_full_server_are_sent_away(workshop, monkeypatch):
+    monkeypatch.setattr(Watchers.__init__, "__defaults__", (1,))
+    with on_a_port(make_app(workshop)) as url:
+        async with httpx.AsyncClient(base_url=url) as http:
+            await http.post("/reset")
+            async with watching(url) as socket:
+                await message(socket)
+                async with watching(url) as late:
+                    assert await close_code(late) == CloseCode.TRY_AGAIN_LATER
+            async with asyncio.timeout(PATIENCE_S):
+                while True:  # the server learns of the first one's end in its own time
+                    async with watching(url) as again:
+                        with suppress(ConnectionClosed):
+                            assert (await message(again))["type"] == "episode"
+                            return
