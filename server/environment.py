@@ -73,7 +73,7 @@ class SREEnvironment(AsyncEnvironment):
         self._make_backend = make_backend
         self._calling = asyncio.Lock()
         self._environment: Environment | None = None
-        self._closed = self._lenient = False
+        self.closed = self._lenient = False
         self.backend = settings.backend
         self.news = News()  # of windows, and of the end
 
@@ -187,7 +187,7 @@ class SREEnvironment(AsyncEnvironment):
 
     async def aclose(self) -> None:
         """Ends the mesh, once a running call has its answer. Idempotent."""
-        self._closed = True
+        self.closed = True
         async with self._calling:
             environment, self._environment = self._environment, None
             if environment is not None:
@@ -206,7 +206,7 @@ class SREEnvironment(AsyncEnvironment):
         if self._calling.locked():
             raise SessionBusy
         async with self._calling:
-            if self._closed:
+            if self.closed:
                 raise EnvironmentClosed
             try:
                 yield

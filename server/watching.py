@@ -86,10 +86,11 @@ def watch_routes(sessions: SessionServer, settings: Settings) -> APIRouter:
                 await _close(socket, CloseCode.NO_TOKEN, "watching needs the token of /state")
             elif not has_room:
                 await _close(socket, CloseCode.TRY_AGAIN_LATER, f"{MOST_WATCHERS} watch already")
-            elif session_id not in sessions.names:
+            elif (environment := sessions.get(session_id)) is None:
                 await _close(socket, *sessions.absence(session_id))
             else:
-                await _send_until_gone(socket, sessions, session_id)
+                await _send_until_gone(socket, environment, session_id)
+                await _close(socket, *_end(sessions, session_id))
 
     return router
 
@@ -123,30 +124,36 @@ def _may_watch(socket: WebSocket, settings: Settings) -> bool:
         return False
 
 
-async def _send_until_gone(socket: WebSocket, sessions: SessionServer, session_id: str) -> None:
-    """Until the watcher or the session goes."""
-    environment: SREEnvironment = sessions.get(session_id)
+async def _send_until_gone(socket: WebSocket, environment: SREEnvironment, session: str) -> None:
+    """Until the session is over. Raises WebSocketDisconnect where the watcher goes first."""
     watcher_goes = asyncio.create_task(_until_disconnected(socket))
     try:
-        sent: Episode | None = None
+        begun: Episode | None = None
         steps_sent = 0
-        while not watcher_goes.done():
+        while not environment.closed:
             news = environment.news.next
             episode = _episode_of(environment)
-            if episode is not None and episode is not sent and episode.steps:
-                sent, steps_sent = episode, 0
-                await socket.send_json({"type": "episode", "data": _begin(episode, session_id)})
-            while sent is not None and steps_sent < len(sent.steps):
-                await socket.send_json({"type": "step", "data": _step(sent, steps_sent)})
+            if episode is not None and episode is not begun and episode.steps:
+                begun, steps_sent = episode, 0
+                await socket.send_json({"type": "episode", "data": _begin(episode, session)})
+            while begun is not None and steps_sent < len(begun.steps):
+                await socket.send_json({"type": "step", "data": _step(begun, steps_sent)})
                 steps_sent += 1
-            if sessions.get(session_id) is not environment:
-                await _close(socket, *_end(sessions, session_id))
-                return
-            waiting = asyncio.create_task(news.wait())
-            await asyncio.wait({waiting, watcher_goes}, return_when=asyncio.FIRST_COMPLETED)
-            waiting.cancel()
+            if not (news.is_set() or environment.closed):
+                await _first_of(news, watcher_goes)
     finally:
         watcher_goes.cancel()
+
+
+async def _first_of(news: asyncio.Event, watcher_goes: asyncio.Task[None]) -> None:
+    """Raises WebSocketDisconnect where the watcher goes before there are news."""
+    waiting = asyncio.create_task(news.wait())
+    try:
+        await asyncio.wait({waiting, watcher_goes}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+    if watcher_goes.done():
+        raise WebSocketDisconnect
 
 
 async def _until_disconnected(socket: WebSocket) -> None:

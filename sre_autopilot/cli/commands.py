@@ -25,6 +25,8 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "compare": CommandEntry(
         "sre_autopilot.cli.compare:command", "Compare two episodes, results or policies."
     ),
+    "watch": CommandEntry("sre_autopilot.cli.watch:command", "Watch a session of a server, live."),
+    "replay": CommandEntry("sre_autopilot.cli.replay:command", "Replay a recorded episode."),
     "grade": CommandEntry("sre_autopilot.cli.grade:command", "Grade recorded episodes."),
     "doctor": CommandEntry("sre_autopilot.cli.doctor:command", "Check this machine."),
     "bench": CommandEntry("sre_autopilot.cli.bench:command", "Measure the speed of a backend."),

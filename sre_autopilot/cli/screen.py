@@ -17,10 +17,13 @@ MISSING = "-"
 """A value that did not arrive."""
 
 
-def screen(tier: str, action: SREAction | None, observation: SREObservation) -> Table:
-    """What an agent sees after a step, or after reset, where `action` is None."""
+def screen(name: str, action: SREAction | None, observation: SREObservation) -> Table:
+    """What an agent sees after a step, or after reset, where `action` is None.
+
+    name: of the episode, for the title: its tier, or its session.
+    """
     last = "the episode begins" if action is None else spell(action)
-    table = Table(title=f"{tier}  step {observation.step}/{observation.max_steps}  {last}")
+    table = Table(title=f"{name}  step {observation.step}/{observation.max_steps}  {last}")
     for column in ("service", "SLA", "p99 ms", "errors", "cpu %", "memory %"):
         table.add_column(column, justify="left" if column == "service" else "right", min_width=8)
     for service, metrics in observation.metrics.items():

@@ -47,7 +47,7 @@ async def close_code(socket):
     with pytest.raises(ConnectionClosed) as closed:
         while True:
             await socket.recv()
-    return closed.value.rcvd.code
+    return closed.value.rcvd and closed.value.rcvd.code
 
 
 async def test_a_watcher_gets_what_the_agent_got_from_the_first_step_on(url, http):
