@@ -3,56 +3,15 @@
 Sends no message: alerts are shown on Prometheus' page and recorded as the series ALERTS.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from deploy import recording_rules as rules
 from sre_autopilot.world import signals
+from sre_autopilot.world.paging import BURNS, SLA_HELD_STEPS, Alert, Burn, Severity, out_of_sla
 from sre_autopilot.world.sla import ERROR_RATE_LIMIT, P99_LIMIT_MS
-from sre_autopilot.world.stack import STEP_SECONDS, Part
+from sre_autopilot.world.stack import Part
 from sre_autopilot.world.topology import ENTRY, POOL_SIZE
-from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName
-
-
-class Alert(StrEnum):
-    ERROR_BUDGET_BURN = "ErrorBudgetBurn"
-    SLA_BROKEN = "SlaBroken"
-    OUT_OF_MEMORY_KILL = "OutOfMemoryKill"
-    POOL_EXHAUSTED = "PoolExhausted"
-    SERVICE_DOWN = "ServiceDown"
-    PART_DOWN = "PartDown"
-
-
-class Severity(StrEnum):
-    PAGE = "page"
-    TICKET = "ticket"
-
-
-EPISODE_S = MAX_STEPS * STEP_SECONDS
-
-
-@dataclass(frozen=True, slots=True)
-class Burn:
-    """Fires where `budget_share` of an episode's error budget would go within the long window.
-
-    The SRE workbook (chapter 5) pages when 2 % of a month's budget are gone in 1 h, a 720th of
-    the month: scaled to 45 s that is a sixteenth of a second and not one call. So the form is
-    kept and the shares are larger: the burn rate is share * period / long window, as there, and
-    the short window, which ends the alert soon after the errors end, is that of the other rules.
-    """
-
-    long: str
-    budget_share: float
-    severity: Severity
-
-    @property
-    def rate(self) -> float:
-        return self.budget_share * EPISODE_S / float(self.long.removesuffix("s"))
-
-
-BURNS = (Burn("15s", 1.0, Severity.PAGE), Burn("30s", 2 / 3, Severity.TICKET))
-"""A page at three times the rate that uses up an episode's budget, a ticket at that rate."""
+from sre_autopilot.world.vocabulary import ActionName
 
 LOOK_BACK = "15s"
 """Longer than a leaking process lives: at most 5 steps from kill to kill, and one to start."""
@@ -91,15 +50,16 @@ def _alert(
 def _burn(burn: Burn) -> dict[str, Any]:
     entry = f"{{{signals.LABEL_SERVICE}='{ENTRY}'}}"
     limit = f"{burn.rate:g} * {ERROR_RATE_LIMIT:g}"
-    windows = (rules.error_ratio(burn.long), rules.error_ratio())
+    long = rules.seconds(burn.long_steps)
+    windows = (rules.error_ratio(long), rules.error_ratio())
     return _alert(
         Alert.ERROR_BUDGET_BURN,
         " and ".join(f"{ratio}{entry} > {limit}" for ratio in windows),
         burn.severity,
         "0s",
-        summary=f"Users lose calls at {burn.rate:g} times the rate that the SLA allows, or more",
+        summary=burn.summary,
         description=(
-            f"{{{{ $value | humanizePercentage }}}} of the users' calls failed in {burn.long}. "
+            f"{{{{ $value | humanizePercentage }}}} of the users' calls failed in {long}. "
             f"Look for the deepest service whose {rules.SLA} is 0: callers fail because callees "
             f"do; {rules.EDGE_ERRORS} tells on which call."
         ),
@@ -111,8 +71,8 @@ def _sla_broken() -> dict[str, Any]:
         Alert.SLA_BROKEN,
         f"{rules.SLA} == 0",
         Severity.TICKET,
-        "3s",
-        summary="{{ $labels.service }} is out of its SLA",
+        rules.seconds(SLA_HELD_STEPS),
+        summary=out_of_sla("{{ $labels.service }}"),
         description=(
             f"p99 above {P99_LIMIT_MS:g} ms or more than {ERROR_RATE_LIMIT:.0%} failed, as its "
             f"callers see it. Compare {rules.P99_MS}, {rules.error_ratio()}, {rules.CPU_PCT} and "

@@ -6,8 +6,10 @@ Names are level:metric:operations. PromQL is written with single quotes, for YAM
 from typing import Any
 
 from sre_autopilot.world import signals
+from sre_autopilot.world.paging import BURNS
 from sre_autopilot.world.signals import Outcome
 from sre_autopilot.world.sla import ERROR_RATE_LIMIT, FORGIVEN_FAILURES, P99_LIMIT_MS
+from sre_autopilot.world.stack import STEP_SECONDS
 from sre_autopilot.world.topology import LIMITS, Service
 
 JOB_MESH = "mesh"
@@ -15,11 +17,17 @@ JOB_MESH = "mesh"
 INSTANCE = "instance"
 CALLER, CALLEE = "caller", "callee"
 
+
+def seconds(steps: int) -> str:
+    """The length of so many steps, as Prometheus writes it."""
+    return f"{steps * STEP_SECONDS:g}s"
+
+
 INTERVAL = "1s"
 WINDOW = "5s"
 """An observation's window is 1.5 s. With a scrape a second that holds one sample or two, and a
 rate needs several, so that a step also shows in the values of the two or three after it."""
-LONG_WINDOWS = ("15s", "30s")
+LONG_WINDOWS = tuple(seconds(burn.long_steps) for burn in BURNS)
 """Error ratios for burn-rate alerts: a third and two thirds of an episode."""
 
 COUNTED = FORGIVEN_FAILURES + 0.5

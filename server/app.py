@@ -42,6 +42,7 @@ from server.mcp_http import McpClientMiddleware, McpClients
 from server.messages import CREATE_SESSION, MessageMiddleware, rpc_refusal
 from server.monitoring import Monitoring
 from server.openenv_compat import HTTP_API_VERSION, guard_mcp_route, register_routes
+from server.pager import pager_routes
 from server.preparation import Preparation
 from server.problem_middleware import ProblemMiddleware
 from server.rate_limits import Cost, RateLimits
@@ -119,6 +120,7 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
         grading_routes(sessions, limits),
         record_routes(settings),
         watch_routes(sessions, settings),
+        pager_routes(sessions),
         page_routes(),
     ):
         app.include_router(router)

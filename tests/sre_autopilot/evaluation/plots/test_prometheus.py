@@ -8,12 +8,12 @@ import pytest
 from matplotlib.axes import Axes
 
 from deploy import recording_rules as rules
-from deploy.alerts import Alert
 from sre_autopilot.cli.dev import plot_prometheus
 from sre_autopilot.evaluation.plots import prometheus as picture
 from sre_autopilot.evaluation.prometheus_client import Prometheus, QueryFailed, Span
 from sre_autopilot.world import signals
 from sre_autopilot.world.deployment import ReplicaId
+from sre_autopilot.world.paging import Alert
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ActionName
 
