@@ -168,11 +168,17 @@ up: base-image ## Start the stack of containers: port 8000, Prometheus on 9090
 	docker compose create --build $(ARGS); \
 	docker compose up --detach --wait orchestrator $$COMPOSE_PROFILES
 
+# The services send Jaeger a copy of their spans, so that they have to know of it from the start.
+.PHONY: up-viewers
+up-viewers: export OTEL_EXPORTER_OTLP_ENDPOINT ?= http://jaeger.telemetry:4318
+up-viewers: up ## The same, with Grafana on 3000 and Jaeger on 16686 (pulls their images)
+	docker compose --profile prometheus --profile observability up --detach --no-deps grafana jaeger
+
 .PHONY: down
 down: ## Stop the stack; nothing stays behind but its images, and its token in .env
-	@for id in $$(docker compose --profile prometheus ps --quiet); do \
+	@for id in $$(docker compose --profile prometheus --profile observability ps --quiet); do \
 		docker stop --time=3 $$id >/dev/null; done
-	docker compose --profile prometheus down $(ARGS)
+	docker compose --profile prometheus --profile observability down $(ARGS)
 
 .PHONY: validate
 validate: $(READY) ## Ask OpenEnv's validators about this checkout

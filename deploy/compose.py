@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.container import CONNECTS, Size, answers, attached, build, container, health_check
+from deploy.viewers import viewers
 from deploy.yaml_text import dump
 from sre_autopilot.world import stack
 from sre_autopilot.world.deployment import ReplicaId
@@ -71,7 +72,7 @@ def compose() -> dict[str, Any]:
         in_order[name]["depends_on"] = [before]
     return {
         "name": stack.PROJECT,
-        "services": {**in_order, INFERENCE: _inference()},
+        "services": {**in_order, INFERENCE: _inference(), **viewers()},
         "networks": {
             Network.MESH: _internal(subnet=MESH_SUBNET),
             Network.TELEMETRY: _internal(subnet=TELEMETRY_SUBNET, gateway=HOST_ON_TELEMETRY),

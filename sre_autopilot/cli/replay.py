@@ -98,7 +98,10 @@ def _status(playback: Playback) -> Text:
 def _screen(record: EpisodeRecord, step: StepRecord) -> RenderableType:
     if not step.observed:
         raise BadInput(f"{record.episode_id}: step {step.step} has no observation in it")
-    action = step.action and SREAction(action=step.action.action, service_id=step.action.service_id)
+    taken = step.action
+    action = None
+    if taken is not None:
+        action = SREAction(action=taken.action, service_id=taken.service_id)
     return screen(record.tier, action, SREObservation.model_validate(step.observed))
 
 

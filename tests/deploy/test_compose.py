@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy import compose
+from deploy import compose, viewers
 from sre_autopilot.world import stack
 from sre_autopilot.world.deployment import ReplicaId
 from sre_autopilot.world.stack import REPLICAS, Network, Part, network_alias
@@ -19,7 +19,11 @@ from tests.architecture.source import ROOT
 
 MEMORY_OF_THE_STACK_MB = 8 * 1024
 STACK = compose.compose()
-SERVICES: dict[str, dict[str, Any]] = STACK["services"]
+VIEWERS = {viewers.GRAFANA, viewers.JAEGER}
+"""They have tests of their own."""
+SERVICES: dict[str, dict[str, Any]] = {
+    name: service for name, service in STACK["services"].items() if name not in VIEWERS
+}
 BROKERS = {str(broker) for broker in compose.BROKERS}
 MESH = {*map(str, REPLICAS), str(Part.TRAFFIC)}
 HOLES = {"privileged", "cap_add", "devices", "pid", "ipc", "network_mode", "userns_mode", "cpus"}

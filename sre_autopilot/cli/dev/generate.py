@@ -6,20 +6,21 @@ from sre_autopilot.cli.output import messages_console
 
 
 def command() -> None:
-    """Write docker-compose.yml, Prometheus' files and the generated parts of the documents anew.
+    """Write docker-compose.yml, Prometheus' and Grafana's files, and parts of the documents anew.
 
     Needs a checkout. Tests fail where one of these files is stale.
 
     Example:
       sre-autopilot dev generate && git diff
     """
-    from deploy import compose, prometheus_config
+    from deploy import compose, prometheus_config, viewers
     from tools import documents
 
     console = messages_console()
     for name, write in (
         ("docker-compose.yml", compose.main),
         ("observability/", prometheus_config.main),
+        ("observability/grafana/", viewers.main),
         ("the documents", documents.main),
     ):
         began = time.monotonic()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy import compose, prometheus_config
+from deploy import compose, prometheus_config, viewers
 from tests.sre_autopilot.cli.terminal import invoke
 from tools import documents
 
@@ -10,7 +10,7 @@ from tools import documents
 @pytest.fixture
 def written(monkeypatch):
     names: list[str] = []
-    for module in (compose, prometheus_config, documents):
+    for module in (compose, prometheus_config, viewers, documents):
         monkeypatch.setattr(module, "main", lambda name=module.__name__: names.append(name))
     return names
 
@@ -18,7 +18,12 @@ def written(monkeypatch):
 def test_every_generator_runs_once(written):
     result = invoke("dev", "generate")
     assert result.exit_code == 0, result.output
-    assert written == ["deploy.compose", "deploy.prometheus_config", "tools.documents"]
+    assert written == [
+        "deploy.compose",
+        "deploy.prometheus_config",
+        "deploy.viewers",
+        "tools.documents",
+    ]
 
 
 def test_written_files_are_named_on_standard_error(written):

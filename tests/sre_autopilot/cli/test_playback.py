@@ -90,10 +90,14 @@ class Typist:
 
 def drawn(playback, typist):
     positions = []
+
+    def draw(group):
+        positions.append((typist.now - 100.0, int(group.renderables[0])))
+
     play_back(
         playback,
-        range(len(DURATIONS_S)),
-        lambda group: positions.append((typist.now - 100.0, group.renderables[0])),
+        [str(position) for position in range(len(DURATIONS_S))],
+        draw,
         typist.next_key,
         clock=typist.clock,
     )

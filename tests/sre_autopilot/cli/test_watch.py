@@ -45,7 +45,12 @@ def test_a_session_is_drawn_from_its_first_step_until_it_is_ended(url, http, mon
         "only": ("--url", f"{url}/"),
     }[by]
     answered, drawn = [], threading.Event()
-    monkeypatch.setattr(watching, "screen", lambda *step: drawn.set() or screen(*step))
+
+    def announced(*step):
+        drawn.set()
+        return screen(*step)
+
+    monkeypatch.setattr(watching, "screen", announced)
     watcher = threading.Thread(target=lambda: answered.append(watch(*arguments)))
     watcher.start()
     assert drawn.wait(PATIENCE_S)
