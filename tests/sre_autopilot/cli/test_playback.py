@@ -1,5 +1,7 @@
 """A replay is moved by keys and by time, and stays within its episode."""
 
+from typing import Any
+
 import pytest
 
 from sre_autopilot.cli.keyboard import key_of
@@ -91,7 +93,7 @@ class Typist:
 def drawn(playback, typist):
     positions = []
 
-    def draw(group):
+    def draw(group: Any) -> None:
         positions.append((typist.now - 100.0, int(group.renderables[0])))
 
     play_back(
