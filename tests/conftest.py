@@ -1,7 +1,9 @@
 """What every test shares: the event loop, which files share a worker, the count of plays."""
 
+import functools
 import gc
-from collections.abc import Generator
+import ssl
+from collections.abc import Generator, Iterator
 
 import pytest
 from xdist.scheduler import LoadFileScheduling
@@ -40,6 +42,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> FilesThat
 def anyio_backend() -> str:
     """Async tests run on asyncio, as the services do."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def certificates_read_once() -> Iterator[None]:
+    """A client of HTTP reads all certificates of the system, for 30 to 50 ms of CPU, wherever it
+    will call; here nearly all of them call this machine, without TLS.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
+        yield
 
 
 @pytest.hookimpl(wrapper=True)

@@ -45,13 +45,12 @@ def test_in_develop_mode_the_seed_can_be_read_off_what_an_agent_sees():
 
 def test_in_judge_mode_neither_seed_nor_fault_can_be_read_off_what_an_agent_sees():
     seeds = faults = chance = 0
+    others = {tier: [hidden_of(draw_faults(tier, seed)) for seed in PUBLIC[:100]] for tier in TIERS}
     for tier, seed, guess, record in guesses(Secrecy(b"a-secret-of-the-judge"), EPISODES):
         seeds += guess in {seed, record.seed}
         faults += hidden_of(draw_faults(tier, guess)) == hidden(record)
         # Any other seed is as good a guess: what a guess is worth that has seen nothing.
-        chance += sum(
-            hidden_of(draw_faults(tier, other)) == hidden(record) for other in PUBLIC[:100]
-        )
+        chance += others[tier].count(hidden(record))
     assert seeds / EPISODES <= 0.01
     expected = chance / 100 / EPISODES
     # Three standard errors of the rate over 200 episodes.

@@ -32,6 +32,8 @@ with sre_autopilot.make_env() as env:
     env.reset(seed=1)
 print([name for name in {UNUSED_PACKAGES} if name in sys.modules])
 """
+QUIET = {"metrics_port": 0, "max_sessions": 2}
+"""No port for metrics, and no measuring of how much this machine carries."""
 
 
 class OutOfOrderBackend:
@@ -137,7 +139,7 @@ async def test_backend_of_somebody_else_is_reconciled_and_closed(third_party):
 
 def test_ready_says_when_the_backend_is_unavailable_and_the_log_says_why(third_party, caplog):
     settings, backend = third_party
-    with TestClient(create_app(settings.model_copy(update={"metrics_port": 0}))) as client:
+    with TestClient(create_app(settings.model_copy(update=QUIET))) as client:
         wait_until_ready(client)
         backend.failures = 1
         answer = client.get("/ready")

@@ -8,8 +8,6 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from openenv.cli.__main__ import app as openenv_command
-from openenv.cli._validation import validate_multi_mode_deployment
 from openenv.validation.manifest import NormalizedManifestV2
 from openenv.validation.parsers.openenv_yaml import OpenEnvYamlParser
 from openenv.validation.runner import run_validation
@@ -48,7 +46,9 @@ WANTS_A_SANDBOX = "runtime.network_policy"
 
 
 def validate(*arguments: str) -> Result:
-    """What `openenv validate` prints and exits with, in this process: its import takes 4 s."""
+    """What `openenv validate` prints and exits with, in this process."""
+    from openenv.cli.__main__ import app as openenv_command  # noqa: PLC0415 - takes a second
+
     return CliRunner().invoke(openenv_command, ["validate", "--json", *arguments])
 
 
@@ -90,6 +90,8 @@ def test_the_static_level_would_see_it(package: Path, declared: str, wrong: str)
 
 
 def test_the_package_deploys_in_every_mode_once_there_is_a_lock(package: Path) -> None:
+    from openenv.cli._validation import validate_multi_mode_deployment  # noqa: PLC0415 - likewise
+
     assert validate_multi_mode_deployment(package)[1] == [
         "Missing uv.lock - run 'uv lock' to generate it"
     ]
