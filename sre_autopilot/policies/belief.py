@@ -14,6 +14,7 @@ back, the cure has failed. Seed and tier are not read.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from sre_autopilot.models import SREAction, SREObservation
@@ -66,6 +67,12 @@ class Belief:
         self._oom, self._leaks = {}, []
         self._flap = FlapBelief()
         self._planner = FlapPlanner(self._flap)
+
+    def fork(self) -> Belief:
+        """Another filter that has observed the same; from here on the two go on apart."""
+        # A filter holds megabytes that it never changes: copies of it share them.
+        shared = (*self._flap.never_changed(), *self._planner.never_changed())
+        return deepcopy(self, {id(array): array for array in shared})
 
     def act(self, observation: SREObservation) -> SREAction:
         if not self._oom:

@@ -101,6 +101,10 @@ class Engine(Protocol):
         """(lanes, len(fields)): some columns of `x`, without a copy of the others."""
         ...
 
+    def load(self, keys: Any, x: Any) -> None:
+        """Puts every lane into a state: `keys` and `x` as of an engine with as many lanes."""
+        ...
+
     def begin(self, queue: EpisodeQueue, lanes: Any = None) -> StepOutput:
         """Lanes begin their next episodes, whatever became of the last; the others stay put.
 

@@ -54,6 +54,9 @@ class NumpyEngine:
     def state(self, fields: Sequence[int]) -> Any:
         return self._lane.x.array[fields].T
 
+    def load(self, keys: Any, x: Any) -> None:
+        self._lane.keys.array[:], self._lane.x.array[:] = keys.T, x.T
+
     def begin(self, queue: EpisodeQueue, lanes: Any = None) -> StepOutput:
         if lanes is None:
             self._begin(np.arange(self._lane.x.array.shape[1]), queue)

@@ -24,7 +24,7 @@ from sre_autopilot.world.topology import Service
 _CALLERS = np.array([tuple(Service).index(caller) for caller, _ in SPAN_EDGES])
 _ROWS = np.array(EDGE_NUMBERS)
 _LAGS = [layout.LAG + s for s in range(SERVICE_COUNT)]
-_KEPT = 1 + max(lag for _, lag in noise.LAG_STEPS_BELOW)
+WINDOWS_KEPT = 1 + max(lag for _, lag in noise.LAG_STEPS_BELOW)
 _LARGEST = 256
 """Calls of an edge in a window up to which rounded error rates stand in a table."""
 
@@ -66,6 +66,18 @@ class SpanDraws:
         self._engine = engine
         self._windows: list[_Calls] = []
 
+    def load(self, calls: Any, seed_keys: Any, steps: Any) -> None:
+        """As if the last windows of every lane, the newest first, had just passed.
+
+        calls: (windows, lanes, CALL_ROWS), all 0 before an episode began; up to WINDOWS_KEPT.
+        seed_keys: (lanes,) uint64, the SEED_KEY of those windows. steps: (windows, lanes).
+        """
+        lanes = np.arange(len(seed_keys))
+        self._windows = [
+            _calls_made(table, lanes, stream_key(seed_keys, _SPANS, of_window))
+            for table, of_window in zip(calls, steps, strict=True)
+        ]
+
     def after_window(self, lanes: Any = None) -> Edges:
         """Those of some lanes, or of all (None), after a window of them has passed."""
         engine = self._engine
@@ -75,7 +87,7 @@ class SpanDraws:
         keys = engine.keys[here, layout.SEED_KEY]
         made = _calls_made(engine.calls[here], here, stream_key(keys, _SPANS, state[:, 0]))
         if lanes is None:
-            self._windows = [made, *self._windows[: _KEPT - 1]]
+            self._windows = [made, *self._windows[: WINDOWS_KEPT - 1]]
         else:
             self._windows[0] = _replaced(self._windows[0], made, here, count)
         lags = np.full((count, len(SPAN_EDGES)), -1)

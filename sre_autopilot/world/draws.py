@@ -39,6 +39,7 @@ class Stream(IntEnum):
     PROCESS_START = 15
     SPANS = 16
     TIER = 17
+    FORK = 18
 
 
 def mix(x: int) -> int:

@@ -6,6 +6,7 @@ Loads NumPy: import it late.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,10 @@ class FlapPlanner:
         kinds, self._kind = np.unique(looks, axis=0, return_inverse=True)
         self._chances = _look_chances(flap, kinds)
         self._cause = kinds[:, 0].astype(int)
+
+    def never_changed(self) -> tuple[NDArray[Any], ...]:
+        """Arrays that it never writes into."""
+        return self._kind, self._chances, self._cause
 
     def following(self, action_log: ActionLog) -> SREAction | None:
         """The restart behind a breaker that was opened for it; None where none was."""

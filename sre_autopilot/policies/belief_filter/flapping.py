@@ -111,6 +111,10 @@ class FlapBelief:
         self._log_rates: Array = np.zeros_like(SHARES)
         self.weights, self.nothing = np.exp(self._log), 1.0 - PRIOR
 
+    def never_changed(self) -> tuple[Array, ...]:
+        """Arrays that it replaces or adds to, but never writes into."""
+        return (self.cause, self.loss, self.burnt, self.weights, self._log_rates, *self._shares)
+
     def down(self, step: int, since: int = 0) -> NDArray[np.bool_]:
         """Which hypotheses are in a burst at `step`, by a rhythm that began at `since`."""
         in_burst: NDArray[np.bool_] = _DOWN[step - since - _EARLIEST]

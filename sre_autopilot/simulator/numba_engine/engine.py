@@ -208,6 +208,12 @@ class NumbaEngine:
     def state(self, fields: Sequence[int]) -> Any:
         return self._by_lane(self._lanes[1][:, fields])
 
+    def load(self, keys: Any, x: Any) -> None:
+        for blocks, rows in zip(self._lanes, (keys, x), strict=True):
+            padded = np.zeros((len(blocks) * WIDTH, blocks.shape[1]), blocks.dtype)
+            padded[: self._count] = rows
+            blocks[:] = padded.reshape(-1, WIDTH, blocks.shape[1]).swapaxes(1, 2)
+
     def begin(self, queue: EpisodeQueue, lanes: Any = None) -> StepOutput:
         if lanes is None:
             return self._advance(_NO_ACTIONS, queue, np.ones(self._count, np.bool_))

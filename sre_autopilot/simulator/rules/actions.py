@@ -184,7 +184,7 @@ def _cure(keys: Any, x: Any, accepted: Any, service: Any) -> None:
         if any_lane(exists):
             here = intrusive & exists & (service == x[f + layout.ROOT])
             uncured = here & (x[f + layout.CURED_AT] >= layout.NEVER)
-            cured_at = where(uncured, _cure_step(keys, x, f, accepted), layout.NEVER)
+            cured_at = where(uncured, cure_step(keys, x, f, accepted), layout.NEVER)
             cured = cured_at < layout.NEVER
             cheap = accepted == x[f + layout.CHEAP_CURE]
             x[f + layout.CURED_AT] = where(cured, cured_at, x[f + layout.CURED_AT])
@@ -209,13 +209,13 @@ def _cure(keys: Any, x: Any, accepted: Any, service: Any) -> None:
 
 
 @rule
-def _cure_step(keys: Any, x: Any, f: int, accepted: Any) -> Any:
+def cure_step(keys: Any, x: Any, f: int, accepted: Any) -> Any:
     """Step from which the fault at `f` is cured by an action on its root, NEVER if it is not.
 
     `on_action` of `single_oom`, `db_connection_leak` and `flapping_network`.
     """
     step, kind, cause = x[layout.STEP], x[f + layout.KIND], x[f + layout.CAUSE]
-    chance = fold_key(stream_key(keys[layout.SEED_KEY], _CURE, step), to_key(x[f + layout.ROOT]))
+    chance = fold_key(stream_key(keys[layout.CURE_KEY], _CURE, step), to_key(x[f + layout.ROOT]))
     lucky = uniform_of_key(chance) < OOM_RESTART_CURES
     # The root differs from lane to lane: a sum over services of which one is not 0.
     open_until = zeros_like(step)

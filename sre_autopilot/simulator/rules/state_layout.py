@@ -23,9 +23,11 @@ RESTART, SCALE_UP, CIRCUIT_BREAK, ROLLBACK, WAIT = range(len(ActionName))
 NO_FAULT, SINGLE_OOM, DB_CONNECTION_LEAK, FLAPPING_NETWORK = range(len(FaultKind))
 STALE_CONNECTION, BAD_ROLLOUT, NOISY_NEIGHBOUR = range(len(FlapCause))
 
-# Rows of `keys`. SEED_KEY: the seed as the first part of every key.
-SEED, SEED_KEY = range(2)
-KEY_COUNT = 2
+# Rows of `keys`. SEED_KEY: the seed as the first part of every key. CURE_KEY: the same for draws
+# of whether an action cures. They belong to the hidden faults: a fork of an episode may redraw its
+# windows and keep these.
+SEED, SEED_KEY, CURE_KEY = range(3)
+KEY_COUNT = 3
 
 # One fault, at row FAULT + FAULT_WIDTH * number + one of these. Steps, MiB, shares of 1, percent.
 (

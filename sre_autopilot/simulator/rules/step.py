@@ -34,7 +34,8 @@ def initial(lane: layout.Lane, seed: Any, faults: Any) -> None:
     seed: uint64, one per lane. faults: MAX_FAULTS * FAULT_WIDTH rows of a fault table.
     """
     keys, x = lane
-    keys[layout.SEED], keys[layout.SEED_KEY] = seed, seed_key(seed)
+    key = seed_key(seed)
+    keys[layout.SEED], keys[layout.SEED_KEY], keys[layout.CURE_KEY] = seed, key, key
     for field in each_row(layout.TRUTH_1_AGO):
         x[field] = 0.0
     # No window has passed: what telemetry would report of earlier ones is unknown.
