@@ -142,9 +142,7 @@ def _until_healthy(up: Stack) -> None:
     until_s = time.monotonic() + READY_TIMEOUT_S
     while time.monotonic() < until_s:
         with contextlib.suppress(httpx.TransportError):
-            if httpx.get(up.url(Container.ORCHESTRATOR) + "/ready").is_success and all(
-                "(healthy)" in status for status in up.statuses()
-            ):
+            if httpx.get(up.url(Container.ORCHESTRATOR) + "/ready").is_success and up.healthy:
                 return
         Event().wait(POLL_S)
     raise StackUnavailable(f"not healthy within {READY_TIMEOUT_S:g} s: {up.statuses()}")

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from deploy.container import CONNECTS, Size, answers, attached, build, container, health_check
+from deploy.container import Size, answers, attached, build, container
 from deploy.viewers import viewers
 from deploy.yaml_text import dump
 from sre_autopilot.world import stack
@@ -130,7 +130,8 @@ def _of_the_mesh(name: str, size: Size) -> dict[str, Any]:
         },
         # For a collector, or an orchestrator, on the host itself.
         "extra_hosts": [f"{stack.HOST_ALIAS}:{HOST_ON_TELEMETRY}"],
-        "healthcheck": health_check(CONNECTS.format(port=stack.CONTROL_PORT)),
+        # No health check: it would start a process inside, which an outage of the CPU stalls for
+        # seconds, and the engine changes no quota meanwhile. The environment asks the control port.
     }
 
 

@@ -16,12 +16,11 @@ CPUSET = "${SRE_CPUSET:-0,1}"
 CPU_SHARES = 4096
 """Weight against other containers, which have 1024, where CPUs are short."""
 
-CONNECTS = "exec 3<>/dev/tcp/127.0.0.1/{port}"
 ANSWERS = (
-    CONNECTS + "; printf 'GET {path} HTTP/1.0\\r\\n\\r\\n' >&3;"
+    "exec 3<>/dev/tcp/127.0.0.1/{port}; printf 'GET {path} HTTP/1.0\\r\\n\\r\\n' >&3;"
     " read -r _ status _ <&3; [ $$status = 200 ]"
 )
-"""Health checks in bash, which starts in milliseconds; `$$` is Compose's way to write `$`."""
+"""A health check in bash, which starts in milliseconds; `$$` is Compose's way to write `$`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +67,19 @@ def build(dockerfile: str) -> dict[str, Any]:
     }
 
 
-def health_check(script: str) -> dict[str, Any]:
-    # Each check starts a process inside the container, on the CPU that the mesh needs.
+def answers(port: int, path: str) -> dict[str, Any]:
+    """A health check. Each starts a process inside the container, on the CPU that the mesh needs.
+
+    So the containers of the mesh have none.
+    """
     return {
-        "test": ["CMD", "bash", "-c", script],
+        "test": ["CMD", "bash", "-c", ANSWERS.format(port=port, path=path)],
         "interval": "10s",
         "timeout": "10s",
         "retries": 3,
         # A busy machine starts slowly; the first success ends this period.
         "start_period": "60s",
     }
-
-
-def answers(port: int, path: str) -> dict[str, Any]:
-    return health_check(ANSWERS.format(port=port, path=path))
 
 
 def attached(network: Network, names: Iterable[str], address: str | None = None) -> dict[str, Any]:

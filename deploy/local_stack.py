@@ -95,6 +95,13 @@ class Stack:
         """The status of each running container, such as "Up 5 seconds (healthy)"."""
         return self._running("{{.Status}}")
 
+    @property
+    def healthy(self) -> bool:
+        """Whether it runs and every container that has a health check has passed it."""
+        unsure = ("(health: starting)", "(unhealthy)")
+        statuses = self.statuses()
+        return bool(statuses) and not any(status.endswith(unsure) for status in statuses)
+
     def down(self) -> None:
         """Removes containers and networks of the stack. Raises StackUnavailable."""
         # One by one, the last that was made first: where many leave a network at once, an engine

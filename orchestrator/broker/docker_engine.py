@@ -39,7 +39,8 @@ RUNNING, EXITED = "running", "exited"
 TIMEOUT_S = 8.0
 MIB = 2**20
 LEAST_QUOTA_US = 1_000
-"""The kernel accepts no smaller quota."""
+LONGEST_PERIOD_US = 1_000_000
+"""The kernel accepts no smaller quota and no longer period."""
 
 
 class EngineFailed(BackendError):
@@ -151,9 +152,11 @@ class DockerEngine:
             self._api.disconnect_container_from_network(container.id, self._network(Network.MESH))
 
     def give_cpu(self, container: Container, cores: float) -> None:
-        quota_us = max(LEAST_QUOTA_US, round(cores * CPU_PERIOD_US))
+        # In the ordinary period the least quota is enough for ten calls a second.
+        period_us = max(CPU_PERIOD_US, min(LONGEST_PERIOD_US, round(LEAST_QUOTA_US / cores)))
+        quota_us = max(LEAST_QUOTA_US, round(cores * period_us))
         with _mapped(BrokerVerb.LIMIT):
-            self._api.update_container(container.id, cpu_period=CPU_PERIOD_US, cpu_quota=quota_us)
+            self._api.update_container(container.id, cpu_period=period_us, cpu_quota=quota_us)
 
     def give_memory(self, container: Container, limit_mb: int) -> None:
         """Sets its limit, without any swap."""

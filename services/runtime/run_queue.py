@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 NANOS = 1e9
-STOP_S = 0.3
-"""Longer than a quota stops a thread at a time, which is until its next period of 0.1 s."""
+STOP_S = 0.75
+"""Longer than a quota stops a thread at a time: most of an outage's cycle (STALL_CYCLE_S)."""
 STOPS = "nr_throttled"
 """Line of cpu.stat (Linux, Documentation/admin-guide/cgroup-v2.rst, "CPU")."""
 

@@ -166,7 +166,7 @@ def test_processes_of_the_mesh_are_process_1_and_not_restarted_by_the_engine(nam
     service = SERVICES[name]
     assert (service["init"], service["restart"]) == (False, "no")
     assert service["image"] == compose.MESH_IMAGE
-    assert f"/{stack.CONTROL_PORT}" in service["healthcheck"]["test"][-1]
+    assert "healthcheck" not in service, "it would run inside, where an outage stalls it"
     assert service["extra_hosts"] == [f"{stack.HOST_ALIAS}:{compose.HOST_ON_TELEMETRY}"]
     assert service["environment"]["SRE_SPANS_URL"].endswith(f":{stack.SPANS_PORT}}}")
 

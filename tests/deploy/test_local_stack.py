@@ -134,6 +134,22 @@ def test_containers_and_networks_are_counted(engine: Docker) -> None:
     assert up.statuses() == ["Up 5 seconds (healthy)", "Up 1 second"]
 
 
+@pytest.mark.parametrize(
+    ("statuses", "healthy"),
+    [
+        ("Up 5 seconds (healthy)\nUp 1 second\n", True),
+        ("Up 5 seconds (healthy)\nUp 1 second (health: starting)\n", False),
+        ("Up 5 seconds (unhealthy)\nUp 1 second\n", False),
+        ("", False),
+    ],
+)
+def test_stack_is_healthy_once_all_that_check_their_health_are(
+    engine: Docker, statuses: str, healthy: bool
+) -> None:
+    engine.answer({"ps --filter": statuses})
+    assert Stack(OURS, {}).healthy is healthy
+
+
 def test_the_error_holds_the_message_of_docker(engine: Docker) -> None:
     engine.answer({"version": "Cannot connect to the Docker daemon"}, status=1)
     with pytest.raises(StackUnavailable, match="docker version: Cannot connect to the Docker"):

@@ -116,7 +116,7 @@ def game(engine: docker.DockerClient, collector: Collector, report: Report) -> I
     began_s = time.monotonic()
     with stack(with_server=True) as up:
         report("stack up after", f"{time.monotonic() - began_s:.1f} s")
-        wait_until(lambda: len(up.statuses()) > 0 and all("(healthy)" in s for s in up.statuses()))
+        wait_until(lambda: up.healthy)
         report("all of it healthy after", f"{time.monotonic() - began_s:.1f} s")
         with contextlib.closing(Game(up, collector)) as game:
             yield game

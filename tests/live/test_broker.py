@@ -19,7 +19,13 @@ from docker.types import IPAMConfig, IPAMPool
 from starlette.testclient import TestClient
 
 from orchestrator.broker.app import create_app
-from orchestrator.broker.docker_engine import LABEL_NETWORK, LABEL_ONE_OFF, DockerEngine
+from orchestrator.broker.docker_engine import (
+    LABEL_NETWORK,
+    LABEL_ONE_OFF,
+    LEAST_QUOTA_US,
+    LONGEST_PERIOD_US,
+    DockerEngine,
+)
 from sre_autopilot.world.deployment import ReplicaId
 from sre_autopilot.world.stack import (
     CPU_PERIOD_US,
@@ -212,15 +218,20 @@ def test_a_partition_ends_at_the_same_address(
 
 
 @pytest.mark.parametrize(
-    ("share", "quota_us"),
-    [(1.0, LIMIT_CORES * CPU_PERIOD_US), (0.5, LIMIT_CORES * CPU_PERIOD_US / 2), (None, 1000)],
+    ("share", "us"),
+    [
+        (1.0, (LIMIT_CORES * CPU_PERIOD_US, CPU_PERIOD_US)),
+        (0.5, (LIMIT_CORES * CPU_PERIOD_US / 2, CPU_PERIOD_US)),
+        (STALLED_CPU_SHARE, (LEAST_QUOTA_US, LONGEST_PERIOD_US)),
+    ],
 )
-def test_a_limit_is_the_engines_quota(
-    client: TestClient, db: Container, share: float | None, quota_us: float
+def test_a_limit_is_the_engines_quota_and_period(
+    client: TestClient, db: Container, share: float, us: tuple[float, int]
 ) -> None:
-    state = order(client, "limit", cpu_share=share or STALLED_CPU_SHARE)
-    assert inspected(db)["HostConfig"]["CpuQuota"] == quota_us
-    assert state["cpu_share"] == pytest.approx(quota_us / CPU_PERIOD_US / LIMIT_CORES)
+    state = order(client, "limit", cpu_share=share)
+    host = inspected(db)["HostConfig"]
+    assert (host["CpuQuota"], host["CpuPeriod"]) == us
+    assert state["cpu_share"] == pytest.approx(us[0] / us[1] / LIMIT_CORES)
 
 
 def test_killed_parts_come_back_and_stopped_ones_do_not(client: TestClient, stack: Stack) -> None:

@@ -49,7 +49,7 @@ def test_a_thread_without_a_count_is_left_out(tmp_path: Path, text: str) -> None
 
 
 def test_waits_of_a_process_that_its_quota_stops_are_left_out(tmp_path: Path) -> None:
-    quota, times_s = tmp_path / "cpu.stat", iter((0.0, 0.5, 1.0, 1.1, 1.6, 2.1))
+    quota, times_s = tmp_path / "cpu.stat", iter((0.0, 0.5, 1.0, 1.1, 1.8, 2.3))
     waited = RunQueueWait(tmp_path, quota, lambda: next(times_s))
     read = []
     # Two windows, in the second of which it is stopped, and another scrape just after that.
