@@ -20,6 +20,7 @@ from requests.exceptions import ConnectionError as Disconnected
 from requests.exceptions import ReadTimeout
 from urllib3.exceptions import HTTPError
 
+from orchestrator.broker.cpu_quota import CpuQuota
 from orchestrator.errors import BackendError
 from sre_autopilot.world.stack import (
     CPU_PERIOD_US,
@@ -38,9 +39,6 @@ RUNNING, EXITED = "running", "exited"
 
 TIMEOUT_S = 8.0
 MIB = 2**20
-LEAST_QUOTA_US = 1_000
-LONGEST_PERIOD_US = 1_000_000
-"""The kernel accepts no smaller quota and no longer period."""
 
 
 class EngineFailed(BackendError):
@@ -152,9 +150,7 @@ class DockerEngine:
             self._api.disconnect_container_from_network(container.id, self._network(Network.MESH))
 
     def give_cpu(self, container: Container, cores: float) -> None:
-        # In the ordinary period the least quota is enough for ten calls a second.
-        period_us = max(CPU_PERIOD_US, min(LONGEST_PERIOD_US, round(LEAST_QUOTA_US / cores)))
-        quota_us = max(LEAST_QUOTA_US, round(cores * period_us))
+        quota_us, period_us = CpuQuota.of(cores)
         with _mapped(BrokerVerb.LIMIT):
             self._api.update_container(container.id, cpu_period=period_us, cpu_quota=quota_us)
 

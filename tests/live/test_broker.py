@@ -19,11 +19,10 @@ from docker.types import IPAMConfig, IPAMPool
 from starlette.testclient import TestClient
 
 from orchestrator.broker.app import create_app
+from orchestrator.broker.cpu_quota import LEAST_QUOTA_US, LONGEST_PERIOD_US
 from orchestrator.broker.docker_engine import (
     LABEL_NETWORK,
     LABEL_ONE_OFF,
-    LEAST_QUOTA_US,
-    LONGEST_PERIOD_US,
     DockerEngine,
 )
 from sre_autopilot.world.deployment import ReplicaId
