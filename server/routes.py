@@ -93,6 +93,7 @@ def control_routes(sessions: SessionServer, settings: Settings, limits: RateLimi
 def information_routes(settings: Settings) -> APIRouter:
     """What there is to play, for programs."""
     router = APIRouter(tags=["Environment Info"])
+
     @router.get("/tasks", summary="Tiers, schemas, and which versions and backend play")
     async def tasks() -> dict[str, Any]:
         return {
