@@ -199,6 +199,7 @@ lock: ## Write requirements/*.txt and uv.lock anew (needs uv; ARGS=--upgrade lif
 	$(COMPILE) pyproject.toml requirements/dev.in --extra all -o requirements/dev.txt
 	$(COMPILE) pyproject.toml --extra live --override requirements/server.override \
 		-c requirements/dev.txt -o requirements/server.txt
+	$(COMPILE) pyproject.toml --extra dataset -c requirements/dev.txt -o requirements/dataset.txt
 	$(COMPILE) requirements/mesh.in -c requirements/dev.txt -o requirements/mesh.txt
 	$(UV) lock --quiet $(ARGS)
 

@@ -13,6 +13,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     ),
     "eval": ("matplotlib", "scipy"),
     "llm": ("openai",),
+    "dataset": ("pyarrow",),
     "local-model": ("torch", "transformers"),
 }
 """The modules that each extra brings, by the names under which they are imported."""

@@ -27,6 +27,9 @@ COMMANDS: Mapping[str, CommandEntry] = {
     ),
     "watch": CommandEntry("sre_autopilot.cli.watch:command", "Watch a session of a server, live."),
     "replay": CommandEntry("sre_autopilot.cli.replay:command", "Replay a recorded episode."),
+    "dataset": CommandEntry(
+        "sre_autopilot.cli.dataset:command", "Make a data set of recorded episodes."
+    ),
     "grade": CommandEntry("sre_autopilot.cli.grade:command", "Grade recorded episodes."),
     "doctor": CommandEntry("sre_autopilot.cli.doctor:command", "Check this machine."),
     "bench": CommandEntry("sre_autopilot.cli.bench:command", "Measure the speed of a backend."),

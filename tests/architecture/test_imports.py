@@ -105,18 +105,23 @@ def test_the_vocabulary_needs_the_standard_library_alone() -> None:
     [
         ("mesh.txt", {"services"}),
         ("server.txt", PACKED - {SRE}),
-        ("dev.txt", OURS),
+        ("*.txt", OURS),
     ],
 )
 def test_every_third_party_import_is_locked(lock: str, parts: set[str]) -> None:
-    locked = set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements" / lock).read_text(), re.M))
+    """Packages of large extras have locks of their own, and may not be installed."""
+    locked = {
+        name
+        for file in (ROOT / "requirements").glob(lock)
+        for name in re.findall(r"^([\w.-]+)==", file.read_text(), re.M)
+    }
     distributions = packages_distributions()
     missing = [
         f"{source.path} imports {module}"
         for source in product()
         if source.part in parts
         for module in third_party(source)
-        if not {normal(d) for d in distributions.get(module, ())} & locked
+        if not {normal(d) for d in distributions.get(module, (module,))} & locked
     ]
     assert not missing, "\n".join([f"not in requirements/{lock}:", *missing])
 

@@ -47,7 +47,7 @@ OTHER_KINDS = {INVALID_REQUEST, "malformed_json", "wrong_content_type"} | {
     *(problem.error for problem in (*LIMITS, FAILED, STOPPING, WAITING)),
     *map(kind_of, STATUSES),
 }
-NOT_IN_THE_SCHEMA = {"/ws", "GET /web", "GET /docs"}
+NOT_IN_THE_SCHEMA = {"/ws", "/watch/{session_id}", "GET /web", "GET /docs"}
 QUOTED = set().union(*(doc.quoted for doc in documents()))
 README, WORLD = document("README.md"), document("docs/world.md")
 ARCHITECTURE, RECORDS = document("docs/architecture.md"), document("docs/records.md")
