@@ -1,7 +1,7 @@
 """`sre-autopilot dataset`: recorded episodes as JSON lines and Parquet, with schema and card."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from shlex import join
@@ -11,12 +11,12 @@ import typer
 
 from orchestrator.validation import parse_tier
 from sre_autopilot.cli.errors import BadInput, bad_input, on_interrupt
-from sre_autopilot.cli.options import JsonOption
-from sre_autopilot.cli.output import messages_console, print_json, results_console
+from sre_autopilot.cli.output import messages_console, results_console
 from sre_autopilot.dataset.card import CARD, card
 from sre_autopilot.dataset.files import DatasetWriter, Format, JsonLines, OpenFile
 from sre_autopilot.dataset.rows import episode_row, step_rows
 from sre_autopilot.dataset.sources import Plan, played, record_files, recorded
+from sre_autopilot.debrief.report import process_rewards
 from sre_autopilot.evaluation.progress import progress_bar
 from sre_autopilot.grading import EpisodeRecord, Score
 from sre_autopilot.models import parse_name
@@ -24,6 +24,8 @@ from sre_autopilot.policies import POLICY_NAMES, load_policy
 from sre_autopilot.world.vocabulary import SEED_SPLITS, Tier
 
 Episodes = Iterable[tuple[EpisodeRecord, Score]]
+RewardsOf = Callable[[EpisodeRecord], Sequence[float]]
+"""Of each action of a record."""
 
 
 def command(
@@ -41,7 +43,9 @@ def command(
         list[Path] | None, typer.Option(help="Records to take in too: files, or folders of them.")
     ] = None,
     formats: Annotated[str, typer.Option(help="Comma-separated.")] = ",".join(Format),
-    as_json: JsonOption = False,
+    with_process_rewards: Annotated[
+        bool, typer.Option("--process-rewards", help="Value every action; a second an episode.")
+    ] = False,
 ) -> None:
     """Make a data set: episodes played in the simulator, and records of any backend.
 
@@ -49,8 +53,8 @@ def command(
     Unfinished episodes, and those that the machine decided, are left out of records.
 
     Example:
-      sre-autopilot dataset runs/dataset --seeds 1000 --policies belief,runbook,oracle
-      sre-autopilot dataset runs/dataset --seeds 0 --records runs/episodes --formats jsonl.gz
+      sre-autopilot dataset runs/dataset --seeds 1000 --policies belief,runbook
+      sre-autopilot dataset runs/real --seeds 0 --records runs/episodes
     """
     with bad_input():
         plan = Plan(
@@ -66,17 +70,15 @@ def command(
             raise BadInput(f"{out}: holds files already; name a new folder")
         dataset = DatasetWriter(out, opened)
     with on_interrupt(lambda: f"interrupted: {out} holds {dataset.episodes or 'nothing'}"), dataset:
-        _write(dataset, played(plan), "playing", plan.episodes)
-        _write(dataset, recorded(files), "reading records", None)
+        rewards = process_rewards if with_process_rewards else None
+        _write(dataset, _with_progress(played(plan), "playing", plan.episodes), rewards)
+        _write(dataset, _with_progress(recorded(files), "reading records", None), rewards)
     if not dataset.episodes:
         raise BadInput("there is no episode: --seeds is 0, and no finished one in --records")
     text = card(dataset.episodes, tuple(opened), join(("sre-autopilot", *sys.argv[1:])))
     (out / CARD).write_text(text, encoding="ascii")
-    if as_json:
-        print_json({"out": str(out), "episodes": dataset.episodes})
-    else:
-        count = sum(dataset.episodes.values())
-        results_console().print(f"{count} episodes: {out}/{CARD}", soft_wrap=True, markup=False)
+    count = sum(dataset.episodes.values())
+    results_console().print(f"{count} episodes: {out}/{CARD}", soft_wrap=True, markup=False)
 
 
 def _openers(names: str) -> dict[Format, OpenFile]:
@@ -91,10 +93,13 @@ def _openers(names: str) -> dict[Format, OpenFile]:
     return openers
 
 
-def _write(dataset: DatasetWriter, episodes: Episodes, text: str, total: int | None) -> None:
-    """Adds every episode, with a bar on a terminal."""
+def _with_progress(episodes: Episodes, text: str, total: int | None) -> Episodes:
+    """The same episodes, with a bar on a terminal."""
     with progress_bar(messages_console()) as progress:
-        task = progress.add_task(text, total=total)
-        for record, score in episodes:
-            dataset.add(episode_row(record, score), step_rows(record, score))
-            progress.advance(task)
+        yield from progress.track(episodes, total=total, description=text)
+
+
+def _write(dataset: DatasetWriter, episodes: Episodes, rewards_of: RewardsOf | None) -> None:
+    for record, score in episodes:
+        rewards = None if rewards_of is None else rewards_of(record)
+        dataset.add(episode_row(record, score), step_rows(record, score, rewards))

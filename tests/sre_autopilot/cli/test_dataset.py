@@ -43,9 +43,10 @@ def test_records_are_taken_in_beside_simulated_episodes(tmp_path):
     record, _score = simulated("runbook", Tier.MEDIUM, seed, record_dir=tmp_path / "records")
     aborted = (tmp_path / f"records/{record.episode_id}.jsonl").read_text().splitlines()[:-1]
     (tmp_path / "records/aborted.jsonl").write_text("\n".join(aborted))
-    arguments = ("--seeds", 1, *SMALL, "--records", tmp_path / "records", "--json")
+    arguments = ("--seeds", 1, *SMALL, "--records", tmp_path / "records")
     result = invoke("dataset", tmp_path / "set", *arguments)
-    assert json.loads(result.stdout)["episodes"] == {"train": 2, "test": 1}
+    assert "3 episodes" in result.stdout
+    assert len(rows(tmp_path / "set", "episodes")) == 2
     (episode,) = rows(tmp_path / "set", "episodes", "test")
     assert (episode["episode_id"], episode["policy"]) == (record.episode_id, "runbook")
 
@@ -60,6 +61,14 @@ def test_the_card_tells_the_loader_which_files_there_are(tmp_path):
             assert (tmp_path / "set" / file["path"]).is_file()
     for kind in TABLES.values():
         assert all(f"| `{column}` |" in text for column in kind.model_fields)
+
+
+def test_process_rewards_stand_in_the_rows_where_they_are_asked_for(tmp_path):
+    arguments = ("--seeds", 1, "--policies", "oracle", "--tiers", Tier.EASY, *JSON_LINES)
+    result = invoke("dataset", tmp_path / "set", *arguments, "--process-rewards")
+    assert result.exit_code == 0, result.output
+    first, *others = [step["process_reward"] for step in rows(tmp_path / "set", "steps")]
+    assert first is None and all(reward < 0.5 for reward in others)
 
 
 @pytest.mark.parametrize(
