@@ -29,6 +29,7 @@ from server.connection_limits import (
     raise_open_files,
     uvicorn_limits,
 )
+from server.console.assets import asset_routes
 from server.console.page import page_routes
 from server.environment import DESCRIPTION, SREEnvironment
 from server.error_response import handle_errors
@@ -111,6 +112,8 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
         version=HTTP_API_VERSION,
         description=DESCRIPTION,
         lifespan=lifespan,
+        docs_url=None,  # FastAPI's own load their scripts from another host
+        redoc_url=None,
     )
     register_routes(app, sessions)
     for router in (
@@ -121,7 +124,8 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
         record_routes(settings),
         watch_routes(sessions, settings),
         pager_routes(sessions),
-        page_routes(),
+        page_routes(settings),
+        asset_routes(),
     ):
         app.include_router(router)
     guard_mcp_route(app, refusal_of_call, tags=["MCP"])

@@ -84,8 +84,13 @@ def control_routes(sessions: SessionServer, settings: Settings, limits: RateLimi
         return StateResponse(**fields)
 
     @router.delete("/sessions/{session_id}", status_code=204, summary="End a session")
-    async def end(session_id: str) -> None:
-        await sessions.end(session_id)
+    async def end(
+        session_id: str,
+        after_s: Annotated[
+            float, Query(ge=0, le=60, description="only after so long without a call")
+        ] = 0.0,
+    ) -> None:
+        await sessions.end(session_id, after_s)
 
     return router
 

@@ -1,6 +1,7 @@
 """All sessions of a server in one table: HTTP, WebSocket, MCP, graded; one cap, one lease."""
 
 import asyncio
+import math
 import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
@@ -46,6 +47,7 @@ class SessionServer(SessionTable):
     ) -> None:
         self._lease_s = lease_s
         self._sockets: dict[str, Socket] = {}
+        self._leaving: dict[str, asyncio.Task[None]] = {}
         self._leases_ended: OrderedDict[str, None] = OrderedDict()
         self._names_by_clients = names_by_clients
         wire = (WireAction, SREObservation, SREState)
@@ -95,10 +97,38 @@ class SessionServer(SessionTable):
                 await self.destroy(session_id)
             raise
 
-    async def end(self, session_id: str) -> None:
-        """Raises UnknownSession, LeaseEnded."""
+    async def end(self, session_id: str, after_s: float = 0.0) -> None:
+        """Ends a session, after `after_s` without a call if that is given: a tab that is closed, or
+        loaded anew, does not know which of the two it is. Raises UnknownSession, LeaseEnded.
+        """
         self.find(session_id)
+        if not after_s:
+            await self.destroy(session_id)
+            return
+        self._leaving[session_id] = asyncio.create_task(self._end_later(session_id, after_s))
+
+    async def _end_later(self, session_id: str, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        del self._leaving[session_id]
         await self.destroy(session_id)
+
+    def count_call(self, session_id: str) -> None:
+        """As SessionTable's; whoever calls has not left."""
+        super().count_call(session_id)
+        if (leaving := self._leaving.pop(session_id, None)) is not None:
+            leaving.cancel()
+
+    def free_in_s(self) -> int:
+        """Seconds until a session is free for certain if none gets a call from now on, rounded up:
+        leases are checked CHECKS_PER_LEASE times each. Of busy sessions nobody knows.
+        """
+        check_s = self._lease_s / CHECKS_PER_LEASE
+        waits = [
+            self._lease_s - self.idle_s(name) + check_s
+            for name in self.names
+            if name not in self._sockets
+        ]
+        return max(1, math.ceil(min(waits, default=self._lease_s + check_s)))
 
     async def create(self, session_id: str | None = None) -> tuple[str, Any]:
         """As SessionTable's; a session without a name belongs to the socket that asks for it."""
@@ -108,6 +138,7 @@ class SessionServer(SessionTable):
         except SessionCapacityError as error:
             if socket is not None:
                 socket.close_with(CloseCode.TRY_AGAIN_LATER, str(error))
+            error.retry_after_s = self.free_in_s()
             raise
         self._leases_ended.pop(name, None)
         if socket is not None and session_id is None:
@@ -116,6 +147,8 @@ class SessionServer(SessionTable):
 
     async def destroy(self, session_id: str) -> None:
         """As SessionTable's; then closes the socket of the session."""
+        if (leaving := self._leaving.pop(session_id, None)) is not None:
+            leaving.cancel()
         socket = self._sockets.pop(session_id, None)
         await super().destroy(session_id)
         if socket is not None:
@@ -165,6 +198,8 @@ class SessionServer(SessionTable):
         try:
             yield
         finally:
+            for leaving in self._leaving.values():
+                leaving.cancel()
             await self.destroy_all()
 
     async def reap(self) -> None:

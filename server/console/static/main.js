@@ -1,0 +1,191 @@
+/* The console: wires the parts together, and allows one call of the session at a time. */
+import { call } from "./api.js";
+import { closeChart, drawChart, openChart } from "./chart.js";
+import { buildCompare } from "./compare.js";
+import { $, h } from "./dom.js";
+import { broken, isRefused } from "./episode.js";
+import { buildGame, gameOf, keepResult, openBoard } from "./gameday.js";
+import { drawGraph } from "./graph.js";
+import { buildKeys } from "./keys.js";
+import { buildReplay, drawReplay, fetchRecord, openRecord } from "./replay.js";
+import { buildServices, renderServices } from "./services.js";
+import * as session from "./session.js";
+import { drawDebrief, drawHistory, drawPager, drawScore } from "./side.js";
+import { last, onChange, redraw, show, shown, view } from "./view.js";
+import { buildWatch, stopWatching } from "./watch.js";
+import { services, world } from "./world.js";
+
+const WARN_S = 60;
+let offered = { tasks: [], seeds: {} };
+let busy = false;
+let game = null;
+
+/* Everything that would make another call is disabled meanwhile. */
+async function during(label, work) {
+  if (busy) return;
+  const focused = document.activeElement;
+  const began = Date.now();
+  const say = () => { $("status").textContent = `${label} … ${Math.round((Date.now() - began) / 1000)} s`; };
+  const ticking = setInterval(say, 1000);
+  busy = true;
+  say();
+  enable();
+  try {
+    $("problem").hidden = true;
+    await work();
+  } catch (error) {
+    if (error.status === 404) session.lost();
+    $("auto").checked = false;
+    $("detail").textContent = error.message;
+    $("problem").hidden = false;
+  } finally {
+    clearInterval(ticking);
+    busy = false;
+    session.keep();
+    redraw();
+    if (document.activeElement === document.body) focused?.focus({ preventScroll: true });
+  }
+  goOn();
+}
+function goOn() {
+  if (!session.isRunning()) $("auto").checked = false;
+  else if ($("auto").checked && !busy) act(world.pass);
+}
+const back = () => { stopWatching(); show(session.mine, "play"); };
+
+function asked(text) { return !session.isRunning() || window.confirm(text); }
+const begin = (tier, seed, started = null) => asked("An episode is running. Give it up and begin another?") && during("Beginning an episode", async () => {
+  await session.begin(tier, seed, started);
+  await pages();
+  closeChart();
+  back();
+});
+function act(action, service) {
+  if (busy || view.mode !== "play" || !session.isRunning()) return undefined;
+  if (world.asks_first.includes(action) && !window.confirm(`${action} ${service} costs ${world.costs[action]} of ${world.budget}. Do it?`)) return undefined;
+  return during(service ? `${action} ${service}` : action, async () => {
+    const note = $("note").value.trim();
+    await session.act(action, service);
+    if (note) session.mine.notes[session.mine.observations.length - 1] = note;
+    $("note").value = "";
+    await pages();
+    if (session.mine.score) keepResult(session.mine);
+    show(session.mine, "play");
+  });
+}
+async function pages() {
+  if (!session.isRunning()) return;
+  session.mine.notices = (await call("GET", `pager?session_id=${session.mine.session}`)).notices;
+}
+
+function enable() {
+  const running = session.isRunning() && view.mode === "play";
+  const may = { idle: !busy && offered.tasks.length > 0, begun: !busy && session.mine.episode !== null, running: !busy && running };
+  for (const input of document.querySelectorAll("[data-when]")) input.disabled = !may[input.dataset.when];
+  $("busy").classList.toggle("on", busy);
+}
+function draw() {
+  const observation = last();
+  const { episode, mode } = view;
+  const hidden = Boolean(episode?.game && !episode.score);
+  const who = hidden ? "Game day, tier and seed hidden" : `Tier ${episode?.tier}, seed ${episode?.seed}`;
+  $("which").textContent = !episode?.episode && mode === "play" ? "No episode" : mode === "watch" ? `Watching ${episode.session}` : who;
+  $("mode").textContent = { play: "", replay: `Record of ${episode?.policy ?? "?"}`, watch: `Read-only; ${episode?.policy ?? "?"} plays` }[mode];
+  $("back").hidden = mode === "play";
+  $("step").textContent = observation ? `step ${observation.step} of ${observation.max_steps}` : "-";
+  $("steps").max = observation?.max_steps ?? world.max_steps;
+  $("steps").value = observation?.step ?? 0;
+  $("cost").textContent = observation ? `${observation.cost_spent} of ${world.budget}` : "-";
+  $("restarts").textContent = observation ? `${observation.remaining_restarts} of ${world.max_restarts}` : "-";
+  if (!busy) $("status").textContent = summary(observation);
+  renderServices(shown(), world.max_steps);
+  $("panels").hidden = !observation;
+  if (observation) {
+    drawGraph(observation);
+    drawHistory(shown(), episode.notes);
+    const isEnd = view.cursor === null || view.cursor === episode.observations.length - 1;
+    drawScore(isEnd ? episode : { total: null, score: null }, observation);
+    drawDebrief(isEnd ? episode.debrief : null);
+    drawPager(mode === "play" ? (episode.notices ?? null) : null);
+    drawChart();
+  }
+  $("board-open").hidden = !(mode === "play" && episode?.score);
+  drawReplay();
+  enable();
+}
+function summary(observation) {
+  const { episode, mode } = view;
+  if (mode === "watch" && episode.closed) return `The session is over: ${episode.closed}.`;
+  if (mode === "watch" && !observation) return "Waiting for the session's first step.";
+  if (!episode?.episode) return "Choose a tier and begin; ? shows how to play.";
+  if (mode === "play" && episode.done) return "The episode is over; its session is free for others.";
+  if (mode === "play" && !episode.alive) return "No session: begin another episode.";
+  if (!observation) return "";
+  const names = broken(observation);
+  const refused = isRefused(observation) ? `Refused: ${observation.last_action_error}. ` : "";
+  return refused + (names.length ? `SLA broken: ${names.join(", ")}.` : "All services that sent data meet their SLA.");
+}
+/* Each second: the clock, and how long the session still waits for a call. */
+function tick() {
+  const { mine } = session;
+  const seconds = Math.round(((mine.ended ?? Date.now()) - mine.began) / 1000);
+  $("clock").textContent = mine.began ? `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}` : "-";
+  const left = session.leaseLeft();
+  $("lease").hidden = !session.isRunning() || busy || left > Math.max(WARN_S, world.lease_s / 3);
+  $("lease-left").textContent = left ? `The session ends in ${left} s without a call.` : "The session may have ended: no call came for its lease.";
+}
+function build() {
+  buildServices(act, openChart);
+  buildKeys(act);
+  buildReplay(during);
+  buildWatch();
+  buildCompare(during);
+  buildGame();
+  const options = (select) => select.append(...offered.tasks.map((task) => h("option", { value: task.id }, task.id)));
+  [$("tier"), $("game-tier")].forEach(options);
+  if (session.mine.tier && !session.mine.game) $("tier").value = session.mine.tier;
+  $("pass").append(world.pass, h("kbd", {}, "w"));
+  $("auto-label").textContent = `${world.pass} by itself`;
+  $("help-actions").append(...Object.entries(world.does).flatMap(([action, text]) => [h("dt", {}, `${action}, cost ${world.costs[action]}`), h("dd", {}, text)]));
+  about();
+}
+function about() { $("about").textContent = offered.tasks.find((task) => task.id === $("tier").value).description; }
+function anySeed() {
+  const [first, final] = Object.values(offered.seeds)[0];
+  return $("seed").value === "" ? first + Math.floor(Math.random() * (final - first + 1)) : Number($("seed").value);
+}
+/* A link may name a record of this server, or a game. */
+async function follow() {
+  game = gameOf(location.hash);
+  $("begin").hidden = Boolean(game);
+  $("game-bar").hidden = !game;
+  const named = new URLSearchParams(location.hash.slice(1));
+  if (named.get("record")) await during("Fetching the record", async () => openRecord(await fetchRecord(named.get("record")), Number(named.get("step") ?? 0)));
+}
+onChange(draw);
+$("begin").addEventListener("submit", (event) => { event.preventDefault(); begin($("tier").value, anySeed()); });
+$("game-bar").addEventListener("submit", (event) => { event.preventDefault(); begin(game.tier, game.seed, { player: $("player").value || "person" }); });
+$("end").addEventListener("click", () => asked("End the session without a score?") && during("Ending the session", async () => { await session.end(); back(); }));
+$("pass").addEventListener("click", () => act(world.pass));
+$("auto").addEventListener("change", goOn);
+$("tier").addEventListener("change", about);
+$("back").addEventListener("click", back);
+$("keep").addEventListener("click", () => during("Keeping the session", session.keepAlive));
+$("dismiss").addEventListener("click", () => { $("problem").hidden = true; });
+$("chart-close").addEventListener("click", closeChart);
+$("help-open").addEventListener("click", () => $("help-dialog").showModal());
+$("board-open").addEventListener("click", () => during("Fetching the board", () => openBoard(session.mine)));
+addEventListener("resize", () => last() && drawGraph(last()));
+addEventListener("hashchange", follow);
+addEventListener("pagehide", session.leave);
+addEventListener("pageshow", (event) => { if (event.persisted) during("Asking the server", session.find); });
+setInterval(tick, 1000);
+await during("Asking the server", async () => {
+  const { tasks, seeds } = await call("GET", "tasks");
+  offered = { tasks, seeds };
+  build();
+  view.episode = session.mine;
+  await session.find();
+});
+await follow();
+document.documentElement.dataset.ready = String(services.length);

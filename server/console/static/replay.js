@@ -1,0 +1,76 @@
+/* Records: opened from a file or from the server, scrubbed, played at any speed, shared as a link. */
+import { ask, call, setToken } from "./api.js";
+import { $, h } from "./dom.js";
+import { parseRecord } from "./record.js";
+import { redraw, show, view } from "./view.js";
+
+let playing = null;
+
+export const readFile = async (file) => parseRecord(await file.text());
+export async function fetchRecord(id) {
+  const text = await (await ask("GET", `records/${encodeURIComponent(id)}`)).text();
+  return { ...parseRecord(text), id };
+}
+export function openRecord(record, step = 0) {
+  stop();
+  const end = record.observations.length - 1;
+  $("scrub").max = end;
+  show(record, "replay", Math.min(step, end));
+}
+export function moveTo(step) {
+  const end = view.episode.observations.length - 1;
+  view.cursor = Math.max(0, Math.min(end, step));
+  if (view.cursor === end) stop();
+  redraw();
+}
+export function togglePlay() {
+  if (playing) return stop();
+  if (view.cursor === view.episode.observations.length - 1) view.cursor = 0;
+  playing = setInterval(() => moveTo(view.cursor + 1), 1000 / Number($("speed").value));
+  $("replay-play").textContent = "Pause";
+  return undefined;
+}
+export function stop() {
+  clearInterval(playing);
+  playing = null;
+  $("replay-play").textContent = "Play";
+}
+export function drawReplay() {
+  $("replay-bar").hidden = view.mode !== "replay";
+  if (view.mode !== "replay") return stop();
+  $("scrub").value = view.cursor;
+  $("scrub").setAttribute("aria-valuetext", `step ${view.cursor}`);
+  $("share").hidden = !view.episode.id;
+  $("share").href = `#record=${encodeURIComponent(view.episode.id ?? "")}&step=${view.cursor}`;
+  return undefined;
+}
+export function buildReplay(during) {
+  $("scrub").addEventListener("input", () => { stop(); moveTo(Number($("scrub").value)); });
+  $("replay-play").addEventListener("click", togglePlay);
+  $("speed").addEventListener("change", () => { if (playing) { stop(); togglePlay(); } });
+  $("file").addEventListener("change", () => during("Reading the record", async () => openRecord(await readFile($("file").files[0]))));
+  addEventListener("dragover", (event) => event.preventDefault());
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    const [file] = event.dataTransfer.files;
+    if (file) during("Reading the record", async () => openRecord(await readFile(file)));
+  });
+  $("records-open").addEventListener("click", () => { $("records-dialog").showModal(); listRecords(during); });
+  $("records-token").addEventListener("change", () => { setToken($("records-token").value); listRecords(during); });
+}
+async function listRecords(during) {
+  $("records-note").textContent = "…";
+  try {
+    const { kept, records, total } = await call("GET", "records?limit=50");
+    $("records-note").textContent = kept ? `the newest of ${total}` : "This server keeps no records (SRE_RECORD_DIR is not set); a file can be opened.";
+    const open = (record) => during("Fetching the record", async () => { openRecord(await fetchRecord(record.record_id)); $("records-dialog").close(); });
+    $("records-list").replaceChildren(...records.map((record) => h("li", {},
+      h("button", { type: "button", onclick: () => open(record) }, `${record.tier} ${record.seed}`, h("span", { class: "hidden-text" }, ` by ${record.policy}, ${record.record_id}`)),
+      ` ${record.policy ?? "?"}, ${record.steps} steps, score ${record.score?.toFixed(3) ?? "–"} ${record.validity ?? ""} `,
+      h("a", { href: `records/${encodeURIComponent(record.record_id)}`, download: true }, "download", h("span", { class: "hidden-text" }, ` ${record.record_id}`)),
+    )));
+  } catch (error) {
+    $("records-list").replaceChildren();
+    $("records-note").textContent = error.message;
+  }
+}
