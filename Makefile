@@ -142,6 +142,21 @@ test-live: $(READY) base-image ## Build the image and test it on a real engine
 	$(LIVE) -n 2 --dist load --maxschedchunk 1 -k "not docker" tests/contract $(ARGS)
 	$(LIVE) -k docker tests/contract $(ARGS)
 
+CONSOLE_READY := $(VENV)/.console-test
+$(CONSOLE_READY): $(READY) requirements/console-test.txt
+	@$(PIP_INSTALL) -qq --require-hashes --no-deps -r requirements/console-test.txt
+	@touch $@
+
+.PHONY: test-console
+test-console: $(CONSOLE_READY) ## Test the console in a real Chromium (as root on Debian, install one)
+	@scripts/chromium.sh
+	$(BIN)/python -m pytest -n0 -m browser tests/browser $(ARGS)
+
+.PHONY: screenshots
+screenshots: $(CONSOLE_READY) ## Take the documents' pictures of the console
+	@scripts/chromium.sh
+	$(BIN)/python -m tools.screenshots
+
 .PHONY: engine
 engine: ## Make sure that a Docker engine answers (as root on Debian, start one)
 	@scripts/engine.sh start
@@ -201,6 +216,7 @@ lock: ## Write requirements/*.txt and uv.lock anew (needs uv; ARGS=--upgrade lif
 		-c requirements/dev.txt -o requirements/server.txt
 	$(COMPILE) pyproject.toml --extra dataset -c requirements/dev.txt -o requirements/dataset.txt
 	$(COMPILE) requirements/mesh.in -c requirements/dev.txt -o requirements/mesh.txt
+	$(COMPILE) pyproject.toml --extra console-test -c requirements/dev.txt -o requirements/console-test.txt
 	$(UV) lock --quiet $(ARGS)
 
 .PHONY: clean

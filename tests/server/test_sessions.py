@@ -296,3 +296,26 @@ async def test_two_sessions_at_once_do_not_disturb_each_other(workshop, tmp_path
         together = what_was_recorded(tmp_path, f"{session}-{index}")
         assert together == what_was_recorded(tmp_path, f"alone-{index}")
         assert together[2] is not None
+
+
+async def test_a_session_that_is_left_ends_unless_it_gets_a_call(workshop):
+    app = make_app(workshop)
+    async with in_process(app) as client:
+        for name in ("gone", "back"):
+            await client.post("/reset", json={"session_id": name})
+            left = await client.delete(f"/sessions/{name}", params={"after_s": 0.05})
+            assert left.status_code == 204
+        assert (await client.get("/state", params={"session_id": "back"})).status_code == 200
+        await until_async(lambda: len(workshop.running) == 1)
+        assert (await client.get("/state", params={"session_id": "gone"})).status_code == 404
+        assert (await client.get("/state", params={"session_id": "back"})).status_code == 200
+
+
+async def test_a_full_server_says_when_a_lease_is_over(workshop):
+    app = make_app(workshop, max_sessions=1, session_lease_s=40.0)
+    async with in_process(app) as client:
+        await client.post("/reset", json={"session_id": "first"})
+        full = await client.post("/reset", json={"session_id": "second"})
+    assert full.status_code == 503
+    # 40 s of lease, checked every 10 s, less the moment that the first call is old.
+    assert 45 < int(full.headers["Retry-After"]) <= 50
