@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from playwright.async_api import Page, ViewportSize, async_playwright, expect
 
@@ -57,8 +58,9 @@ async def main(arguments: Sequence[str] | None = None) -> int:
     if chromium is None:
         sys.stderr.write("no chromium on the PATH: make screenshots installs one\n")
         return 2
-    async with server_process(SRE_BACKEND=SIMULATOR) as url:
-        await take(url, out, chromium)
+    with TemporaryDirectory() as folder, (Path(folder) / "log").open("wb") as log:
+        async with server_process(Path(folder), log, backend=SIMULATOR) as (url, _):
+            await take(url, out, chromium)
     sys.stdout.write(f"wrote {out / 'web.png'}\n")
     return 0
 
