@@ -79,7 +79,7 @@ print(json.dumps({
 def environ(**variables: str) -> dict[str, str]:
     """The test's own, less what would let this checkout be imported."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "SRE_"))}
-    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **variables}
+    return {**kept, **variables}
 
 
 def run_script(environment: UserEnvironment, folder: Path, code: str, *arguments: str) -> Any:
