@@ -127,6 +127,11 @@ chaos-test: $(READY) ## Kill every part, and check what is left (ARGS="--kills 3
 fuzz: $(READY) ## Fuzz the server with 20,000 requests (ARGS="--requests 1000 --seed 1")
 	$(BIN)/python -m tests.server.fuzz $(ARGS)
 
+.PHONY: fuzz-schema
+fuzz-schema: $(READY) ## Hold the server against its OpenAPI document (ARGS="--cases 300")
+	@$(PIP_INSTALL) -qq --require-hashes --no-deps -r requirements/fuzz.txt
+	$(BIN)/python -m tests.server.schema_fuzz $(ARGS)
+
 .PHONY: serve
 serve: $(READY) ## Serve the environment on port 8000 (ARGS=--help)
 	$(CLI) serve $(ARGS)
@@ -217,6 +222,7 @@ lock: ## Write requirements/*.txt and uv.lock anew (needs uv; ARGS=--upgrade lif
 	$(COMPILE) pyproject.toml --extra dataset -c requirements/dev.txt -o requirements/dataset.txt
 	$(COMPILE) requirements/mesh.in -c requirements/dev.txt -o requirements/mesh.txt
 	$(COMPILE) pyproject.toml --extra console-test -c requirements/dev.txt -o requirements/console-test.txt
+	$(COMPILE) requirements/fuzz.in -c requirements/dev.txt -o requirements/fuzz.txt
 	$(UV) lock --quiet $(ARGS)
 
 .PHONY: clean

@@ -21,9 +21,11 @@ def parse_tier(value: object) -> Tier:
 
 
 def parse_seed(value: object) -> int | None:
-    """Raises InvalidValue."""
+    """A whole number, as JSON has them: 3.0 is one. Raises InvalidValue."""
     if value is None:
         return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_SEED:
         return value
     raise InvalidValue("seed", value, f"a whole number from 0 to {MAX_SEED}")

@@ -50,6 +50,7 @@ from server.rate_limits import Cost, RateLimits
 from server.readiness import readiness_routes
 from server.records import record_routes
 from server.routes import control_routes, information_routes
+from server.schemas import Problem
 from server.sessions import SessionServer
 from server.sockets import SocketMiddleware
 from server.startup import metrics_tokens, say_mode
@@ -114,6 +115,7 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
         lifespan=lifespan,
         docs_url=None,  # FastAPI's own load their scripts from another host
         redoc_url=None,
+        responses={503: {"model": Problem}},  # of any route, where too many requests wait
     )
     register_routes(app, sessions)
     for router in (

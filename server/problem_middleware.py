@@ -13,6 +13,8 @@ JSON = "application/json"
 STOPPING = Problem(
     error="server_stopping", detail="the server is stopping; try again when it is back"
 )
+SHUTDOWN = "graceful shutdown"
+"""In uvicorn's message to what it cancels."""
 FAILED = Problem(error="internal_error", detail="the server failed; its log says how")
 
 
@@ -27,16 +29,19 @@ class ProblemMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            try:
+                await self._app(scope, receive, send)
+            except asyncio.CancelledError as error:
+                _raise_unless_stopping(error)  # uvicorn has closed the socket
             return
         answer = _Answer(send)
         try:
             await self._app(scope, receive, answer.send)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             if not answer.started:
                 response = problem_response(HTTPStatus.SERVICE_UNAVAILABLE, STOPPING)
                 await response(scope, receive, send)
-            raise
+            _raise_unless_stopping(error)
         except Exception:  # a border: the caller gets an answer, and the log the error
             if not answer.started:
                 response = problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, FAILED)
@@ -44,6 +49,14 @@ class ProblemMiddleware:
             raise
         if answer.replaced is not None:
             await problem_response(*answer.replaced)(scope, receive, send)
+
+
+def _raise_unless_stopping(error: asyncio.CancelledError) -> None:
+    """The task of a call that is still open at the end of a stop is ended here: uvicorn, which
+    cancelled it, would log a traceback of each.
+    """
+    if SHUTDOWN not in str(error):
+        raise error
 
 
 class _Answer:

@@ -5,12 +5,14 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Response
+from pydantic import BaseModel
 
 from orchestrator.backends import check
 from orchestrator.errors import BackendError
 from orchestrator.settings import Settings
 from server.preparation import Preparation
 from server.routes import is_trusted
+from server.schemas import Problem
 from server.sessions import SessionServer
 from server.startup import backend_problem
 
@@ -26,13 +28,34 @@ class Readiness(StrEnum):
     UNAVAILABLE = "backend_unavailable"
 
 
+class ReadyResponse(BaseModel):
+    """What GET /ready answers, with either status."""
+
+    status: Readiness
+    sessions: int
+    max_sessions: int
+    reason: str | None = None
+
+
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    401: {"model": Problem},
+    503: {"model": ReadyResponse | Problem},
+}
+
+
 def readiness_routes(
     sessions: SessionServer, settings: Settings, preparation: Preparation
 ) -> APIRouter:
     """The one route."""
     router = APIRouter(tags=["Health"])
 
-    @router.get("/ready", summary="Whether an episode could begin")
+    @router.get(
+        "/ready",
+        summary="Whether an episode could begin",
+        responses=ANSWERS,
+        response_model=ReadyResponse,
+        response_model_exclude_none=True,
+    )
     async def ready(
         response: Response, authorization: Annotated[str | None, Header()] = None
     ) -> dict[str, Any]:

@@ -65,7 +65,12 @@ def control_routes(sessions: SessionServer, settings: Settings, limits: RateLimi
             await environment.step_async(request.parsed_action), request.session_id
         )
 
-    @router.get("/state", summary="Where the session is", response_model_exclude_unset=True)
+    @router.get(
+        "/state",
+        summary="Where the session is",
+        response_model_exclude_unset=True,
+        responses={401: {"model": Problem}},
+    )
     async def state(
         session_id: SessionId = DEFAULT_SESSION,
         authorization: Annotated[str | None, Header()] = None,

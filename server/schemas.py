@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from orchestrator.validation import ID_PATTERN, parse_seed, parse_tier
+from orchestrator.validation import ID_PATTERN, MAX_SEED, parse_seed, parse_tier
 from server.openenv_compat import serialize_observation
 from sre_autopilot.errors import InvalidAction, InvalidValue, UnknownField, UnknownName
 from sre_autopilot.models import SREAction, SREObservation, SREState, as_pydantic
@@ -14,7 +14,7 @@ from sre_autopilot.world.vocabulary import ActionName, Tier
 
 DEFAULT_SESSION = "default"
 NEEDS_SERVICE: list[Any] = [
-    {"required": ["service_id"]},
+    {"required": ["service_id"], "properties": {"service_id": {"type": "string"}}},
     {"properties": {"action": {"type": "object"}}},
 ]
 """In JSON Schema, of each action but `wait`: a service beside the action, or the nested form."""
@@ -72,7 +72,7 @@ class ResetRequest(_Request):
 
     task_tier: Annotated[Tier, checked_by(parse_tier)] = Tier.EASY
     seed: Annotated[int | None, checked_by(parse_seed)] = Field(
-        None, ge=0, description="decides the hidden faults (default: random)"
+        None, ge=0, le=MAX_SEED, description="decides the hidden faults (default: random)"
     )
     episode_id: str | None = Field(
         None, description="default: a new one", json_schema_extra={"pattern": f"^{ID_PATTERN}$"}

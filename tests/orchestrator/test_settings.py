@@ -78,6 +78,7 @@ def test_an_unknown_name_of_a_setting_names_its_variable():
         ("SRE_BROKER_URLS", "http://a:1,", "such as http://"),
         ("SRE_CHAOS_URL", "http://a b", "such as http://"),
         ("SRE_SPANS_ADDRESS", "0.0.0.0:65536", "such as 0.0.0.0:4318"),
+        ("SRE_STATE_TOKEN", "abc\n", "printable ASCII without spaces"),
         ("SRE_STATE_TOKEN", "two words", "printable ASCII without spaces"),
         ("SRE_STATE_TOKEN", "na\u00efve", "printable ASCII without spaces"),
     ],

@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,13 +63,15 @@ class RunningServer:
 
 
 @contextlib.contextmanager
-def served(folder: Path, **settings: str) -> Iterator[RunningServer]:
+def served(
+    folder: Path, command: Sequence[str] = COMMAND, **settings: str
+) -> Iterator[RunningServer]:
     """`python -m server.app` on a free port; killed at the end if it still runs."""
     log = folder / "server.log"
     environ = {**os.environ, "SRE_METRICS_PORT": "0", "TMPDIR": str(folder), **settings}
     with (
         log.open("wb") as out,
-        subprocess.Popen(COMMAND, cwd=ROOT, env=environ, stdout=out, stderr=out) as process,
+        subprocess.Popen(command, cwd=ROOT, env=environ, stdout=out, stderr=out) as process,
     ):
         try:
             until(lambda: ADDRESS.search(log.read_text()) or process.poll(), START_TIMEOUT_S)
