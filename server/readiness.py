@@ -11,7 +11,7 @@ from orchestrator.backends import check
 from orchestrator.errors import BackendError
 from orchestrator.settings import Settings
 from server.preparation import Preparation
-from server.routes import is_trusted
+from server.routes import WRONG_TOKEN, is_trusted
 from server.schemas import Problem
 from server.sessions import SessionServer
 from server.startup import backend_problem
@@ -38,7 +38,7 @@ class ReadyResponse(BaseModel):
 
 
 ANSWERS: dict[int | str, dict[str, Any]] = {
-    401: {"model": Problem},
+    **WRONG_TOKEN,
     503: {"model": ReadyResponse | Problem},
 }
 

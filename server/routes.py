@@ -40,6 +40,7 @@ SessionId = Annotated[str, Query(description="whose episode")]
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem} for status in (400, 404, 409, 413, 415, 422, 429, 503)
 }
+WRONG_TOKEN: dict[int | str, dict[str, Any]] = {401: {"model": Problem}}
 
 
 def control_routes(sessions: SessionServer, settings: Settings, limits: RateLimits) -> APIRouter:
@@ -69,7 +70,7 @@ def control_routes(sessions: SessionServer, settings: Settings, limits: RateLimi
         "/state",
         summary="Where the session is",
         response_model_exclude_unset=True,
-        responses={401: {"model": Problem}},
+        responses=WRONG_TOKEN,
     )
     async def state(
         session_id: SessionId = DEFAULT_SESSION,

@@ -19,7 +19,7 @@ from orchestrator.episode import Episode
 from orchestrator.errors import EpisodeNotStarted
 from orchestrator.settings import Settings
 from server.environment import SREEnvironment
-from server.routes import ERRORS, is_trusted, require_token
+from server.routes import ERRORS, WRONG_TOKEN, is_trusted, require_token
 from server.sessions import SessionServer
 from server.sockets import CURRENT
 from sre_autopilot.models import SREState
@@ -70,7 +70,7 @@ def watch_routes(sessions: SessionServer, settings: Settings) -> APIRouter:
     """GET /sessions, and the WebSocket /watch/{session_id}."""
     router, watchers = APIRouter(tags=["Episodes"]), Watchers()
 
-    @router.get("/sessions", summary="The sessions there are", responses=ERRORS)
+    @router.get("/sessions", summary="The sessions there are", responses=WRONG_TOKEN | ERRORS)
     async def list_sessions(
         authorization: Annotated[str | None, Header()] = None,
     ) -> SessionList:
