@@ -19,7 +19,7 @@ def test_answers_are_as_the_document_declares(app):
 
 def test_undeclared_answers_are_noted(app):
     @app.get("/undeclared")
-    def undeclared() -> str:
+    def undeclared():
         return JSONResponse({}, 418)
 
     report = Report()
