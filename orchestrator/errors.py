@@ -12,6 +12,7 @@ SREError
 |- NoFreeSession(max_sessions)         no session is free for a graded episode
 |- NotGradedYet(step)                  a score before the last step
 |- UnknownRecord(record_id)            a record that is not there, or not over
+|- NotReplayable(reason)               a record that no debrief can be made of
 |- TooManyCalls(what, ..., wait_s)     one client, or all together, ask too often
 `- BackendError                        the backend failed
    |- EpisodeAbandoned                 the same, in words that hide what is hidden from agents
@@ -117,6 +118,14 @@ class NotGradedYet(SREError, RuntimeError):
     def __init__(self, step: int) -> None:
         self.step = step
         super().__init__(f"the episode is at step {step} and has no score yet; play it to its end")
+
+
+class NotReplayable(SREError, RuntimeError):
+    """A debrief was asked for of an episode that cannot be replayed in the simulator."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the episode cannot be debriefed: {reason}")
 
 
 class UnknownRecord(SREError, LookupError):

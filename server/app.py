@@ -31,6 +31,7 @@ from server.connection_limits import (
 )
 from server.console.assets import asset_routes
 from server.console.page import page_routes
+from server.debrief import debrief_routes
 from server.environment import DESCRIPTION, SREEnvironment
 from server.error_response import handle_errors
 from server.grading import grading_routes
@@ -124,6 +125,7 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
         information_routes(settings),
         grading_routes(sessions, limits),
         record_routes(settings),
+        debrief_routes(settings, sessions, limits),
         watch_routes(sessions, settings),
         pager_routes(sessions),
         page_routes(settings),

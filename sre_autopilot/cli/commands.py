@@ -31,6 +31,10 @@ COMMANDS: Mapping[str, CommandEntry] = {
         "sre_autopilot.cli.dataset:command", "Make a data set of recorded episodes."
     ),
     "grade": CommandEntry("sre_autopilot.cli.grade:command", "Grade recorded episodes."),
+    "debrief": CommandEntry(
+        "sre_autopilot.cli.debrief:command",
+        "Say what would have been better in a record, and when.",
+    ),
     "doctor": CommandEntry("sre_autopilot.cli.doctor:command", "Check this machine."),
     "bench": CommandEntry("sre_autopilot.cli.bench:command", "Measure the speed of a backend."),
     "chaos-test": CommandEntry(

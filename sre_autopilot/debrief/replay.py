@@ -29,6 +29,7 @@ from sre_autopilot.world.draws import visible_seed
 from sre_autopilot.world.vocabulary import WORLD_VERSION, Tier
 
 _ONE = partial(Rows.zeros, lanes=1)
+_A_WAIT = np.array([float(layout.WAIT)]), np.zeros(1)
 DEFAULT_BACKEND = "process"
 """Whose fitted parameters a record of the simulator is replayed with unless another is named."""
 
@@ -38,6 +39,7 @@ class Replay(NamedTuple):
 
     keys: (KEY_COUNT,). x: (steps + 1, FIELD_COUNT). calls: (steps + 1, CALL_ROWS).
     actions: (steps + 1, 2) int64, the action and service of each step by number; row 0 is a wait.
+    score: at the end. Where a finished record ends earlier, the episode waits on until it is over.
     """
 
     tier: Tier
@@ -47,16 +49,12 @@ class Replay(NamedTuple):
     x: Any
     calls: Any
     actions: Any
+    score: float
 
     @property
     def steps(self) -> int:
         """The last one."""
         return len(self.x) - 1
-
-    @property
-    def score(self) -> float:
-        """At the end of the replay."""
-        return float(self.x[-1, layout.SCORE])
 
 
 def replay(record: EpisodeRecord, simulator_of: str | None = None) -> Replay:
@@ -70,7 +68,10 @@ def replay(record: EpisodeRecord, simulator_of: str | None = None) -> Replay:
     of_backend = DEFAULT_BACKEND if record.backend == NAME else record.backend
     fitted = parameters.load(simulator_of or of_backend)
     pairs = [pair_of(action) for action in actions_of(record)]
-    return replay_actions(record.tier, record.seed, pairs, fitted, episode_key=record.episode_key)
+    key, waits_on = record.episode_key, record.finished
+    return replay_actions(
+        record.tier, record.seed, pairs, fitted, episode_key=key, waits_on=waits_on
+    )
 
 
 def replay_actions(
@@ -80,8 +81,12 @@ def replay_actions(
     fitted: Parameters,
     *,
     episode_key: int = 0,
+    waits_on: bool = True,
 ) -> Replay:
-    """As `replay`, of an action and a service by number at each step from step 1."""
+    """As `replay`, of an action and a service by number at each step from step 1.
+
+    waits_on: whether an episode that is not over after them waits until it is, for its score.
+    """
     lane = layout.Lane(_ONE(layout.KEY_COUNT, np.uint64), _ONE(layout.FIELD_COUNT))
     faults = Rows(encode_faults(draw_faults(tier, seed))[:, None])
     initial(lane, np.array([visible_seed(seed, episode_key)], np.uint64), faults)
@@ -101,7 +106,11 @@ def replay_actions(
         if lane.x[layout.DONE][0] > 0.0:
             break
     keys, x = lane.keys.array[:, 0].copy(), np.array(states)
-    return Replay(tier, seed, fitted, keys, x, np.array(calls_of_steps), pairs[: len(x)])
+    while waits_on and not lane.x[layout.DONE][0] > 0.0:
+        apply_action(lane, *_A_WAIT)
+        observe(lane, arrays)
+    score = float(lane.x[layout.SCORE][0])
+    return Replay(tier, seed, fitted, keys, x, np.array(calls_of_steps), pairs[: len(x)], score)
 
 
 def actions_of(record: EpisodeRecord) -> tuple[SREAction, ...]:
