@@ -73,6 +73,10 @@ DEV_COMMANDS: Mapping[str, CommandEntry] = {
         "sre_autopilot.cli.dev.score_checks:command",
         "Check the scores of all policies in the simulator.",
     ),
+    "check-debrief": CommandEntry(
+        "sre_autopilot.cli.dev.check_debrief:command",
+        "Try what a debrief calls better on a mesh.",
+    ),
     "hard-bound": CommandEntry(
         "sre_autopilot.cli.dev.hard_bound:command",
         "Estimate what no agent without the truth can exceed on hard.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sre_autopilot.cli.errors import BadInput
+from sre_autopilot.cli.errors import BadInput, bad_input
 from sre_autopilot.cli.options import JsonOption
 from sre_autopilot.cli.output import messages_console
 
@@ -23,6 +23,7 @@ def command(
         bool, typer.Option("--markdown", help="Print Markdown (default).")
     ] = False,
     as_json: JsonOption = False,
+    out: Annotated[Path | None, typer.Option(help="File to write (else standard output).")] = None,
     simulator_of: Annotated[
         str | None, typer.Option(help="Whose fitted parameters to replay with (else the record's).")
     ] = None,
@@ -33,7 +34,7 @@ def command(
 
     Example:
       sre-autopilot debrief docs/examples/episode.jsonl
-      sre-autopilot debrief docs/examples/episode.jsonl --html > postmortem.html
+      sre-autopilot debrief docs/examples/episode.jsonl --html --out postmortem.html
     """
     from sre_autopilot.cli.grade import read
     from sre_autopilot.debrief.review import Format, review, written
@@ -46,7 +47,13 @@ def command(
     asked = {Format.HTML: as_html, Format.JSON: as_json}
     format_ = next((each for each, is_asked in asked.items() if is_asked), Format.MARKDOWN)
     picture = _picture(episode) if as_html else None
-    typer.echo(written(episode, made, format_, picture), nl=False)
+    text = written(episode, made, format_, picture)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    with bad_input("--out"):
+        out.write_text(text, encoding="utf-8")
+    messages_console().print(f"{out}: {len(made.debrief.steps)} steps", markup=False)
 
 
 def _picture(episode: "EpisodeRecord") -> str:

@@ -33,7 +33,9 @@ def test_json_has_both_parts(file):
 
 def test_a_page_holds_its_picture_and_loads_nothing(file):
     pytest.importorskip("matplotlib", reason="the extra eval is not installed")
-    page = invoke("debrief", file, "--html").stdout
+    out = file.with_suffix(".html")
+    assert invoke("debrief", file, "--html", "--out", out).exit_code == 0
+    page = out.read_text()
     assert page.startswith("<!doctype html>")
     assert 'src="data:image/png;base64,' in page
     assert "http" not in page
