@@ -99,6 +99,12 @@ evaluate: $(READY) ## Score policies over seeds (ARGS=--help)
 evaluate-stack: $(READY) base-image ## The same on a stack of containers of its own (ARGS=--help)
 	$(CLI) dev on-stack -- $(CLI) evaluate --meshes 1 $(ARGS)
 
+.PHONY: dataset
+dataset: $(READY) ## Make the small data set of the repository anew (needs the extra dataset)
+	rm -rf docs/examples/dataset
+	$(CLI) dataset docs/examples/dataset --seeds 1 --process-rewards \
+		--policies oracle,belief,runbook,heuristic,random,wait $(ARGS)
+
 .PHONY: calibrate
 calibrate: $(READY) ## Fit the simulator to the recordings (ARGS=docker)
 	$(CLI) dev calibrate $(or $(ARGS),process)

@@ -31,6 +31,7 @@ from sre_autopilot.cli.screen import episode_summary, screen
 from sre_autopilot.errors import SREError
 from sre_autopilot.grading import grade
 from sre_autopilot.models import SREAction, SREObservation
+from sre_autopilot.pager import pager_feed
 from sre_autopilot.world.topology import CALLS, Service
 from sre_autopilot.world.vocabulary import ACTION_COSTS, Tier
 
@@ -98,6 +99,8 @@ class Game:
             )
         plan = self._environment.episode.plan
         self._console.print(f"backend {plan.backend}, seed {plan.seed}", markup=False)
+        (page,) = pager_feed([self._observation])
+        self._console.print(f"{page.severity}: {page.summary}", markup=False)
         self._show(None)
 
     def play_to_the_end(self) -> None:

@@ -47,6 +47,7 @@ def test_every_step_is_shown_and_every_line_echoed(tmp_path):
     result = scripted(tmp_path, f"rollback {Service.USER_DB}", "wait", "quit")
     text = result.stdout
     assert f"backend simulator, seed {SEED}" in text
+    assert "page: You are on call" in text
     assert "the episode begins" in text
     assert f"step 1/30  {ActionName.ROLLBACK} {Service.USER_DB}" in text
     assert f"step 2/30  {ActionName.WAIT}" in text
