@@ -23,7 +23,7 @@ from sre_autopilot.world.vocabulary import Tier
 
 CONTINUATION = "belief"
 """The best known policy that reads observations alone and can be forked."""
-TRUTH_FUTURES, SIGHTED_FUTURES = 8, 6
+TRUTH_FUTURES, SIGHTED_FUTURES = 8, 4
 """Futures of each action with the truth known, and as the adviser goes on: those cost more."""
 FEWEST_FUTURES = 2
 """A standard error needs as many."""
