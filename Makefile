@@ -87,6 +87,11 @@ else
 	$(SIDE_BY_SIDE) $(TEST_WORKERS) $(ARGS)
 endif
 
+.PHONY: test-extras
+test-extras: $(READY) ## Run the tests that need the extra train
+	$(BIN)/python -m pytest -n0 -p no:cacheprovider tests/sre_autopilot/training \
+		tests/sre_autopilot/cli/test_train.py $(ARGS)
+
 .PHONY: demo
 demo: $(READY) ## Watch a policy play easy, medium and hard (ARGS=--help)
 	$(CLI) demo $(ARGS)
@@ -226,6 +231,7 @@ lock: ## Write requirements/*.txt and uv.lock anew (needs uv; ARGS=--upgrade lif
 	$(COMPILE) pyproject.toml --extra live --override requirements/server.override \
 		-c requirements/dev.txt -o requirements/server.txt
 	$(COMPILE) pyproject.toml --extra dataset -c requirements/dev.txt -o requirements/dataset.txt
+	$(COMPILE) pyproject.toml --extra train -c requirements/dev.txt -o requirements/train.txt
 	$(COMPILE) requirements/mesh.in -c requirements/dev.txt -o requirements/mesh.txt
 	$(COMPILE) pyproject.toml --extra console-test -c requirements/dev.txt -o requirements/console-test.txt
 	$(COMPILE) requirements/fuzz.in -c requirements/dev.txt -o requirements/fuzz.txt

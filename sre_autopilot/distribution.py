@@ -14,6 +14,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "eval": ("matplotlib", "scipy"),
     "llm": ("openai",),
     "dataset": ("pyarrow",),
+    "train": ("tensorboard",),  # and torch, which local-model brings as well
     "local-model": ("torch", "transformers"),
 }
 """The modules that each extra brings, by the names under which they are imported."""

@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "run": CommandEntry("sre_autopilot.cli.run:command", "Let one policy play, step by step."),
     "serve": CommandEntry("sre_autopilot.cli.serve:command", "Serve the environment over HTTP."),
     "evaluate": CommandEntry("sre_autopilot.cli.evaluate:command", "Score policies over seeds."),
+    "train": CommandEntry("sre_autopilot.cli.train:command", "Train a policy in the simulator."),
     "compare": CommandEntry(
         "sre_autopilot.cli.compare:command", "Compare two episodes, results or policies."
     ),

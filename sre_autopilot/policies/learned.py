@@ -1,0 +1,57 @@
+"""The learned policy: a small network that was trained in the simulator (`sre-autopilot train`).
+
+It reads what every agent observes, and a memory of it (`sre_autopilot.history`). The world's rules
+are nowhere in it: what it knows of them, it found out by playing.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sre_autopilot.models import SREAction, SREObservation
+from sre_autopilot.policies.policy import WAIT, Briefing
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ActionName
+
+if TYPE_CHECKING:
+    from sre_autopilot.history.tape import Tape
+    from sre_autopilot.policies.network import Network
+
+WEIGHTS = Path(__file__).parent / "weights" / "learned.npz"
+_ACTIONS, _SERVICES = tuple(ActionName), tuple(Service)
+
+
+class Learned:
+    """Takes the action that the network values most, of those that would be accepted."""
+
+    name = "learned"
+    privileged = False
+    needs_traces = False
+    weights = WEIGHTS
+    """The file that it plays by."""
+    _network: Network
+    _tape: Tape
+
+    def begin(self, briefing: Briefing) -> None:
+        """Raises InvalidValue where the weights are not there, or of another world version."""
+        # Imported late: NumPy starts threads, which a process that forks services must not have.
+        from sre_autopilot.history.tape import Tape  # noqa: PLC0415
+
+        self._network, self._tape = _loaded(self.weights), Tape()
+
+    def act(self, observation: SREObservation) -> SREAction:
+        flat = int(self._network.actions(self._tape.after(observation))[0])
+        action, service = divmod(flat, len(_SERVICES))
+        if _ACTIONS[action] is ActionName.WAIT:
+            return WAIT
+        return SREAction(action=_ACTIONS[action], service_id=_SERVICES[service])
+
+
+@cache
+def _loaded(weights: Path) -> Network:
+    """Once a process: a thousand lanes share one network, which nothing changes."""
+    from sre_autopilot.policies.network import load  # noqa: PLC0415
+
+    return load(weights)

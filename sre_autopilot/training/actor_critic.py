@@ -1,0 +1,72 @@
+"""The networks of a training: an actor, which becomes the policy, and a critic, which does not."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from sre_autopilot.history.tape import INPUT_COUNT
+from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT
+from sre_autopilot.training.lanes import FLAG_COUNT, TRUTH_COUNT
+from sre_autopilot.training.recipe import Recipe
+
+REFUSED = -1e9
+"""In place of the logit of an action that would be refused: finite, so that no loss is NaN."""
+_HIDDEN_GAIN, _ACTOR_GAIN, _OTHER_GAIN = 2.0**0.5, 0.01, 1.0
+"""Of the initial weights: a first policy that is nearly uniform (Andrychowicz et al., "What matters
+for on-policy deep actor-critic methods?", 2021)."""
+
+
+class ActorCritic(nn.Module):
+    """One trunk of ReLU layers reads the inputs, since its first layer is most of the work. On it
+    stand the actor, a prediction of the hidden faults, and the critic, which reads the truth too.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        self._privileged = recipe.privileged_critic
+        width = recipe.hidden[-1]
+        self.trunk = _trunk(INPUT_COUNT, recipe.hidden)
+        self.actor = _linear(width, FLAT_COUNT, _ACTOR_GAIN)
+        self.faults = _linear(width, FLAG_COUNT, _OTHER_GAIN)
+        count = width + (TRUTH_COUNT if self._privileged else 0)
+        self.critic = nn.Sequential(
+            _trunk(count, (recipe.critic_hidden,)),
+            _linear(recipe.critic_hidden, 1, _OTHER_GAIN),
+        )
+
+    def forward(self, inputs: Any, masks: Any, truth: Any) -> tuple[Any, Any, Any]:
+        """Log-probabilities (lanes, FLAT_COUNT), values (lanes,), which are the rewards that are
+        expected to follow, and logits (lanes, FLAG_COUNT) of uncured faults.
+        """
+        hidden = self.trunk(inputs)
+        logits = self.actor(hidden).masked_fill(~masks, REFUSED)
+        everything = torch.cat([hidden, truth], dim=-1) if self._privileged else hidden
+        values = self.critic(everything).squeeze(-1)
+        return torch.log_softmax(logits, dim=-1), values, self.faults(hidden)
+
+    def layers(self) -> list[tuple[Any, Any]]:
+        """Of the policy, as `policies.network` takes them."""
+        linear = [layer for layer in self.trunk if isinstance(layer, nn.Linear)]
+        return [
+            (_array(layer.weight).T.copy(), _array(layer.bias)) for layer in (*linear, self.actor)
+        ]
+
+
+def _trunk(count: int, widths: tuple[int, ...]) -> Any:
+    layers: list[Any] = []
+    for before, after in zip((count, *widths), widths, strict=False):
+        layers += [_linear(before, after, _HIDDEN_GAIN), nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
+def _linear(before: int, after: int, gain: float) -> Any:
+    layer = nn.Linear(before, after)
+    nn.init.orthogonal_(layer.weight, gain)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _array(tensor: Any) -> Any:
+    return tensor.detach().cpu().numpy().astype(np.float32)

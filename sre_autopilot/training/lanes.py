@@ -1,0 +1,134 @@
+"""Lanes of the simulator as a learner plays them: inputs, masks, rewards and hidden flags."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sre_autopilot.history.row_layout import SERVICE_COUNT
+from sre_autopilot.history.tape import INPUT_COUNT, advance_inputs, blank_inputs
+from sre_autopilot.simulator.gym.action_coding import FLAT, FLAT_COUNT
+from sre_autopilot.simulator.gym.vector_env import SREAutopilotVectorEnv
+from sre_autopilot.training.recipe import Recipe
+from sre_autopilot.world.vocabulary import ActionName, FaultKind, FlapCause
+
+TRAINING_SEEDS_FROM = 2**40
+"""Far above the seeds that anything is tuned or judged on."""
+SEEDS_A_RUN = 2**32
+"""More than a training uses, so that two runs share no episode."""
+_KINDS, _CAUSES = len(FaultKind) - 1, len(FlapCause)
+FLAG_COUNT = _KINDS * SERVICE_COUNT + _CAUSES
+"""Of hidden faults: each kind but none on each service, then each cause of a flap."""
+TRUTH_COUNT = 2 * FLAG_COUNT + 1
+"""What a privileged critic reads besides: flags of all faults, of uncured ones, the potential."""
+
+Act = Callable[[Any, Any, Any], tuple[Any, Any, Any]]
+"""inputs, masks and truth of all lanes -> actions, their log-probabilities, values."""
+
+
+class Rollout(NamedTuple):
+    """What was played, (horizon, lanes, ...).
+
+    plays: whether a step was one, not the beginning of the next episode. ends: whether it ended
+    the episode. last_values: (lanes,), of what follows the last step.
+    """
+
+    inputs: Any
+    masks: Any
+    truth: Any
+    actions: Any
+    log_probabilities: Any
+    values: Any
+    rewards: Any
+    ends: Any
+    plays: Any
+    last_values: Any
+
+
+def hidden_flags(info: Mapping[str, Any], *, uncured_only: bool) -> Any:
+    """(lanes, FLAG_COUNT) float32 of `info` of an environment with the truth."""
+    kinds, roots, causes = (info[f"fault_{name}"] for name in ("kind", "root", "cause"))
+    chosen = (kinds > 0) & ~(info["fault_cured"] & uncured_only)
+    flags = np.zeros((len(kinds), FLAG_COUNT), np.float32)
+    lanes, faults = np.nonzero(chosen)
+    of_service = (kinds[lanes, faults].astype(int) - 1) * SERVICE_COUNT + roots[lanes, faults]
+    flags[lanes, of_service] = 1.0
+    lanes, faults = np.nonzero(chosen & (causes >= 0))
+    flags[lanes, _KINDS * SERVICE_COUNT + causes[lanes, faults].astype(int)] = 1.0
+    return flags
+
+
+class Lanes:
+    """Episodes without end. Equal seeds and actions give equal rollouts.
+
+    first_episode: how many a lane has begun in the same run before, after a checkpoint.
+    """
+
+    def __init__(self, recipe: Recipe, seed: int, engine: str | None, first_episode: int) -> None:
+        self._recipe = recipe
+        self._env = SREAutopilotVectorEnv(
+            recipe.lanes, engine=engine, tiers=recipe.tiers, actions=FLAT, privileged=True
+        )
+        first = TRAINING_SEEDS_FROM + seed * SEEDS_A_RUN + first_episode * recipe.lanes
+        rows, info = self._env.reset(seed=first, options={"staggered": True})
+        # Lanes that are within an episode begin with what is at hand.
+        self._inputs = advance_inputs(blank_inputs(recipe.lanes), rows)
+        self._done = np.zeros(recipe.lanes, np.bool_)
+        self._observe(info)
+
+    def forbid_rollback(self, forbidden: bool) -> None:
+        """From the next step on; the mask of that step is not changed any more."""
+        self._env.forbidden = (ActionName.ROLLBACK,) if forbidden else ()
+
+    def _observe(self, info: Mapping[str, Any]) -> None:
+        self._masks = info["action_mask"].astype(np.bool_)
+        self._potential = info["potential"].astype(np.float32)
+        flags = [hidden_flags(info, uncured_only=uncured) for uncured in (False, True)]
+        self._truth = np.concatenate([*flags, self._potential[:, None]], axis=1)
+
+    def play(self, act: Act) -> Rollout:
+        """A horizon of steps in every lane."""
+        recipe = self._recipe
+        shape = (recipe.horizon, recipe.lanes)
+        kinds = {"ends": np.bool_, "plays": np.bool_, "actions": np.int64}
+        out = {
+            name: np.empty(shape, kinds.get(name, np.float32))
+            for name in ("actions", "log_probabilities", "values", "rewards", "ends", "plays")
+        }
+        out["inputs"] = np.empty((*shape, INPUT_COUNT), np.float32)
+        out["masks"] = np.empty((*shape, FLAT_COUNT), np.bool_)
+        out["truth"] = np.empty((*shape, TRUTH_COUNT), np.float32)
+        for step in range(recipe.horizon):
+            out["inputs"][step], out["masks"][step] = self._inputs, self._masks
+            out["truth"][step], out["plays"][step] = self._truth, ~self._done
+            actions, log_probabilities, values = act(self._inputs, self._masks, self._truth)
+            out["actions"][step], out["values"][step] = actions, values
+            out["log_probabilities"][step] = log_probabilities
+            out["rewards"][step], out["ends"][step] = self._step(actions)
+        last_values = act(self._inputs, self._masks, self._truth)[2]
+        return Rollout(**out, last_values=last_values)
+
+    def _step(self, actions: Any) -> tuple[Any, Any]:
+        """Rewards as the recipe asks for, and whether the episodes ended."""
+        before = self._potential
+        rows, rewards, done, _, info = self._env.step(actions)
+        self._inputs, self._done = advance_inputs(self._inputs, rows), done
+        self._observe(info)
+        return (self._potential - before if self._recipe.shaping else rewards), done
+
+
+def advantages(rollout: Rollout, gae_lambda: float) -> Any:
+    """(horizon, lanes) float32: generalised advantage estimates without discount (Schulman et al.,
+    "High-dimensional continuous control using generalized advantage estimation", 2016).
+
+    Undiscounted: episodes have an end, and what counts is the score there. After an episode's end
+    nothing follows; a step that only begins the next one has no meaning, and none is read.
+    """
+    out = np.zeros_like(rollout.values)
+    values, later = rollout.last_values, np.zeros_like(rollout.last_values)
+    for step in reversed(range(len(out))):
+        goes_on = ~rollout.ends[step]
+        delta = rollout.rewards[step] + values * goes_on - rollout.values[step]
+        later = out[step] = delta + gae_lambda * later * goes_on
+        values = rollout.values[step]
+    return out

@@ -1,0 +1,131 @@
+"""What a training is asked for: a TOML file of numbers. The shipped ones stand in `recipes/`."""
+
+import math
+import tomllib
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+from sre_autopilot.errors import InvalidValue, UnknownField, UnknownName
+from sre_autopilot.world.vocabulary import Tier
+
+FOLDER = Path(__file__).parent / "recipes"
+SHIPPED, TERMINAL_ONLY = "shipped", "terminal-only"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Everything but the seed that decides what is learned.
+
+    samples: steps of all lanes together. lanes: episodes side by side. horizon: steps of each lane
+        between two updates.
+    tiers: share of the episodes of each.
+    shaping: whether a step is rewarded by the change of the highest score still reachable, or the
+        last step alone by the score. Both have the same optimum.
+    privileged_critic: whether the critic, which no policy ships, reads the hidden faults.
+    fault_loss: weight of the loss of predicting the hidden faults from the actor's last layer.
+    no_rollback_share: first share of the training in which `rollback` is forbidden: it is a safe
+        way out that keeps learners from finding better ones.
+    hidden: widths of the policy's layers. critic_hidden: of the critic's one, which stands on them.
+    learning_rate, entropy: at the beginning and at the end, linear between.
+    """
+
+    samples: int
+    lanes: int
+    horizon: int
+    epochs: int
+    minibatch: int
+    tiers: dict[str, float]
+    hidden: tuple[int, ...]
+    critic_hidden: int
+    learning_rate: tuple[float, float]
+    entropy: tuple[float, float]
+    shaping: bool
+    privileged_critic: bool
+    fault_loss: float
+    no_rollback_share: float
+    clip: float = 0.2
+    gae_lambda: float = 0.95
+    value_loss: float = 0.5
+    gradient_norm: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Raises InvalidValue and UnknownName, which name the field."""
+        for name in ("samples", "lanes", "horizon", "epochs", "minibatch", "critic_hidden"):
+            value = getattr(self, name)
+            _check(name, value, _is_whole(value) and value >= 1, "a whole number from 1")
+        for name in ("fault_loss", "value_loss", "clip", "gradient_norm"):
+            value = getattr(self, name)
+            _check(name, value, _is_number(value) and value >= 0, "a number from 0")
+        for name in ("no_rollback_share", "gae_lambda"):
+            value = getattr(self, name)
+            _check(name, value, _is_number(value) and 0 <= value <= 1, "a number from 0 to 1")
+        for name in ("shaping", "privileged_critic"):
+            value = getattr(self, name)
+            _check(name, value, isinstance(value, bool), "true or false")
+        for name in ("learning_rate", "entropy"):
+            value = getattr(self, name)
+            fits = isinstance(value, tuple) and len(value) == len(("first", "last"))
+            fits = fits and all(_is_number(end) and end >= 0 for end in value)
+            _check(name, value, fits, "two numbers from 0: at the beginning, and at the end")
+        fits = isinstance(self.hidden, tuple) and bool(self.hidden)
+        fits = fits and all(_is_whole(width) and width >= 1 for width in self.hidden)
+        _check("hidden", self.hidden, fits, "a list of whole numbers from 1")
+        _check_tiers(self.tiers)
+
+    @property
+    def updates(self) -> int:
+        """How often the network is updated: whole horizons, at least one."""
+        return max(1, self.samples // (self.lanes * self.horizon))
+
+    @classmethod
+    def parse(cls, text: str, *, samples: int | None = None) -> Self:
+        """Of TOML; `samples` replaces the recipe's own. Raises InvalidValue, UnknownField."""
+        try:
+            values: dict[str, Any] = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise InvalidValue("recipe", text[:40], f"TOML ({error})") from error
+        names = {field.name for field in fields(cls)}
+        for name in values:
+            if name not in names:
+                raise UnknownField(name, sorted(names))
+        if samples is not None:
+            values["samples"] = samples
+        needed = {field.name for field in fields(cls) if field.default is MISSING}
+        if missing := sorted(needed - values.keys()):
+            raise InvalidValue("recipe", f"one without {', '.join(missing)}", "complete")
+        lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls(**values | lists)
+
+
+def recipe_text(name: str) -> str:
+    """Of a shipped recipe, or of a file. Raises UnknownName where neither exists."""
+    shipped = sorted(path.stem for path in FOLDER.glob("*.toml"))
+    path = FOLDER / f"{name}.toml" if name in shipped else Path(name)
+    if not path.is_file():
+        raise UnknownName("recipe", name, (*shipped, "a file of TOML"))
+    return path.read_text(encoding="utf-8")
+
+
+def _check_tiers(tiers: object) -> None:
+    expected = "a share from 0 for each of some tiers, with a sum above 0"
+    _check("tiers", tiers, isinstance(tiers, dict), expected)
+    assert isinstance(tiers, dict)
+    for name, share in tiers.items():
+        if name not in tuple(Tier):
+            raise UnknownName("tiers", name, tuple(Tier))
+        _check(f"tiers.{name}", share, _is_number(share) and share >= 0, "a share from 0")
+    _check("tiers", tiers, sum(tiers.values()) > 0, expected)
+
+
+def _check(name: str, value: object, fits: bool, expected: str) -> None:
+    if not fits:
+        raise InvalidValue(name, value, expected)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

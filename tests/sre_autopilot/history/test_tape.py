@@ -1,0 +1,96 @@
+"""The tape of a learner's inputs: the same bits from lanes and observations, newest step first."""
+
+import numpy as np
+import pytest
+
+from orchestrator.environment import Environment
+from sre_autopilot.history import row_layout as layout
+from sre_autopilot.history.features import HISTORY_COUNT, advance, blank_features
+from sre_autopilot.history.tape import (
+    INPUT_COUNT,
+    TAPE_STEPS,
+    TAPE_WIDTH,
+    TAPED,
+    Tape,
+    advance_inputs,
+    blank_inputs,
+    input_mask,
+)
+from sre_autopilot.simulator.backend import SimulatorBackend
+from sre_autopilot.simulator.engines import NUMPY
+from sre_autopilot.simulator.gym.vector_env import SREAutopilotVectorEnv
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import ActionName, Tier
+from tests.sre_autopilot.simulator.scripts import ACTIONS, NAMES
+
+RESTART, WAIT = (list(ActionName).index(name) for name in (ActionName.RESTART, ActionName.WAIT))
+CPU_PLACE, CPU_SCALE = 2, 1 / 128
+
+
+def row(step, cpu_pct, action=WAIT):
+    out = np.zeros((1, layout.FEATURE_COUNT), np.float32)
+    out[0, CPU_PLACE * layout.SERVICE_COUNT + TAPED] = cpu_pct
+    out[0, layout.STEP_FEATURE], out[0, layout.RESTARTS_LEFT_FEATURE] = step, 5
+    out[0, layout.ACTION_FEATURE], out[0, layout.SERVICE_FEATURE] = action, TAPED
+    return out
+
+
+def tape_of(inputs):
+    """(TAPE_STEPS, TAPE_WIDTH) of the first lane."""
+    return inputs[0, HISTORY_COUNT:].reshape(TAPE_STEPS, TAPE_WIDTH)
+
+
+def test_taped_service_is_the_one_that_flaps():
+    assert list(Service)[TAPED] is Service.PAYMENT_GATEWAY
+
+
+def test_newest_step_comes_first_and_steps_before_the_episode_are_blank():
+    inputs = blank_inputs(1)
+    for step, cpu in enumerate((64.0, 32.0, layout.MISSING)):
+        inputs = advance_inputs(inputs, row(step, cpu))
+    newest = tape_of(inputs)[:, CPU_PLACE]
+    assert newest[:3].tolist() == [layout.MISSING, 32 * CPU_SCALE, 64 * CPU_SCALE]
+    assert (newest[3:] == layout.MISSING).all()
+
+
+def test_actions_on_the_service_are_taped():
+    inputs = advance_inputs(blank_inputs(1), row(0, 8.0))
+    inputs = advance_inputs(inputs, row(1, 8.0, RESTART))
+    inputs = advance_inputs(inputs, row(2, 8.0))
+    done = tape_of(inputs)[:, TAPE_WIDTH - WAIT :]
+    assert np.argwhere(done).tolist() == [[1, RESTART]]
+
+
+def test_an_episode_begins_with_a_blank_tape():
+    inputs = advance_inputs(advance_inputs(blank_inputs(1), row(0, 64.0)), row(1, 64.0))
+    fresh = advance_inputs(blank_inputs(1), row(0, 16.0))
+    np.testing.assert_array_equal(advance_inputs(inputs, row(0, 16.0)), fresh)
+
+
+def test_inputs_begin_with_the_features():
+    rows = row(0, 16.0)
+    features = advance(blank_features(rows), rows)
+    np.testing.assert_array_equal(
+        advance_inputs(blank_inputs(1), rows)[:, :HISTORY_COUNT], features
+    )
+
+
+@pytest.mark.parametrize("tier", [Tier.HARD, Tier.EXPERT])
+def test_a_lane_and_an_observation_give_the_same_bits(tier):
+    lanes = SREAutopilotVectorEnv(3, tier, engine=NUMPY, actions="flat")
+    rows, info = lanes.reset(seed=[8, 7, 9])
+    inputs, tape = advance_inputs(blank_inputs(3), rows), Tape()
+    draws = np.random.default_rng(0)
+    with Environment(SimulatorBackend) as environment:
+        observation = environment.reset(seed=7, task_tier=tier)
+        while not observation.done:
+            of_observation = tape.after(observation)
+            assert of_observation.shape == (1, INPUT_COUNT)
+            assert of_observation.tobytes() == inputs[1:2].tobytes()
+            np.testing.assert_array_equal(input_mask(inputs), info["action_mask"] > 0)
+            flat = int(draws.choice([WAIT * layout.SERVICE_COUNT, int(draws.integers(29))]))
+            action, service = divmod(flat, layout.SERVICE_COUNT)
+            rows, _, _, _, info = lanes.step(np.full(3, flat))
+            inputs = advance_inputs(inputs, rows)
+            step = {"action": ACTIONS[action], "service_id": NAMES[service]}
+            observation = environment.step(step)

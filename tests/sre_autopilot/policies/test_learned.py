@@ -1,0 +1,110 @@
+"""The learned policy: its file, what it refuses to play by, and how it plays."""
+
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from sre_autopilot.errors import InvalidValue
+from sre_autopilot.evaluation.vector_play import play_batch
+from sre_autopilot.history.tape import INPUT_COUNT
+from sre_autopilot.policies.learned import Learned
+from sre_autopilot.policies.network import Network, Provenance, load, save
+from sre_autopilot.policies.policy import Briefing
+from sre_autopilot.simulator.engines import NUMPY, make_engine
+from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT, FLAT_WAIT
+from sre_autopilot.training.scoring import scores
+from sre_autopilot.world.vocabulary import WORLD_VERSION, Tier
+
+PROVENANCE = Provenance(
+    world_version=WORLD_VERSION,
+    commit="abc",
+    recipe="samples = 1",
+    seed=3,
+    samples=1,
+    cpu_s=0.5,
+    scores={Tier.EASY: 0.5},
+)
+SEEDS = range(300_000, 300_006)
+
+
+@pytest.fixture
+def network():
+    """Of random weights: it takes many different actions."""
+    draws = np.random.default_rng(5)
+    widths = (INPUT_COUNT, 16, FLAT_COUNT)
+    layers = [
+        (draws.normal(size=pair).astype(np.float32) / 8, np.zeros(pair[1], np.float32))
+        for pair in pairwise(widths)
+    ]
+    layers[-1][1][FLAT_WAIT] = 1.0
+    return Network(layers, PROVENANCE)
+
+
+@pytest.fixture
+def path(network, tmp_path):
+    save(network, tmp_path / "weights.npz")
+    return tmp_path / "weights.npz"
+
+
+def learned(path):
+    policy = Learned()
+    policy.weights = path
+    return policy
+
+
+def test_a_file_holds_the_network_and_where_it_comes_from(network, path):
+    loaded = load(path)
+    assert loaded.provenance == PROVENANCE
+    for layer, original in zip(loaded.layers, network.layers, strict=True):
+        for array, of_original in zip(layer, original, strict=True):
+            np.testing.assert_array_equal(array, of_original)
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_file_has_no_pickled_objects(path):
+    with np.load(path, allow_pickle=False) as arrays:
+        assert all(arrays[name].dtype != object for name in arrays.files)
+
+
+def test_weights_of_another_world_version_are_refused(network, tmp_path):
+    path = tmp_path / "old.npz"
+    save(replace(network, provenance=replace(PROVENANCE, world_version="0")), path)
+    with pytest.raises(InvalidValue, match=r"weights of world version .*sre-autopilot train"):
+        learned(path).begin(Briefing(0))
+
+
+@pytest.mark.parametrize("content", [b"", b"words", b"PK\x03\x04 and no more"])
+def test_a_file_that_is_no_network_is_refused(tmp_path, content):
+    path = tmp_path / "weights.npz"
+    path.write_bytes(content)
+    with pytest.raises(InvalidValue, match="a network that sre-autopilot train wrote"):
+        load(path)
+
+
+def test_a_missing_file_says_how_to_make_one(tmp_path):
+    with pytest.raises(InvalidValue, match="sre-autopilot train --out"):
+        load(tmp_path / "none.npz")
+
+
+def test_a_network_of_other_inputs_is_refused(network, tmp_path):
+    path = tmp_path / "narrow.npz"
+    (matrix, bias), last = network.layers
+    save(replace(network, layers=[(matrix[1:], bias), last]), path)
+    with pytest.raises(InvalidValue, match=f"a network of {INPUT_COUNT} inputs"):
+        load(path)
+
+
+def test_a_refused_action_is_never_taken(network):
+    inputs = np.zeros((4, INPUT_COUNT), np.float32)  # no restart is left in them
+    network.layers[-1][1][0] = 1e6
+    assert (network.actions(inputs) != 0).all()
+
+
+def test_policy_scores_as_the_network_on_rows_of_lanes(network, path):
+    """What `train` prints is what `evaluate` finds."""
+    engine = make_engine(NUMPY, "process", len(SEEDS))
+    played = play_batch(engine, partial(learned, path), Tier.EXPERT, SEEDS)
+    np.testing.assert_array_equal(played, scores(network, Tier.EXPERT, SEEDS, NUMPY))

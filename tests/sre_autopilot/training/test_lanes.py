@@ -1,0 +1,118 @@
+"""Lanes as a learner plays them: what is rewarded, what is hidden, what an advantage is."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sre_autopilot.history.row_layout import SERVICE_COUNT
+from sre_autopilot.simulator.engines import NUMPY
+from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT, FLAT_WAIT
+from sre_autopilot.training.lanes import (
+    FLAG_COUNT,
+    SEEDS_A_RUN,
+    TRAINING_SEEDS_FROM,
+    Lanes,
+    Rollout,
+    advantages,
+    hidden_flags,
+)
+from sre_autopilot.training.recipe import SHIPPED, Recipe, recipe_text
+from sre_autopilot.training.scoring import validation_seeds
+from sre_autopilot.world.vocabulary import MAX_STEPS, SEED_SPLITS, ActionName
+
+ROLLBACK = list(ActionName).index(ActionName.ROLLBACK)
+RECIPE = replace(Recipe.parse(recipe_text(SHIPPED)), lanes=12, horizon=2 * MAX_STEPS)
+
+
+def wait(inputs, masks, truth):
+    count = len(inputs)
+    return np.full(count, FLAT_WAIT), np.zeros(count, np.float32), np.zeros(count, np.float32)
+
+
+@pytest.fixture(scope="module")
+def shaped():
+    return Lanes(RECIPE, 0, NUMPY, 0).play(wait)
+
+
+@pytest.fixture(scope="module")
+def terminal():
+    return Lanes(replace(RECIPE, shaping=False), 0, NUMPY, 0).play(wait)
+
+
+def test_seeds_of_trainings_are_in_no_split():
+    assert max(split.stop for split in SEED_SPLITS.values()) < TRAINING_SEEDS_FROM
+    assert 100 * RECIPE.samples < SEEDS_A_RUN
+    assert {*validation_seeds(5)} < {*SEED_SPLITS["validation"]}
+
+
+def test_shaped_rewards_add_up_to_the_score_less_what_could_be_reached(shaped, terminal):
+    for lane in range(RECIPE.lanes):
+        ends = np.flatnonzero(shaped.ends[:, lane])
+        begins, end = ends[0] + 2, ends[1]  # a step between only begins the next episode
+        potential = shaped.truth[begins, lane, -1]
+        added = shaped.rewards[begins : end + 1, lane].sum()
+        assert added == pytest.approx(terminal.rewards[end, lane] - potential, abs=1e-5)
+
+
+def test_terminal_rewards_are_the_score_at_the_end_and_0_before(terminal):
+    assert (terminal.rewards[terminal.ends] > 0).all()
+    assert (terminal.rewards[~terminal.ends] == 0).all()
+
+
+def test_a_step_that_begins_an_episode_is_not_one_to_learn_from(shaped):
+    np.testing.assert_array_equal(~shaped.plays[1:], shaped.ends[:-1])
+
+
+def test_lanes_begin_out_of_step():
+    rollout = Lanes(RECIPE, 0, NUMPY, 0).play(wait)
+    assert len({*np.argmax(rollout.ends, axis=0)}) > RECIPE.lanes // 2
+
+
+def test_equal_seeds_give_equal_rollouts_and_others_do_not(shaped):
+    again = Lanes(RECIPE, 0, NUMPY, 0).play(wait)
+    assert all(np.array_equal(a, b) for a, b in zip(shaped, again, strict=True))
+    other = Lanes(RECIPE, 1, NUMPY, 0).play(wait)
+    later = Lanes(RECIPE, 0, NUMPY, 50).play(wait)
+    assert not np.array_equal(shaped.inputs, other.inputs)
+    assert not np.array_equal(shaped.inputs, later.inputs)
+
+
+def test_a_forbidden_rollback_is_masked_out():
+    lanes = Lanes(RECIPE, 0, NUMPY, 0)
+    lanes.forbid_rollback(True)
+    flags = lanes.play(wait).masks.reshape(-1, FLAT_COUNT)
+    # The mask of the first step was there before.
+    later = flags[RECIPE.lanes :, ROLLBACK * SERVICE_COUNT : (ROLLBACK + 1) * SERVICE_COUNT]
+    assert not later.any()
+    lanes.forbid_rollback(False)
+    assert lanes.play(wait).masks[1:, :, ROLLBACK * SERVICE_COUNT].any()
+
+
+def test_flags_name_kind_root_and_cause():
+    info = {
+        "fault_kind": np.array([[1, 3], [0, 0]], np.int8),
+        "fault_root": np.array([[2, 5], [-1, -1]], np.int8),
+        "fault_cause": np.array([[-1, 1], [-1, -1]], np.int8),
+        "fault_cured": np.array([[False, True], [False, False]]),
+    }
+    every = hidden_flags(info, uncured_only=False)
+    assert every.shape == (2, FLAG_COUNT)
+    expected = [2, 2 * SERVICE_COUNT + 5, 3 * SERVICE_COUNT + 1]
+    assert np.argwhere(every).tolist() == [[0, place] for place in expected]
+    assert np.argwhere(hidden_flags(info, uncured_only=True)).tolist() == [[0, 2]]
+
+
+def test_an_advantage_does_not_reach_over_the_end_of_an_episode():
+    column = np.zeros((4, 1), np.float32)
+    rewards, ends = column.copy(), column.astype(bool)
+    rewards[1], rewards[3], ends[1] = 1.0, 8.0, True
+    values = np.array([[0.5], [0.25], [9.0], [2.0]], np.float32)
+    rollout = Rollout(
+        *(column,) * 5,
+        values=values, rewards=rewards, ends=ends, plays=~ends, last_values=np.array([4.0]),
+    )  # fmt: skip
+    gains = advantages(rollout, 0.5)[:, 0]
+    assert gains[1] == 1.0 - 0.25
+    assert gains[0] == (0.25 - 0.5) + 0.5 * gains[1]
+    assert gains[3] == 8.0 + 4.0 - 2.0

@@ -1,0 +1,84 @@
+"""Recipes of trainings: the shipped ones are complete, wrong ones name what is wrong."""
+
+import pytest
+
+from sre_autopilot.errors import InvalidValue, UnknownField, UnknownName
+from sre_autopilot.training.recipe import SHIPPED, TERMINAL_ONLY, Recipe, recipe_text
+from sre_autopilot.world.vocabulary import Tier
+
+SHIPPED_TEXT = recipe_text(SHIPPED)
+
+
+def with_line(line):
+    """The shipped recipe with another value of one field."""
+    name = line.split(" ")[0]
+    lines = [each for each in SHIPPED_TEXT.splitlines() if not each.startswith(f"{name} ")]
+    return "\n".join([line, *lines])
+
+
+def test_shipped_recipe_teaches_every_tier_with_all_help():
+    recipe = Recipe.parse(SHIPPED_TEXT)
+    assert recipe.tiers.keys() == {*Tier}
+    assert recipe.shaping
+    assert recipe.privileged_critic
+    assert recipe.fault_loss > 0
+    assert recipe.no_rollback_share > 0
+
+
+def test_terminal_only_has_no_help():
+    recipe = Recipe.parse(recipe_text(TERMINAL_ONLY))
+    assert not recipe.shaping
+    assert not recipe.privileged_critic
+    assert recipe.fault_loss == recipe.no_rollback_share == 0
+
+
+def test_samples_can_be_replaced_and_make_whole_updates():
+    assert Recipe.parse(SHIPPED_TEXT, samples=1).updates == 1
+    recipe = Recipe.parse(SHIPPED_TEXT, samples=1_000_000)
+    assert recipe.updates == 1_000_000 // (recipe.lanes * recipe.horizon)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("samples = 0", "samples must be a whole number from 1"),
+        ("lanes = 1.5", "lanes must be a whole number"),
+        ("gae_lambda = 2", "gae_lambda must be a number from 0 to 1"),
+        ("fault_loss = nan", "fault_loss must be a number from 0"),
+        ("shaping = 1", "shaping must be true or false"),
+        ("learning_rate = 1e-3", "learning_rate must be two numbers"),
+        ("hidden = []", "hidden must be a list of whole numbers from 1"),
+        ("samples = ", "recipe must be TOML"),
+    ],
+)
+def test_a_wrong_value_names_the_field_and_the_valid_ones(line, expected):
+    with pytest.raises(InvalidValue, match=expected):
+        Recipe.parse(with_line(line))
+
+
+def test_an_unknown_field_lists_the_valid_ones():
+    with pytest.raises(UnknownField, match=r"speed.*valid values: clip"):
+        Recipe.parse(with_line("speed = 3"))
+
+
+def test_a_missing_field_is_named():
+    with pytest.raises(InvalidValue, match="without epochs"):
+        Recipe.parse("\n".join(x for x in SHIPPED_TEXT.splitlines() if not x.startswith("epochs")))
+
+
+def test_tiers_are_checked():
+    head = SHIPPED_TEXT.partition("[tiers]")[0]
+    with pytest.raises(UnknownName, match=r"tiers.*easy"):
+        Recipe.parse(head + "[tiers]\nbrutal = 1.0")
+    with pytest.raises(InvalidValue, match=r"tiers\.easy must be a share"):
+        Recipe.parse(head + "[tiers]\neasy = -1.0")
+    with pytest.raises(InvalidValue, match="tiers must be"):
+        Recipe.parse(head + "[tiers]\neasy = 0.0")
+
+
+def test_a_recipe_may_be_a_file_and_an_unknown_one_lists_the_shipped(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text(SHIPPED_TEXT)
+    assert recipe_text(str(file)) == SHIPPED_TEXT
+    with pytest.raises(UnknownName, match=f"valid values: {SHIPPED}, {TERMINAL_ONLY}, a file"):
+        recipe_text("fastest")
