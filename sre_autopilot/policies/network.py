@@ -65,7 +65,7 @@ class Network:
 
 def save(network: Network, path: Path) -> None:
     """Writes the file, in whole or not at all."""
-    arrays = {
+    arrays: dict[str, Any] = {
         f"{name}{number}": array
         for number, layer in enumerate(network.layers)
         for name, array in zip(("matrix", "bias"), layer, strict=True)

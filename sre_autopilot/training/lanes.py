@@ -91,7 +91,7 @@ class Lanes:
         recipe = self._recipe
         shape = (recipe.horizon, recipe.lanes)
         kinds = {"ends": np.bool_, "plays": np.bool_, "actions": np.int64}
-        out = {
+        out: dict[str, Any] = {
             name: np.empty(shape, kinds.get(name, np.float32))
             for name in ("actions", "log_probabilities", "values", "rewards", "ends", "plays")
         }

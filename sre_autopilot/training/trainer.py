@@ -118,7 +118,7 @@ def _network(job: Job, ppo: Ppo, update: int, cpu_s: float) -> Network:
 
 def _scored(network: Network, job: Job) -> Network:
     seeds = validation_seeds(job.score_seeds)
-    means = {tier: float(scores(network, tier, seeds, job.engine).mean()) for tier in Tier}
+    means = {str(tier): float(scores(network, tier, seeds, job.engine).mean()) for tier in Tier}
     return replace(network, provenance=replace(network.provenance, scores=means))
 
 

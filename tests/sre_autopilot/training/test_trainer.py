@@ -16,7 +16,7 @@ from sre_autopilot.training.checkpoint import FILE, Checkpoint  # noqa: E402
 from sre_autopilot.training.lanes import Lanes  # noqa: E402
 from sre_autopilot.training.ppo import Ppo  # noqa: E402
 from sre_autopilot.training.recipe import SHIPPED, Recipe, recipe_text  # noqa: E402
-from sre_autopilot.training.trainer import SCORES, WEIGHTS, Job, train  # noqa: E402
+from sre_autopilot.training.trainer import SCORES, WEIGHTS, Job, Progress, train  # noqa: E402
 from sre_autopilot.world.vocabulary import WORLD_VERSION, Tier  # noqa: E402
 
 TEXT = recipe_text(SHIPPED)
@@ -27,13 +27,14 @@ STATES = 10_000
 
 
 def job(folder, **changes):
-    fields = {"engine": NUMPY, "scored_times": 3, "score_seeds": 2}
-    return Job(text=TEXT, recipe=RECIPE, seed=1, folder=folder, **fields | changes)
+    made = Job(text=TEXT, recipe=RECIPE, seed=1, folder=folder, engine=NUMPY)
+    return replace(made, scored_times=3, score_seeds=2, **changes)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    folder, steps = tmp_path_factory.mktemp("run"), []
+    folder = tmp_path_factory.mktemp("run")
+    steps: list[Progress] = []
     return job(folder), train(job(folder), steps.append), steps
 
 
@@ -67,7 +68,8 @@ def test_a_training_goes_on_where_it_stopped(tmp_path):
 
     with pytest.raises(Stopped):
         train(job(tmp_path), stop)
-    checkpoint, steps = Checkpoint.load(tmp_path), []
+    checkpoint = Checkpoint.load(tmp_path)
+    steps: list[Progress] = []
     assert checkpoint.updates == 2
     network = train(job(tmp_path), steps.append, checkpoint)
     assert [step.updates for step in steps] == [3]
