@@ -70,9 +70,9 @@ def save(network: Network, path: Path) -> None:
         for number, layer in enumerate(network.layers)
         for name, array in zip(("matrix", "bias"), layer, strict=True)
     }
-    text = np.array(json.dumps(asdict(network.provenance)))
+    arrays[PROVENANCE] = np.array(json.dumps(asdict(network.provenance)))
     part = path.with_suffix(".part.npz")
-    np.savez_compressed(part, **{PROVENANCE: text}, **arrays)
+    np.savez_compressed(part, **arrays)
     part.replace(path)
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from sre_autopilot.history.tape import INPUT_COUNT
 from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT
-from sre_autopilot.training.lanes import FLAG_COUNT, TRUTH_COUNT
+from sre_autopilot.training.experience import FLAG_COUNT, TRUTH_COUNT
 from sre_autopilot.training.recipe import Recipe
 
 REFUSED = -1e9

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 from sre_autopilot.training.actor_critic import ActorCritic
-from sre_autopilot.training.lanes import FLAG_COUNT, Rollout, advantages
+from sre_autopilot.training.experience import FLAG_COUNT, Rollout, advantages
 from sre_autopilot.training.recipe import Recipe
 
 ADAM_EPSILON = 1e-5
@@ -32,7 +32,7 @@ class Ppo:
 
     @torch.no_grad()
     def act(self, inputs: Any, masks: Any, truth: Any) -> tuple[Any, Any, Any]:
-        """Draws an action for each lane; see `lanes.Act`."""
+        """Draws an action for each lane; see `experience.Act`."""
         tensors = [torch.from_numpy(array) for array in (inputs, masks, truth)]
         log_probabilities, values, _ = self.networks(*tensors)
         # The largest of log-probabilities with Gumbel noise is a draw by the probabilities.

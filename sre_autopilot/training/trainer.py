@@ -19,7 +19,7 @@ import torch
 from sre_autopilot.policies.network import Network, Provenance, save
 from sre_autopilot.training.checkpoint import Checkpoint
 from sre_autopilot.training.commit import current_commit
-from sre_autopilot.training.lanes import Lanes
+from sre_autopilot.training.experience import Lanes
 from sre_autopilot.training.ppo import Ppo
 from sre_autopilot.training.recipe import Recipe
 from sre_autopilot.training.scoring import scores, validation_seeds

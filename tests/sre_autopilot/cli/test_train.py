@@ -75,3 +75,35 @@ def test_going_on_needs_the_same_training(small):
     assert result.exit_code == 2
     assert "--samples" in result.stderr
     assert invoke("train", *SMALL, "--resume").exit_code == 0
+
+
+@needs_torch
+def test_an_interrupted_training_says_how_to_go_on(small, monkeypatch):
+    def interrupted(*_arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sre_autopilot.training.trainer.train", interrupted)
+    result = invoke("train", *SMALL)
+    assert result.exit_code == 130
+    assert "--resume" in result.stderr
+
+
+@needs_torch
+def test_other_policies_are_scored_first_and_stand_in_the_table(small):
+    result = invoke("train", *SMALL[:-1], "wait,heuristic")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    places = [
+        next(place for place, line in enumerate(lines) if line.strip().startswith(name))
+        for name in ("wait", "heuristic", train.LEARNER)
+    ]
+    assert places == sorted(places)
+    assert all(tier in result.stdout for tier in Tier)
+
+
+@needs_torch
+def test_progress_names_samples_and_scores(small):
+    result = invoke("train", *SMALL)
+    assert "128 samples" in result.stderr
+    line = " ".join(result.stderr.split())
+    assert all(f"{tier} 0." in line for tier in Tier)

@@ -82,3 +82,19 @@ def test_a_recipe_may_be_a_file_and_an_unknown_one_lists_the_shipped(tmp_path):
     assert recipe_text(str(file)) == SHIPPED_TEXT
     with pytest.raises(UnknownName, match=f"valid values: {SHIPPED}, {TERMINAL_ONLY}, a file"):
         recipe_text("fastest")
+
+
+def test_lists_of_toml_become_tuples_so_that_a_recipe_never_changes():
+    recipe = Recipe.parse(SHIPPED_TEXT)
+    assert isinstance(recipe.hidden, tuple)
+    assert isinstance(recipe.learning_rate, tuple)
+    with pytest.raises(AttributeError):
+        recipe.samples = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", [SHIPPED, TERMINAL_ONLY])
+def test_shipped_recipes_play_all_lanes_in_whole_minibatches(name):
+    recipe = Recipe.parse(recipe_text(name))
+    assert recipe.lanes * recipe.horizon % recipe.minibatch == 0
+    assert recipe.learning_rate[0] > recipe.learning_rate[1]
+    assert recipe.entropy[0] > recipe.entropy[1]

@@ -13,7 +13,7 @@ from sre_autopilot.history.tape import INPUT_COUNT  # noqa: E402
 from sre_autopilot.policies.network import Network, load  # noqa: E402
 from sre_autopilot.simulator.engines import NUMPY  # noqa: E402
 from sre_autopilot.training.checkpoint import FILE, Checkpoint  # noqa: E402
-from sre_autopilot.training.lanes import Lanes  # noqa: E402
+from sre_autopilot.training.experience import Lanes  # noqa: E402
 from sre_autopilot.training.ppo import Ppo  # noqa: E402
 from sre_autopilot.training.recipe import SHIPPED, Recipe, recipe_text  # noqa: E402
 from sre_autopilot.training.trainer import SCORES, WEIGHTS, Job, Progress, train  # noqa: E402

@@ -8,7 +8,7 @@ import pytest
 from sre_autopilot.history.row_layout import SERVICE_COUNT
 from sre_autopilot.simulator.engines import NUMPY
 from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT, FLAT_WAIT
-from sre_autopilot.training.lanes import (
+from sre_autopilot.training.experience import (
     FLAG_COUNT,
     SEEDS_A_RUN,
     TRAINING_SEEDS_FROM,

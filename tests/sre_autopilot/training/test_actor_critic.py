@@ -1,0 +1,101 @@
+"""The networks of a training: masks, who reads the truth, and the layers that are shipped."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the extra train")
+
+from sre_autopilot.history.tape import INPUT_COUNT  # noqa: E402
+from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT, FLAT_WAIT  # noqa: E402
+from sre_autopilot.training.actor_critic import ActorCritic  # noqa: E402
+from sre_autopilot.training.experience import FLAG_COUNT, TRUTH_COUNT  # noqa: E402
+from sre_autopilot.training.recipe import (  # noqa: E402
+    SHIPPED,
+    TERMINAL_ONLY,
+    Recipe,
+    recipe_text,
+)
+
+LANES = 6
+WIDTHS = (24, 16)
+
+
+def recipe(name):
+    return replace(Recipe.parse(recipe_text(name)), hidden=WIDTHS, critic_hidden=8)
+
+
+@pytest.fixture(params=[SHIPPED, TERMINAL_ONLY])
+def networks(request):
+    torch.manual_seed(0)
+    return ActorCritic(recipe(request.param))
+
+
+@pytest.fixture
+def observed():
+    """Inputs, masks in which every second action is refused, and truth."""
+    draws = torch.Generator().manual_seed(1)
+    masks = torch.zeros(LANES, FLAT_COUNT, dtype=torch.bool)
+    masks[:, ::2] = True
+    return (
+        torch.rand(LANES, INPUT_COUNT, generator=draws),
+        masks,
+        torch.rand(LANES, TRUTH_COUNT, generator=draws),
+    )
+
+
+def test_outputs_have_a_row_a_lane(networks, observed):
+    log_probabilities, values, faults = networks(*observed)
+    assert log_probabilities.shape == (LANES, FLAT_COUNT)
+    assert values.shape == (LANES,)
+    assert faults.shape == (LANES, FLAG_COUNT)
+
+
+def test_refused_actions_have_no_probability_and_the_others_all_of_it(networks, observed):
+    probabilities = networks(*observed)[0].exp()
+    masks = observed[1]
+    assert (probabilities[~masks] == 0.0).all()
+    assert probabilities[masks].reshape(LANES, -1).sum(dim=1).tolist() == pytest.approx([1] * LANES)
+
+
+def test_a_lane_that_can_only_wait_waits(networks, observed):
+    inputs, masks, truth = observed
+    masks[:] = False
+    masks[:, FLAT_WAIT] = True
+    log_probabilities, _, _ = networks(inputs, masks, truth)
+    assert log_probabilities[:, FLAT_WAIT].tolist() == [0.0] * LANES
+    assert torch.isfinite(log_probabilities).all()
+
+
+def test_first_policy_is_nearly_uniform(networks, observed):
+    probabilities = networks(*observed)[0].exp()[observed[1]]
+    assert probabilities.max() < 1.5 * probabilities.min()
+
+
+@pytest.mark.parametrize(("name", "reads"), [(SHIPPED, True), (TERMINAL_ONLY, False)])
+def test_critic_alone_reads_the_truth_and_only_where_the_recipe_says_so(name, reads, observed):
+    networks, (inputs, masks, truth) = ActorCritic(recipe(name)), observed
+    before, after = networks(inputs, masks, truth), networks(inputs, masks, truth + 1.0)
+    assert torch.equal(before[0], after[0])
+    assert torch.equal(before[2], after[2])
+    assert torch.equal(before[1], after[1]) != reads
+
+
+def test_layers_of_the_policy_are_float32_arrays_without_the_critic(networks):
+    layers = networks.layers()
+    assert [matrix.shape for matrix, _ in layers] == [
+        (INPUT_COUNT, WIDTHS[0]),
+        WIDTHS,
+        (WIDTHS[1], FLAT_COUNT),
+    ]
+    assert [bias.shape for _, bias in layers] == [(width,) for width in (*WIDTHS, FLAT_COUNT)]
+    assert {array.dtype for layer in layers for array in layer} == {np.dtype(np.float32)}
+
+
+def test_layers_are_copies(networks):
+    layers = networks.layers()
+    before = layers[0][0].copy()
+    with torch.no_grad():
+        networks.trunk[0].weight += 1.0
+    np.testing.assert_array_equal(layers[0][0], before)
