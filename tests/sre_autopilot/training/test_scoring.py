@@ -56,7 +56,7 @@ def test_seeds_are_the_first_of_the_validation_split():
 
 
 def test_baselines_are_scored_on_the_same_seeds_tier_by_tier():
-    played = []
+    played: list[str] = []
     means = baseline_scores([ActionName.WAIT], SEED_COUNT, NUMPY, played.append)
     assert means.keys() == {ActionName.WAIT}
     assert means[ActionName.WAIT].keys() == {*Tier}
