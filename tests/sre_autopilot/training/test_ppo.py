@@ -86,7 +86,7 @@ def test_batch_has_the_steps_that_were_played_and_scaled_advantages(rollout):
     assert float(batch["advantages"].std()) == pytest.approx(1.0, abs=1e-2)
 
 
-def test_what_only_begins_an_episode_teaches_nothing(rollout):
+def test_a_step_that_only_begins_an_episode_teaches_nothing(rollout):
     spoilt = rollout._replace(
         actions=np.where(rollout.plays, rollout.actions, 0),
         log_probabilities=np.where(rollout.plays, rollout.log_probabilities, -50.0),
