@@ -45,11 +45,15 @@ class Adviser:
     def __init__(
         self, new_policy: Callable[[], Policy], record: EpisodeRecord, replay: Replay
     ) -> None:
-        """Raises InvalidValue for a policy that knows the truth, or cannot be copied."""
+        """Raises InvalidValue for a policy that knows the truth, or cannot be copied, and for a
+        record without observations.
+        """
         policy = new_policy()
         if policy.privileged or not isinstance(policy, Forkable):
             expected = "a policy that has fork() and does not read the truth"
             raise InvalidValue("continuation", policy.name, expected)
+        if not all(step.observed for step in record.steps):
+            raise InvalidValue("observed", {}, "what the agent observed, at every step")
         brief(policy, record.seed)
         self._replay, self.needs_traces = replay, policy.needs_traces
         self._after: list[Policy] = []

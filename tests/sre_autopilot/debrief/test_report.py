@@ -55,7 +55,7 @@ def test_a_regret_is_what_was_knowable_and_what_was_not(record_of):
 
 
 def test_the_same_record_gives_the_same_numbers(record_of):
-    record = record_of("heuristic", Tier.EASY, 2)
+    record = record_of("oracle", Tier.EASY, 2)
     assert debrief(record, **FUTURES) == debrief(record, **FUTURES)
 
 
@@ -66,6 +66,15 @@ def test_process_rewards_are_one_for_each_action_and_tell_good_from_bad(record_o
     assert len(bad) == len(record_of("random", Tier.MEDIUM, 1).steps) - 1
     assert np.abs(good).max() == pytest.approx(0.0)
     assert min(bad) < -0.1
+
+
+def test_a_record_without_observations_has_process_rewards_and_no_debrief(record_of):
+    record = record_of("oracle", Tier.EASY, 0)
+    bare = [step.model_copy(update={"observed": {}}) for step in record.steps]
+    blind = record.model_copy(update={"steps": tuple(bare)})
+    assert process_rewards(blind) == process_rewards(record)
+    with pytest.raises(InvalidValue, match="observed"):
+        debrief(blind)
 
 
 def test_a_privileged_policy_cannot_stand_for_what_was_observed(record_of):
