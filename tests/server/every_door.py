@@ -21,7 +21,7 @@ RPC = {"jsonrpc": "2.0", "id": 1}
 def paths_of(app: FastAPI) -> Iterator[str]:
     """Every route there is: those of the schema, and those that it leaves out."""
     unlisted = {getattr(route, "path", "/") for route in app.routes}
-    yield from sorted({*app.openapi()["paths"], *unlisted, "/web", "/metrics", "/nowhere"})
+    yield from sorted({*app.openapi()["paths"], *unlisted, "/web", "/docs", "/metrics", "/nowhere"})
 
 
 BODIES: tuple[Any, ...] = (
