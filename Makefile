@@ -166,7 +166,7 @@ $(CONSOLE_READY): $(READY) requirements/console-test.txt
 .PHONY: test-console
 test-console: $(CONSOLE_READY) ## Test the console in a real Chromium (as root on Debian, install one)
 	@scripts/chromium.sh
-	$(BIN)/python -m pytest -n0 -m browser tests/browser $(ARGS)
+	$(BIN)/python -m pytest -n0 --timeout=400 -m browser tests/browser $(ARGS)
 
 .PHONY: screenshots
 screenshots: $(CONSOLE_READY) ## Take the documents' pictures of the console

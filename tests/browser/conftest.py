@@ -13,7 +13,7 @@ from tests.server.doors import Workshop, make_app, on_a_port
 playwright_api = pytest.importorskip("playwright.sync_api", reason="extra console-test")
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-PATIENCE_MS = 30_000
+PATIENCE_MS = 90_000
 DESK = {"width": 1400, "height": 1000}
 
 
