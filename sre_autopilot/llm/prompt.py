@@ -1,7 +1,7 @@
 """The prompt: what a model is asked in each step, within its budget of tokens."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sre_autopilot.models import SREAction, SREObservation
 from sre_autopilot.world import sla
@@ -12,20 +12,26 @@ from sre_autopilot.world.vocabulary import ACTION_COSTS, ActionName
 TOKENS_A_CALL, ANSWER_TOKENS = 1000, 120
 """Free tiers of providers give about 6,000 tokens a minute."""
 EDGES, QUOTED = 3, 60
-PRICED = {action: f"{action} (cost {ACTION_COSTS[action]})" for action in ActionName}
-SYSTEM = f"""You are the on-call engineer of seven services; something may be broken in them.
+EFFECTS: Mapping[ActionName, str] = {
+    ActionName.RESTART: f"at most {world.MAX_RESTARTS} an episode",
+    ActionName.SCALE_UP: f"one more replica after {world.SCALE_UP_STEPS} steps",
+    ActionName.CIRCUIT_BREAK: f"callers use fallbacks for {world.BREAKER_STEPS} steps",
+    ActionName.ROLLBACK: "to the last good release",
+    ActionName.WAIT: "on no service",
+}
+"""What a model reads of each action, beside its cost."""
+TASK = f"""You are the on-call engineer of seven services; something may be broken in them.
 Each step: one action, then one window of metrics. Mend the cause early and cheaply, leave healthy
 services alone. Score: right cure at the right service 40%, SLA 30%, speed 15%, cost 15%.
 SLA: p99 <= {sla.P99_LIMIT_MS:.0f} ms, errors <= {sla.ERROR_RATE_LIMIT:.0%}, as callers see it.
 Metrics are noisy and up to 2 windows late; "-" is a lost value.
 Calls: {"; ".join(f"{caller}>{','.join(callees)}" for caller, callees in CALLS.items() if callees)}
-Actions: {PRICED[ActionName.RESTART]}, at most {world.MAX_RESTARTS}; {PRICED[ActionName.SCALE_UP]},
-one more replica after {world.SCALE_UP_STEPS} steps; {PRICED[ActionName.CIRCUIT_BREAK]}, callers
-use fallbacks for {world.BREAKER_STEPS} steps; {PRICED[ActionName.ROLLBACK]}, to the last good
-release; {PRICED[ActionName.WAIT]}.
+Actions: {"; ".join(f"{a} (cost {ACTION_COSTS[a]}), {EFFECTS[a]}" for a in ActionName)}.
 Callers of a broken service look broken too. Climbing memory is a leak. Some actions help for a
-while only: judge after 4 steps, try another when symptoms return. If all is well, wait.
-Answer with one JSON object only: {{"action": "...", "service_id": "..."}} (null to wait)."""
+while only: judge after 4 steps, try another when symptoms return. If all is well, wait."""
+BY_JSON = 'Answer with one JSON object only: {"action": "...", "service_id": "..."} (null to wait).'
+BY_TOOL = "Call one tool a step, until the episode is over."
+SYSTEM = f"{TASK}\n{BY_JSON}"
 REPAIR = f"""
 No valid action: {{}}. Answer with JSON only, keys action and service_id.
 action: {", ".join(ActionName)}. service_id: {", ".join(Service)}; null to {ActionName.WAIT}."""
@@ -46,17 +52,28 @@ def spell(action: SREAction) -> str:
 
 def tell(windows: Sequence[SREObservation], done: Iterable[str], budget: int) -> str:
     """The observations, oldest first, and what was done: as many windows as the budget allows."""
-    now = windows[-1]
-    worst = sorted(now.trace_edges, key=lambda edge: -edge.error_rate)[:EDGES]
-    failing = [f"{e.caller}>{e.callee} {e.error_rate:.0%}" for e in worst if e.error_rate]
-    head = f"""step {now.step}/{now.max_steps}, {now.remaining_restarts} restarts left
-done: {"; ".join(done) or "nothing"}
-refused: {one_line(now.last_action_error or "nothing", QUOTED)}
-failing calls: {"; ".join(failing) or "none"}
-service (! misses SLA): p99 ms, error %, cpu %, memory %; oldest first"""
-    prompt = "\n".join((head, *(_row(service, windows) for service in now.metrics)))
+    prompt = _table(windows, [f"done: {'; '.join(done) or 'nothing'}"])
     fits = tokens_of(prompt) <= budget or len(windows) == 1
     return prompt if fits else tell(windows[1:], done, budget)
+
+
+def tell_window(now: SREObservation) -> str:
+    """One observation, for a conversation that holds those before it."""
+    return _table([now], [])
+
+
+def _table(windows: Sequence[SREObservation], done: Iterable[str]) -> str:
+    now, order = windows[-1], "; oldest first" if len(windows) > 1 else ""
+    worst = sorted(now.trace_edges, key=lambda edge: -edge.error_rate)[:EDGES]
+    failing = [f"{e.caller}>{e.callee} {e.error_rate:.0%}" for e in worst if e.error_rate]
+    head = (
+        f"step {now.step}/{now.max_steps}, {now.remaining_restarts} restarts left",
+        *done,
+        f"refused: {one_line(now.last_action_error or 'nothing', QUOTED)}",
+        f"failing calls: {'; '.join(failing) or 'none'}",
+        f"service (! misses SLA): p99 ms, error %, cpu %, memory %{order}",
+    )
+    return "\n".join((*head, *(_row(service, windows) for service in now.metrics)))
 
 
 def _row(service: Service, windows: Sequence[SREObservation]) -> str:

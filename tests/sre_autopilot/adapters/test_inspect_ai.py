@@ -1,0 +1,34 @@
+"""Inspect AI: its own `eval` plays the task with a scripted model."""
+
+import pytest
+
+inspect_ai = pytest.importorskip("inspect_ai", reason="make test-extras has Inspect AI")
+
+from inspect_ai.model import ModelOutput, get_model  # noqa: E402
+
+from sre_autopilot.adapters.inspect_ai import sre_autopilot  # noqa: E402
+from tests.sre_autopilot.adapters import engineer  # noqa: E402
+
+
+def reply(messages, *_):
+    """The scripted engineer as a model of Inspect's."""
+    turn = sum(message.role == "assistant" for message in messages)
+    scripted = engineer.FIRST_ANSWERS[turn : turn + 1]
+    text = scripted[0] if scripted else engineer.answer(messages[-1].text)
+    return ModelOutput.from_content("mockllm/model", text)
+
+
+@pytest.mark.filterwarnings("default")
+def test_inspect_plays_and_scores_a_sample_of_each_tier(tmp_path):
+    model = get_model("mockllm/model", custom_outputs=reply)
+    task = sre_autopilot(split="train", seeds=4, tiers="easy")
+    (log,) = inspect_ai.eval(
+        task, model=model, sample_id=[engineer.KEY], log_dir=str(tmp_path), display="none"
+    )
+    assert log.status == "success", log.error
+    (sample,) = log.samples
+    assert sample.id == engineer.KEY and sample.metadata["split"] == "train"
+    metrics = sample.scores["episode_score"].value
+    engineer.check(metrics)
+    assert sample.messages[0].role == "system" and "step 0/" in sample.messages[1].text
+    assert {score.name for score in log.results.scores} == metrics.keys()

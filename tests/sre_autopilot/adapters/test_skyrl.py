@@ -1,0 +1,36 @@
+"""SkyRL: an episode through its own registry."""
+
+import pytest
+
+skyrl_gym = pytest.importorskip("skyrl_gym", reason="make test-extras has SkyRL")
+
+from sre_autopilot.adapters import skyrl  # noqa: E402 - what it imports is there now
+from tests.sre_autopilot.adapters import engineer  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def registered():
+    skyrl_gym.register(skyrl.NAME, skyrl.ENTRY_POINT)
+    yield
+    skyrl_gym.envs.registration.deregister(skyrl.NAME)
+
+
+def test_a_row_is_played_to_its_end_and_its_metrics_averaged():
+    row = skyrl.rows("train", 4, ["easy"])[3]
+    assert row["task"] == engineer.KEY
+    env = skyrl_gym.make(row["env_class"], env_config={}, extras=row)
+    messages, _ = env.init(row["prompt"])
+    assert [message["role"] for message in messages] == ["system", "user"]
+    words, done, rewards = list(engineer.FIRST_ANSWERS), False, []
+    window = messages[-1]["content"]
+    while not done:
+        output = env.step(words.pop(0) if words else engineer.answer(window))
+        done = output["done"]
+        rewards.append(output["reward"])
+        if not done:
+            window = output["observations"][0]["content"]
+    metrics = env.get_metrics()
+    env.close()
+    engineer.check(metrics)
+    assert sum(rewards) == rewards[-1] == metrics["score"]
+    assert env.aggregate_metrics([metrics, metrics])["score"] == pytest.approx(rewards[-1])
