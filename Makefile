@@ -91,6 +91,25 @@ endif
 test-extras: $(READY) ## Run the tests that need the extra train
 	$(BIN)/python -m pytest -n0 -p no:cacheprovider tests/sre_autopilot/training \
 		tests/sre_autopilot/cli/test_train.py $(ARGS)
+# Trainers' pins exclude one another: an environment each, under build/, made once. NeMo Gym needs 3.12.
+TRAINERS ?= inspect_ai nemo_gym skyrl trl verl
+PYTHON_3_12 ?= python3.12
+
+.PHONY: test-extras
+test-extras: $(TRAINERS:%=test-adapter-%) ## Play episodes through trainers' libraries (TRAINERS="skyrl trl")
+
+.PHONY: test-adapter-%
+test-adapter-%: build/adapters/%/.ready
+	@# Their own deprecations are no errors of ours.
+	build/adapters/$*/bin/python -m pytest -n0 -W default -p no:cacheprovider \
+		tests/sre_autopilot/adapters/test_$*.py
+
+build/adapters/nemo_gym/.ready: PYTHON := $(PYTHON_3_12)
+build/adapters/%/.ready: requirements/adapters/%.txt
+	@echo "Making $(@D) with the packages of $<: minutes, once."
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
 
 .PHONY: demo
 demo: $(READY) ## Watch a policy play easy, medium and hard (ARGS=--help)
@@ -235,6 +254,9 @@ lock: ## Write requirements/*.txt and uv.lock anew (needs uv; ARGS=--upgrade lif
 	$(COMPILE) requirements/mesh.in -c requirements/dev.txt -o requirements/mesh.txt
 	$(COMPILE) pyproject.toml --extra console-test -c requirements/dev.txt -o requirements/console-test.txt
 	$(COMPILE) requirements/fuzz.in -c requirements/dev.txt -o requirements/fuzz.txt
+	for file in requirements/adapters/*.in; do \
+		version=3.11; [[ $$file != */nemo_gym.in ]] || version=3.12; \
+		$(COMPILE) --python-version $$version $$file -o $${file%.in}.txt; done
 	$(UV) lock --quiet $(ARGS)
 
 .PHONY: clean

@@ -44,6 +44,7 @@ def _tool(action: ActionName) -> Callable[..., str]:
     arguments = f"\n\nArgs:\n    {SERVICE_ID}: {SERVICE_HELP}\n" if needs_service(action) else ""
     method.__name__ = method.__qualname__ = str(action)
     method.__doc__ = describe(action) + arguments
+    del method.__annotations__["self"]  # TRL makes a parameter of whatever has a type
     return method
 
 

@@ -7,15 +7,14 @@ import pytest
 
 pytest.importorskip("nemo_gym", reason="make test-extras has NeMo Gym, for Python 3.12")
 
-from fastapi.testclient import TestClient  # noqa: E402
-from nemo_gym.server_utils import ServerClient  # noqa: E402
+from fastapi.testclient import TestClient
+from nemo_gym.server_utils import ServerClient
 
-from sre_autopilot.adapters import nemo_gym  # noqa: E402
-from sre_autopilot.grading.score import LOWEST  # noqa: E402
-from sre_autopilot.world.vocabulary import ActionName  # noqa: E402
-from tests.sre_autopilot.adapters import engineer  # noqa: E402
+from sre_autopilot.adapters import nemo_gym
+from sre_autopilot.grading.score import LOWEST
+from sre_autopilot.world.vocabulary import ActionName
+from tests.sre_autopilot.adapters import engineer
 
-pytestmark = pytest.mark.filterwarnings("default")
 RESPONSE = {
     "id": "r", "created_at": 0, "model": "m", "object": "response", "output": [],
     "parallel_tool_calls": False, "tool_choice": "auto", "tools": [],
