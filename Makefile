@@ -98,7 +98,6 @@ PYTHON_3_12 ?= python3.12
 .PHONY: test-extras
 test-extras: $(TRAINERS:%=test-adapter-%) ## Play episodes through trainers' libraries (TRAINERS="skyrl trl")
 
-.PHONY: test-adapter-%
 test-adapter-%: build/adapters/%/.ready
 	@# Their own deprecations are no errors of ours.
 	build/adapters/$*/bin/python -m pytest -n0 -W default -p no:cacheprovider \

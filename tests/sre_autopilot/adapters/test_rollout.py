@@ -60,7 +60,7 @@ def test_an_episode_is_played_to_its_end_and_its_score_explained(rollout):
     engineer.check(rollout.metrics)
 
 
-def test_what_cannot_be_read_costs_a_step_and_says_why(rollout):
+def test_an_unreadable_answer_costs_a_step_and_is_told_why(rollout):
     rollout.begin(TASK)
     for step, (words, why) in enumerate(
         [

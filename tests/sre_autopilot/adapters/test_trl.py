@@ -75,6 +75,7 @@ def test_a_step_of_grpo_runs_on_a_tiny_random_model(tmp_path):
         pad_token_id=tokenizer.pad_token_id,
     )
     metrics = metric_functions()
+    names = {metric.__name__ for metric in metrics}  # before TRL adds the environment's reward
     trainer = trl.GRPOTrainer(
         model=Qwen3ForCausalLM(config),
         processing_class=tokenizer,
@@ -94,9 +95,8 @@ def test_a_step_of_grpo_runs_on_a_tiny_random_model(tmp_path):
             report_to=[],
         ),
     )
-    before = [weight.clone() for weight in trainer.model.parameters()]
     trainer.train()
     (log,) = [log for log in trainer.state.log_history if "rewards/score/mean" in log]
     assert log["reward"] == pytest.approx(log["rewards/SREAutopilotTools/mean"])
-    assert {f"rewards/{metric.__name__}/mean" for metric in metrics} <= log.keys()
-    assert len(before) == len([*trainer.model.parameters()]) and trainer.state.global_step == 1
+    assert {f"rewards/{name}/mean" for name in names} <= log.keys()
+    assert trainer.state.global_step == 1
