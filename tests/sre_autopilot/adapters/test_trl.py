@@ -1,5 +1,7 @@
 """TRL: a step of GRPO on a tiny random model, and a whole episode through its schemas."""
 
+from typing import Any
+
 import pytest
 
 trl = pytest.importorskip("trl", reason="make test-extras has TRL")
@@ -29,7 +31,7 @@ def test_every_action_is_a_tool_with_a_schema():
 
 
 def test_an_episode_is_played_by_its_tools():
-    environment = SREAutopilotTools()
+    environment: Any = SREAutopilotTools()
     row = rows("train", 4, ["easy"])[3]
     window = environment.reset(**row)
     assert "step 0/" in window and row["task"] == engineer.KEY
