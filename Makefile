@@ -92,7 +92,7 @@ test-extras: $(READY) ## Run the tests that need the extra train
 	$(BIN)/python -m pytest -n0 -p no:cacheprovider tests/sre_autopilot/training \
 		tests/sre_autopilot/cli/test_train.py $(ARGS)
 # Trainers' pins exclude one another: an environment each, under build/, made once. NeMo Gym needs 3.12.
-TRAINERS ?= inspect_ai nemo_gym skyrl trl verl
+TRAINERS ?= inspect_ai nemo_gym skyrl trl verifiers verl
 PYTHON_3_12 ?= python3.12
 
 .PHONY: test-extras
