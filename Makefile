@@ -95,8 +95,8 @@ test-extras: $(READY) ## Run the tests that need the extra train
 TRAINERS ?= inspect_ai nemo_gym skyrl trl verifiers verl
 PYTHON_3_12 ?= python3.12
 
-.PHONY: test-extras
-test-extras: $(TRAINERS:%=test-adapter-%) ## Play episodes through trainers' libraries (TRAINERS="skyrl trl")
+.PHONY: test-trainers
+test-trainers: $(TRAINERS:%=test-adapter-%) ## Play episodes through trainers' libraries
 
 test-adapter-%: build/adapters/%/.ready
 	@# Their own deprecations are no errors of ours.

@@ -3,6 +3,8 @@
 import asyncio
 import json
 from functools import cache
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
@@ -20,10 +22,10 @@ URL = "http://scripted"
 
 
 @cache
-def observation() -> dict:
+def observation() -> dict[str, Any]:
     """A whole one, as a server sends it: reward and done beside it."""
 
-    async def first_window() -> dict:
+    async def first_window() -> dict[str, Any]:
         here = InProcess()
         window = await here.reset(TASK)
         await here.close()
@@ -64,9 +66,8 @@ def served(monkeypatch):
         made._http = httpx.AsyncClient(base_url=URL, transport=httpx.MockTransport(server))
         return made
 
-    monkeypatch.setattr(connection.asyncio, "sleep", sleep)
-    make.slept = slept
-    return make
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    return SimpleNamespace(make=make, slept=slept)
 
 
 def reply(session="named", reward=0.0, done=False):
@@ -81,7 +82,7 @@ def test_without_an_address_the_simulator_plays():
 
 def test_a_reset_waits_as_long_as_a_full_server_says(served):
     server = Server((503, {"retry-after": "2"}, {}), (429, {"retry-after": "1"}, {}), reply())
-    there = served(server)
+    there = served.make(server)
     window = asyncio.run(there.reset(TASK))
     assert window.step == 0 and not window.done
     assert served.slept == [2.0, 1.0]
@@ -93,13 +94,13 @@ def test_a_reset_gives_up_where_no_session_becomes_free_in_time(served, monkeypa
     monkeypatch.setattr(connection, "RESET_PATIENCE_S", 1.0)
     server = Server((503, {"retry-after": "5"}, {"detail": "all sessions are in use"}))
     with pytest.raises(ConnectionError, match=r"HTTP 503 .*all sessions are in use"):
-        asyncio.run(served(server).reset(TASK))
+        asyncio.run(served.make(server).reset(TASK))
     assert served.slept == []
 
 
 def test_the_name_that_a_judged_server_draws_is_used_from_then_on(served):
     server = Server(reply("drawn"), reply("drawn", 0.5, done=True), (204, {}, None))
-    there = served(server)
+    there = served.make(server)
 
     async def play():
         await there.reset(TASK)
@@ -118,7 +119,7 @@ def test_the_name_that_a_judged_server_draws_is_used_from_then_on(served):
 def test_two_connections_have_two_sessions(served):
     servers = [Server(reply()), Server(reply())]
     for server in servers:
-        asyncio.run(served(server).reset(TASK))
+        asyncio.run(served.make(server).reset(TASK))
     names = {body["session_id"] for server in servers for body in server.bodies()}
     assert len(names) == 2
 
@@ -126,7 +127,7 @@ def test_two_connections_have_two_sessions(served):
 def test_the_terms_are_those_of_the_grader(served):
     terms = {"sla": 0.9, "speed": 0.8, "budget": 0.7, "root_cause": 1.0}
     server = Server((200, {}, {"score": 0.9, "terms": terms, "resolved": True}))
-    assert asyncio.run(served(server).terms()) == terms | {"cured": 1.0}
+    assert asyncio.run(served.make(server).terms()) == terms | {"cured": 1.0}
     assert server.requests[0].url.params["session_id"].startswith("rollout-")
 
 
@@ -141,10 +142,10 @@ def test_the_terms_are_those_of_the_grader(served):
 )
 def test_an_episode_that_is_lost_says_where_and_why(served, answer, words):
     with pytest.raises(ConnectionError, match=words):
-        asyncio.run(served(Server(answer)).step(WAIT))
+        asyncio.run(served.make(Server(answer)).step(WAIT))
 
 
 def test_closing_asks_nothing_of_a_server_that_is_gone(served):
-    there = served(Server(httpx.ConnectError("gone")))
+    there = served.make(Server(httpx.ConnectError("gone")))
     asyncio.run(there.close())
     assert there._http.is_closed

@@ -2,7 +2,7 @@
 
 import pytest
 
-inspect_ai = pytest.importorskip("inspect_ai", reason="make test-extras has Inspect AI")
+inspect_ai = pytest.importorskip("inspect_ai", reason="make test-trainers has Inspect AI")
 
 from inspect_ai.model import ModelOutput, ModelUsage, get_model  # noqa: E402
 

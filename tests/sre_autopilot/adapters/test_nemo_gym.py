@@ -5,7 +5,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-pytest.importorskip("nemo_gym", reason="make test-extras has NeMo Gym, for Python 3.12")
+pytest.importorskip("nemo_gym", reason="make test-trainers has NeMo Gym, for Python 3.12")
 
 from fastapi.testclient import TestClient
 from nemo_gym.server_utils import ServerClient

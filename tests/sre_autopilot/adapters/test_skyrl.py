@@ -2,7 +2,7 @@
 
 import pytest
 
-skyrl_gym = pytest.importorskip("skyrl_gym", reason="make test-extras has SkyRL")
+skyrl_gym = pytest.importorskip("skyrl_gym", reason="make test-trainers has SkyRL")
 
 from sre_autopilot.adapters import skyrl  # noqa: E402 - what it imports is there now
 from tests.sre_autopilot.adapters import engineer  # noqa: E402

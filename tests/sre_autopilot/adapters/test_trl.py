@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-trl = pytest.importorskip("trl", reason="make test-extras has TRL")
+trl = pytest.importorskip("trl", reason="make test-trainers has TRL")
 
 import torch  # noqa: E402
 from datasets import Dataset  # noqa: E402

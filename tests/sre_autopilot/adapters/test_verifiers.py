@@ -36,7 +36,8 @@ class Interaction:
     """The side of an agent: it hears windows and answers as the scripted engineer does."""
 
     def __init__(self, turns=100):
-        self.turns, self.windows, self.rewards, self.metrics = turns, [], {}, {}
+        self.turns, self.windows = turns, list[str]()
+        self.rewards, self.metrics = dict[str, float](), dict[str, float]()
         self.trace = SimpleNamespace(
             record_reward=self.rewards.__setitem__, record_metrics=self.metrics.update
         )

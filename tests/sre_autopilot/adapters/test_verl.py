@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-pytest.importorskip("verl", reason="make test-extras has verl")
+pytest.importorskip("verl", reason="make test-trainers has verl")
 
 from verl.experimental.agent_loop.tool_agent_loop import AgentData, ToolAgentLoop
 from verl.experimental.agent_loop.tool_parser import FunctionCall
