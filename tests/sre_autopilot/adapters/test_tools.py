@@ -16,7 +16,7 @@ from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ACTION_COSTS, ActionName
 
 
-def test_there_is_a_function_for_every_action_and_no_other():
+def test_functions_are_the_actions_and_no_others():
     assert [function["name"] for function in functions()] == [*ActionName]
     assert json.loads(json.dumps(functions())) == functions()
 
@@ -28,7 +28,7 @@ def test_a_description_names_the_cost(action):
 
 
 @pytest.mark.parametrize("action", ActionName)
-def test_whatever_the_parameters_allow_is_an_action(action):
+def test_parameters_allow_an_action_on_each_service(action):
     schema = parameters(action)
     if not needs_service(action):
         assert schema["properties"] == {} and schema["required"] == []
