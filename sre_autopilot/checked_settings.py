@@ -21,7 +21,7 @@ OTHER_VARIABLES = frozenset(
     f"{PREFIX}{name}"
     for name in (
         *("BASE_URL", "CPUSET", "MESH_NETWORK", "PORT", "PROJECT", "PROMETHEUS_PORT", "SPANS_URL"),
-        *("APT_LOCK_TIMEOUT_S", "DOCKER_SOCKET", "ENGINE_STATE"),
+        *("APT_LOCK_TIMEOUT_S", "DOCKER_SOCKET", "ENGINE_STATE", "GRAFANA_PORT", "JAEGER_PORT"),
     )
 )
 """What inference.py, the Compose file, the broker and scripts read."""

@@ -16,6 +16,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "dataset": ("pyarrow",),
     "train": ("tensorboard",),  # and torch, which local-model brings as well
     "local-model": ("torch", "transformers"),
+    "console-test": ("playwright", "axe_playwright_python"),
 }
 """The modules that each extra brings, by the names under which they are imported."""
 

@@ -34,7 +34,7 @@ def command(
 
     Example:
       sre-autopilot debrief docs/examples/episode.jsonl
-      sre-autopilot debrief docs/examples/episode.jsonl --html --out postmortem.html
+      sre-autopilot debrief runs/episode.jsonl --html --out postmortem.html
     """
     from sre_autopilot.cli.grade import read
     from sre_autopilot.debrief.review import Format, review, written

@@ -46,7 +46,7 @@ def test_wheel_holds_the_data_that_modules_read(wheel: zipfile.ZipFile) -> None:
         "sre_autopilot/py.typed",
         "sre_autopilot/simulator/fitted/process.json",
         "sre_autopilot/simulator/fitted/docker.json",
-        "server/console/page.html",
+        "server/console/static/console.html",
     } <= set(wheel.namelist())
 
 

@@ -18,7 +18,7 @@ def command(
     """Play what a debrief calls better on a mesh, and what was done, and compare the scores.
 
     Example:
-      sre-autopilot dev check-debrief docs/examples/episode.jsonl --count 1 --backend process
+      sre-autopilot dev check-debrief docs/examples/episode.jsonl --count 1
     """
     from orchestrator.backends import make_backend
     from orchestrator.environment import Environment
