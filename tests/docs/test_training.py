@@ -1,6 +1,7 @@
 """The page on training names every recipe that is shipped, and every file that a run leaves."""
 
 import re
+from pathlib import Path
 
 from sre_autopilot.history.features import HISTORY_COUNT
 from sre_autopilot.history.tape import INPUT_COUNT, TAPE_STEPS
@@ -23,7 +24,8 @@ def test_every_shipped_recipe_is_on_the_page_and_no_other():
 
 
 def test_files_of_a_run_are_on_the_page():
-    assert {"weights.npz", "checkpoint.pt", "scores.jsonl"} < first_cells("file")
+    names = {Path(cell).name for cell in first_cells("file")}
+    assert {"weights.npz", "checkpoint.pt", "scores.jsonl"} < names
 
 
 def test_numbers_of_the_input_are_those_of_the_code():
