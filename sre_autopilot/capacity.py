@@ -1,8 +1,9 @@
-"""How many sessions this machine carries at once: measured once, then read from the user's cache.
+"""How many sessions this machine carries at once: its best measurement, in the user's cache.
 
 A mesh of processes costs a fixed amount of work a second, so what it takes of a core follows from
 how fast a core is here. That is measured by a piece of work of the same kind as a hop: 20 ms of CPU
-in all, counted in CPU time, so that other programs hardly bend it.
+in all, counted in CPU time. Beside other programs that is longer, too: so it is measured at every
+start, and the shortest of all times is kept.
 """
 
 import contextlib
@@ -51,7 +52,7 @@ def sessions_at_once(settings: Settings, environ: Mapping[str, str] = os.environ
         return SIMULATED_SESSIONS
     if settings.backend == "docker":
         return STACK_SESSIONS
-    return carried(usable_cores(), cached_speed(environ).mesh_cores)
+    return carried(usable_cores(), best_speed(environ).mesh_cores)
 
 
 def carried(cores: float, mesh_cores: float) -> int:
@@ -59,18 +60,13 @@ def carried(cores: float, mesh_cores: float) -> int:
     return max(1, min(MOST_SESSIONS, int(cores * SHARE / mesh_cores)))
 
 
-def cached_speed(environ: Mapping[str, str]) -> Speed:
-    """As measured before on this machine; measured now, and kept, where it was not."""
-    with contextlib.suppress(OSError, ValueError, TypeError, RuntimeError):
-        speed = Speed(**json.loads(_file(environ).read_text(encoding="utf-8")))
-        if speed.machine == machine_kind() and speed.work_ms > 0:
-            return speed
-    return measured_speed(environ)
-
-
-def measured_speed(environ: Mapping[str, str]) -> Speed:
-    """Measured now, and kept unless the cache cannot be written."""
+def best_speed(environ: Mapping[str, str]) -> Speed:
+    """Measured now, or before on this machine if that was faster; kept where it can be."""
     speed = Speed(machine_kind(), min(_work_ms() for _ in range(ROUNDS)))
+    with contextlib.suppress(OSError, ValueError, TypeError, RuntimeError):
+        before = Speed(**json.loads(_file(environ).read_text(encoding="utf-8")))
+        if before.machine == speed.machine and 0 < before.work_ms <= speed.work_ms:
+            return before
     with contextlib.suppress(OSError, RuntimeError):
         file = _file(environ)
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.recorder import is_writable
-from sre_autopilot.capacity import carried, measured_speed
+from sre_autopilot.capacity import best_speed, carried
 from sre_autopilot.cores import UNLIMITED, file_lines, file_words, usable_cores
 from sre_autopilot.distribution import DISTRIBUTION
 from sre_autopilot.simulator.cache_folder import cache_folder
@@ -69,7 +69,7 @@ def read_machine(
     docker, docker_problem = _answer("docker", "version", "--format", "{{.Server.Version}}")
     compose, _problem = _answer("docker", "compose", "version", "--short")
     cache = _cache_folder(environ)
-    cores, mesh_cores = usable_cores(root), measured_speed(environ).mesh_cores
+    cores, mesh_cores = usable_cores(root), best_speed(environ).mesh_cores
     temp = Path(tempfile.gettempdir())
     return Machine(
         python=sys.version_info[:2],
