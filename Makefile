@@ -103,6 +103,7 @@ test-adapter-%: build/adapters/%/.ready
 	build/adapters/$*/bin/python -m pytest -n0 -W default -p no:cacheprovider \
 		tests/sre_autopilot/adapters/test_$*.py
 
+.PRECIOUS: build/adapters/%/.ready
 build/adapters/nemo_gym/.ready: PYTHON := $(PYTHON_3_12)
 build/adapters/%/.ready: requirements/adapters/%.txt
 	@echo "Making $(@D) with the packages of $<: minutes, once."
