@@ -130,8 +130,11 @@ async def _send_until_gone(socket: WebSocket, environment: SREEnvironment, sessi
     try:
         begun: Episode | None = None
         steps_sent = 0
-        while not environment.closed:
+        closed = False
+        while not closed:
             news = environment.news.next
+            # Read first: what came before the end is sent after it.
+            closed = environment.closed
             episode = _episode_of(environment)
             if episode is not None and episode is not begun and episode.steps:
                 begun, steps_sent = episode, 0
@@ -139,7 +142,7 @@ async def _send_until_gone(socket: WebSocket, environment: SREEnvironment, sessi
             while begun is not None and steps_sent < len(begun.steps):
                 await socket.send_json({"type": "step", "data": _step(begun, steps_sent)})
                 steps_sent += 1
-            if not (news.is_set() or environment.closed):
+            if not (news.is_set() or closed or environment.closed):
                 await _first_of(news, watcher_goes)
     finally:
         watcher_goes.cancel()
