@@ -30,10 +30,9 @@ def dashboards() -> dict[str, dict[str, Any]]:
     }
 
 
-def _overview() -> list[Panel]:
-    of_users = f"{{{signals.LABEL_SERVICE}='{ENTRY}'}}"
+def _calls_by_service() -> list[Panel]:
+    """What an SLA is judged by."""
     return [
-        Panel("SLA met", [Query(rules.SLA, BY_SERVICE)], width=COLUMNS),
         Panel("p99 of calls", [Query(rules.P99_MS, BY_SERVICE)], "ms", P99_LIMIT_MS),
         Panel(
             "Share of calls that failed",
@@ -41,6 +40,14 @@ def _overview() -> list[Panel]:
             "percentunit",
             ERROR_RATE_LIMIT,
         ),
+    ]
+
+
+def _overview() -> list[Panel]:
+    of_users = f"{{{signals.LABEL_SERVICE}='{ENTRY}'}}"
+    return [
+        Panel("SLA met", [Query(rules.SLA, BY_SERVICE)], width=COLUMNS),
+        *_calls_by_service(),
         Panel("CPU, percent of the limit", [Query(rules.CPU_PCT, BY_SERVICE)], "percent", 100.0),
         Panel(
             "Memory, percent of the limit", [Query(rules.MEMORY_PCT, BY_SERVICE)], "percent", 100.0
@@ -118,13 +125,7 @@ def _episode() -> list[Panel]:
             ],
         ),
         Panel("SLA truly met", [Query(signals.SLA_MET + of_session, BY_SERVICE)]),
-        Panel("p99 of calls", [Query(rules.P99_MS, BY_SERVICE)], "ms", P99_LIMIT_MS),
-        Panel(
-            "Share of calls that failed",
-            [Query(rules.error_ratio(), BY_SERVICE)],
-            "percentunit",
-            ERROR_RATE_LIMIT,
-        ),
+        *_calls_by_service(),
         Panel(
             "Windows in which the machine was too busy",
             [Query(signals.WINDOW_CONTENDED + of_session, "contended")],

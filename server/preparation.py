@@ -82,4 +82,4 @@ class Preparation:
         self.problem = backend_problem(self._settings.backend, error)
         if self.problem != self._logged:  # each reason once, not each second
             self._logged = self.problem
-            log.warning("%s; it is tried again until then", self.problem)
+            log.warning("%s; the server goes on trying", self.problem)

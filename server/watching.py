@@ -142,7 +142,7 @@ async def _send_until_gone(socket: WebSocket, environment: SREEnvironment, sessi
             while begun is not None and steps_sent < len(begun.steps):
                 await socket.send_json({"type": "step", "data": _step(begun, steps_sent)})
                 steps_sent += 1
-            if not (news.is_set() or closed or environment.closed):
+            if not (news.is_set() or environment.closed):
                 await _first_of(news, watcher_goes)
     finally:
         watcher_goes.cancel()

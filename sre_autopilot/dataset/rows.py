@@ -5,6 +5,7 @@ These classes are its schema: the JSON Schema and the Parquet columns are made f
 
 import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from pydantic import Field
 
@@ -38,8 +39,8 @@ class Edge(Frozen):
     latency_p99: float = Field(description="ms")
 
 
-class StepRow(Frozen):
-    """A step: the action, what the agent saw after it, and what was true."""
+class OfEpisode(Frozen):
+    """Which episode a row is of."""
 
     episode_id: str
     split: str = Field(description="of the episode's seed: train, validation, test or other")
@@ -47,6 +48,11 @@ class StepRow(Frozen):
     policy: str | None
     tier: str
     seed: int
+
+
+class StepRow(OfEpisode):
+    """A step: the action, what the agent saw after it, and what was true."""
+
     step: int = Field(description="0 is the window of the reset, before any action")
     action: str | None = Field(description="null at step 0")
     service_id: str | None
@@ -76,15 +82,9 @@ class Fault(Frozen):
     cured_by: str | None
 
 
-class EpisodeRow(Frozen):
+class EpisodeRow(OfEpisode):
     """An episode: who played what, what was broken, and the score."""
 
-    episode_id: str
-    split: str = Field(description="of its seed: train, validation, test or other")
-    backend: str = Field(description="the world: simulator, process or docker")
-    policy: str | None
-    tier: str
-    seed: int
     world_version: str = Field(description="scores of different versions cannot be compared")
     steps: int = Field(description="without that of the reset")
     faults: tuple[Fault, ...] = Field(description="TRUTH: hidden from agents")
@@ -102,15 +102,22 @@ def split_of(seed: int) -> str:
     return next((name for name, seeds in SEED_SPLITS.items() if seed in seeds), NO_SPLIT)
 
 
+def _of(record: EpisodeRecord) -> dict[str, Any]:
+    """The fields of OfEpisode."""
+    return {
+        "episode_id": record.episode_id,
+        "split": split_of(record.seed),
+        "backend": record.backend,
+        "policy": record.policy,
+        "tier": record.tier,
+        "seed": record.seed,
+    }
+
+
 def episode_row(record: EpisodeRecord, score: Score) -> EpisodeRow:
     """The row of a finished episode."""
     return EpisodeRow(
-        episode_id=record.episode_id,
-        split=split_of(record.seed),
-        backend=record.backend,
-        policy=record.policy,
-        tier=record.tier,
-        seed=record.seed,
+        **_of(record),
         world_version=record.world_version,
         steps=len(record.steps) - 1,
         faults=tuple(map(_fault, record.faults)),
@@ -132,7 +139,7 @@ def step_rows(
     process_rewards: of each step but that of the reset, in their order; None where not computed.
     Raises ValueError where there are more or fewer of them, or where a step has no observation.
     """
-    last = len(record.steps) - 1
+    last, of_episode = len(record.steps) - 1, _of(record)
     if process_rewards is not None and len(process_rewards) != last:
         raise ValueError(f"{last} steps have {len(process_rewards)} process rewards")
     for step in record.steps:
@@ -140,12 +147,7 @@ def step_rows(
         action = step.action
         reward = process_rewards[step.step - 1] if process_rewards and step.step else None
         yield StepRow(
-            episode_id=record.episode_id,
-            split=split_of(record.seed),
-            backend=record.backend,
-            policy=record.policy,
-            tier=record.tier,
-            seed=record.seed,
+            **of_episode,
             step=step.step,
             action=action and action.action,
             service_id=action and action.service_id,

@@ -1,6 +1,6 @@
 """A server over simulated meshes, by default with its usual settings."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import nullcontext
 
 import httpx
@@ -42,6 +42,13 @@ def client(app: FastAPI) -> Iterator[TestClient]:
 def url(app: FastAPI) -> Iterator[str]:
     with on_a_port(app) as url:
         yield url
+
+
+@pytest.fixture
+async def http(url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """Over a real socket, for tests that run in a loop."""
+    async with httpx.AsyncClient(base_url=url) as client:
+        yield client
 
 
 @pytest.fixture

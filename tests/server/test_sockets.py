@@ -3,7 +3,6 @@
 import asyncio
 import json
 
-import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
@@ -16,15 +15,8 @@ LEASE_S = 1.0
 
 
 @pytest.fixture
-def url(workshop):
-    with on_a_port(make_app(workshop, session_lease_s=LEASE_S)) as url:
-        yield url
-
-
-@pytest.fixture
-async def http(url):
-    async with httpx.AsyncClient(base_url=url) as client:
-        yield client
+def app(workshop):
+    return make_app(workshop, session_lease_s=LEASE_S)
 
 
 @pytest.fixture

@@ -24,15 +24,8 @@ RESTART = {"action": ActionName.RESTART, "service_id": Service.USER_DB}
 
 
 @pytest.fixture
-def url(workshop):
-    with on_a_port(make_app(workshop, session_lease_s=LEASE_S)) as url:
-        yield url
-
-
-@pytest.fixture
-async def http(url):
-    async with httpx.AsyncClient(base_url=url) as client:
-        yield client
+def app(workshop):
+    return make_app(workshop, session_lease_s=LEASE_S)
 
 
 def watching(url, session_id="default", **options):

@@ -25,7 +25,7 @@ from sre_autopilot.world.vocabulary import Release
 TIMEOUT_S = 5.0
 """Answers take milliseconds; a machine that stalls for seconds is no reason to end an episode."""
 FLUSH_TIMEOUT_S = 20.0
-"""A container that an outage leaves a hundredth of a CPU packs its spans and metrics with it."""
+"""A container packs its spans and metrics with the CPU that an outage leaves it: hardly any."""
 
 _IMPAIRMENTS = TypeAdapter(Impairments)
 
