@@ -33,7 +33,8 @@ def play(url, player, together):
 
 @pytest.mark.live
 def test_two_play_at_full_rate(tmp_path):
-    with served(tmp_path) as server, httpx.Client(base_url=server.url) as client:
+    full = {"SRE_MAX_SESSIONS": "2"}
+    with served(tmp_path, **full) as server, httpx.Client(base_url=server.url) as client:
         assert len(family(server.process.pid)) == 1, "no mesh before the first reset"
         together = threading.Barrier(2)
         players = (("left", Tier.CONTROL, 1), ("right", Tier.CONTROL, MAX_SEED))
