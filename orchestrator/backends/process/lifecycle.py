@@ -39,9 +39,19 @@ class ProcessLifecycle(ReplicaSet):
         self._token = token
 
     async def launch(self, seed: int) -> None:
+        try:
+            await self._launch(seed)
+        except BackendError:
+            if not self._supervisor.has_ended:
+                raise
+            # A zygote that was killed a moment before looks alive until its pipes break.
+            await self._launch(seed)
+
+    async def _launch(self, seed: int) -> None:
         await self._supervisor.start()
-        await asyncio.gather(*self._stopping.values())
-        self._stopping.clear()
+        stopping, self._stopping = self._stopping, {}
+        # A stop that failed is made up for: all that run are killed below.
+        await asyncio.gather(*stopping.values(), return_exceptions=True)
         await self._supervisor.kill(self.handles())
         self._replicas.clear()
         self._seed = seed

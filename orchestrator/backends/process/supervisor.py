@@ -36,9 +36,14 @@ class Supervisor:
         self._reading: asyncio.Task[None] | None = None
         self._running: dict[str, ReplicaHandle] = {}
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether a zygote was started and has ended without being closed."""
+        return self._reading is not None and self._reading.done()
+
     async def start(self) -> None:
         """Starts the zygote, unless one runs."""
-        if self._reading is not None and self._reading.done():
+        if self.has_ended:
             await self.aclose()
         if self._zygote is not None and self._zygote.returncode is None:
             with contextlib.suppress(ProcessLookupError):

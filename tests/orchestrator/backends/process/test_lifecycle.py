@@ -182,6 +182,16 @@ async def test_without_its_zygote_a_mesh_is_dead_and_can_be_launched(mesh: Mesh)
     assert len(pids(mesh)) == len(Service) + 1
 
 
+async def test_a_launch_right_after_its_zygote_was_killed_starts_another(mesh: Mesh) -> None:
+    await mesh.launch(SEED)
+    await mesh.stop(DB)
+    zygote = mesh.supervisor._zygote
+    assert zygote is not None
+    zygote.kill()
+    await mesh.launch(SEED)
+    assert len(pids(mesh)) == len(Service) + 1
+
+
 async def test_closing_ends_everything_and_may_be_repeated(tmp_path: Path) -> None:
     mesh = Mesh(MeshDirectory(tmp_path))
     await mesh.launch(SEED)
