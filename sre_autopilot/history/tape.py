@@ -1,7 +1,8 @@
 """What a learner without memory gets of the past: features, and a tape of one service's last steps.
 
 Bursts of a flap differ in their rhythm, which averages and counters blur. The tape keeps it: the
-last TAPE_STEPS readings of the payment gateway, the service that flaps, and what was done to it.
+last TAPE_STEPS readings of the payment gateway, the service that flaps, the spans of the calls to
+it, which show it a second time with another lag, and what was done to it.
 Equal rows give equal bits, as those of `features` do: values are scaled by powers of 2, and moved.
 """
 
@@ -11,14 +12,16 @@ import numpy as np
 
 from sre_autopilot.history import row_layout as layout
 from sre_autopilot.history.features import (
-    BLANK,
     DONE_NOW,
     HISTORY_COUNT,
     SCALES,
+    SPAN_SCALES,
     WAIT,
     action_mask,
     advance,
+    blank_features,
     block,
+    history_count,
 )
 from sre_autopilot.history.rows import row_of
 from sre_autopilot.models import SREObservation
@@ -27,37 +30,51 @@ from sre_autopilot.world.topology import Service
 TAPED = tuple(Service).index(Service.PAYMENT_GATEWAY)
 TAPE_STEPS = 16
 """Two of the longest periods of a flap."""
-TAPE_WIDTH = len(SCALES) + WAIT
-"""Of a step: the scaled metrics, MISSING where one did not come, and which action was done."""
+TAPED_VALUES = len(SCALES) + len(SPAN_SCALES)
+TAPE_WIDTH = TAPED_VALUES + WAIT
+"""Of a step: the scaled metrics and spans, MISSING where one did not come, and which action was
+done."""
 TAPE_COUNT = TAPE_STEPS * TAPE_WIDTH
-INPUT_COUNT = HISTORY_COUNT + TAPE_COUNT
-_METRICS = np.arange(len(SCALES)) * layout.SERVICE_COUNT + TAPED
+ROW_COUNT = layout.FEATURE_COUNT + layout.SPAN_COUNT
+"""Columns of the rows that it reads: those with `trace_edges`."""
+FEATURES_COUNT = history_count(trace_edges=True)
+INPUT_COUNT = FEATURES_COUNT + TAPE_COUNT
+(_EDGE,) = (
+    place
+    for place, (_, callee) in enumerate(layout.SPAN_EDGES)
+    if callee is Service.PAYMENT_GATEWAY
+)
+_VALUES = np.append(
+    np.arange(len(SCALES)) * layout.SERVICE_COUNT + TAPED,
+    layout.FEATURE_COUNT + np.arange(len(SPAN_SCALES)) * len(layout.SPAN_EDGES) + _EDGE,
+)
+"""Columns of a row that are taped."""
 _DONE = np.arange(WAIT) * layout.SERVICE_COUNT + TAPED
-_SCALES = np.array(SCALES, np.float32)
-_BLANK_STEP = np.array([layout.MISSING] * len(SCALES) + [0.0] * WAIT, np.float32)
+_SCALES = np.array(SCALES + SPAN_SCALES, np.float32)
+_BLANK_STEP = np.array([layout.MISSING] * TAPED_VALUES + [0.0] * WAIT, np.float32)
 _BLANK_TAPE = np.tile(_BLANK_STEP, TAPE_STEPS)
 
 
 def blank_inputs(lanes: int) -> Any:
     """(lanes, INPUT_COUNT) float32: before the first row."""
-    return np.tile(np.append(BLANK, _BLANK_TAPE), (lanes, 1))
+    features = blank_features(np.empty((0, ROW_COUNT), np.float32))[0]
+    return np.tile(np.append(features, _BLANK_TAPE), (lanes, 1))
 
 
 def advance_inputs(before: Any, rows: Any) -> Any:
     """(lanes, INPUT_COUNT) float32 after `rows`, a new array: features, then the newest step first.
 
-    before: what this returned for the rows before. rows: (lanes, FEATURE_COUNT) float32.
+    before: what this returned for the rows before. rows: (lanes, ROW_COUNT) float32.
     """
     after = np.empty((len(rows), INPUT_COUNT), np.float32)
-    features = after[:, :HISTORY_COUNT]
-    features[:] = advance(before[:, :HISTORY_COUNT], rows)
+    features, tape = after[:, :FEATURES_COUNT], after[:, FEATURES_COUNT:]
+    features[:] = advance(before[:, :FEATURES_COUNT], rows)
     begins = rows[:, layout.STEP_FEATURE, None] == 0.0
-    earlier = before[:, HISTORY_COUNT : INPUT_COUNT - TAPE_WIDTH]
-    tape = after[:, HISTORY_COUNT:]
+    earlier = before[:, FEATURES_COUNT : INPUT_COUNT - TAPE_WIDTH]
     tape[:, TAPE_WIDTH:] = np.where(begins, _BLANK_TAPE[TAPE_WIDTH:], earlier)
-    metrics = rows[:, _METRICS]
-    tape[:, : len(SCALES)] = np.where(metrics >= 0.0, metrics * _SCALES, layout.MISSING)
-    tape[:, len(SCALES) : TAPE_WIDTH] = block(features, DONE_NOW)[:, _DONE]
+    values = rows[:, _VALUES]
+    tape[:, :TAPED_VALUES] = np.where(values >= 0.0, values * _SCALES, layout.MISSING)
+    tape[:, TAPED_VALUES:TAPE_WIDTH] = block(features, DONE_NOW)[:, _DONE]
     return after
 
 
@@ -74,5 +91,5 @@ class Tape:
 
     def after(self, observation: SREObservation) -> Any:
         """(1, INPUT_COUNT) float32. The first observation is that of an episode's reset."""
-        self.inputs = advance_inputs(self.inputs, row_of(observation)[None])
+        self.inputs = advance_inputs(self.inputs, row_of(observation, trace_edges=True)[None])
         return self.inputs

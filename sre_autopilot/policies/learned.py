@@ -28,7 +28,7 @@ class Learned:
 
     name = "learned"
     privileged = False
-    needs_traces = False
+    needs_traces = True
     weights = WEIGHTS
     """The file that it plays by."""
     _network: Network

@@ -67,7 +67,12 @@ class Lanes:
     def __init__(self, recipe: Recipe, seed: int, engine: str | None, first_episode: int) -> None:
         self._recipe = recipe
         self._env = SREAutopilotVectorEnv(
-            recipe.lanes, engine=engine, tiers=recipe.tiers, actions=FLAT, privileged=True
+            recipe.lanes,
+            engine=engine,
+            tiers=recipe.tiers,
+            actions=FLAT,
+            trace_edges=True,
+            privileged=True,
         )
         first = TRAINING_SEEDS_FROM + seed * SEEDS_A_RUN + first_episode * recipe.lanes
         rows, info = self._env.reset(seed=first, options={"staggered": True})

@@ -23,7 +23,7 @@ def validation_seeds(count: int) -> range:
 
 def scores(network: Network, tier: Tier, seeds: Sequence[int], engine: str | None = None) -> Any:
     """(seeds,) float64, in the order of the seeds."""
-    env = SREAutopilotVectorEnv(len(seeds), tier, engine=engine, actions=FLAT)
+    env = SREAutopilotVectorEnv(len(seeds), tier, engine=engine, actions=FLAT, trace_edges=True)
     rows, _ = env.reset(seed=list(seeds))
     inputs = advance_inputs(blank_inputs(len(seeds)), rows)
     out = np.full(len(seeds), np.nan)

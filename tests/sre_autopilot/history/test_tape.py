@@ -5,12 +5,15 @@ import pytest
 
 from orchestrator.environment import Environment
 from sre_autopilot.history import row_layout as layout
-from sre_autopilot.history.features import HISTORY_COUNT, advance, blank_features
+from sre_autopilot.history.features import advance, blank_features
 from sre_autopilot.history.tape import (
+    FEATURES_COUNT,
     INPUT_COUNT,
+    ROW_COUNT,
     TAPE_STEPS,
     TAPE_WIDTH,
     TAPED,
+    TAPED_VALUES,
     Tape,
     advance_inputs,
     blank_inputs,
@@ -25,10 +28,14 @@ from tests.sre_autopilot.simulator.scripts import ACTIONS, NAMES
 
 RESTART, WAIT = (list(ActionName).index(name) for name in (ActionName.RESTART, ActionName.WAIT))
 CPU_PLACE, CPU_SCALE = 2, 1 / 128
+CALLS_SCALE = 1 / 64
+PAYMENT_EDGE = layout.SPAN_EDGES.index((Service.ORDER_SERVICE, Service.PAYMENT_GATEWAY))
 
 
-def row(step, cpu_pct, action=WAIT):
-    out = np.zeros((1, layout.FEATURE_COUNT), np.float32)
+def row(step, cpu_pct, action=WAIT, calls=0):
+    out = np.zeros((1, ROW_COUNT), np.float32)
+    out[0, layout.FEATURE_COUNT + len(layout.SPAN_EDGES) :] = layout.MISSING
+    out[0, layout.FEATURE_COUNT + PAYMENT_EDGE] = calls
     out[0, CPU_PLACE * layout.SERVICE_COUNT + TAPED] = cpu_pct
     out[0, layout.STEP_FEATURE], out[0, layout.RESTARTS_LEFT_FEATURE] = step, 5
     out[0, layout.ACTION_FEATURE], out[0, layout.SERVICE_FEATURE] = action, TAPED
@@ -37,7 +44,7 @@ def row(step, cpu_pct, action=WAIT):
 
 def tape_of(inputs):
     """(TAPE_STEPS, TAPE_WIDTH) of the first lane."""
-    return inputs[0, HISTORY_COUNT:].reshape(TAPE_STEPS, TAPE_WIDTH)
+    return inputs[0, FEATURES_COUNT:].reshape(TAPE_STEPS, TAPE_WIDTH)
 
 
 def test_taped_service_is_the_one_that_flaps():
@@ -53,11 +60,18 @@ def test_newest_step_comes_first_and_steps_before_the_episode_are_blank():
     assert (newest[3:] == layout.MISSING).all()
 
 
+def test_spans_of_calls_to_the_service_are_taped_behind_its_metrics():
+    inputs = advance_inputs(blank_inputs(1), row(0, 64.0, calls=16))
+    calls, error_rate, latency_p99 = tape_of(inputs)[0, len(layout.METRICS) : TAPED_VALUES]
+    assert calls == 16 * CALLS_SCALE
+    assert error_rate == latency_p99 == layout.MISSING, "nothing was called"
+
+
 def test_actions_on_the_service_are_taped():
     inputs = advance_inputs(blank_inputs(1), row(0, 8.0))
     inputs = advance_inputs(inputs, row(1, 8.0, RESTART))
     inputs = advance_inputs(inputs, row(2, 8.0))
-    done = tape_of(inputs)[:, TAPE_WIDTH - WAIT :]
+    done = tape_of(inputs)[:, TAPED_VALUES:]
     assert np.argwhere(done).tolist() == [[1, RESTART]]
 
 
@@ -71,13 +85,13 @@ def test_inputs_begin_with_the_features():
     rows = row(0, 16.0)
     features = advance(blank_features(rows), rows)
     np.testing.assert_array_equal(
-        advance_inputs(blank_inputs(1), rows)[:, :HISTORY_COUNT], features
+        advance_inputs(blank_inputs(1), rows)[:, :FEATURES_COUNT], features
     )
 
 
 @pytest.mark.parametrize("tier", [Tier.HARD, Tier.EXPERT])
 def test_a_lane_and_an_observation_give_the_same_bits(tier):
-    lanes = SREAutopilotVectorEnv(3, tier, engine=NUMPY, actions="flat")
+    lanes = SREAutopilotVectorEnv(3, tier, engine=NUMPY, actions="flat", trace_edges=True)
     rows, info = lanes.reset(seed=[8, 7, 9])
     inputs, tape = advance_inputs(blank_inputs(3), rows), Tape()
     draws = np.random.default_rng(0)

@@ -105,6 +105,6 @@ def test_a_refused_action_is_never_taken(network):
 
 def test_policy_scores_as_the_network_on_rows_of_lanes(network, path):
     """What `train` prints is what `evaluate` finds."""
-    engine = make_engine(NUMPY, "process", len(SEEDS))
+    engine = make_engine(NUMPY, "process", len(SEEDS), keeps_calls=True)
     played = play_batch(engine, partial(learned, path), Tier.EXPERT, SEEDS)
     np.testing.assert_array_equal(played, scores(network, Tier.EXPERT, SEEDS, NUMPY))

@@ -31,7 +31,9 @@ def network():
 @pytest.fixture
 def inputs():
     """Of lanes that have just begun."""
-    rows, _ = SREAutopilotVectorEnv(LANES, Tier.EXPERT, engine=NUMPY).reset(seed=4)
+    rows, _ = SREAutopilotVectorEnv(LANES, Tier.EXPERT, engine=NUMPY, trace_edges=True).reset(
+        seed=4
+    )
     return advance_inputs(blank_inputs(LANES), rows)
 
 
