@@ -18,6 +18,8 @@ def command(
 ) -> None:
     """Pack the finished episodes of SOURCES, all of one backend and world version, into OUT.
 
+    Contended and broken ones are left out.
+
     Example:
       sre-autopilot dev pack-recordings runs/episodes --out runs/process-fit.npz
     """
@@ -28,6 +30,6 @@ def command(
     size_kb = out.stat().st_size / 1000
     messages_console().print(
         f"{out}: {len(recordings)} episodes of {backend}, world {version}, {size_kb:.0f} kB; "
-        f"{left_out} unfinished left out",
+        f"{left_out} left out (unfinished, contended or broken)",
         markup=False,
     )

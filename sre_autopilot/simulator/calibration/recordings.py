@@ -161,7 +161,7 @@ def _taken(arrays: Mapping[str, np.ndarray[Any, Any]]) -> Iterator[Taken]:
 
 
 def collect(folder: Path) -> tuple[list[Recording], int]:
-    """Finished episodes of a folder, and how many unfinished ones it holds.
+    """Finished episodes of a folder whose score counts, and how many others it holds.
 
     Raises RecordingsError.
     """
@@ -175,9 +175,9 @@ def collect(folder: Path) -> tuple[list[Recording], int]:
             records = list(grading.read_episodes(lines))
         except grading.RecordError as error:
             raise RecordingsError(f"{path}: {error}") from error
-        finished = [Recording.of(record) for record in records if record.finished]
-        left_out += len(records) - len(finished)
-        recordings += finished
+        kept = [record for record in records if record.finished and record.checked_validity.counts]
+        left_out += len(records) - len(kept)
+        recordings += map(Recording.of, kept)
     return recordings, left_out
 
 
@@ -195,11 +195,11 @@ def one_world(recordings: Sequence[Recording]) -> tuple[str, str]:
 
 def gather(sources: Iterable[Path]) -> tuple[list[Recording], int]:
     """Episodes of folders of records and of earlier recordings, sorted by key; and how many
-    unfinished ones were left out. Raises OSError, RecordingsError.
+    were left out, see `collect`. Raises OSError, RecordingsError.
     """
     recordings, left_out = [], 0
     for source in sources:
-        finished, unfinished = collect(source) if source.is_dir() else (read(source), 0)
-        recordings += finished
-        left_out += unfinished
+        kept, others = collect(source) if source.is_dir() else (read(source), 0)
+        recordings += kept
+        left_out += others
     return sorted(recordings, key=lambda recording: recording.key), left_out

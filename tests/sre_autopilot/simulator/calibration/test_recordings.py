@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from sre_autopilot import grading
 from sre_autopilot.cli.dev.pack_recordings import command
 from sre_autopilot.cli.errors import BadInput
-from sre_autopilot.grading import TrueService
+from sre_autopilot.grading import TrueService, Validity, Verdict
 from sre_autopilot.simulator.calibration.recordings import (
     COLUMNS,
     Key,
@@ -167,19 +167,21 @@ def test_missing_file_is_named(tmp_path):
         read(tmp_path / "none.npz")
 
 
-def test_finished_episodes_are_gathered_in_order_of_their_keys(gather, tmp_path):
+def test_episodes_that_count_are_gathered_in_order_of_their_keys(gather, tmp_path):
     for seed in (9, 3, 5):
         written(tmp_path, f"e{seed}", episode().model_copy(update={"seed": seed}))
     abandoned = episode(last=2).model_copy(update={"finished": False})
     written(tmp_path, "abandoned", abandoned)
     running = written(tmp_path, "running", episode())
     running.write_text(running.read_text()[:-700])
+    busy = Validity(verdict=Verdict.CONTENDED, contended_windows=9, windows=31)
+    written(tmp_path, "contended", episode().model_copy(update={"validity": busy}))
     out = tmp_path / "kept.npz"
     done = gather(tmp_path, "--out", out)
     assert done.exit_code == 0, done.output
     assert [recording.seed for recording in read(out)] == [3, 5, 9]
     assert "3 episodes" in done.output
-    assert "2 unfinished" in done.output
+    assert "3 left out" in done.output
 
 
 def test_folders_add_up(gather, tmp_path):
