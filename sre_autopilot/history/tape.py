@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sre_autopilot.history import row_layout as layout
+from sre_autopilot.history.bursts import BLANK_BURSTS, BURST_COUNT, GATEWAY, advance_bursts
 from sre_autopilot.history.features import (
     DONE_NOW,
     HISTORY_COUNT,
@@ -27,7 +28,6 @@ from sre_autopilot.history.rows import row_of
 from sre_autopilot.models import SREObservation
 from sre_autopilot.world.topology import Service
 
-TAPED = tuple(Service).index(Service.PAYMENT_GATEWAY)
 TAPE_STEPS = 16
 """Two of the longest periods of a flap."""
 TAPED_VALUES = len(SCALES) + len(SPAN_SCALES)
@@ -38,18 +38,19 @@ TAPE_COUNT = TAPE_STEPS * TAPE_WIDTH
 ROW_COUNT = layout.FEATURE_COUNT + layout.SPAN_COUNT
 """Columns of the rows that it reads: those with `trace_edges`."""
 FEATURES_COUNT = history_count(trace_edges=True)
-INPUT_COUNT = FEATURES_COUNT + TAPE_COUNT
+BURSTS_FROM = FEATURES_COUNT + TAPE_COUNT
+INPUT_COUNT = BURSTS_FROM + BURST_COUNT
 (_EDGE,) = (
     place
     for place, (_, callee) in enumerate(layout.SPAN_EDGES)
     if callee is Service.PAYMENT_GATEWAY
 )
 _VALUES = np.append(
-    np.arange(len(SCALES)) * layout.SERVICE_COUNT + TAPED,
+    np.arange(len(SCALES)) * layout.SERVICE_COUNT + GATEWAY,
     layout.FEATURE_COUNT + np.arange(len(SPAN_SCALES)) * len(layout.SPAN_EDGES) + _EDGE,
 )
 """Columns of a row that are taped."""
-_DONE = np.arange(WAIT) * layout.SERVICE_COUNT + TAPED
+_DONE = np.arange(WAIT) * layout.SERVICE_COUNT + GATEWAY
 _SCALES = np.array(SCALES + SPAN_SCALES, np.float32)
 _BLANK_STEP = np.array([layout.MISSING] * TAPED_VALUES + [0.0] * WAIT, np.float32)
 _BLANK_TAPE = np.tile(_BLANK_STEP, TAPE_STEPS)
@@ -58,23 +59,25 @@ _BLANK_TAPE = np.tile(_BLANK_STEP, TAPE_STEPS)
 def blank_inputs(lanes: int) -> Any:
     """(lanes, INPUT_COUNT) float32: before the first row."""
     features = blank_features(np.empty((0, ROW_COUNT), np.float32))[0]
-    return np.tile(np.append(features, _BLANK_TAPE), (lanes, 1))
+    return np.tile(np.concatenate([features, _BLANK_TAPE, BLANK_BURSTS]), (lanes, 1))
 
 
 def advance_inputs(before: Any, rows: Any) -> Any:
-    """(lanes, INPUT_COUNT) float32 after `rows`, a new array: features, then the newest step first.
+    """(lanes, INPUT_COUNT) float32 after `rows`, a new array: features, the tape with the newest
+    step first, bursts.
 
     before: what this returned for the rows before. rows: (lanes, ROW_COUNT) float32.
     """
     after = np.empty((len(rows), INPUT_COUNT), np.float32)
-    features, tape = after[:, :FEATURES_COUNT], after[:, FEATURES_COUNT:]
+    features, tape = after[:, :FEATURES_COUNT], after[:, FEATURES_COUNT:BURSTS_FROM]
     features[:] = advance(before[:, :FEATURES_COUNT], rows)
     begins = rows[:, layout.STEP_FEATURE, None] == 0.0
-    earlier = before[:, FEATURES_COUNT : INPUT_COUNT - TAPE_WIDTH]
+    earlier = before[:, FEATURES_COUNT : BURSTS_FROM - TAPE_WIDTH]
     tape[:, TAPE_WIDTH:] = np.where(begins, _BLANK_TAPE[TAPE_WIDTH:], earlier)
     values = rows[:, _VALUES]
     tape[:, :TAPED_VALUES] = np.where(values >= 0.0, values * _SCALES, layout.MISSING)
     tape[:, TAPED_VALUES:TAPE_WIDTH] = block(features, DONE_NOW)[:, _DONE]
+    after[:, BURSTS_FROM:] = advance_bursts(before[:, BURSTS_FROM:], rows)
     return after
 
 

@@ -18,9 +18,16 @@ _HIDDEN_GAIN, _ACTOR_GAIN, _OTHER_GAIN = 2.0**0.5, 0.01, 1.0
 for on-policy deep actor-critic methods?", 2021)."""
 
 
+LEAST_DEVIATION = 0.05
+"""An input that hardly ever changes is not blown up by more than the inverse of this."""
+
+
 class ActorCritic(nn.Module):
     """One trunk of ReLU layers reads the inputs, since its first layer is most of the work. On it
     stand the actor, a prediction of the hidden faults, and the critic, which reads the truth too.
+
+    Inputs are brought to mean 0 and deviation 1, as `observe` has seen them; the layers of the
+    policy contain that, so that who plays it need not know.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -28,6 +35,9 @@ class ActorCritic(nn.Module):
         self._privileged = recipe.privileged_critic
         width = recipe.hidden[-1]
         self.trunk = _trunk(INPUT_COUNT, recipe.hidden)
+        self.register_buffer("mean", torch.zeros(INPUT_COUNT))
+        self.register_buffer("deviation", torch.ones(INPUT_COUNT))
+        self.register_buffer("moments", torch.zeros(3, INPUT_COUNT, dtype=torch.float64))
         self.actor = _linear(width, FLAT_COUNT, _ACTOR_GAIN)
         self.faults = _linear(width, FLAG_COUNT, _OTHER_GAIN)
         count = width + (TRUTH_COUNT if self._privileged else 0)
@@ -40,18 +50,31 @@ class ActorCritic(nn.Module):
         """Log-probabilities (lanes, FLAT_COUNT), values (lanes,), which are the rewards that are
         expected to follow, and logits (lanes, FLAG_COUNT) of uncured faults.
         """
-        hidden = self.trunk(inputs)
+        hidden = self.trunk((inputs - self.mean) / self.deviation)
         logits = self.actor(hidden).masked_fill(~masks, REFUSED)
         everything = torch.cat([hidden, truth], dim=-1) if self._privileged else hidden
         values = self.critic(everything).squeeze(-1)
         return torch.log_softmax(logits, dim=-1), values, self.faults(hidden)
 
+    def observe(self, inputs: Any) -> None:
+        """Mean and deviation become those of these and all earlier `inputs` (n, INPUT_COUNT)."""
+        inputs = inputs.double()
+        ones = torch.ones_like(inputs[0])
+        self.moments += torch.stack([ones * len(inputs), inputs.sum(0), inputs.square().sum(0)])
+        count, total, squares = self.moments
+        self.mean.copy_(total / count)
+        variance = (squares / count - (total / count).square()).clamp(min=0.0)
+        self.deviation.copy_(variance.sqrt().clamp(min=LEAST_DEVIATION))
+
     def layers(self) -> list[tuple[Any, Any]]:
         """Of the policy, as `policies.network` takes them."""
         linear = [layer for layer in self.trunk if isinstance(layer, nn.Linear)]
-        return [
+        layers = [
             (_array(layer.weight).T.copy(), _array(layer.bias)) for layer in (*linear, self.actor)
         ]
+        (matrix, bias), *others = layers
+        matrix /= _array(self.deviation)[:, None]
+        return [(matrix, bias - _array(self.mean) @ matrix), *others]
 
 
 def _trunk(count: int, widths: tuple[int, ...]) -> Any:

@@ -13,6 +13,8 @@ from sre_autopilot.training.experience import FLAG_COUNT, Rollout, advantages
 from sre_autopilot.training.recipe import Recipe
 
 ADAM_EPSILON = 1e-5
+OBSERVED_SHARE = 0.05
+"""Of a training, at whose beginning the networks get to know mean and deviation of the inputs."""
 _TINY = 1e-8
 
 
@@ -56,6 +58,8 @@ class Ppo:
             for chosen in torch.randperm(count).split(recipe.minibatch):
                 part = {name: tensor[chosen] for name, tensor in batch.items()}
                 figures.append(self._learn(part, _between(recipe.entropy, share)))
+        if share < OBSERVED_SHARE:
+            self.networks.observe(batch["inputs"])
         return {name: float(np.mean([each[name] for each in figures])) for name in figures[0]}
 
     def _learn(self, part: Mapping[str, Any], entropy_weight: float) -> dict[str, float]:

@@ -5,14 +5,15 @@ import pytest
 
 from orchestrator.environment import Environment
 from sre_autopilot.history import row_layout as layout
+from sre_autopilot.history.bursts import BLANK_BURSTS, GATEWAY, advance_bursts
 from sre_autopilot.history.features import advance, blank_features
 from sre_autopilot.history.tape import (
+    BURSTS_FROM,
     FEATURES_COUNT,
     INPUT_COUNT,
     ROW_COUNT,
     TAPE_STEPS,
     TAPE_WIDTH,
-    TAPED,
     TAPED_VALUES,
     Tape,
     advance_inputs,
@@ -36,19 +37,19 @@ def row(step, cpu_pct, action=WAIT, calls=0):
     out = np.zeros((1, ROW_COUNT), np.float32)
     out[0, layout.FEATURE_COUNT + len(layout.SPAN_EDGES) :] = layout.MISSING
     out[0, layout.FEATURE_COUNT + PAYMENT_EDGE] = calls
-    out[0, CPU_PLACE * layout.SERVICE_COUNT + TAPED] = cpu_pct
+    out[0, CPU_PLACE * layout.SERVICE_COUNT + GATEWAY] = cpu_pct
     out[0, layout.STEP_FEATURE], out[0, layout.RESTARTS_LEFT_FEATURE] = step, 5
-    out[0, layout.ACTION_FEATURE], out[0, layout.SERVICE_FEATURE] = action, TAPED
+    out[0, layout.ACTION_FEATURE], out[0, layout.SERVICE_FEATURE] = action, GATEWAY
     return out
 
 
 def tape_of(inputs):
     """(TAPE_STEPS, TAPE_WIDTH) of the first lane."""
-    return inputs[0, FEATURES_COUNT:].reshape(TAPE_STEPS, TAPE_WIDTH)
+    return inputs[0, FEATURES_COUNT:BURSTS_FROM].reshape(TAPE_STEPS, TAPE_WIDTH)
 
 
 def test_taped_service_is_the_one_that_flaps():
-    assert list(Service)[TAPED] is Service.PAYMENT_GATEWAY
+    assert list(Service)[GATEWAY] is Service.PAYMENT_GATEWAY
 
 
 def test_newest_step_comes_first_and_steps_before_the_episode_are_blank():
@@ -87,6 +88,12 @@ def test_inputs_begin_with_the_features():
     np.testing.assert_array_equal(
         advance_inputs(blank_inputs(1), rows)[:, :FEATURES_COUNT], features
     )
+
+
+def test_inputs_end_with_the_bursts():
+    rows = row(0, 16.0)
+    bursts = advance_bursts(BLANK_BURSTS[None], rows)
+    np.testing.assert_array_equal(advance_inputs(blank_inputs(1), rows)[:, BURSTS_FROM:], bursts)
 
 
 @pytest.mark.parametrize("tier", [Tier.HARD, Tier.EXPERT])

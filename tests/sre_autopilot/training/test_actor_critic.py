@@ -9,7 +9,11 @@ torch = pytest.importorskip("torch", reason="needs the extra train")
 
 from sre_autopilot.history.tape import INPUT_COUNT  # noqa: E402
 from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT, FLAT_WAIT  # noqa: E402
-from sre_autopilot.training.actor_critic import ActorCritic  # noqa: E402
+from sre_autopilot.training.actor_critic import (  # noqa: E402
+    LEAST_DEVIATION,
+    REFUSED,
+    ActorCritic,
+)
 from sre_autopilot.training.experience import FLAG_COUNT, TRUTH_COUNT  # noqa: E402
 from sre_autopilot.training.recipe import (  # noqa: E402
     SHIPPED,
@@ -91,6 +95,33 @@ def test_layers_of_the_policy_are_float32_arrays_without_the_critic(networks):
     ]
     assert [bias.shape for _, bias in layers] == [(width,) for width in (*WIDTHS, FLAT_COUNT)]
     assert {array.dtype for layer in layers for array in layer} == {np.dtype(np.float32)}
+
+
+def test_inputs_are_brought_to_mean_0_and_deviation_1(networks):
+    draws = torch.Generator().manual_seed(2)
+    halves = [5.0 + 3.0 * torch.randn(200, INPUT_COUNT, generator=draws) for _ in range(2)]
+    for half in halves:
+        networks.observe(half)
+    inputs = torch.cat(halves)
+    torch.testing.assert_close(networks.mean, inputs.mean(dim=0))
+    torch.testing.assert_close(networks.deviation, inputs.std(dim=0, correction=0))
+
+
+def test_an_input_that_never_changes_is_not_blown_up(networks):
+    networks.observe(torch.full((4, INPUT_COUNT), 7.0))
+    assert networks.deviation.tolist() == [pytest.approx(LEAST_DEVIATION)] * INPUT_COUNT
+
+
+def test_layers_of_the_policy_contain_mean_and_deviation(networks, observed):
+    inputs, masks, truth = observed
+    networks.observe(inputs)
+    before = networks(inputs, masks, truth)[0]
+    (first, bias), *others = networks.layers()
+    hidden = inputs.numpy() @ first + bias
+    for matrix, own_bias in others:
+        hidden = np.maximum(hidden, 0.0) @ matrix + own_bias
+    logits = torch.from_numpy(hidden).masked_fill(~masks, REFUSED)
+    torch.testing.assert_close(torch.log_softmax(logits, dim=-1), before, atol=1e-4, rtol=1e-4)
 
 
 def test_layers_are_copies(networks):

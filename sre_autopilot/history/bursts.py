@@ -1,0 +1,127 @@
+"""What bursts of the payment gateway, the service that flaps, look like so far, as numbers near 1.
+
+The causes of a flap differ in what a burst does to CPU and latency, in how much it loses, and in
+its rhythm. Each window is noisy, so that means over the bursts and over the quiet windows between
+them are what tells; a network of ReLU layers finds such products slowly by itself. Rows are their
+own memory, as in `features`, and the arithmetic is exact float32 alone.
+
+- windows: whether this one was read, whether it is in a burst;
+- of CPU and p99: number and mean in bursts, number and mean between them, and how far apart the
+  means are in units of their own noise (Welch's t with equal variances, but for a constant);
+- of the error rate: number and mean in bursts;
+- rhythm: time since the last burst began, its length, the time between the last two beginnings,
+  and how many bursts there were.
+
+A window in which calls failed by an order of the agent (a restart, an open breaker) is not read,
+as late as telemetry can be.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from orchestrator.noise import LAG_STEPS_BELOW
+from sre_autopilot.history import row_layout as layout
+from sre_autopilot.models import ServiceMetrics
+from sre_autopilot.world.topology import Service
+from sre_autopilot.world.vocabulary import BREAKER_STEPS, ActionName
+
+GATEWAY = tuple(Service).index(Service.PAYMENT_GATEWAY)
+IN_BURST_ABOVE = 0.05
+"""Error rate of a window in a burst: ten times its noise."""
+CPU_UNIT, P99_UNIT = 1.0 / 8.0, 1.0 / 128.0
+"""Of CPU (percent) and p99 latency (ms): powers of 2, which round nothing."""
+WINDOW, STEP, NEVER = 1.0 / 16.0, 1.0 / 8.0, 4.0
+"""A window in a count; a step of time; longer than an episode."""
+
+(READ, BURST, ERRORS, ERROR_MEAN, CPU, P99, RHYTHM) = (0, 1, 2, 3, 4, 9, 14)
+"""Columns: single ones, then blocks of READING_WIDTH for CPU and p99, then the rhythm."""
+BURSTS, BURST_MEAN, QUIETS, QUIET_MEAN, APART = range(5)
+READING_WIDTH = 5
+SINCE_BEGIN, LENGTH, PERIOD, TIMES = (RHYTHM + place for place in range(4))
+UNREADABLE = RHYTHM + 4
+"""Steps for which windows are not read, in units of STEP."""
+BURST_COUNT = UNREADABLE + 1
+
+_OBSCURED = np.float32(STEP * (BREAKER_STEPS + max(lag for _, lag in LAG_STEPS_BELOW)))
+_METRICS = tuple(ServiceMetrics.model_fields)
+_ERROR_RATE, _CPU_PCT, _P99_MS = (
+    _METRICS.index(name) * layout.SERVICE_COUNT + GATEWAY
+    for name in ("error_rate", "cpu_pct", "latency_p99")
+)
+_OBSCURING = tuple(
+    np.float32(tuple(ActionName).index(name))
+    for name in (ActionName.RESTART, ActionName.CIRCUIT_BREAK, ActionName.ROLLBACK)
+)
+_STEP, _WINDOW, _NEVER, _ZERO = (np.float32(value) for value in (STEP, WINDOW, NEVER, 0.0))
+
+
+def _blank() -> Any:
+    bursts = np.zeros(BURST_COUNT, np.float32)
+    bursts[SINCE_BEGIN] = NEVER
+    return bursts
+
+
+BLANK_BURSTS = _blank()
+"""(BURST_COUNT,): before an episode's first row."""
+
+
+def advance_bursts(before: Any, rows: Any) -> Any:
+    """(lanes, BURST_COUNT) float32 after `rows`, a new array.
+
+    before: what this returned for the rows before; what it is where a row begins an episode does
+        not matter. rows: (lanes, FEATURE_COUNT) float32 or more columns, see `row_layout`.
+    """
+    begins = rows[:, layout.STEP_FEATURE, None] == 0.0
+    after = np.where(begins, BLANK_BURSTS, before)
+    left = after[:, UNREADABLE]
+    left[:] = np.where(_obscures(rows), _OBSCURED, np.maximum(_ZERO, left - _STEP))
+    error_rate = rows[:, _ERROR_RATE]
+    read = (error_rate >= 0.0) & (left == 0.0)
+    burst = read & (error_rate > np.float32(IN_BURST_ABOVE))
+    _keep_rhythm(after, burst)
+    after[:, READ] = read
+    after[:, BURST] = np.where(read, burst, after[:, BURST])
+    _add(after, ERRORS, error_rate, burst)
+    for block, column, unit in ((CPU, _CPU_PCT, CPU_UNIT), (P99, _P99_MS, P99_UNIT)):
+        reading, came = rows[:, column] * np.float32(unit), rows[:, column] >= 0.0
+        _add(after, block + BURSTS, reading, burst & came)
+        _add(after, block + QUIETS, reading, read & ~burst & came)
+        _set_apart(after[:, block : block + READING_WIDTH])
+    return after
+
+
+def _obscures(rows: Any) -> Any:
+    """(lanes,) bool: whether the step's action makes calls to the gateway fail, whatever else."""
+    action = rows[:, layout.ACTION_FEATURE]
+    of_gateway = rows[:, layout.SERVICE_FEATURE] == np.float32(GATEWAY)
+    accepted = rows[:, layout.REFUSED_FEATURE] == 0.0
+    obscuring = np.isin(action, _OBSCURING)
+    return obscuring & of_gateway & accepted & (rows[:, layout.STEP_FEATURE] > 0.0)
+
+
+def _keep_rhythm(after: Any, burst: Any) -> None:
+    """A burst begins where the window read before was not in one."""
+    begins = burst & (after[:, BURST] == 0.0)
+    since = np.minimum(_NEVER, after[:, SINCE_BEGIN] + _STEP)
+    after[:, PERIOD] = np.where(begins & (since < _NEVER), since, after[:, PERIOD])
+    after[:, SINCE_BEGIN] = np.where(begins, _ZERO, since)
+    longer = np.where(burst, after[:, LENGTH] + _STEP, after[:, LENGTH])
+    after[:, LENGTH] = np.where(begins, _STEP, longer)
+    after[:, TIMES] += begins * _STEP
+
+
+def _add(after: Any, place: int, reading: Any, hit: Any) -> None:
+    """Where `hit`, counts `reading` at `place` and moves the mean beside it."""
+    count, mean = after[:, place], after[:, place + 1]
+    count += hit * _WINDOW
+    share = np.divide(_WINDOW, count, out=np.zeros_like(count), where=count > 0.0)
+    mean += np.where(hit, share * (reading - mean), _ZERO)
+
+
+def _set_apart(block: Any) -> None:
+    """The difference of the means, times the root of the harmonic mean of their counts."""
+    bursts, quiets = block[:, BURSTS], block[:, QUIETS]
+    both = bursts + quiets
+    weight = np.divide(bursts * quiets, both, out=np.zeros_like(both), where=both > 0.0)
+    block[:, APART] = (block[:, BURST_MEAN] - block[:, QUIET_MEAN]) * np.sqrt(weight)
