@@ -6,7 +6,8 @@ SREError
 |- EnvironmentClosed                   anything after close
 |- SessionBusy                         a call while another one runs in the same session
 |- UnknownSession(session_id)          a session that is not there
-|  `- LeaseEnded(session_id, lease_s)  or no longer: it got no call for too long
+|  |- LeaseEnded(session_id, lease_s)  or no longer: it got no call for too long
+|  `- SessionLost(session_id)          or no longer: its process has ended
 |- CannotListen(host, port, reason)    the server cannot have its port
 |- NotInSession                        an episode outside of any session
 |- NoFreeSession(max_sessions)         no session is free for a graded episode
@@ -29,6 +30,7 @@ import math
 
 from chaos.controller import TargetUnreachable
 from sre_autopilot.errors import SREError
+from sre_autopilot.world.close_codes import CloseCode
 
 
 class EpisodeNotStarted(SREError, RuntimeError):
@@ -63,6 +65,9 @@ class SessionBusy(SREError, RuntimeError):
 class UnknownSession(SREError, LookupError):
     """A session that was never begun, or that is over."""
 
+    close_code = CloseCode.UNKNOWN_SESSION
+    """Of a socket that asks for it."""
+
     def __init__(self, session_id: str, why: str = "it was never begun, or was ended") -> None:
         self.session_id = session_id
         super().__init__(f"no session {session_id!r}: {why}; reset begins one")
@@ -71,9 +76,20 @@ class UnknownSession(SREError, LookupError):
 class LeaseEnded(UnknownSession):
     """A session that got no call for as long as it is kept without one."""
 
+    close_code = CloseCode.LEASE_ENDED
+
     def __init__(self, session_id: str, lease_s: float) -> None:
         self.lease_s = lease_s
         super().__init__(session_id, f"it ended after {lease_s:g} s without a call")
+
+
+class SessionLost(UnknownSession):
+    """A session that ended with the worker process in which it lived."""
+
+    close_code = CloseCode.SESSION_LOST
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(session_id, "the process of the server in which it lived has ended")
 
 
 class CannotListen(SREError, OSError):

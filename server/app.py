@@ -9,11 +9,10 @@ the variables SRE_...; where one is wrong, the program ends with a line that nam
 
 import argparse
 import gc
-import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from typing import Any
 
 import uvicorn
@@ -24,11 +23,7 @@ from orchestrator.backends import make_backend
 from orchestrator.errors import CannotListen
 from orchestrator.secrecy import Secrecy
 from orchestrator.settings import Settings
-from server.connection_limits import (
-    MAX_MESSAGE_BYTES,
-    raise_open_files,
-    uvicorn_limits,
-)
+from server.connection_limits import MAX_MESSAGE_BYTES, raise_open_files, uvicorn_limits
 from server.console.assets import asset_routes
 from server.console.page import page_routes
 from server.debrief import debrief_routes
@@ -42,6 +37,7 @@ from server.http_middleware import (
 )
 from server.mcp_http import McpClientMiddleware, McpClients
 from server.messages import CREATE_SESSION, MessageMiddleware, rpc_refusal
+from server.metrics_door import serving_metrics
 from server.monitoring import Monitoring
 from server.openenv_compat import HTTP_API_VERSION, guard_mcp_route, register_routes
 from server.pager import pager_routes
@@ -54,9 +50,12 @@ from server.routes import control_routes, information_routes
 from server.schemas import Problem
 from server.sessions import SessionServer
 from server.sockets import SocketMiddleware
-from server.startup import metrics_tokens, say_mode
+from server.startup import log_to_stderr, metrics_tokens, say_mode
 from server.uvicorn_options import check_port, check_uvicorn_options, refuse_several_workers
 from server.watching import watch_routes
+from server.workers.forwarding import ForwardingMiddleware
+from server.workers.place import Place
+from server.workers.supervisor import supervise
 from sre_autopilot.capacity import sessions_at_once
 from sre_autopilot.checked_settings import MakeBackend, check_settings, settings_from_env
 from sre_autopilot.errors import InvalidSettings, InvalidValue
@@ -70,8 +69,12 @@ FULL_COLLECTION_AFTER = 100
 long as it takes to look at all of their episodes."""
 
 
-def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> FastAPI:
+def create_app(
+    settings: Settings, make_backend: MakeBackend = make_backend, place: Place | None = None
+) -> FastAPI:
     """An application that starts no mesh: the first reset of a session starts its own.
+
+    place: where this process stands among several workers of one server; None for one alone.
 
     Raises UnknownName, InvalidValue for settings that cannot be; see `check_settings`.
     """
@@ -87,18 +90,21 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
             secrecy=secrecy,
             prepared=preparation.wait,
         ),
-        sessions_at_once(settings),
+        sessions_at_once(settings) if place is None else place.memory.max_sessions,
         settings.session_lease_s,
         names_by_clients=secrecy is None,
+        place=place,
     )
-    limits = RateLimits(settings)
+    limits = RateLimits(settings, store=None if place is None else place.memory)
     mcp_clients = McpClients(sessions, limits)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        say_mode(settings)
-        where = settings.metrics_host, settings.metrics_port
-        metrics = monitoring.serving(*where, metrics_tokens(settings))
+        metrics: AbstractAsyncContextManager[None] = nullcontext()  # a supervisor serves them
+        if place is None:
+            say_mode(settings)
+            where = settings.metrics_host, settings.metrics_port
+            metrics = serving_metrics(monitoring.registry, *where, metrics_tokens(settings))
         async with metrics, preparation.running(), sessions.running(), mcp_clients.running():
             _warm_up(app)
             with _rare_full_collections():
@@ -141,6 +147,8 @@ def create_app(settings: Settings, make_backend: MakeBackend = make_backend) -> 
     app.add_middleware(QuestionQueueMiddleware)
     app.add_middleware(ProblemMiddleware)
     app.add_middleware(HeadMiddleware)
+    if place is not None:
+        app.add_middleware(ForwardingMiddleware, place=place, metrics=monitoring.as_text)
     handle_errors(app)
     return app
 
@@ -153,19 +161,21 @@ def app_from_env() -> FastAPI:
     return create_app(settings_from_env(os.environ))
 
 
-def run(host: str = HOST, port: int = PORT) -> None:
+def run(host: str = HOST, port: int = PORT, workers: int = 1) -> None:
     """Serves until SIGTERM or Ctrl-C. Raises InvalidSettings, CannotListen, InvalidValue."""
     settings = settings_from_env(os.environ)
+    if workers != 1:
+        supervise(settings, (host, port), workers, lambda s, place: create_app(s, place=place))
+        return
     app = create_app(settings)
     check_port(host, port)
     raise_open_files()
-    logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
-    logging.getLogger(__package__).setLevel(logging.INFO)
+    log_to_stderr()
     uvicorn.run(
         app,
         host=host,
         port=port,
-        workers=1,  # whatever WEB_CONCURRENCY says: sessions live in one process
+        workers=1,  # whatever WEB_CONCURRENCY says: uvicorn's own know nothing of sessions
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
         **uvicorn_limits(settings.ping_timeout_s),
     )
@@ -178,9 +188,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--host", default=HOST, help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=PORT, help="port (%(default)s)")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="processes that serve it; simulator (%(default)s)"
+    )
     options = parser.parse_args(arguments)
     try:
-        run(options.host, options.port)
+        run(options.host, options.port, options.workers)
     except (InvalidSettings, InvalidValue, CannotListen) as error:
         parser.exit(BAD_INPUT, f"{parser.prog}: {error}\n")
 

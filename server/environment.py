@@ -67,15 +67,14 @@ class SREEnvironment(AsyncEnvironment):
         """prepared: waits until the configured backend is in order, or raises BackendError."""
         super().__init__()
         self._prepared, self._secrecy = prepared, secrecy
-        self._settings = settings
-        self._monitoring = monitoring
+        self._settings, self._monitoring = settings, monitoring
         self._session_id = session_id
-        self._make_backend = make_backend
-        self._calling = asyncio.Lock()
+        self._make_backend, self._calling = make_backend, asyncio.Lock()
         self._environment: Environment | None = None
         self.closed = self._lenient = False
         self.backend = settings.backend
         self.news = News()  # of windows, and of the end
+        self.at_end: Callable[[], None] = lambda: None
 
     async def reset_async(  # noqa: PLR0917 - as OpenEnv calls it
         self,
@@ -194,6 +193,7 @@ class SREEnvironment(AsyncEnvironment):
                 await environment.aclose()
         self._monitoring.forget(str(self._session_id))
         self.news.publish()
+        self.at_end()
 
     def close(self) -> None:
         """For environments without a session, which have nothing to end; others are `aclose`d."""

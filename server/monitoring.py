@@ -1,29 +1,10 @@
-"""Metrics of the server itself, for its operators. They hold the truth, so no agent may read them:
-they have a port of their own, and on a judged server ask for a token.
-"""
+"""Metrics of the server itself. They hold the truth, and `server.metrics_door` serves them."""
 
-import asyncio
-import errno
-import logging
-import socket
-from collections.abc import AsyncIterator, Collection, Iterable
-from contextlib import asynccontextmanager, suppress
-from http.server import HTTPServer
 from itertools import product
-from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    make_wsgi_app,
-    start_http_server,
-)
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from orchestrator.episode import Episode
-from orchestrator.settings import variable
-from services.runtime.authorization import SCHEME, carries
 from sre_autopilot.grading import Verdict
 from sre_autopilot.world import signals
 from sre_autopilot.world.topology import Service
@@ -31,9 +12,6 @@ from sre_autopilot.world.vocabulary import ACTION_COSTS, MAX_RESTARTS, ActionNam
 
 SCORE_BUCKETS = tuple(tenth / 10 for tenth in range(1, 11))
 DURATION_BUCKETS_S = (0.25, 0.5, 0.55, 0.6, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
-WAKE_S = 0.02
-
-log = logging.getLogger(__name__)
 
 
 class Monitoring:
@@ -137,61 +115,9 @@ class Monitoring:
         for service in Service:
             _remove(self._sla, session_id, service)
 
-    @asynccontextmanager
-    async def serving(
-        self, host: str, port: int, tokens: Collection[str] = ()
-    ) -> AsyncIterator[None]:
-        """Serves /metrics for as long as the context lasts; logs a warning where it cannot.
-
-        tokens: one of them is asked for; where there is none, everybody may read.
-        """
-        try:
-            server, thread = start_http_server(port, host, self.registry)
-        except OSError as error:
-            taken = error.errno == errno.EADDRINUSE
-            reason = f"port {port} is taken" if taken else f"{host}:{port}: {error.strerror}"
-            log.warning(
-                "no /metrics: %s; set %s to another port, or to 0 for a free one%s",
-                reason,
-                variable("metrics_port"),
-                "" if taken else f", or {variable('metrics_host')} to another address",
-            )
-            yield
-            return
-        server.set_app(_asking_for(tokens, make_wsgi_app(self.registry)))
-        log.info("metrics on http://%s:%d/metrics", *server.server_address)
-        try:
-            yield
-        finally:
-            await _shut_down(server)
-            server.server_close()
-            thread.join()
-
-
-def _asking_for(tokens: Collection[str], app: WSGIApplication) -> WSGIApplication:
-    """`app`, which answers 401 to requests without one of `tokens`."""
-
-    def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        header = environ.get("HTTP_AUTHORIZATION")
-        if not tokens or any(carries(header, token) for token in tokens):
-            return app(environ, start_response)
-        start_response("401 Unauthorized", [("WWW-Authenticate", SCHEME)])
-        return [b"these metrics hold the truth: send a token\n"]
-
-    return guarded
-
-
-async def _shut_down(server: HTTPServer) -> None:
-    """Ends the loop of `server`, which looks every 0.5 s and at each connection whether it is to
-    end: so it gets connections until it has.
-    """
-    host = str(server.server_address[0])
-    stopping = asyncio.create_task(asyncio.to_thread(server.shutdown))
-    while not stopping.done():
-        with suppress(OSError):
-            socket.create_connection((host, server.server_port), WAKE_S).close()
-        await asyncio.wait({stopping}, timeout=WAKE_S)
-    await stopping
+    def as_text(self) -> bytes:
+        """All of it, as Prometheus reads it."""
+        return generate_latest(self.registry)
 
 
 def _remove(gauge: Gauge, *labels: str) -> None:

@@ -7,9 +7,11 @@ cost what the session has been admitted to.
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv6Address, ip_address
+from typing import Protocol
 
 from starlette.types import Scope
 
@@ -65,34 +67,74 @@ class TokenBucket:
         self.tokens -= 1.0
 
 
-class RateLimits:
-    """The buckets of a server. clock: seconds, never going back."""
+class BucketStore(Protocol):
+    """Where buckets are kept: how many tokens are in each, and when they were counted, s.
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    The process's own, or what several workers share: `SharedMemory`.
+    """
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Nobody else counts while this lasts."""
+        ...
+
+    def bucket(self, key: str) -> tuple[float, float] | None: ...
+
+    def keep_bucket(self, key: str, tokens: float, counted_at: float) -> None: ...
+
+
+class OwnBuckets:
+    """The buckets of a server that is one process."""
+
+    def __init__(self) -> None:
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def locked(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def bucket(self, key: str) -> tuple[float, float] | None:
+        return self._buckets.get(key)
+
+    def keep_bucket(self, key: str, tokens: float, counted_at: float) -> None:
+        self._buckets[key] = tokens, counted_at
+        self._buckets.move_to_end(key)
+        if len(self._buckets) > MOST_ADDRESSES:
+            self._buckets.popitem(last=False)
+
+
+class RateLimits:
+    """The limits of a server.
+
+    clock: seconds, never going back, the same in all processes that share `store`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Callable[[], float] = time.monotonic,
+        store: BucketStore | None = None,
+    ) -> None:
+        self._clock, self._store = clock, store or OwnBuckets()
         self._per_minute = {cost: getattr(settings, cost) for cost in Cost}
-        self._total = {
-            cost: TokenBucket.full(TOTAL * rate, clock()) for cost, rate in self._per_minute.items()
-        }
-        self._of_clients: OrderedDict[tuple[Cost, str], TokenBucket] = OrderedDict()
 
     def admit(self, cost: Cost, scope: Scope) -> None:
         """Takes a token for a request. Raises TooManyCalls, and takes none, where there is none."""
-        now, rate = self._clock(), self._per_minute[cost]
-        buckets = (self._of_client(cost, client_of(scope), now), self._total[cost])
-        wait_s = max(bucket.wait_s(now) for bucket in buckets)
+        rate = self._per_minute[cost]
+        per_minute = {f"{cost} {client_of(scope)}": rate, f"{cost}, all": TOTAL * rate}
+        with self._store.locked():
+            now = self._clock()
+            buckets = {key: self._bucket(key, rate, now) for key, rate in per_minute.items()}
+            wait_s = max(bucket.wait_s(now) for bucket in buckets.values())
+            for key, bucket in buckets.items():
+                if wait_s <= 0.0:
+                    bucket.take()
+                self._store.keep_bucket(key, bucket.tokens, bucket.filled_at)
         if wait_s > 0.0:
             raise TooManyCalls(WORDS[cost], rate, variable(cost), wait_s)
-        for bucket in buckets:
-            bucket.take()
 
-    def _of_client(self, cost: Cost, client: str, now: float) -> TokenBucket:
-        key = cost, client
-        bucket = self._of_clients.pop(key, None)
-        bucket = bucket or TokenBucket.full(self._per_minute[cost], now)
-        self._of_clients[key] = bucket
-        if len(self._of_clients) > MOST_ADDRESSES:
-            self._of_clients.popitem(last=False)
+    def _bucket(self, key: str, per_minute: float, now: float) -> TokenBucket:
+        """As it is kept, else a full one."""
+        bucket = TokenBucket.full(per_minute, now)
+        bucket.tokens, bucket.filled_at = self._store.bucket(key) or (bucket.tokens, now)
         return bucket
 
 

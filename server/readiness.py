@@ -64,7 +64,7 @@ def readiness_routes(
         Why it cannot stands in the log, and in the answer for whoever sends the token: agents read
         it too.
         """
-        in_use, most = len(sessions.names), sessions.max_concurrent_envs
+        in_use, most = sessions.in_use, sessions.max_concurrent_envs
         status, reason = Readiness.FULL, ""
         if in_use < most:
             status, reason = await backend_status(settings, preparation)

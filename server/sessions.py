@@ -6,15 +6,17 @@ import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
-from orchestrator.errors import EpisodeNotStarted, LeaseEnded, UnknownSession
+from orchestrator.errors import EpisodeNotStarted, LeaseEnded, SessionLost, UnknownSession
 from orchestrator.validation import parse_id
 from server.environment import NAME, SREEnvironment
 from server.openenv_compat import SessionCapacityError, SessionTable
 from server.schemas import DEFAULT_SESSION
 from server.sockets import CURRENT, Socket
 from server.wire_action import WireAction
+from server.workers.place import Place
 from sre_autopilot.models import SREObservation, SREState
 from sre_autopilot.world.close_codes import CloseCode
 
@@ -35,6 +37,7 @@ class SessionServer(SessionTable):
 
     names_by_clients: whether a client may choose the name of its session, and who gives none plays
         in the default one. Otherwise every new session gets a name that nobody can guess.
+    place: where this process stands among several that have `max_sessions` together.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class SessionServer(SessionTable):
         lease_s: float,
         *,
         names_by_clients: bool = True,
+        place: Place | None = None,
     ) -> None:
         self._lease_s = lease_s
         self._sockets: dict[str, Socket] = {}
@@ -51,7 +55,23 @@ class SessionServer(SessionTable):
         self._leases_ended: OrderedDict[str, None] = OrderedDict()
         self._names_by_clients = names_by_clients
         wire = (WireAction, SREObservation, SREState)
-        super().__init__(make, wire, max_sessions, lease_s, name=NAME)
+        self._place, self._make_environment = place, make
+        super().__init__(self._make_here, wire, max_sessions, lease_s, name=NAME)
+
+    def _make_here(self, session_id: str | None) -> SREEnvironment:
+        """Raises SessionCapacityError where the processes together have no room for a session."""
+        if self._place is None or session_id is None:
+            return self._make_environment(session_id)
+        if not self._place.take(session_id):
+            raise SessionCapacityError(self.max_concurrent_envs, self.max_concurrent_envs)
+        environment = self._make_environment(session_id)
+        environment.at_end = partial(self._place.release, session_id)
+        return environment
+
+    @property
+    def in_use(self) -> int:
+        """Sessions that there are, in all processes of the server."""
+        return len(self.names) if self._place is None else self._place.memory.in_use()
 
     def name_for(self, asked: str) -> str:
         """The name of the session in which a client that asks for `asked` begins an episode.
@@ -78,7 +98,8 @@ class SessionServer(SessionTable):
 
         Raises UnknownSession, EpisodeNotStarted.
         """
-        if session_id == DEFAULT_SESSION and session_id not in self.names:
+        is_there = session_id in self.names or self._is_lost(session_id)
+        if session_id == DEFAULT_SESSION and not is_there:
             raise EpisodeNotStarted
         return self.find(session_id)
 
@@ -173,14 +194,18 @@ class SessionServer(SessionTable):
     def absence(self, session_id: str) -> tuple[CloseCode, str]:
         """Code and reason to close a socket with that asks for a session that is not there."""
         error = self._absence(session_id)
-        is_late = isinstance(error, LeaseEnded)
-        return CloseCode.LEASE_ENDED if is_late else CloseCode.UNKNOWN_SESSION, str(error)
+        return error.close_code, str(error)
 
     def _absence(self, session_id: str) -> UnknownSession:
         """Why there is no such session."""
         if session_id in self._leases_ended:
             return LeaseEnded(session_id, self._lease_s)
+        if self._is_lost(session_id):
+            return SessionLost(session_id)
         return UnknownSession(session_id)
+
+    def _is_lost(self, session_id: str) -> bool:
+        return self._place is not None and self._place.memory.is_lost(session_id)
 
     @asynccontextmanager
     async def temporary(self) -> AsyncIterator[SREEnvironment]:

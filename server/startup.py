@@ -10,6 +10,12 @@ from orchestrator.settings import DOCKER, Mode, Settings, variable
 log = logging.getLogger(__name__)
 
 
+def log_to_stderr() -> None:
+    """What this package has to say, from INFO on."""
+    logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
+    logging.getLogger(__package__).setLevel(logging.INFO)
+
+
 def say_mode(settings: Settings) -> None:
     """One warning in develop mode, which says what is open; in judge mode a line, and warnings of
     what its operator may miss later.

@@ -42,7 +42,10 @@ def refuse_several_workers() -> None:
     if workers > 1 and not uvicorn_options.params["reload"]:
         os.kill(os.getppid(), signal.SIGTERM)  # it would start another process in place of this
         raise InvalidValue(
-            "workers", workers, "1 (--workers, WEB_CONCURRENCY): sessions live in one"
+            "workers",
+            workers,
+            "1 (--workers, WEB_CONCURRENCY): uvicorn's workers know nothing of sessions; start "
+            f"several by python -m server.app --workers {workers}",
         )
 
 

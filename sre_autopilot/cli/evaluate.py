@@ -19,11 +19,13 @@ from sre_autopilot.evaluation.run import (
     TEST_SEEDS_FROM,
     Job,
     Meshes,
+    Players,
     missing,
     play_all,
     replay_text,
     table,
 )
+from sre_autopilot.evaluation.servers import Servers
 from sre_autopilot.policies import load_policy
 from sre_autopilot.world.vocabulary import DEFAULT_TIERS, WORLD_VERSION
 
@@ -36,7 +38,12 @@ def command(
     tiers: Annotated[str, typer.Option(help="Comma-separated.")] = ",".join(DEFAULT_TIERS),
     seeds: Annotated[int, typer.Option(min=1, help="Seeds a tier.")] = 10,
     first_seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = TEST_SEEDS_FROM,
-    meshes: Annotated[int, typer.Option(min=1, help="Meshes played on side by side.")] = 2,
+    meshes: Annotated[
+        int, typer.Option(min=1, help="Meshes played on side by side; of each server.")
+    ] = 2,
+    workers: Annotated[
+        str | None, typer.Option(help="Comma-separated URLs of servers that play instead.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Results, JSON lines.")] = Path("runs/evaluate.jsonl"),
     backend: BackendOption = None,
     as_json: JsonOption = False,
@@ -50,14 +57,22 @@ def command(
     Example:
       sre-autopilot evaluate --backend simulator --seeds 100
       sre-autopilot evaluate --policies oracle,my_module:MyPolicy --tiers hard
+      sre-autopilot evaluate --policies runbook --workers http://one:8000,http://two:8000
     """
     settings = read_settings(backend=backend)
+    players: Players | None = None
+    if workers is not None:
+        with bad_input():
+            players, settings = _servers(workers, out, settings)
+        meshes *= workers.count(",") + 1
     with bad_input():
         jobs = _jobs(policies, tiers, range(first_seed, first_seed + seeds))
         out = _own_file(out, settings.fault)
         earlier_results = read_results(out, settings.backend)
         out.parent.mkdir(parents=True, exist_ok=True)
-    players = Meshes(make_backend(settings), out.parent / "episodes", drawing(settings.fault))
+    if players is None:
+        records = out.parent / "episodes"
+        players = Meshes(make_backend(settings), records, drawing(settings.fault))
     todo = missing(jobs, earlier_results)
     with on_interrupt(lambda: _progress_text(jobs, out, settings)):
         failed = play_all(todo, players, out, width=meshes)
@@ -82,14 +97,27 @@ def _jobs(policies: str, tiers: str, seeds: range) -> list[Job]:
     return [Job(name, tier, seed) for seed in seeds for tier in on for name in names]
 
 
+def _servers(urls: str, out: Path, settings: Settings) -> tuple[Players, Settings]:
+    """And the settings with the servers' backend. Raises InvalidValue."""
+    token = settings.state_token
+    servers = Servers(
+        urls.split(","),
+        out.parent / "episodes",
+        None if token is None else token.get_secret_value(),
+    )
+    return servers, settings.model_copy(update={"backend": servers.check(), "fault": None})
+
+
 def _own_file(out: Path, fault: str | None) -> Path:
     """The results of a fault that replaces the tiers' own never mix with the others'."""
     return out if fault is None else out.with_stem(f"{out.stem}-{fault.replace(':', '-')}")
 
 
 def _of(jobs: Sequence[Job], results: Sequence[Result]) -> list[Result]:
-    chosen = set(jobs)
-    return [r for r in results if Job(r.policy, r.tier, r.seed) in chosen]
+    """The results of these jobs, in their order."""
+    order = {job: place for place, job in enumerate(jobs)}
+    chosen = [r for r in results if Job(r.policy, r.tier, r.seed) in order]
+    return sorted(chosen, key=lambda r: order[Job(r.policy, r.tier, r.seed)])
 
 
 def _progress_text(jobs: Sequence[Job], out: Path, settings: Settings) -> str:

@@ -12,6 +12,9 @@ def command(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
     backend: BackendOption = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that serve together (simulator only).")
+    ] = 1,
 ) -> None:
     """Serve the environment over HTTP, WebSocket and MCP until interrupted.
 
@@ -20,6 +23,7 @@ def command(
     Example:
       sre-autopilot serve --port 8000
       sre-autopilot serve --backend simulator --host 127.0.0.1
+      sre-autopilot serve --backend simulator --workers 4
     """
     from orchestrator.settings import PREFIX
 
@@ -27,4 +31,4 @@ def command(
         os.environ[f"{PREFIX}BACKEND"] = backend
     from server.app import run
 
-    run(host, port)
+    run(host, port, workers)

@@ -21,7 +21,14 @@ from sre_autopilot.models import SREAction, SREObservation
 from sre_autopilot.world.close_codes import CloseCode
 
 WATCH = "/watch/"
-REFUSED = frozenset({CloseCode.NO_TOKEN, CloseCode.UNKNOWN_SESSION, CloseCode.LEASE_ENDED})
+REFUSED = frozenset(
+    {
+        CloseCode.NO_TOKEN,
+        CloseCode.UNKNOWN_SESSION,
+        CloseCode.LEASE_ENDED,
+        CloseCode.SESSION_LOST,
+    }
+)
 """Codes that say, before the first step, that there is nothing to watch."""
 
 Draw = Callable[[RenderableType], None]

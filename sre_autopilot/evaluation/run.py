@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from rich import box
 from rich.console import Console
@@ -97,7 +98,19 @@ class Meshes:
         return environment
 
 
-def run(jobs: Sequence[Job], meshes: Meshes, width: int) -> Iterator[tuple[Job, Future[Result]]]:
+class Players(Protocol):
+    """Where episodes are played: meshes of this process, or servers elsewhere."""
+
+    def play(self, job: Job) -> Result:
+        """Plays one episode; called by several threads at once."""
+        ...
+
+    def close(self) -> None:
+        """Ends what `play` has begun and kept."""
+        ...
+
+
+def run(jobs: Sequence[Job], meshes: Players, width: int) -> Iterator[tuple[Job, Future[Result]]]:
     """Plays `jobs`, `width` at once; yields each with its result as it ends.
 
     Jobs that have not begun are dropped when the caller stops early.
@@ -142,7 +155,7 @@ def replay_text(results: Sequence[Result]) -> str:
     )
 
 
-def play_all(jobs: Sequence[Job], meshes: Meshes, out: Path, *, width: int) -> int:
+def play_all(jobs: Sequence[Job], meshes: Players, out: Path, *, width: int) -> int:
     """Plays `jobs`, appends their results to `out`, closes the meshes; returns how many failed."""
     failed = 0
     with progress_bar(console) as progress:

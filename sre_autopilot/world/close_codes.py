@@ -22,3 +22,5 @@ class CloseCode(IntEnum):
     """Watching needs the token, and the socket had none or a wrong one."""
     UNKNOWN_SESSION = 4004
     """The session that the socket asked for was never begun, or was ended."""
+    SESSION_LOST = 4005
+    """The session that the socket asked for ended with the process in which it lived."""

@@ -16,6 +16,7 @@ from server.error_response import INVALID_REQUEST, kind_of
 from server.http_middleware import WAITING
 from server.openenv_compat import SessionCapacityError
 from server.problem_middleware import FAILED, STOPPING
+from server.workers.relay import UNREACHABLE
 from sre_autopilot.errors import InvalidAction, InvalidSettings, SREError
 from sre_autopilot.grading import WEIGHTS
 from sre_autopilot.models import RewardBreakdown, ServiceMetrics, SREObservation, TraceEdge
@@ -44,7 +45,7 @@ STATUSES = (
 )
 LIMITS = (BUSY, HEAD_TOO_LONG, MALFORMED, TOO_SLOW)
 OTHER_KINDS = {INVALID_REQUEST, "malformed_json", "wrong_content_type"} | {
-    *(problem.error for problem in (*LIMITS, FAILED, STOPPING, WAITING)),
+    *(problem.error for problem in (*LIMITS, FAILED, STOPPING, UNREACHABLE, WAITING)),
     *map(kind_of, STATUSES),
 }
 NOT_IN_THE_SCHEMA = {"/ws", "/watch/{session_id}", "GET /web", "GET /docs"}
@@ -151,7 +152,7 @@ def test_every_kind_of_error_that_clients_get_is_documented_and_no_other() -> No
     listed = {kind for row in HTTP_API.table("`error`") for kind in re.findall(r"`(\w+)`", row[0])}
     of_the_trees = {cls for cls in SREError.__subclasses__() if cls.__module__ in ERROR_MODULES}
     classes = of_the_trees - NEVER_ANSWERED | {
-        *(SessionCapacityError, errors.EpisodeAbandoned, errors.LeaseEnded)
+        *(SessionCapacityError, errors.EpisodeAbandoned, errors.LeaseEnded, errors.SessionLost)
     }
     kinds = {snake_case(cls.__name__) for cls in classes}
     assert listed == kinds | OTHER_KINDS

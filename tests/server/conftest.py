@@ -1,7 +1,6 @@
 """A server over simulated meshes, by default with its usual settings."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import nullcontext
 
 import httpx
 import pytest
@@ -10,16 +9,13 @@ from starlette.testclient import TestClient
 
 from orchestrator.settings import Settings
 from server.app import create_app
-from tests.server.doors import CALL_TIMEOUT_S, Workshop, make_app, on_a_port
+from tests.server.doors import CALL_TIMEOUT_S, Workshop, make_app, on_a_port, without_preparation
 
 
 @pytest.fixture(autouse=True)
-def start_without_preparation(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a server does before it serves would be done for each of some 350 tests: its schema
-    takes 50 ms, and collecting garbage 30 ms, but a second among all of pytest.
-    """
-    monkeypatch.setattr("server.app._warm_up", lambda _app: None)
-    monkeypatch.setattr("server.app._rare_full_collections", nullcontext)
+def start_without_preparation() -> Iterator[None]:
+    with without_preparation():
+        yield
 
 
 @pytest.fixture

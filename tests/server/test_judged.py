@@ -1,12 +1,14 @@
 """A judged server: names of sessions, backends, metrics and records."""
 
 import re
+from typing import Any
 
 import httpx
 import pytest
 from starlette.testclient import TestClient
 
 from orchestrator.settings import Mode, Settings
+from server.metrics_door import serving_metrics
 from server.monitoring import Monitoring
 from server.startup import metrics_tokens, say_mode
 from sre_autopilot.grading import read_episodes
@@ -14,7 +16,11 @@ from sre_autopilot.world.vocabulary import Tier
 from tests.server.doors import WAIT, make_app
 
 TOKEN, MESH_TOKEN = "token-of-the-judge", "token-of-the-stack"
-JUDGED = {"mode": Mode.JUDGE, "state_token": TOKEN, "secret": "a-secret-that-is-long-enough"}
+JUDGED: dict[str, Any] = {
+    "mode": Mode.JUDGE,
+    "state_token": TOKEN,
+    "secret": "a-secret-that-is-long-enough",
+}
 AUTHORIZED = {"authorization": f"Bearer {TOKEN}"}
 UNGUESSABLE = re.compile("[0-9a-f]{32}")
 
@@ -109,8 +115,8 @@ def test_metrics_ask_for_a_token_where_judged():
 
 @pytest.mark.anyio
 async def test_metrics_are_for_those_who_have_a_token(caplog):
-    caplog.set_level("INFO", "server.monitoring")
-    async with Monitoring().serving("127.0.0.1", 0, (TOKEN, MESH_TOKEN)):
+    caplog.set_level("INFO", "server.metrics_door")
+    async with serving_metrics(Monitoring().registry, "127.0.0.1", 0, (TOKEN, MESH_TOKEN)):
         (url,) = re.findall(r"http://\S+", caplog.text)
         async with httpx.AsyncClient(trust_env=False) as client:
             for token in (TOKEN, MESH_TOKEN):

@@ -1,6 +1,7 @@
 """Rate limits: buckets by a clock of the test's own, and what the routes answer."""
 
 import json
+import os
 
 import pytest
 from fastapi.testclient import TestClient
@@ -8,6 +9,7 @@ from fastapi.testclient import TestClient
 from orchestrator.errors import TooManyCalls
 from orchestrator.settings import Settings
 from server.rate_limits import MOST_ADDRESSES, TOTAL, Cost, RateLimits, client_of
+from server.workers.shared_memory import SharedMemory
 from tests.server.doors import WAIT, make_app
 
 CREATE = {"jsonrpc": "2.0", "id": 1, "method": "openenv/session/create"}
@@ -87,7 +89,17 @@ def test_addresses_of_one_network_are_one_client():
 def test_memory_is_bounded_whatever_addresses_call(limits):
     for number in range(MOST_ADDRESSES + 10):
         admitted(limits, f"host-{number}", 1)
-    assert len(limits._of_clients) == MOST_ADDRESSES
+    assert len(limits._store._buckets) == MOST_ADDRESSES
+
+
+def test_workers_that_share_buckets_admit_no_more_than_one(clock):
+    memory = SharedMemory.create(1)
+    settings = Settings(resets_per_minute=RATE)
+    first, second = (RateLimits(settings, clock, SharedMemory(memory.fd)) for _ in range(2))
+    assert admitted(first, "client", 1) == 1
+    assert admitted(second, "client", 3) == BURST - 1
+    assert admitted(first, "client", 3) == 0
+    os.close(memory.fd)
 
 
 @pytest.fixture

@@ -165,7 +165,7 @@ def collect(folder: Path) -> tuple[list[Recording], int]:
 
     Raises RecordingsError.
     """
-    recordings, left_out = [], 0
+    recordings, left_out = list[Recording](), 0
     for path in sorted(folder.glob("*.jsonl")):
         lines = path.read_text(encoding="ascii").splitlines()
         if lines and not lines[-1].startswith(END) and lines[0].startswith('{"type": "episode"'):
@@ -197,7 +197,7 @@ def gather(sources: Iterable[Path]) -> tuple[list[Recording], int]:
     """Episodes of folders of records and of earlier recordings, sorted by key; and how many
     were left out, see `collect`. Raises OSError, RecordingsError.
     """
-    recordings, left_out = [], 0
+    recordings, left_out = list[Recording](), 0
     for source in sources:
         kept, others = collect(source) if source.is_dir() else (read(source), 0)
         recordings += kept

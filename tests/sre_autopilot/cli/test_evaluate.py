@@ -4,9 +4,14 @@ import json
 
 import pytest
 
+from orchestrator.settings import Settings
+from server.app import create_app
 from sre_autopilot.cli import evaluate
 from sre_autopilot.evaluation.results import read_results
+from sre_autopilot.evaluation.run import TEST_SEEDS_FROM
+from sre_autopilot.simulator import NAME as SIMULATOR
 from sre_autopilot.world.vocabulary import ActionName, FaultKind, Tier
+from tests.server.doors import UNLIMITED, on_a_port, without_preparation
 from tests.sre_autopilot.cli.terminal import invoke, is_narrow
 
 SMALL = ("--policies", f"{ActionName.WAIT},oracle", "--tiers", Tier.EASY, "--seeds", 2)
@@ -99,3 +104,27 @@ def test_another_fault_has_results_of_its_own(tmp_path):
     assert len((tmp_path / f"results-{FaultKind.SINGLE_OOM}.jsonl").read_text().splitlines()) == 1
     (record,) = (tmp_path / "episodes").glob("*.jsonl")
     assert f'"kind": "{FaultKind.SINGLE_OOM}"' in record.read_text()
+
+
+def test_servers_play_in_place_of_meshes_in_the_order_of_the_seeds(tmp_path):
+    options = ("--policies", ActionName.WAIT, "--tiers", f"{Tier.EASY},{Tier.CONTROL}")
+    here = invoke("evaluate", *options, "--seeds", 2, "--out", tmp_path / "here", "--json")
+    settings = UNLIMITED | {"record_dir": tmp_path / "server", "backend": SIMULATOR}
+    with without_preparation(), on_a_port(create_app(Settings(**settings))) as url:
+        out = tmp_path / "there"
+        workers = ("--workers", f"{url},{url}/")
+        there = invoke("evaluate", *options, "--seeds", 2, "--out", out, "--json", *workers)
+    assert there.exit_code == 0, there.output
+    assert json.loads(there.stdout)["cells"] == json.loads(here.stdout)["cells"]
+    played = json.loads(there.stdout)["results"]
+    assert [(row["seed"], row["tier"]) for row in played] == [
+        (seed, tier)
+        for seed in (TEST_SEEDS_FROM, TEST_SEEDS_FROM + 1)
+        for tier in (Tier.EASY, Tier.CONTROL)
+    ]
+
+
+def test_a_server_that_does_not_answer_is_a_bad_option(tmp_path):
+    url = "http://127.0.0.1:1"
+    result = invoke("evaluate", "--workers", url, "--out", tmp_path / "out")
+    assert result.exit_code == 2 and url in result.output

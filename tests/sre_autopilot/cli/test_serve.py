@@ -11,26 +11,26 @@ from tests.sre_autopilot.cli.terminal import invoke
 @pytest.fixture
 def served(monkeypatch):
     calls = []
-    monkeypatch.setattr(server, "run", lambda host, port: calls.append((host, port)))
+    monkeypatch.setattr(server, "run", lambda *arguments: calls.append(arguments))
     monkeypatch.setenv("SRE_BACKEND", "process")
     return calls
 
 
 def test_address_and_port_are_handed_over(served):
-    result = invoke("serve", "--host", "127.0.0.1", "--port", 8123)
+    result = invoke("serve", "--host", "127.0.0.1", "--port", 8123, "--workers", 2)
     assert result.exit_code == 0, result.output
-    assert served == [("127.0.0.1", 8123)]
+    assert served == [("127.0.0.1", 8123, 2)]
 
 
 def test_the_defaults_are_those_of_the_documents(served):
     invoke("serve")
-    assert served == [("0.0.0.0", 8000)]
+    assert served == [("0.0.0.0", 8000, 1)]
 
 
 def test_a_backend_becomes_the_setting_of_the_server(monkeypatch):
     backends = []
     monkeypatch.setattr(
-        server, "run", lambda _host, _port: backends.append(os.environ["SRE_BACKEND"])
+        server, "run", lambda *_arguments: backends.append(os.environ["SRE_BACKEND"])
     )
     monkeypatch.setenv("SRE_BACKEND", "process")
     assert invoke("serve", "--backend", "simulator").exit_code == 0
