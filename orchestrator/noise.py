@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 from sre_autopilot.world.draws import Stream, normal, uniform
+from sre_autopilot.world.vocabulary import MAX_LAG_STEPS
 
 LATENCY_NOISE_RATIO = 0.08
 ERROR_RATE_NOISE = 0.005
 PERCENT_NOISE = 2.0
 METRIC_LOSS_RATIO = 0.05
 SPAN_LOSS_RATIO = 0.10
-LAG_STEPS_BELOW = ((0.5, 0), (0.8, 1), (1.0, 2))
+LAG_STEPS_BELOW = ((0.5, 0), (0.8, 1), (1.0, MAX_LAG_STEPS))
 """Upper bound of a uniform draw -> steps by which a service's telemetry is late (50/30/20 %)."""
 METRICS_PER_SERVICE = 4
 

@@ -65,7 +65,7 @@ VALUES: Mapping[str, float | tuple[float, ...]] = {
     "METRIC_LOSS_RATIO": noise.METRIC_LOSS_RATIO,
     "SPAN_LOSS_PCT": 100 * noise.SPAN_LOSS_RATIO,
     "SPAN_LOSS_RATIO": noise.SPAN_LOSS_RATIO,
-    "MAX_LAG_STEPS": max(steps for _, steps in noise.LAG_STEPS_BELOW),
+    "MAX_LAG_STEPS": vocabulary.MAX_LAG_STEPS,
     "LAG_0_PCT": LAG_PERCENT[0],
     "LAG_1_PCT": LAG_PERCENT[1],
     "LAG_2_PCT": LAG_PERCENT[2],

@@ -20,11 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.noise import LAG_STEPS_BELOW
 from sre_autopilot.history import row_layout as layout
 from sre_autopilot.models import ServiceMetrics
 from sre_autopilot.world.topology import Service
-from sre_autopilot.world.vocabulary import BREAKER_STEPS, ActionName
+from sre_autopilot.world.vocabulary import BREAKER_STEPS, MAX_LAG_STEPS, ActionName
 
 GATEWAY = tuple(Service).index(Service.PAYMENT_GATEWAY)
 IN_BURST_ABOVE = 0.05
@@ -43,7 +42,7 @@ UNREADABLE = RHYTHM + 4
 """Steps for which windows are not read, in units of STEP."""
 BURST_COUNT = UNREADABLE + 1
 
-_OBSCURED = np.float32(STEP * (BREAKER_STEPS + max(lag for _, lag in LAG_STEPS_BELOW)))
+_OBSCURED = np.float32(STEP * (BREAKER_STEPS + MAX_LAG_STEPS))
 _METRICS = tuple(ServiceMetrics.model_fields)
 _ERROR_RATE, _CPU_PCT, _P99_MS = (
     _METRICS.index(name) * layout.SERVICE_COUNT + GATEWAY

@@ -12,6 +12,8 @@ MAX_RESTARTS = 5
 RECOVERY_WINDOWS = 3
 """An episode ends after this many windows in a row with every fault cured and every SLA met."""
 ACTION_HISTORY_LENGTH = 5
+MAX_LAG_STEPS = 2
+"""Steps by which the telemetry of a service may be late."""
 BREAKER_STEPS = 3
 """Steps for which a broken circuit stays open, the step of the action included."""
 SCALE_UP_STEPS = 3
