@@ -91,8 +91,8 @@ endif
 test-extras: $(READY) ## Run the tests that need the extra train
 	$(BIN)/python -m pytest -n0 -p no:cacheprovider tests/sre_autopilot/training \
 		tests/sre_autopilot/cli/test_train.py $(ARGS)
-# Trainers' pins exclude one another: an environment each, under build/, made once. NeMo Gym needs 3.12.
-TRAINERS ?= inspect_ai nemo_gym skyrl trl verifiers verl
+# Trainers' pins exclude one another: an environment each, under build/, made once. Harbor and NeMo Gym need 3.12.
+TRAINERS ?= harbor inspect_ai nemo_gym skyrl trl verifiers verl
 PYTHON_3_12 ?= python3.12
 
 .PHONY: test-trainers
@@ -104,7 +104,7 @@ test-adapter-%: build/adapters/%/.ready
 		tests/sre_autopilot/adapters/test_$*.py
 
 .PRECIOUS: build/adapters/%/.ready
-build/adapters/nemo_gym/.ready: PYTHON := $(PYTHON_3_12)
+build/adapters/harbor/.ready build/adapters/nemo_gym/.ready: PYTHON := $(PYTHON_3_12)
 build/adapters/%/.ready: requirements/adapters/%.txt
 	@echo "Making $(@D) with the packages of $<: minutes, once."
 	$(PYTHON) -m venv --clear $(@D)
@@ -255,7 +255,7 @@ lock: ## Write requirements/*.txt and uv.lock anew (needs uv; ARGS=--upgrade lif
 	$(COMPILE) pyproject.toml --extra console-test -c requirements/dev.txt -o requirements/console-test.txt
 	$(COMPILE) requirements/fuzz.in -c requirements/dev.txt -o requirements/fuzz.txt
 	for file in requirements/adapters/*.in; do \
-		version=3.11; [[ $$file != */nemo_gym.in ]] || version=3.12; \
+		version=3.11; [[ $$file != */@(harbor|nemo_gym).in ]] || version=3.12; \
 		$(COMPILE) --python-version $$version $$file -o $${file%.in}.txt; done
 	$(UV) lock --quiet $(ARGS)
 

@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "dataset": CommandEntry(
         "sre_autopilot.cli.dataset:command", "Make a data set of recorded episodes."
     ),
+    "harbor": CommandEntry("sre_autopilot.cli.harbor:command", "Write task folders for Harbor."),
     "grade": CommandEntry("sre_autopilot.cli.grade:command", "Grade recorded episodes."),
     "debrief": CommandEntry(
         "sre_autopilot.cli.debrief:command",

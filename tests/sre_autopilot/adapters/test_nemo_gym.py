@@ -13,7 +13,7 @@ from nemo_gym.server_utils import ServerClient
 from sre_autopilot.adapters import nemo_gym
 from sre_autopilot.grading.score import LOWEST
 from sre_autopilot.world.vocabulary import ActionName
-from tests.sre_autopilot.adapters import engineer
+from tests.sre_autopilot.adapters import engineer, page
 
 RESPONSE = {
     "id": "r", "created_at": 0, "model": "m", "object": "response", "output": [],
@@ -31,12 +31,20 @@ def client():
         yield client
 
 
+@pytest.fixture
+def row(tmp_path, monkeypatch):
+    """Of the lines that the page has one write."""
+    monkeypatch.chdir(tmp_path)
+    page.run_saved("nemo_gym_rows.py", tmp_path)
+    lines = map(json.loads, (tmp_path / "train.jsonl").read_text().splitlines())
+    return next(line for line in lines if line["task"] == engineer.KEY)
+
+
 def verify(client, row):
     return client.post("/verify", json=row | {"response": RESPONSE}).json()
 
 
-def test_an_episode_of_a_row_is_played_by_tools_and_verified(client):
-    row = nemo_gym.rows("train", 4, ["easy"])[3]
+def test_an_episode_of_a_row_is_played_by_tools_and_verified(client, row):
     assert {tool["name"] for tool in row["responses_create_params"]["tools"]} == {*ActionName}
     assert client.post("/seed_session", json=row).status_code == 200
     window = row["responses_create_params"]["input"][-1]["content"]

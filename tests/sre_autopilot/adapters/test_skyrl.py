@@ -1,23 +1,26 @@
-"""SkyRL: an episode through its own registry."""
+"""SkyRL: the page's file registers the environment and writes rows; one is played to its end."""
+
+import json
 
 import pytest
 
 skyrl_gym = pytest.importorskip("skyrl_gym", reason="make test-trainers has SkyRL")
 
 from sre_autopilot.adapters import skyrl  # noqa: E402 - what it imports is there now
-from tests.sre_autopilot.adapters import engineer  # noqa: E402
+from tests.sre_autopilot.adapters import engineer, page  # noqa: E402
 
 
-@pytest.fixture(autouse=True)
-def registered():
-    skyrl_gym.register(skyrl.NAME, skyrl.ENTRY_POINT)
-    yield
+@pytest.fixture
+def rows(tmp_path, monkeypatch):
+    """Of the file that the page has one write."""
+    monkeypatch.chdir(tmp_path)
+    page.run_saved("register_skyrl.py", tmp_path)
+    yield [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]
     skyrl_gym.envs.registration.deregister(skyrl.NAME)
 
 
-def test_a_row_is_played_to_its_end_and_its_metrics_averaged():
-    row = skyrl.rows("train", 4, ["easy"])[3]
-    assert row["task"] == engineer.KEY
+def test_a_row_is_played_to_its_end_and_its_metrics_averaged(rows):
+    (row,) = (row for row in rows if row["task"] == engineer.KEY)
     env = skyrl_gym.make(row["env_class"], env_config={}, extras=row)
     messages, _ = env.init(row["prompt"])
     assert [message["role"] for message in messages] == ["system", "user"]

@@ -7,16 +7,15 @@ import pytest
 trl = pytest.importorskip("trl", reason="make test-trainers has TRL")
 
 import torch  # noqa: E402
-from datasets import Dataset  # noqa: E402
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers  # noqa: E402
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM  # noqa: E402
 from transformers.utils import get_json_schema  # noqa: E402
 from trl.chat_template_utils import qwen3_chat_template  # noqa: E402
 
-from sre_autopilot.adapters.trl import SREAutopilotTools, metric_functions, rows  # noqa: E402
+from sre_autopilot.adapters.trl import SREAutopilotTools, rows  # noqa: E402
 from sre_autopilot.world.topology import Service  # noqa: E402
 from sre_autopilot.world.vocabulary import ActionName  # noqa: E402
-from tests.sre_autopilot.adapters import engineer  # noqa: E402
+from tests.sre_autopilot.adapters import engineer, page  # noqa: E402
 
 
 def test_every_action_is_a_tool_with_a_schema():
@@ -61,10 +60,20 @@ def tiny_tokenizer():
     return fast
 
 
-def test_a_step_of_grpo_runs_on_a_tiny_random_model(tmp_path):
-    """It cannot call a tool yet: what is tested is that TRL trains through the environment."""
-    tokenizer = tiny_tokenizer()
-    torch.manual_seed(0)
+SMALL: dict[str, Any] = {
+    "max_steps": 1,
+    "per_device_train_batch_size": 2,
+    "num_generations": 2,
+    "max_completion_length": 8,
+    "use_cpu": True,
+    "bf16": False,
+    "logging_steps": 1,
+    "report_to": [],
+}
+"""What of a training a test can have; all else is as the page says."""
+
+
+def tiny_model(tokenizer):
     config = Qwen3Config(
         vocab_size=len(tokenizer),
         hidden_size=16,
@@ -76,29 +85,26 @@ def test_a_step_of_grpo_runs_on_a_tiny_random_model(tmp_path):
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    metrics = metric_functions()
-    names = {metric.__name__ for metric in metrics}  # before TRL adds the environment's reward
-    trainer = trl.GRPOTrainer(
-        model=Qwen3ForCausalLM(config),
-        processing_class=tokenizer,
-        train_dataset=Dataset.from_list(rows("train", 1, ["easy"])),
-        environment_factory=SREAutopilotTools,
-        reward_funcs=metrics,
-        args=trl.GRPOConfig(
-            output_dir=str(tmp_path),
-            max_steps=1,
-            per_device_train_batch_size=2,
-            num_generations=2,
-            max_completion_length=8,
-            reward_weights=[0.0] * len(metrics),
-            use_cpu=True,
-            bf16=False,
-            logging_steps=1,
-            report_to=[],
-        ),
-    )
-    trainer.train()
+    return Qwen3ForCausalLM(config)
+
+
+def test_the_page_s_training_takes_a_step_of_grpo_with_a_tiny_random_model(tmp_path, monkeypatch):
+    """It cannot call a tool yet: what is tested is that TRL trains through the environment."""
+    tokenizer, trainers = tiny_tokenizer(), list[Any]()
+    trainer_class, config_class = trl.GRPOTrainer, trl.GRPOConfig
+    torch.manual_seed(0)
+
+    def with_a_tiny_model(**arguments):
+        tiny = {"model": tiny_model(tokenizer), "processing_class": tokenizer}
+        trainers.append(trainer_class(**arguments | tiny))
+        return trainers[-1]
+
+    monkeypatch.setattr(trl, "GRPOTrainer", with_a_tiny_model)
+    monkeypatch.setattr(trl, "GRPOConfig", lambda **fields: config_class(**fields | SMALL))
+    monkeypatch.chdir(tmp_path)
+    metrics = page.run_saved("train_trl.py", tmp_path)["metrics"]
+    (trainer,) = trainers
     (log,) = [log for log in trainer.state.log_history if "rewards/score/mean" in log]
     assert log["reward"] == pytest.approx(log["rewards/SREAutopilotTools/mean"])
-    assert {f"rewards/{name}/mean" for name in names} <= log.keys()
-    assert trainer.state.global_step == 1
+    assert {f"rewards/{name}/mean" for name in SREAutopilotTools().metrics} <= log.keys()
+    assert len(metrics) >= len(SREAutopilotTools().metrics) and trainer.state.global_step == 1

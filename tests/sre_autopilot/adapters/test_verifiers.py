@@ -13,9 +13,7 @@ from verifiers.v1.utils.loaders import environment_class, load_taskset, taskset_
 
 from sre_autopilot.adapters.verifiers import SREAutopilotEnv
 from sre_autopilot.grading.score import LOWEST
-from tests.architecture.source import ROOT
-from tests.docs.documents import FENCE
-from tests.sre_autopilot.adapters import engineer
+from tests.sre_autopilot.adapters import engineer, page
 
 NAME = "sre_taskset"
 
@@ -23,9 +21,7 @@ NAME = "sre_taskset"
 @pytest.fixture
 def taskset(tmp_path, monkeypatch):
     """As the page says: a module of the reader's own, found by its name."""
-    page = (ROOT / "docs/trainers.md").read_text()
-    (text,) = [body for mark, _, body in FENCE.findall(page) if mark == f"file: {NAME}.py"]
-    (tmp_path / f"{NAME}.py").write_text(text)
+    (tmp_path / f"{NAME}.py").write_text(page.saved(f"{NAME}.py"))
     monkeypatch.syspath_prepend(str(tmp_path))
     config = taskset_config_type(NAME)(id=NAME, seeds=4, tiers=("easy",))
     yield load_taskset(config)

@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("verl", reason="make test-trainers has verl")
 
+from datasets import Dataset
 from verl.experimental.agent_loop.tool_agent_loop import AgentData, ToolAgentLoop
 from verl.experimental.agent_loop.tool_parser import FunctionCall
 from verl.tools.tool_registry import load_all_tools
@@ -15,18 +16,13 @@ from sre_autopilot.adapters import verl
 from sre_autopilot.grading.score import LOWEST
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName
-
-CONFIG = """
-tools:
-  - class_name: sre_autopilot.adapters.verl.SREAutopilotTool
-    config: {type: native}
-"""
+from tests.sre_autopilot.adapters import page
 
 
 @pytest.fixture
 def loop(tmp_path):
     """The agent loop without its model: what is tested is how it calls tools."""
-    (tmp_path / "tools.yaml").write_text(CONFIG)
+    (tmp_path / "tools.yaml").write_text(page.block("yaml", "class_name"))
     loop = object.__new__(ToolAgentLoop)
     loop.tools = {tool.name: tool for tool in load_all_tools(str(tmp_path / "tools.yaml"), None)}
     loop.max_tool_response_length = 4000
@@ -75,3 +71,12 @@ def test_rollouts_of_one_task_share_nothing(loop):
     first, later, other = asyncio.run(play())
     assert first == other != later
     assert verl.compute_score(extra_info={})["score"] == LOWEST
+
+
+def test_the_page_s_rows_are_a_parquet_file_that_verl_s_columns_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page.run_saved("verl_rows.py", tmp_path)
+    table = Dataset.from_parquet(str(tmp_path / "train.parquet"))
+    assert {"data_source", "prompt", "reward_model", "extra_info"} <= {*table.column_names}
+    assert table[0]["extra_info"]["task"] == verl.rows("train", 1)[0]["extra_info"]["task"]
+    assert "step 0/" in table[0]["prompt"][-1]["content"]
