@@ -5,10 +5,12 @@ environment that plays one after the other.
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from sre_autopilot.evaluation.lane_outcomes import Floats, Outcomes
 from sre_autopilot.evaluation.results import ScoredEpisode
-from sre_autopilot.evaluation.vector_play import Floats, play_batch
-from sre_autopilot.policies import load_policy
+from sre_autopilot.evaluation.vector_play import play_batch
+from sre_autopilot.policies import Policy, load_policy
 from sre_autopilot.simulator.engines import make_engine
+from sre_autopilot.simulator.rules.window_arrays import Parameters
 from sre_autopilot.world.vocabulary import Tier
 
 Advance = Callable[[int], None]
@@ -19,12 +21,14 @@ class VectorEvaluator:
     """Scores policies on the same seeds of the simulator.
 
     engine: one of the simulator's engines; None for the fastest that is installed.
-    simulator_of: the real backend that the simulator is fitted to.
+    simulator_of: the real backend that the simulator is fitted to, or other parameters.
 
     Raises UnknownName for an engine or a backend that does not exist.
     """
 
-    def __init__(self, seeds: Sequence[int], engine: str | None, simulator_of: str) -> None:
+    def __init__(
+        self, seeds: Sequence[int], engine: str | None, simulator_of: str | Parameters
+    ) -> None:
         self._seeds = seeds
         self._engine, self._tracing_engine = (
             make_engine(engine, simulator_of, len(seeds), keeps_calls=keeps_calls)
@@ -38,11 +42,14 @@ class VectorEvaluator:
 
     def scores(self, policy: str, tier: Tier, advance: Advance) -> Floats:
         """A score a seed, in the order of the seeds. Raises UnknownName for the policy."""
-        needs_traces = load_policy(policy).needs_traces
-        engine = self._tracing_engine if needs_traces else self._engine
-        scores = play_batch(engine, partial(load_policy, policy), tier, self._seeds)
-        advance(len(scores))
-        return scores
+        return self.outcomes(partial(load_policy, policy), tier, advance).score
+
+    def outcomes(self, new_policy: Callable[[], Policy], tier: Tier, advance: Advance) -> Outcomes:
+        """What becomes of each seed, played by a policy of its own, in the order of the seeds."""
+        engine = self._tracing_engine if new_policy().needs_traces else self._engine
+        outcomes = play_batch(engine, new_policy, tier, self._seeds)
+        advance(self.episode_count)
+        return outcomes
 
     def episodes(self, policy: str, tier: Tier, advance: Advance) -> list[ScoredEpisode]:
         """The scores with what they are of, for comparisons."""

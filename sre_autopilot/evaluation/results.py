@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from sre_autopilot import grading
+from sre_autopilot.evaluation.diagnosis import Diagnosis
 from sre_autopilot.evaluation.intervals import Estimate
 from sre_autopilot.grading import Verdict
 from sre_autopilot.world.vocabulary import WORLD_VERSION, Tier
@@ -53,6 +54,7 @@ class Result(BaseModel):
     sla_met_ratio: share of service-windows, that of reset left out, that met it.
     validity: whether the score can be trusted; unknown in results of earlier versions.
     plays: how often the episode was played until its score could be trusted, or it was given up.
+    diagnosis: None in results of earlier versions.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,6 +71,7 @@ class Result(BaseModel):
     duration_s: float
     validity: Verdict = Verdict.UNKNOWN
     plays: int = 1
+    diagnosis: Diagnosis | None = None
 
     @property
     def key(self) -> tuple[str, str, Tier, int]:
@@ -99,6 +102,7 @@ class Result(BaseModel):
             duration_s=round(sum(step.duration_s or 0.0 for step in record.steps), 2),
             validity=record.checked_validity.verdict,
             plays=plays,
+            diagnosis=Diagnosis.of(record),
         )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from chaos.tiers import draw_faults
 from orchestrator.episode import Episode, Plan
+from sre_autopilot.evaluation.lane_outcomes import Floats, Outcomes
 from sre_autopilot.models import SREAction, SREObservation
 from sre_autopilot.policies import Policy, brief
 from sre_autopilot.policies.many import pair_of
@@ -24,8 +25,6 @@ from sre_autopilot.simulator.rules import state_layout as layout
 from sre_autopilot.simulator.rules.window_arrays import REPLICA_COUNT
 from sre_autopilot.simulator.span_draws import SpanDraws
 from sre_autopilot.world.vocabulary import ACTION_HISTORY_LENGTH, Tier
-
-Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(slots=True)
@@ -61,14 +60,14 @@ class Player:
 
 def play_batch(
     engine: Engine, new_policy: Callable[[], Policy], tier: Tier, seeds: Sequence[int]
-) -> Floats:
-    """The score of each seed; there is a lane, and a policy, for each.
+) -> Outcomes:
+    """What becomes of each seed; there is a lane, and a policy, for each.
 
     engine: one that keeps calls, where the policy needs traces.
     Raises MissingField.
     """
     queue, actions = EpisodeQueue(tier, seeds), np.full((len(seeds), 2), (layout.WAIT, 0))
-    scores = np.full(len(seeds), np.nan)
+    outcomes = Outcomes.blank(len(seeds))
     playing = [_begin(lane, new_policy(), tier, seed) for lane, seed in enumerate(seeds)]
     observations = LaneObservations(engine)
     spans = SpanDraws(engine) if playing[0].policy.needs_traces else None
@@ -90,9 +89,9 @@ def play_batch(
         engine.step(actions, queue)
         x = end_window()
         done = x[:, layout.DONE] > 0.0
-        scores[here] = x[here, layout.SCORE]
+        outcomes.after_step(here, x)
         playing = [player for player in playing if not done[player.lane]]
-    return scores
+    return outcomes
 
 
 def _begin(lane: int, policy: Policy, tier: Tier, seed: int) -> Player:

@@ -6,6 +6,7 @@ are nowhere in it: what it knows of them, it found out by playing.
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +41,12 @@ class Learned:
         from sre_autopilot.history.tape import Tape  # noqa: PLC0415
 
         self._network, self._tape = _loaded(self.weights), Tape()
+
+    def fork(self) -> Learned:
+        """Another one that has observed the same; from here on the two go on apart."""
+        other = copy(self)
+        other._tape = copy(self._tape)  # its inputs are replaced at each step, never written to
+        return other
 
     def act(self, observation: SREObservation) -> SREAction:
         flat = int(self._network.actions(self._tape.after(observation))[0])

@@ -9,23 +9,25 @@ from sre_autopilot.errors import UnknownName
 from sre_autopilot.simulator import parameters
 from sre_autopilot.simulator.batch import Engine
 from sre_autopilot.simulator.numpy_engine import NumpyEngine
+from sre_autopilot.simulator.rules.window_arrays import Parameters
 
 NUMBA, NUMPY = "numba", "numpy"
 ENGINES = (NUMBA, NUMPY)
 
 
 def make_engine(
-    name: str | None, simulator_of: str, lanes: int, *, keeps_calls: bool = False
+    name: str | None, simulator_of: str | Parameters, lanes: int, *, keeps_calls: bool = False
 ) -> Engine:
-    """An engine of `lanes` lanes with the parameters fitted to the backend `simulator_of`.
+    """An engine of `lanes` lanes.
 
     name: one of ENGINES, or None for the fastest that is installed.
+    simulator_of: the real backend that its parameters are fitted to, or the parameters.
     keeps_calls: whether it writes `Engine.calls`.
     Raises UnknownName, and ModuleNotFoundError where Numba is named but not installed.
     """
     if name is not None and name not in ENGINES:
         raise UnknownName("engine", name, ENGINES)
-    fitted = parameters.load(simulator_of)
+    fitted = parameters.load(simulator_of) if isinstance(simulator_of, str) else simulator_of
     if (name or fastest_installed()) == NUMPY:
         return NumpyEngine(fitted, lanes, keeps_calls=keeps_calls)
     # Importing it loads the compiler, which takes seconds.

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from sre_autopilot.evaluation.intervals import Estimate, paired_gap
-from sre_autopilot.evaluation.vector_play import Floats
+from sre_autopilot.evaluation.lane_outcomes import Floats
 from sre_autopilot.policies.heuristic import Heuristic
 from sre_autopilot.policies.oracle import Oracle
 from sre_autopilot.policies.random import Random

@@ -6,9 +6,9 @@ from itertools import product
 
 from rich.progress import Progress
 
+from sre_autopilot.evaluation.lane_outcomes import Floats
 from sre_autopilot.evaluation.many_seeds import VectorEvaluator
 from sre_autopilot.evaluation.score_checks.checks import Scores
-from sre_autopilot.evaluation.vector_play import Floats
 from sre_autopilot.world.vocabulary import Tier
 
 DESCRIPTION_WIDTH = 36

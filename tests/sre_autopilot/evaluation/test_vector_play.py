@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from orchestrator.environment import Environment
+from sre_autopilot.evaluation.diagnosis import Diagnosis
 from sre_autopilot.evaluation.vector_play import play_batch
 from sre_autopilot.models import SREObservation
 from sre_autopilot.policies import load_policy
@@ -73,12 +74,25 @@ def both(environment, lanes, tier, **of):
     return zip(alone, together, strict=True)
 
 
+def whole(steps):
+    """None for nan."""
+    return [None if np.isnan(step) else int(step) for step in steps]
+
+
+def diagnosed(played):
+    """The fields of Outcomes but the score, of a record."""
+    record, score = played
+    return (score.recovered_at, *Diagnosis.of(record).model_dump().values())
+
+
 @pytest.mark.parametrize("tier", Tier)
 def test_scores_are_those_of_the_environment(environment, lanes, tier):
     for name in PLAYED:
-        alone = [play(environment, load_policy(name), tier, seed)[1].total for seed in SEEDS]
+        alone = [play(environment, load_policy(name), tier, seed) for seed in SEEDS]
         together = play_batch(lanes, partial(load_policy, name), tier, SEEDS)
-        assert together == pytest.approx(alone, abs=1e-9), name
+        scores = [score.total for _record, score in alone]
+        assert together.score == pytest.approx(scores, abs=1e-9), name
+        assert [*zip(*map(whole, together[1:]), strict=True)] == [*map(diagnosed, alone)], name
 
 
 @pytest.mark.parametrize("tier", [Tier.EASY, Tier.EXPERT])
@@ -139,6 +153,6 @@ def test_other_attributes_are_unknown_as_usual(lanes):
 
 def test_playing_a_policy_again_in_the_same_lanes_gives_the_same_scores(lanes):
     once, again = (
-        play_batch(lanes, partial(load_policy, "runbook"), Tier.HARD, SEEDS) for _ in range(2)
+        play_batch(lanes, partial(load_policy, "runbook"), Tier.HARD, SEEDS).score for _ in range(2)
     )
     np.testing.assert_array_equal(once, again)

@@ -10,6 +10,7 @@ import pytest
 from sre_autopilot.errors import InvalidValue
 from sre_autopilot.evaluation.vector_play import play_batch
 from sre_autopilot.history.tape import INPUT_COUNT
+from sre_autopilot.models import SREObservation
 from sre_autopilot.policies.learned import Learned
 from sre_autopilot.policies.network import Network, Provenance, load, save
 from sre_autopilot.policies.policy import Briefing
@@ -17,6 +18,7 @@ from sre_autopilot.simulator.engines import NUMPY, make_engine
 from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT, FLAT_WAIT
 from sre_autopilot.training.scoring import scores
 from sre_autopilot.world.vocabulary import WORLD_VERSION, Tier
+from tests.sre_autopilot.cli.terminal import simulated
 
 PROVENANCE = Provenance(
     world_version=WORLD_VERSION,
@@ -106,5 +108,18 @@ def test_a_refused_action_is_never_taken(network):
 def test_policy_scores_as_the_network_on_rows_of_lanes(network, path):
     """What `train` prints is what `evaluate` finds."""
     engine = make_engine(NUMPY, "process", len(SEEDS), keeps_calls=True)
-    played = play_batch(engine, partial(learned, path), Tier.EXPERT, SEEDS)
+    played = play_batch(engine, partial(learned, path), Tier.EXPERT, SEEDS).score
     np.testing.assert_array_equal(played, scores(network, Tier.EXPERT, SEEDS, NUMPY))
+
+
+def test_a_fork_goes_on_apart_from_what_both_have_observed(path):
+    record, _score = simulated("wait", Tier.HARD, 3)
+    before, after = (SREObservation.model_validate(step.observed) for step in record.steps[:2])
+    policy = learned(path)
+    policy.begin(Briefing(0))
+    policy.act(before)
+    fork = policy.fork()
+    policy.act(after)
+    assert not np.array_equal(policy._tape.inputs, fork._tape.inputs)
+    fork.act(after)
+    np.testing.assert_array_equal(policy._tape.inputs, fork._tape.inputs)
