@@ -1,0 +1,1 @@
+"""The ladder of policies: where each stands on every tier of every world, with intervals."""
