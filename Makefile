@@ -145,6 +145,18 @@ bounds: $(READY) ## Check the scores of all policies on a thousand simulated see
 hard-bound: $(READY) ## Estimate what no agent without the truth can exceed on hard
 	$(CLI) dev hard-bound --seeds 300 --out docs/hard-bound.md $(ARGS)
 
+.PHONY: ladder
+ladder: $(READY) ## Play the ladder of policies, and write docs/benchmark.md (ARGS=--help)
+	$(CLI) dev ladder $(ARGS)
+
+.PHONY: generalisation
+generalisation: $(READY) ## Score policies in worlds that they were not made for (ARGS=--help)
+	$(CLI) dev generalisation --out docs/generalisation.md $(ARGS)
+
+.PHONY: check-debrief
+check-debrief: $(READY) ## Check that the debriefs of 200 simulated records add up (ARGS="--records 40")
+	$(CLI) dev check-ledgers $(ARGS)
+
 .PHONY: bench
 bench: $(READY) ## Measure speed (ARGS=--help)
 	$(CLI) bench $(ARGS)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tools import excerpts, kill_tables, project_tables, world_tables
+from tools import excerpts, kill_tables, ladder_tables, project_tables, world_tables
 from tools.facts import fact
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +45,11 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
         excerpts.scores_by_tier,
         excerpts.on_containers,
         kill_tables.kills,
+        ladder_tables.ladder_state,
+        ladder_tables.ladder_scores,
+        ladder_tables.ladder_diagnosis,
+        ladder_tables.ladder_profiles,
+        ladder_tables.submission_schema,
     )
 }
 """Name of a generated block -> what writes it."""

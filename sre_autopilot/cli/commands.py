@@ -33,6 +33,9 @@ COMMANDS: Mapping[str, CommandEntry] = {
     ),
     "harbor": CommandEntry("sre_autopilot.cli.harbor:command", "Write task folders for Harbor."),
     "grade": CommandEntry("sre_autopilot.cli.grade:command", "Grade recorded episodes."),
+    "submission": CommandEntry(
+        "sre_autopilot.cli.submission:command", "Make a submission of recorded episodes."
+    ),
     "debrief": CommandEntry(
         "sre_autopilot.cli.debrief:command",
         "Say what would have been better in a record, and when.",
@@ -78,6 +81,17 @@ DEV_COMMANDS: Mapping[str, CommandEntry] = {
     "check-debrief": CommandEntry(
         "sre_autopilot.cli.dev.check_debrief:command",
         "Try what a debrief calls better on a mesh.",
+    ),
+    "ladder": CommandEntry(
+        "sre_autopilot.cli.dev.ladder:command", "Play the ladder of policies, and write its page."
+    ),
+    "generalisation": CommandEntry(
+        "sre_autopilot.cli.dev.generalisation:command",
+        "Score policies in worlds that they were not made for.",
+    ),
+    "check-ledgers": CommandEntry(
+        "sre_autopilot.cli.dev.check_ledgers:command",
+        "Check that debriefs of simulated records add up.",
     ),
     "hard-bound": CommandEntry(
         "sre_autopilot.cli.dev.hard_bound:command",

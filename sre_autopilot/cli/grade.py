@@ -76,16 +76,34 @@ class GradedEpisode(NamedTuple):
 
 
 def command(
-    files: Annotated[list[Path], typer.Argument(help="Records of episodes, JSON lines.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Records of episodes, JSON lines.")
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say where points were lost.")] = False,
+    submission: Annotated[
+        Path | None, typer.Option(help="A submission to check, in place of records.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Grade recorded episodes. Ends with status 1 where a stored score differs from today's.
 
+    A submission is graded anew from its records, and gets its place on the ladder; one that does
+    not pass ends with status 2, and the field that is wrong.
+
     Example:
       sre-autopilot grade runs/run/*.jsonl
       sre-autopilot grade docs/examples/episode.jsonl --explain
+      sre-autopilot grade --submission runs/mine
     """
+    if submission is not None:
+        if files:
+            raise BadInput("--submission takes no other records")
+        from sre_autopilot.cli.graded_submission import grade_submission
+
+        grade_submission(submission, as_json=as_json)
+        return
+    if not files:
+        raise BadInput("name records of episodes, or --submission FOLDER")
     episodes = [episode for file in files for episode in read(file)]
     if as_json:
         print_json([episode.as_json() for episode in episodes])
