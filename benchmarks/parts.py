@@ -2,6 +2,7 @@
 
 import asyncio
 
+from benchmarks.crowd import Crowd, crowd_figures
 from benchmarks.episodes import (
     Bounds,
     Part,
@@ -21,24 +22,32 @@ from sre_autopilot.errors import UnknownName
 from sre_autopilot.simulator.backend import SimulatorBackend
 
 
-def parts(backend: str, runs: int, *, endurance: int, meshes: int) -> list[Part]:
+def parts(backend: str, runs: int, *, endurance: int, meshes: int, crowd: int = 0) -> list[Part]:
     """What to measure on a backend, `runs` times each.
 
     endurance: docker only; so many episodes in a row and nothing else, where it is not 0.
     meshes: process only; how many meshes the last part plays on at once.
+    crowd: simulator only; so many sessions of a trainer and nothing else, where it is not 0.
     Raises UnknownName; on docker, StackUnavailable where the images cannot be built.
     """
     makers = {
         ProcessBackend.name: lambda: process_parts(runs, meshes),
         DockerBackend.name: lambda: stack_parts(runs, endurance),
-        SimulatorBackend.name: lambda: [
-            *simulator_parts(runs),
-            Part("sessions on one server", lambda: asyncio.run(session_figures(runs))),
-        ],
+        SimulatorBackend.name: lambda: simulated_parts(runs, crowd),
     }
     if backend not in makers:
         raise UnknownName("backend", backend, makers)
     return makers[backend]()
+
+
+def simulated_parts(runs: int, crowd: int) -> list[Part]:
+    if crowd:
+        name = f"{crowd} sessions on several workers"
+        return [Part(name, lambda: asyncio.run(crowd_figures(Crowd(crowd), runs)))]
+    return [
+        *simulator_parts(runs),
+        Part("sessions on one server", lambda: asyncio.run(session_figures(runs))),
+    ]
 
 
 def process_parts(runs: int, meshes: int) -> list[Part]:

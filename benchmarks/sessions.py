@@ -52,12 +52,12 @@ async def play_at_once(url: str, sessions: int, think_s: float) -> list[list[flo
         waited = list[float]()
         async with connect(url.replace("http", "ws", 1) + "/ws", proxy=None) as socket:
             tier = DEFAULT_TIERS[seed % len(DEFAULT_TIERS)]
-            await _ask(socket, "reset", {"seed": seed, "task_tier": tier})
+            await ask(socket, "reset", {"seed": seed, "task_tier": tier})
             await all_begun.wait()
             await asyncio.sleep(think_s * seed / sessions)
             for _ in range(STEPS):
                 began = time.perf_counter()
-                await _ask(socket, "step", WAIT_BODY)
+                await ask(socket, "step", WAIT_BODY)
                 waited.append(time.perf_counter() - began)
                 await asyncio.sleep(think_s)
         return waited
@@ -65,7 +65,8 @@ async def play_at_once(url: str, sessions: int, think_s: float) -> list[list[flo
     return await asyncio.gather(*(played(seed) for seed in range(sessions)))
 
 
-async def _ask(socket: ClientConnection, kind: str, data: dict[str, Any]) -> None:
+async def ask(socket: ClientConnection, kind: str, data: dict[str, Any]) -> None:
+    """One call over a session's socket. Raises RuntimeError with the server's message."""
     await socket.send(json.dumps({"type": kind, "data": data}))
     answer = json.loads(await socket.recv())
     if answer["type"] == "error":

@@ -79,15 +79,17 @@ async def ready(url: str, server: asyncio.subprocess.Process) -> None:
 
 @asynccontextmanager
 async def server_process(
-    record_dir: Path, log: IO[bytes], **settings: str
+    record_dir: Path, log: IO[bytes], options: Sequence[str] = (), **settings: str
 ) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
     """URL and process of a server that is ready and records to `record_dir`.
 
-    settings: fields of Settings. Raises RuntimeError where the server does not start.
+    options: of its command line. settings: fields of Settings.
+
+    Raises RuntimeError where the server does not start.
     """
     port = free_port()
     url = f"http://{LOOPBACK}:{port}"
-    command = ("-m", "server.app", "--host", LOOPBACK, "--port", str(port))
+    command = ("-m", "server.app", "--host", LOOPBACK, "--port", str(port), *options)
     fields = {"record_dir": str(record_dir.absolute()), "metrics_port": "0", **settings}
     environ = {variable(name): value for name, value in fields.items()}
     async with child_process(command, log, environ=environ) as server:

@@ -33,6 +33,9 @@ def command(
     meshes: Annotated[
         int, typer.Option(min=1, help="process: meshes at once, in the last part.")
     ] = 2,
+    crowd: Annotated[
+        int, typer.Option(min=0, help="simulator: so many sessions at once, and nothing else.")
+    ] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Measure what a backend costs on this machine: times, memory, CPU, steps a second.
@@ -41,6 +44,7 @@ def command(
 
     Example:
       sre-autopilot bench --backend simulator
+      sre-autopilot bench --backend simulator --crowd 1024 --runs 1
       sre-autopilot bench --runs 5 --json
     """
     name = read_settings(backend=backend).backend
@@ -49,7 +53,7 @@ def command(
     console = messages_console()
     figures: list[Figure] = []
     with on_interrupt(lambda: "interrupted; the figures of a benchmark are not kept"):
-        for part in parts(name, runs, endurance=endurance, meshes=meshes):
+        for part in parts(name, runs, endurance=endurance, meshes=meshes, crowd=crowd):
             with console.status(f"measuring {part.name}"):
                 figures += part.measure()
     if as_json:
