@@ -88,9 +88,9 @@ else
 endif
 
 .PHONY: test-extras
-test-extras: $(READY) ## Run the tests that need the extra train
+test-extras: $(READY) ## Run the tests that need the extras train and ray
 	$(BIN)/python -m pytest -n0 -p no:cacheprovider tests/sre_autopilot/training \
-		tests/sre_autopilot/cli/test_train.py $(ARGS)
+		tests/sre_autopilot/cli/test_train.py tests/sre_autopilot/evaluation/test_ray_cluster.py $(ARGS)
 # Trainers' pins exclude one another: an environment each, under build/, made once. Harbor and NeMo Gym need 3.12.
 TRAINERS ?= harbor inspect_ai nemo_gym skyrl trl verifiers verl
 PYTHON_3_12 ?= python3.12
@@ -263,6 +263,7 @@ lock: ## Write requirements/*.txt and uv.lock anew (needs uv; ARGS=--upgrade lif
 		-c requirements/dev.txt -o requirements/server.txt
 	$(COMPILE) pyproject.toml --extra dataset -c requirements/dev.txt -o requirements/dataset.txt
 	$(COMPILE) pyproject.toml --extra train -c requirements/dev.txt -o requirements/train.txt
+	$(COMPILE) pyproject.toml --extra ray -c requirements/dev.txt -o requirements/ray.txt
 	$(COMPILE) requirements/mesh.in -c requirements/dev.txt -o requirements/mesh.txt
 	$(COMPILE) pyproject.toml --extra console-test -c requirements/dev.txt -o requirements/console-test.txt
 	$(COMPILE) requirements/fuzz.in -c requirements/dev.txt -o requirements/fuzz.txt

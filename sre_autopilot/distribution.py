@@ -15,6 +15,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "llm": ("openai",),
     "dataset": ("pyarrow",),
     "train": ("tensorboard",),  # and torch, which local-model brings as well
+    "ray": ("ray",),
     "local-model": ("torch", "transformers"),
     "console-test": ("playwright", "axe_playwright_python"),
 }

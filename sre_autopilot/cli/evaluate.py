@@ -10,7 +10,7 @@ from chaos.tiers import drawing
 from orchestrator.backends import make_backend
 from orchestrator.settings import Settings
 from orchestrator.validation import parse_tier
-from sre_autopilot.cli.errors import FAILED, bad_input, on_interrupt
+from sre_autopilot.cli.errors import FAILED, BadInput, bad_input, on_interrupt
 from sre_autopilot.cli.options import BackendOption, JsonOption, read_settings
 from sre_autopilot.cli.output import messages_console, print_json, results_console
 from sre_autopilot.evaluation.results import Result, cells, read_results
@@ -44,6 +44,9 @@ def command(
     workers: Annotated[
         str | None, typer.Option(help="Comma-separated URLs of servers that play instead.")
     ] = None,
+    ray: Annotated[
+        str | None, typer.Option(help="Ray cluster that plays instead: auto, or host:port.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Results, JSON lines.")] = Path("runs/evaluate.jsonl"),
     backend: BackendOption = None,
     as_json: JsonOption = False,
@@ -58,24 +61,18 @@ def command(
       sre-autopilot evaluate --backend simulator --seeds 100
       sre-autopilot evaluate --policies oracle,my_module:MyPolicy --tiers hard
       sre-autopilot evaluate --policies runbook --workers http://one:8000,http://two:8000
+      sre-autopilot evaluate --ray auto --seeds 100
     """
     settings = read_settings(backend=backend)
-    players: Players | None = None
-    if workers is not None:
-        with bad_input():
-            players, settings = _servers(workers, out, settings)
-        meshes *= workers.count(",") + 1
     with bad_input():
         jobs = _jobs(policies, tiers, range(first_seed, first_seed + seeds))
+        players, settings, width = _players(settings, out, meshes, workers=workers, ray=ray)
         out = _own_file(out, settings.fault)
         earlier_results = read_results(out, settings.backend)
         out.parent.mkdir(parents=True, exist_ok=True)
-    if players is None:
-        records = out.parent / "episodes"
-        players = Meshes(make_backend(settings), records, drawing(settings.fault))
     todo = missing(jobs, earlier_results)
     with on_interrupt(lambda: _progress_text(jobs, out, settings)):
-        failed = play_all(todo, players, out, width=meshes)
+        failed = play_all(todo, players, out, width=width)
     results = _of(jobs, read_results(out, settings.backend))
     if as_json:
         print_json({"out": str(out), "failed": failed, **_as_json(results)})
@@ -97,15 +94,28 @@ def _jobs(policies: str, tiers: str, seeds: range) -> list[Job]:
     return [Job(name, tier, seed) for seed in seeds for tier in on for name in names]
 
 
-def _servers(urls: str, out: Path, settings: Settings) -> tuple[Players, Settings]:
-    """And the settings with the servers' backend. Raises InvalidValue."""
-    token = settings.state_token
-    servers = Servers(
-        urls.split(","),
-        out.parent / "episodes",
-        None if token is None else token.get_secret_value(),
-    )
-    return servers, settings.model_copy(update={"backend": servers.check(), "fault": None})
+def _players(
+    settings: Settings, out: Path, meshes: int, *, workers: str | None, ray: str | None
+) -> tuple[Players, Settings, int]:
+    """Where to play, the settings that hold there, and how many episodes at once.
+
+    Raises InvalidValue, UnknownName, BadInput; ModuleNotFoundError without the extra ray.
+    """
+    records = out.parent / "episodes"
+    if workers is not None and ray is not None:
+        raise BadInput("--workers and --ray: only one of them can play")
+    if workers is not None:
+        token = settings.state_token
+        urls = workers.split(",")
+        servers = Servers(urls, records, None if token is None else token.get_secret_value())
+        theirs = settings.model_copy(update={"backend": servers.check(), "fault": None})
+        return servers, theirs, meshes * len(urls)
+    if ray is not None:
+        from sre_autopilot.evaluation.ray_cluster import RayHosts
+
+        hosts = RayHosts(ray, settings, records)
+        return hosts, settings, hosts.width
+    return Meshes(make_backend(settings), records, drawing(settings.fault)), settings, meshes
 
 
 def _own_file(out: Path, fault: str | None) -> Path:

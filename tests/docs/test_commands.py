@@ -1,5 +1,6 @@
 """Every command that the documents show can be run as it stands."""
 
+import json
 import re
 import shlex
 import tomllib
@@ -58,6 +59,9 @@ def test_a_command_can_be_run(name: str, words: list[str], monkeypatch) -> None:
             assert package.removeprefix(".").strip("[]") in {"", *EXTRAS}
         case ["uvicorn", *_]:
             assert words in [shlex.split(line) for line in SERVER_COMMANDS]
+        case ["ray", "start", *options]:
+            # tests/sre_autopilot/evaluation: test_ray_cluster.py plays on such hosts.
+            assert json.loads(options[options.index("--resources") + 1])["mesh"] > 0
         case ["source", script]:
             assert script == ".venv/bin/activate"
         case ["docker", *arguments]:
