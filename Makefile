@@ -88,10 +88,18 @@ else
 endif
 
 .PHONY: test-extras
-test-extras: $(READY) ## Run the tests that need the extras train and ray
-	$(BIN)/python -m pytest -n0 -p no:cacheprovider tests/sre_autopilot/training \
-		tests/sre_autopilot/cli/test_train.py tests/sre_autopilot/evaluation/test_ray_cluster.py $(ARGS)
-# Trainers' pins exclude one another: an environment each, under build/, made once. Harbor and NeMo Gym need 3.12.
+test-extras: build/tutorial/.ready ## Run the tests that need the extras train, tutorial and ray
+	build/tutorial/bin/python -m pytest -n0 -m "" -p no:cacheprovider tests/sre_autopilot/training \
+		tests/sre_autopilot/cli/test_train.py tests/sre_autopilot/evaluation/test_ray_cluster.py \
+		tests/docs/test_tutorial_files.py $(ARGS)
+
+.PHONY: test-notebook
+test-notebook: build/tutorial/.ready ## Run the notebook of docs/tutorial.md (two minutes)
+	@# Jupyter's own deprecations are no errors of ours.
+	build/tutorial/bin/python -m pytest -n0 -m "" -W default -p no:cacheprovider \
+		tests/docs/test_tutorial_notebook.py $(ARGS)
+
+# Trainers' pins exclude one another: an environment each. Harbor and NeMo Gym need 3.12.
 TRAINERS ?= harbor inspect_ai nemo_gym skyrl trl verifiers verl
 PYTHON_3_12 ?= python3.12
 
@@ -103,9 +111,10 @@ test-adapter-%: build/adapters/%/.ready
 	build/adapters/$*/bin/python -m pytest -n0 -W default -p no:cacheprovider \
 		tests/sre_autopilot/adapters/test_$*.py
 
-.PRECIOUS: build/adapters/%/.ready
+# torch and what trainers need are gigabytes: environments of their own, under build/, made once.
+.PRECIOUS: build/%/.ready
 build/adapters/harbor/.ready build/adapters/nemo_gym/.ready: PYTHON := $(PYTHON_3_12)
-build/adapters/%/.ready: requirements/adapters/%.txt
+build/%/.ready: requirements/%.txt
 	@echo "Making $(@D) with the packages of $<: minutes, once."
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r $<
@@ -264,6 +273,8 @@ lock: ## Write requirements/*.txt and uv.lock anew (needs uv; ARGS=--upgrade lif
 	$(COMPILE) pyproject.toml --extra dataset -c requirements/dev.txt -o requirements/dataset.txt
 	$(COMPILE) pyproject.toml --extra train -c requirements/dev.txt -o requirements/train.txt
 	$(COMPILE) pyproject.toml --extra ray -c requirements/dev.txt -o requirements/ray.txt
+	$(COMPILE) pyproject.toml requirements/dev.in --extra all --extra tutorial --extra ray \
+		-c requirements/dev.txt -c requirements/train.txt -c requirements/ray.txt -o requirements/tutorial.txt
 	$(COMPILE) requirements/mesh.in -c requirements/dev.txt -o requirements/mesh.txt
 	$(COMPILE) pyproject.toml --extra console-test -c requirements/dev.txt -o requirements/console-test.txt
 	$(COMPILE) requirements/fuzz.in -c requirements/dev.txt -o requirements/fuzz.txt

@@ -17,6 +17,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "train": ("tensorboard",),  # and torch, which local-model brings as well
     "ray": ("ray",),
     "local-model": ("torch", "transformers"),
+    "tutorial": ("stable_baselines3", "sb3_contrib", "ipykernel", "nbclient"),
     "console-test": ("playwright", "axe_playwright_python"),
 }
 """The modules that each extra brings, by the names under which they are imported."""

@@ -11,7 +11,7 @@ from tests.architecture.source import ROOT, committed_files
 
 SERVER = "server"
 """The mark of a block that is run against a server: test_quick_starts does."""
-FENCE = re.compile(r"(?ms)^(?:<!-- (runnable|server|file: \S+) -->\n)?```(\w*)\n(.*?)^```$")
+FENCE = re.compile(r"(?ms)^(?:<!-- (runnable|server|cell|file: \S+) -->\n)?```(\w*)\n(.*?)^```$")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"(?:[A-Z_]+=\S+ )?(?:make|python|sre-autopilot) [\w-]")
 """A command in prose, variables in front of it included."""

@@ -14,7 +14,7 @@ from sre_autopilot import grading
 from sre_autopilot.cli.app import NAME
 from tests.architecture.source import ROOT
 from tests.docs import command_lines
-from tests.docs.documents import commands
+from tests.docs.documents import commands, document
 from tests.docs.makefile import RECIPES
 from tests.docs.test_quick_starts import SERVER_COMMANDS
 
@@ -24,6 +24,8 @@ VARIABLES = {PREFIX + name.upper() for name in Settings.model_fields} | {
     "HF_TOKEN",
     COLLECTOR_VARIABLE,
 }
+TUTORIAL = "docs/tutorial.md"
+"""It has its reader save programs, which take a number of steps."""
 MAKE_VARIABLES = {"ARGS", "PYTHON", "PIP_INDEX_URL"}
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 COMMANDS = [
@@ -40,6 +42,14 @@ def check_make(target: str, *assignments: str) -> None:
         command_lines.parse(NAME, arguments)
 
 
+def check_program(name: str, program: str, arguments: list[str]) -> None:
+    if name == TUTORIAL:
+        assert f"<!-- file: {program} -->" in document(name).text
+        assert [word for word in arguments if not word.isdigit()] == []
+    else:
+        command_lines.parse(program, arguments)
+
+
 @pytest.mark.parametrize(("name", "words"), COMMANDS)
 def test_a_command_can_be_run(name: str, words: list[str], monkeypatch) -> None:
     monkeypatch.chdir(ROOT)
@@ -54,7 +64,7 @@ def test_a_command_can_be_run(name: str, words: list[str], monkeypatch) -> None:
         case ["python", "grader.py", file, *options]:
             assert file == "FILE" or grading.main([file, *options]) == 0
         case ["python", program, *arguments]:
-            command_lines.parse(program, arguments)
+            check_program(name, program, arguments)
         case ["pip", "install", package]:
             assert package.removeprefix(".").strip("[]") in {"", *EXTRAS}
         case ["uvicorn", *_]:

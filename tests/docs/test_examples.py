@@ -11,7 +11,7 @@ import pytest
 from tests.architecture.source import ROOT
 from tests.docs.documents import Document, documents
 
-RUNNABLE = "runnable"
+RUNNABLE, CELL = "runnable", "cell"
 PRINTED = {
     "README.md": r"\(64, 41\) \(64, 5, 7\)",
     "docs/quickstart.md": r"(?m)^score 0\.\d{3} after \d+ steps$",
@@ -59,7 +59,8 @@ def test_every_block_of_python_is_run_or_saved() -> None:
 
 def test_examples_keep_the_style_of_the_code(tmp_path: Path) -> None:
     for doc in documents():
-        blocks = [fence for fence in doc.fences if fence.language == "python"]
+        # Cells of a page go on where the last one ended: ruff reads them in the notebook.
+        blocks = [f for f in doc.fences if f.language == "python" and f.mark != CELL]
         for number, fence in enumerate(blocks):
             (tmp_path / f"{doc.path.stem.replace('-', '_')}_{number}.py").write_text(fence.body)
     settings = ["--config", str(ROOT / "pyproject.toml"), "--no-cache", str(tmp_path)]

@@ -14,7 +14,7 @@ from sre_autopilot.distribution import DISTRIBUTION, EXTRAS
 from tests.architecture.source import ROOT, committed_files
 
 PACKAGES = {"chaos", "orchestrator", "server", "services", "sre_autopilot"}
-LARGE = {"console-test", "dataset", "local-model", "train"}
+LARGE = {"console-test", "dataset", "local-model", "ray", "train", "tutorial"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 

@@ -6,7 +6,8 @@ from sre_autopilot.cli.output import messages_console
 
 
 def command() -> None:
-    """Write docker-compose.yml, Prometheus' and Grafana's files, and parts of the documents anew.
+    """Write docker-compose.yml, Prometheus' and Grafana's files, and parts of the documents anew,
+    and the tutorial as a notebook.
 
     Needs a checkout. Tests fail where one of these files is stale.
 
@@ -14,7 +15,7 @@ def command() -> None:
       sre-autopilot dev generate && git diff
     """
     from deploy import compose, prometheus_config, viewers
-    from tools import documents
+    from tools import documents, notebook
 
     console = messages_console()
     for name, write in (
@@ -22,6 +23,7 @@ def command() -> None:
         ("observability/", prometheus_config.main),
         ("observability/grafana/", viewers.main),
         ("the documents", documents.main),
+        ("docs/tutorial.ipynb", notebook.main),
     ):
         began = time.monotonic()
         with console.status(f"writing {name}"):

@@ -4,13 +4,13 @@ import pytest
 
 from deploy import compose, prometheus_config, viewers
 from tests.sre_autopilot.cli.terminal import invoke
-from tools import documents
+from tools import documents, notebook
 
 
 @pytest.fixture
 def written(monkeypatch):
     names: list[str] = []
-    for module in (compose, prometheus_config, viewers, documents):
+    for module in (compose, prometheus_config, viewers, documents, notebook):
         monkeypatch.setattr(module, "main", lambda name=module.__name__: names.append(name))
     return names
 
@@ -23,6 +23,7 @@ def test_every_generator_runs_once(written):
         "deploy.prometheus_config",
         "deploy.viewers",
         "tools.documents",
+        "tools.notebook",
     ]
 
 
