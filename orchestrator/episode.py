@@ -134,6 +134,7 @@ class Episode:
                 action=self._taken,
                 true={service: _true(w) for service, w in window.services.items()},
                 edges=tuple(observed.true_edges(window)),
+                traces=observed.worst_traces(window),
                 serving=serving,
                 observed=observation.model_dump(mode="json"),
                 duration_s=round(duration_s, 4),
@@ -232,10 +233,8 @@ class Episode:
         )
 
     def _over(self) -> bool:
-        if self.step >= MAX_STEPS:
-            return True
         healed = grading.recovered_at(self.steps, self.fault_records) is not None
-        return healed and self.plan.tier is not Tier.CONTROL
+        return self.step >= MAX_STEPS or (healed and self.plan.tier is not Tier.CONTROL)
 
 
 def _true(window: ServiceWindow) -> TrueService:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from orchestrator import noise
 from orchestrator.telemetry.window import EdgeCall, ServiceWindow, Window
-from sre_autopilot.grading import TrueEdge
+from sre_autopilot.grading import TracedCall, TrueEdge
 from sre_autopilot.models import ServiceMetrics, TraceEdge
 from sre_autopilot.world.sla import ERROR_RATE_LIMIT, P99_LIMIT_MS
 from sre_autopilot.world.topology import Service
@@ -68,6 +68,20 @@ def true_edges(window: Window) -> list[TrueEdge]:
     return _edges(window.edge_calls)
 
 
+def worst_traces(window: Window) -> dict[str, tuple[TracedCall, ...]]:
+    """The traces that true edges name, by id, each with its calls that ended in the window, in the
+    order of their starts. None at all where calls are not timed one by one, as in the simulator.
+    """
+    if not window.edge_calls or window.edge_calls[0].started_at is None:
+        return {}
+    named = {edge.trace_id for edge in true_edges(window)}
+    by_trace: dict[str, list[EdgeCall]] = defaultdict(list)
+    for call in window.edge_calls:
+        if call.trace_id in named:
+            by_trace[call.trace_id].append(call)
+    return {trace_id: _traced(calls) for trace_id, calls in by_trace.items()}
+
+
 def dependency_graph(edges: Sequence[TraceEdge]) -> dict[Service, list[Service]]:
     """Adjacency list of the edges seen; a service without outgoing calls has an empty list."""
     graph: dict[Service, list[Service]] = {service: [] for service in Service}
@@ -116,3 +130,18 @@ def _edges(calls: Iterable[EdgeCall]) -> list[TrueEdge]:
         )
         for (caller, callee), of_edge in by_edge.items()
     ]
+
+
+def _traced(calls: Sequence[EdgeCall]) -> tuple[TracedCall, ...]:
+    """`calls` of one trace, ordered by their starts."""
+    began_at = calls[0].started_at or 0.0
+    return tuple(
+        TracedCall(
+            caller=call.caller,
+            callee=call.callee,
+            start_ms=round(1000.0 * ((call.started_at or began_at) - began_at), 2),
+            latency_ms=round(call.latency_ms, 2),
+            failed=call.failed,
+        )
+        for call in calls
+    )

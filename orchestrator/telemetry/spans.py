@@ -76,6 +76,7 @@ class SpanStore:
                 failed=span.failed,
                 trace_id=span.trace_id.hex(),
                 served_span=(span.span_id, span.callee) in served,
+                started_at=span.start_ns / NANOS,
             )
             for span in in_window
         )

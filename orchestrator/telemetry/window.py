@@ -37,6 +37,7 @@ class EdgeCall:
     """One call from a client span: who called whom, how long it took, and whether it failed.
 
     `served_span` is whether the callee's own server span arrived as its child.
+    `started_at` is in unix seconds; None where calls are not timed one by one.
     """
 
     caller: str
@@ -45,6 +46,7 @@ class EdgeCall:
     failed: bool
     trace_id: str
     served_span: bool
+    started_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,16 +60,30 @@ class TrueEdge(Frozen):
     trace_id: str | None = None
 
 
+class TracedCall(Frozen):
+    """One call of a trace: when it began, in ms after the first call of the trace, and how long it
+    took.
+    """
+
+    caller: str
+    callee: str
+    start_ms: float
+    latency_ms: float
+    failed: bool
+
+
 class StepRecord(Frozen):
     """One action (none at step 0) and the window after it, which lasted from `began_at` to
     `ended_at` (unix seconds); only what is true is graded. `host` is how busy the machine was, and
     `contended` whether that was too busy as judged when it was written; None where not measured.
+    `traces` has, by id, those that `edges` name; empty, and not stored, where calls are not timed.
     """
 
     step: int
     action: ActionRecord | None
     true: dict[Service, TrueService]
     edges: tuple[TrueEdge, ...] = ()
+    traces: dict[str, tuple[TracedCall, ...]] = Field(default_factory=dict)
     serving: dict[Service, tuple[str, ...]] = Field(default_factory=dict)
     observed: dict[str, Any] = Field(default_factory=dict)
     duration_s: float | None = None

@@ -25,7 +25,8 @@ def header_line(record: EpisodeRecord) -> str:
 
 def step_line(step: StepRecord) -> str:
     """The line to write after each step, that of reset included."""
-    return _line("step", step.model_dump(mode="json"))
+    exclude = None if step.traces else {"traces"}
+    return _line("step", step.model_dump(mode="json", exclude=exclude))
 
 
 def end_line(record: EpisodeRecord) -> str:

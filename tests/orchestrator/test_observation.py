@@ -6,7 +6,7 @@ from orchestrator import noise, observation
 from orchestrator.telemetry.window import EdgeCall, ServiceWindow, Window
 from sre_autopilot.models import ServiceMetrics
 from sre_autopilot.world.sla import Calls
-from sre_autopilot.world.topology import Service
+from sre_autopilot.world.topology import USERS, Service
 
 SERVICES = tuple(Service)
 SEEDS = range(2000)
@@ -94,6 +94,29 @@ def test_a_true_edge_names_the_trace_of_its_worst_call():
         measured = Window(0, window(0).services, tuple(calls))
         (edge,) = observation.true_edges(measured)
         assert (edge.calls, edge.trace_id) == (count, worst)
+
+
+def traced(start, edge, ms, trace="t", *, failed=False):
+    return EdgeCall(edge[0], edge[1], ms, failed, trace, True, started_at=1e9 + start)
+
+
+def test_a_record_keeps_all_calls_of_the_trace_of_an_edges_worst_call():
+    gateway, auth = Service.API_GATEWAY, Service.AUTH_SERVICE
+    calls = (
+        traced(0.0, (USERS, gateway), 90.0, "slow"),
+        traced(0.25, (gateway, auth), 60.004, "slow", failed=True),
+        traced(0.5, (USERS, gateway), 10.0, "quick"),
+    )
+    traces = observation.worst_traces(Window(0, window(0).services, calls))
+    assert traces.keys() == {"slow"}
+    root, child = traces["slow"]
+    assert (root.caller, root.callee, root.start_ms, root.failed) == (USERS, gateway, 0.0, False)
+    assert (child.start_ms, child.latency_ms, child.failed) == (250.0, 60.0, True)
+
+
+def test_calls_that_are_not_timed_one_by_one_have_no_traces():
+    assert observation.worst_traces(window(0)) == {}
+    assert observation.worst_traces(Window(0, window(0).services, ())) == {}
 
 
 def test_the_graph_lists_every_service_and_the_edges_seen():

@@ -84,6 +84,7 @@ class TestEdgeCalls:
         assert (edge.caller, edge.callee) == (USERS, Service.API_GATEWAY)
         assert edge.latency_ms == pytest.approx(35.0)
         assert edge.trace_id == "ab" * 16
+        assert edge.started_at == NOW_NS / SECOND_NS
         assert not edge.failed
 
     @pytest.mark.parametrize("outcome", Outcome)

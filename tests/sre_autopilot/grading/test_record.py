@@ -95,6 +95,16 @@ def _timed(record: EpisodeRecord) -> EpisodeRecord:
     return record.model_copy(update={"steps": tuple(steps)})
 
 
+def test_traces_are_stored_where_there_are_any() -> None:
+    call = grading.TracedCall(caller=AUTH, callee=DB, start_ms=0.0, latency_ms=5.0, failed=True)
+    plain = _timed(episode(last=3))
+    steps = [step.model_copy(update={"traces": {"ab": (call,)}}) for step in plain.steps[:1]]
+    record = plain.model_copy(update={"steps": (*steps, *plain.steps[1:])})
+    lines = list(grading.dump_lines(record))
+    assert ["traces" in json.loads(line) for line in lines] == [False, True, *[False] * 4]
+    assert list(grading.read_episodes(lines)) == [record]
+
+
 def test_the_first_line_does_not_know_the_end() -> None:
     record = episode(actions={1: cured(RESTART, DB, 1)}, last=3)
     begun = episode(last=0).model_copy(update={"steps": (), "finished": False})
