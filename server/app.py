@@ -23,6 +23,7 @@ from orchestrator.backends import make_backend
 from orchestrator.errors import CannotListen
 from orchestrator.secrecy import Secrecy
 from orchestrator.settings import Settings
+from server.advice import advice_routes
 from server.connection_limits import MAX_MESSAGE_BYTES, raise_open_files, uvicorn_limits
 from server.console.assets import asset_routes
 from server.console.page import page_routes
@@ -134,6 +135,7 @@ def create_app(
         debrief_routes(settings, sessions, limits),
         watch_routes(sessions, settings),
         pager_routes(sessions),
+        advice_routes(settings, sessions),
         page_routes(settings),
         asset_routes(),
     ):
