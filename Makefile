@@ -208,6 +208,11 @@ test-console: $(CONSOLE_READY) ## Test the console in a real Chromium (as root o
 	@scripts/chromium.sh
 	$(BIN)/python -m pytest -n0 --timeout=400 -m browser tests/browser $(ARGS)
 
+.PHONY: console-limits
+console-limits: $(CONSOLE_READY) ## Measure what the console costs: start, memory, first paint, watching
+	@scripts/chromium.sh
+	$(BIN)/python -m tools.console_limits $(ARGS)
+
 .PHONY: screenshots
 screenshots: $(CONSOLE_READY) ## Take the documents' pictures of the console
 	@scripts/chromium.sh

@@ -11,12 +11,14 @@ from orchestrator.actions import ACTIONS
 from orchestrator.settings import Settings
 from server.console.assets import STATIC
 from sre_autopilot.grading import BUDGET_UNITS
+from sre_autopilot.policies import POLICY_NAMES
 from sre_autopilot.world import sla
 from sre_autopilot.world.topology import CALLS
 from sre_autopilot.world.vocabulary import (
     ACTION_COSTS,
     MAX_RESTARTS,
     MAX_STEPS,
+    RECOVERY_WINDOWS,
     ActionName,
 )
 
@@ -66,8 +68,11 @@ def world(settings: Settings) -> dict[str, object]:
         "budget": BUDGET_UNITS,
         "max_steps": MAX_STEPS,
         "max_restarts": MAX_RESTARTS,
+        "recovery_windows": RECOVERY_WINDOWS,
         "lease_s": settings.session_lease_s,
         "needs_token": settings.state_token is not None,
+        "keeps_records": settings.record_dir is not None,
+        "policies": POLICY_NAMES,
     }
 
 

@@ -8,29 +8,37 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
+from tests.browser.reviews import made_up
+from tests.browser.tabs import PATIENCE_MS, console
 from tests.server.doors import Workshop, make_app, on_a_port
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="extra console-test")
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-PATIENCE_MS = 90_000
-DESK = {"width": 1400, "height": 1000}
+ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--no-proxy-server")
+"""Chromium's own sandbox cannot be had by root in a container; pages are ours alone."""
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     if CHROMIUM is None:
         pytest.skip("no chromium on the PATH")
+    playwright_api.expect.set_options(timeout=PATIENCE_MS)
     with playwright_api.sync_playwright() as playwright:
-        # Chromium's own sandbox cannot be had by root in a container; pages are ours alone.
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS])
         yield browser
         browser.close()
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> FastAPI:
-    return make_app(Workshop(), record_dir=tmp_path / "records")
+def settings(tmp_path: Path) -> dict[str, Any]:
+    """Of the server; tests add theirs."""
+    return {"record_dir": tmp_path / "records"}
+
+
+@pytest.fixture
+def app(settings: dict[str, Any]) -> FastAPI:
+    return make_app(Workshop(), **settings)
 
 
 @pytest.fixture
@@ -40,25 +48,26 @@ def url(app: FastAPI) -> Iterator[str]:
 
 
 @pytest.fixture
-def page(browser: Any, url: str) -> Iterator[Any]:
-    """The console, ready; the test fails where the browser's console has an error."""
-    context = browser.new_context(viewport=DESK)
-    context.set_default_timeout(PATIENCE_MS)
-    playwright_api.expect.set_options(timeout=PATIENCE_MS)
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
-    page.on(
-        "request",
-        lambda asked: None if local(asked.url, url) else problems.append(asked.url),
-    )
-    page.goto(f"{url}/web")
-    page.wait_for_selector("html[data-ready]")
-    yield page
-    context.close()
+def reviewed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Debriefs are made up: a real one takes seconds of a core."""
+
+    async def review(_reviewer: object, _content: bytes, _format: str) -> bytes:
+        return made_up().model_dump_json().encode()
+
+    monkeypatch.setattr("server.debrief.Reviewer.review", review)
+
+
+@pytest.fixture
+def problems() -> list[str]:
+    """What the browser's console says, and requests of other hosts; a test that causes some on
+    purpose clears it.
+    """
+    return []
+
+
+@pytest.fixture
+def page(browser: Any, url: str, problems: list[str], reviewed: None) -> Iterator[Any]:
+    """The console, ready."""
+    with console(browser, url, problems) as page:
+        yield page
     assert problems == []
-
-
-def local(address: str, url: str) -> bool:
-    return address.startswith((url, "data:", "blob:"))

@@ -1,10 +1,13 @@
-"""What a person does at the console."""
+"""What a person does at the console, and what a client of the same server does beside it."""
 
 from typing import Any
 
+import httpx
 from playwright.sync_api import expect
 
-from sre_autopilot.world.vocabulary import MAX_STEPS, Tier
+from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, Tier
+
+WAIT = {"action": ActionName.WAIT}
 
 
 def begin(page: Any, tier: Tier, seed: int) -> None:
@@ -30,3 +33,20 @@ def play_to_the_end(page: Any) -> None:
     page.check("#auto")
     expect(page.locator("#score-title")).to_have_text("Score")
     expect(page.locator("#busy")).not_to_have_class("on")
+
+
+def sessions(url: str) -> list[str]:
+    listed = httpx.get(f"{url}/sessions").json()["sessions"]
+    return [session["session_id"] for session in listed]
+
+
+def play_by_client(url: str, seed: int, *, tier: Tier = Tier.EASY, policy: str = "agent") -> str:
+    """A whole episode of a client that waits; the id of its record."""
+    name = f"{policy}-{seed}"
+    body = {"session_id": name, "episode_id": name, "policy": policy}
+    with httpx.Client(base_url=url, timeout=60.0) as client:
+        client.post("/reset", json={**body, "task_tier": tier, "seed": seed}).raise_for_status()
+        while not client.post("/step", json={**WAIT, "session_id": name}).json()["done"]:
+            pass
+        client.delete(f"/sessions/{name}").raise_for_status()
+    return name

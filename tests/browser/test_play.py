@@ -9,18 +9,15 @@ from playwright.sync_api import expect
 
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ACTION_COSTS, ActionName, Tier
-from tests.browser.desk import at_step, begin, play_to_the_end, press
+from tests.browser.desk import at_step, begin, play_to_the_end, press, sessions
+from tests.browser.reviews import BEST, REASON
 from tests.server.doors import until
 
 pytestmark = pytest.mark.browser
 
 GONE_S = 40.0
 """A tab that is closed leaves its session for 10 s more."""
-
-
-def sessions(url: str) -> list[str]:
-    listed = httpx.get(f"{url}/sessions").json()["sessions"]
-    return [session["session_id"] for session in listed]
+LEASE_S, HALF_GONE = 10.0, re.compile(r"ends in [1-6] s ")
 
 
 def test_keys_wait_and_act(page: Any) -> None:
@@ -102,3 +99,68 @@ def test_a_service_without_data_is_not_met(page: Any) -> None:
         press(page, "w")
         at_step(page, step)
     expect(unknown.first).to_have_text("? no data")
+
+
+def test_the_debrief_says_what_would_have_been_better(page: Any, url: str) -> None:
+    begin(page, Tier.EASY, 3)
+    play_to_the_end(page)
+    regrets = page.locator("#debrief li")
+    expect(regrets).to_have_count(2)
+    expect(regrets.first).to_contain_text(f"step 2: {BEST.action} {BEST.service_id} instead of")
+    expect(regrets.first).to_contain_text("it was knowable")
+    expect(regrets.last).to_contain_text("nobody could know it yet")
+    expect(page.locator("#debrief-times")).to_contain_text("step 2 (1 s)")
+    page.click("text=Points that were lost")
+    expect(page.locator("#debrief-losses")).to_contain_text(REASON)
+    page.click("text=Each action: regret")
+    expect(page.locator("#debrief-steps tbody tr")).to_have_count(3)
+    postmortem = page.locator("#debrief-page").get_attribute("href")
+    assert httpx.get(f"{url}/{postmortem}").status_code == 200
+
+
+class TestWithoutRecords:
+    @pytest.fixture
+    def settings(self) -> dict[str, Any]:
+        return {}
+
+    def test_the_session_is_free_when_the_debrief_is_there(self, page: Any, url: str) -> None:
+        begin(page, Tier.EASY, 3)
+        play_to_the_end(page)
+        expect(page.locator("#debrief li")).to_have_count(2)
+        expect(page.locator("#status")).to_contain_text("free for others")
+        assert sessions(url) == []
+        expect(page.locator("#debrief-page")).to_be_hidden()
+
+
+class TestShortLease:
+    @pytest.fixture
+    def settings(self) -> dict[str, Any]:
+        return {"session_lease_s": LEASE_S}
+
+    def test_a_lease_is_counted_down_and_can_be_kept_alive(self, page: Any, url: str) -> None:
+        begin(page, Tier.EASY, 7)
+        for _ in range(3):  # longer, all together, than the lease and the server's look at it
+            expect(page.locator("#lease-left")).to_have_text(HALF_GONE)
+            page.click("#keep")
+            expect(page.locator("#lease-left")).not_to_have_text(HALF_GONE)
+        assert len(sessions(url)) == 1
+        press(page, "w")
+        at_step(page, 1)
+
+    def test_a_lease_that_ended_is_said(self, page: Any, url: str, problems: list[str]) -> None:
+        begin(page, Tier.EASY, 7)
+        until(lambda: not sessions(url), timeout_s=GONE_S)
+        press(page, "w")
+        expect(page.locator("#detail")).to_contain_text("without a call")
+        expect(page.locator("#status")).to_have_text("No session: begin another episode.")
+        assert all("404" in problem for problem in problems)
+        problems.clear()
+
+
+def test_a_page_without_an_answer_stands_and_says_so(page: Any, problems: list[str]) -> None:
+    page.route("**/tasks", lambda route: route.abort())
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+    expect(page.locator("#detail")).to_contain_text("does not answer")
+    expect(page.locator("#begin button")).to_be_disabled()
+    problems.clear()

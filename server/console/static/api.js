@@ -14,7 +14,7 @@ export async function ask(method, path, body) {
   const valid = reply.valid_values && `valid: ${reply.valid_values.join(", ")}`;
   const seconds = Number(answer.headers.get("Retry-After")) || null;
   const error = new Error([detail, valid, seconds && `a place is free in ${seconds} s at the latest, unless others play on`].filter(Boolean).join(" – "));
-  throw Object.assign(error, { status: answer.status });
+  throw Object.assign(error, { status: answer.status, kind: reply.error });
 }
 export async function call(method, path, body) {
   const answer = await ask(method, path, body);

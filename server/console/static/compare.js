@@ -1,7 +1,7 @@
 /* Two records of one seed, step by step, side by side. */
 import { $, table } from "./dom.js";
 import { actionOf, broken, isRefused, outcome } from "./episode.js";
-import { fetchRecord, readFile } from "./replay.js";
+import { readFile } from "./replay.js";
 
 const chosen = [null, null];
 
@@ -22,20 +22,19 @@ function draw() {
   const [left, right] = chosen;
   if (!left || !right) return;
   const same = left.seed === right.seed && left.tier === right.tier && left.world_version === right.world_version;
-  $("compare-note").textContent = same ? `Tier ${left.tier}, seed ${left.seed}: ${outcome({ recovered_at: null }, left.faults)} | ${outcome({ recovered_at: null }, right.faults)}` : "✕ These are two different incidents: tier, seed or world differ.";
+  $("compare-note").textContent = same ? `Tier ${left.tier}, seed ${left.seed}: ${outcome(left, left.faults)} | ${outcome(right, right.faults)}` : "✕ These are two different incidents: tier, seed or world differ.";
   $("compare-table").replaceChildren(table(`${title(left)} beside ${title(right)}`, ["step", `${title(left)}: action`, "SLA seen broken", `${title(right)}: action`, "SLA seen broken"], compareRows([left, right])));
 }
-export function buildCompare(during) {
+export function buildCompare() {
   $("compare-open").addEventListener("click", () => $("compare-dialog").showModal());
-  [0, 1].forEach((side) => {
-    $("compare-dialog").querySelectorAll("input[type=file]")[side].addEventListener("change", (event) => during("Reading the record", async () => {
-      chosen[side] = await readFile(event.target.files[0]);
-      draw();
-    }));
-  });
+  $("compare-dialog").querySelectorAll("input[type=file]").forEach((input, side) => input.addEventListener("change", () => choose(side, input.files[0])));
 }
-export async function compareIds(ids) {
-  [chosen[0], chosen[1]] = await Promise.all(ids.map(fetchRecord));
-  draw();
-  $("compare-dialog").showModal();
+async function choose(side, file) {
+  if (!file) return;
+  try {
+    chosen[side] = await readFile(file);
+    draw();
+  } catch (error) {
+    $("compare-note").textContent = `✕ ${error.message}`;
+  }
 }

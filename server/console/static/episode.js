@@ -25,15 +25,15 @@ export function milestones(observations, pass) {
   return { first_symptom: heard?.step ?? null, first_action: acted?.step ?? null };
 }
 
-/* How it ended, from the record's truth where that may be seen. */
-export function outcome(score, faults, quiet = false) {
-  const recovered = score.recovered_at === null ? "not recovered" : `recovered at step ${score.recovered_at}`;
-  if (!faults) return quiet ? "" : score.resolved ? `✓ ${recovered}` : `✕ ${recovered}`;
+/* How it ended, from the record's truth where that may be seen; recovered_at: undefined where nobody can say. */
+export function outcome({ recovered_at, resolved }, faults) {
+  const recovered = recovered_at === undefined ? null : recovered_at === null ? "not recovered" : `recovered at step ${recovered_at}`;
+  if (!faults) return recovered && `${resolved ? "✓" : "✕"} ${recovered}`;
   const real = faults.filter((fault) => fault.root !== null);
   if (!real.length) return "✓ nothing was broken";
   const cures = real.map((fault) => {
     const name = `${fault.kind} at ${fault.root}`;
-    return fault.cured_at === null ? `✕ ${name}: not cured` : `✓ ${name}: cured at step ${fault.cured_at} by ${fault.cured_by}`;
+    return (fault.cured_at ?? null) === null ? `✕ ${name}: not cured` : `✓ ${name}: cured at step ${fault.cured_at} by ${fault.cured_by}`;
   });
-  return [...cures, recovered].join("; ");
+  return [...cures, recovered].filter(Boolean).join("; ");
 }

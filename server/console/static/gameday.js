@@ -24,7 +24,7 @@ export function keepResult(mine) {
   const { first_symptom, first_action } = milestones(mine.observations, world.pass);
   const since = (step) => (step === null || first_symptom === null ? null : Math.max(0, step - first_symptom));
   const result = {
-    id: mine.episode, tier: mine.tier, seed: mine.seed, player: mine.game?.player ?? "person", score: mine.score.score, validity: mine.score.validity.verdict,
+    id: mine.episode, tier: mine.tier, seed: mine.seed, player: mine.player ?? mine.game?.player ?? "person", score: mine.score.score, validity: mine.score.validity.verdict,
     mttd: since(first_action), mttr: since(mine.score.recovered_at), seconds: Math.round((mine.ended - mine.began) / 1000), notes: mine.notes,
   };
   try { localStorage.setItem(BOARD, JSON.stringify([...stored().filter(({ id }) => id !== result.id), result].slice(-200))); } catch { return; }
@@ -35,7 +35,7 @@ export async function board({ tier, seed }) {
   const listed = await call("GET", "records?limit=200").catch(() => ({ records: [] }));
   const same = listed.records.filter((record) => record.tier === tier && record.seed === seed && record.finished && !own.some(({ id }) => id === record.episode_id));
   const others = await Promise.all(same.slice(0, MOST).map(async (summary) => {
-    const { mttd, mttr } = times(await fetchRecord(summary.record_id), world.pass);
+    const { mttd, mttr } = times(await fetchRecord(summary.record_id));
     return { player: summary.policy ?? "?", score: summary.score, validity: summary.validity, mttd, mttr, seconds: Math.round(summary.ended_at - summary.began_at) };
   }));
   return [...own, ...others].sort((a, b) => b.score - a.score);

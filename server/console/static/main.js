@@ -2,20 +2,24 @@
 import { call } from "./api.js";
 import { closeChart, drawChart, openChart } from "./chart.js";
 import { buildCompare } from "./compare.js";
+import { drawDebrief, review } from "./debrief.js";
 import { $, h } from "./dom.js";
 import { broken, isRefused } from "./episode.js";
 import { buildGame, gameOf, keepResult, openBoard } from "./gameday.js";
 import { drawGraph } from "./graph.js";
 import { buildKeys } from "./keys.js";
+import * as policy from "./policy.js";
 import { buildReplay, drawReplay, fetchRecord, openRecord } from "./replay.js";
 import { buildServices, renderServices } from "./services.js";
 import * as session from "./session.js";
-import { drawDebrief, drawHistory, drawPager, drawScore } from "./side.js";
+import { drawHistory, drawPager, drawScore } from "./side.js";
+import { buildTraces, drawTraces } from "./traces.js";
 import { last, onChange, redraw, show, shown, view } from "./view.js";
 import { buildWatch, stopWatching } from "./watch.js";
 import { services, world } from "./world.js";
 
 const WARN_S = 60;
+const GONE = new Set(["unknown_session", "lease_ended", "environment_closed"]);
 let offered = { tasks: [], seeds: {} };
 let busy = false;
 let game = null;
@@ -34,8 +38,9 @@ async function during(label, work) {
     $("problem").hidden = true;
     await work();
   } catch (error) {
-    if (error.status === 404) session.lost();
+    if (GONE.has(error.kind)) session.lost();
     $("auto").checked = false;
+    policy.halt();
     $("detail").textContent = error.message;
     $("problem").hidden = false;
   } finally {
@@ -43,35 +48,58 @@ async function during(label, work) {
     busy = false;
     session.keep();
     redraw();
-    if (document.activeElement === document.body) focused?.focus({ preventScroll: true });
+    tick();
+    // Who has begun by a key goes on by keys: a field would swallow them.
+    const next = focused?.dataset.when === "idle" && session.isRunning() ? $("pass") : focused;
+    if (document.activeElement === document.body) next?.focus({ preventScroll: true });
   }
   goOn();
 }
 function goOn() {
   if (!session.isRunning()) $("auto").checked = false;
+  else if (policy.isPlaying()) policy.goOn(playOn);
   else if ($("auto").checked && !busy) act(world.pass);
 }
-const back = () => { stopWatching(); show(session.mine, "play"); };
+const back = () => { stopWatching(); show(session.mine, "play"); goOn(); };
 
 function asked(text) { return !session.isRunning() || window.confirm(text); }
-const begin = (tier, seed, started = null) => asked("An episode is running. Give it up and begin another?") && during("Beginning an episode", async () => {
-  await session.begin(tier, seed, started);
+const begin = (tier, seed, started = null, player = null) => asked("An episode is running. Give it up and begin another?") && during("Beginning an episode", async () => {
+  await session.begin(tier, seed, started, player);
   await pages();
   closeChart();
   back();
 });
 function act(action, service) {
-  if (busy || view.mode !== "play" || !session.isRunning()) return undefined;
+  if (busy || view.mode !== "play" || !session.isRunning() || session.mine.player) return undefined;
   if (world.asks_first.includes(action) && !window.confirm(`${action} ${service} costs ${world.costs[action]} of ${world.budget}. Do it?`)) return undefined;
   return during(service ? `${action} ${service}` : action, async () => {
     const note = $("note").value.trim();
     await session.act(action, service);
     if (note) session.mine.notes[session.mine.observations.length - 1] = note;
     $("note").value = "";
-    await pages();
-    if (session.mine.score) keepResult(session.mine);
-    show(session.mine, "play");
+    await afterStep();
   });
+}
+function playOn() {
+  if (busy || view.mode !== "play" || !policy.isPlaying()) return undefined;
+  return during(`${session.mine.player} plays`, async () => {
+    const { action, service_id } = await policy.advised();
+    await session.act(action, service_id);
+    await afterStep();
+  });
+}
+async function afterStep() {
+  await pages();
+  show(session.mine, "play");
+  if (!session.mine.score) return;
+  keepResult(session.mine);
+  debrief(session.mine);
+}
+/* Beside all else: it takes seconds, and the session is free when it is there. */
+async function debrief(episode) {
+  if (!world.needs_token) await review(episode, redraw);
+  await session.free(episode);
+  redraw();
 }
 async function pages() {
   if (!session.isRunning()) return;
@@ -79,7 +107,7 @@ async function pages() {
 }
 
 function enable() {
-  const running = session.isRunning() && view.mode === "play";
+  const running = session.isRunning() && view.mode === "play" && !session.mine.player;
   const may = { idle: !busy && offered.tasks.length > 0, begun: !busy && session.mine.episode !== null, running: !busy && running };
   for (const input of document.querySelectorAll("[data-when]")) input.disabled = !may[input.dataset.when];
   $("busy").classList.toggle("on", busy);
@@ -90,7 +118,7 @@ function draw() {
   const hidden = Boolean(episode?.game && !episode.score);
   const who = hidden ? "Game day, tier and seed hidden" : `Tier ${episode?.tier}, seed ${episode?.seed}`;
   $("which").textContent = !episode?.episode && mode === "play" ? "No episode" : mode === "watch" ? `Watching ${episode.session}` : who;
-  $("mode").textContent = { play: "", replay: `Record of ${episode?.policy ?? "?"}`, watch: `Read-only; ${episode?.policy ?? "?"} plays` }[mode];
+  $("mode").textContent = { play: episode?.player ? `${episode.player} plays` : "", replay: `Record of ${episode?.policy ?? "?"}`, watch: `Read-only; ${episode?.policy ?? "?"} plays` }[mode];
   $("back").hidden = mode === "play";
   $("step").textContent = observation ? `step ${observation.step} of ${observation.max_steps}` : "-";
   $("steps").max = observation?.max_steps ?? world.max_steps;
@@ -105,11 +133,13 @@ function draw() {
     drawHistory(shown(), episode.notes);
     const isEnd = view.cursor === null || view.cursor === episode.observations.length - 1;
     drawScore(isEnd ? episode : { total: null, score: null }, observation);
-    drawDebrief(isEnd ? episode.debrief : null);
+    drawDebrief(episode, isEnd);
+    drawTraces(mode === "replay" ? episode.steps[view.cursor] : null);
     drawPager(mode === "play" ? (episode.notices ?? null) : null);
     drawChart();
   }
   $("board-open").hidden = !(mode === "play" && episode?.score);
+  policy.drawPolicy(mode);
   drawReplay();
   enable();
 }
@@ -118,7 +148,7 @@ function summary(observation) {
   if (mode === "watch" && episode.closed) return `The session is over: ${episode.closed}.`;
   if (mode === "watch" && !observation) return "Waiting for the session's first step.";
   if (!episode?.episode) return "Choose a tier and begin; ? shows how to play.";
-  if (mode === "play" && episode.done) return "The episode is over; its session is free for others.";
+  if (mode === "play" && episode.done) return `The episode is over; its session is free ${episode.alive ? "once the debrief is there" : "for others"}.`;
   if (mode === "play" && !episode.alive) return "No session: begin another episode.";
   if (!observation) return "";
   const names = broken(observation);
@@ -139,17 +169,23 @@ function build() {
   buildKeys(act);
   buildReplay(during);
   buildWatch();
-  buildCompare(during);
+  policy.buildPolicy(begin, playOn);
+  buildCompare();
   buildGame();
-  const options = (select) => select.append(...offered.tasks.map((task) => h("option", { value: task.id }, task.id)));
-  [$("tier"), $("game-tier")].forEach(options);
-  if (session.mine.tier && !session.mine.game) $("tier").value = session.mine.tier;
+  buildTraces();
   $("pass").append(world.pass, h("kbd", {}, "w"));
   $("auto-label").textContent = `${world.pass} by itself`;
   $("help-actions").append(...Object.entries(world.does).flatMap(([action, text]) => [h("dt", {}, `${action}, cost ${world.costs[action]}`), h("dd", {}, text)]));
+}
+/* What the server offers; without its answer the page stands, and says why nothing can begin. */
+async function offer() {
+  const { tasks, seeds } = await call("GET", "tasks");
+  offered = { tasks, seeds };
+  for (const select of [$("tier"), $("game-tier"), $("policy-tier")]) select.append(...tasks.map((task) => h("option", { value: task.id }, task.id)));
+  if (session.mine.tier && !session.mine.game) $("tier").value = session.mine.tier;
   about();
 }
-function about() { $("about").textContent = offered.tasks.find((task) => task.id === $("tier").value).description; }
+function about() { $("about").textContent = offered.tasks.find((task) => task.id === $("tier").value)?.description ?? ""; }
 function anySeed() {
   const [first, final] = Object.values(offered.seeds)[0];
   return $("seed").value === "" ? first + Math.floor(Math.random() * (final - first + 1)) : Number($("seed").value);
@@ -171,6 +207,7 @@ $("auto").addEventListener("change", goOn);
 $("tier").addEventListener("change", about);
 $("back").addEventListener("click", back);
 $("keep").addEventListener("click", () => during("Keeping the session", session.keepAlive));
+$("debrief-ask").addEventListener("click", () => review(view.episode, redraw));
 $("dismiss").addEventListener("click", () => { $("problem").hidden = true; });
 $("chart-close").addEventListener("click", closeChart);
 $("help-open").addEventListener("click", () => $("help-dialog").showModal());
@@ -180,12 +217,12 @@ addEventListener("hashchange", follow);
 addEventListener("pagehide", session.leave);
 addEventListener("pageshow", (event) => { if (event.persisted) during("Asking the server", session.find); });
 setInterval(tick, 1000);
+build();
+view.episode = session.mine;
 await during("Asking the server", async () => {
-  const { tasks, seeds } = await call("GET", "tasks");
-  offered = { tasks, seeds };
-  build();
-  view.episode = session.mine;
+  await offer();
   await session.find();
+  if (session.mine.score) debrief(session.mine);
 });
 await follow();
 document.documentElement.dataset.ready = String(services.length);

@@ -1,4 +1,6 @@
 /* A record's file (JSON lines) as an episode that can be shown. Throws Error with the line's number. */
+import { world } from "./world.js";
+
 export function parseRecord(text) {
   const lines = text.split("\n").filter((line) => line.trim());
   const parsed = lines.map((line, index) => {
@@ -11,19 +13,32 @@ export function parseRecord(text) {
   const steps = own.filter((line) => line.type === "step");
   const end = own.find((line) => line.type === "end");
   if (!steps.length || !steps[0].observed?.metrics) throw new Error("the record holds no observations to show");
+  const faults = end?.faults ?? header.faults;
   return {
     episode: header.episode_id, tier: header.tier, seed: header.seed, policy: header.policy, backend: header.backend,
-    world_version: header.world_version, observations: steps.map((step) => step.observed), steps,
-    faults: end?.faults ?? header.faults, done: true, total: end?.score ?? null, validity: end?.validity ?? null, score: null,
+    world_version: header.world_version, observations: steps.map((step) => step.observed), steps, faults,
+    recovered_at: recoveredAt(steps, faults), done: true, total: end?.score ?? null, validity: end?.validity ?? null, score: null,
   };
 }
-/* Steps and seconds from the first true breach to the first action and to the recovery. */
-export function times(record, pass) {
-  const breach = record.steps.find((step) => Object.values(step.true).some((service) => !service.sla_met))?.step ?? null;
-  const acted = record.steps.find((step) => step.action && step.action.accepted && step.action.action !== pass)?.step ?? null;
-  const broken = record.steps.filter((step) => Object.values(step.true).some((service) => !service.sla_met)).map((step) => step.step);
-  const recovered = breach === null ? null : broken.at(-1) + 1 < record.steps.length ? broken.at(-1) + 1 : null;
-  const seconds = (from, to) => (from === null || to === null || !record.steps[from].began_at ? null : record.steps[to].began_at - record.steps[from].began_at);
+const isMet = (step) => Object.values(step.true).every((service) => service.sla_met);
+
+/* As the grader has it: the first of the windows in a row, all faults cured and all SLAs met, that
+   end an episode. */
+function recoveredAt(steps, faults) {
+  const cures = faults.map((fault) => fault.cured_at ?? null);
+  if (!cures.length || cures.includes(null)) return null;
+  const first = Math.max(1, ...cures);
+  let inRow = 0;
+  for (const step of steps) {
+    inRow = step.step >= first && isMet(step) ? inRow + 1 : 0;
+    if (inRow === world.recovery_windows) return step.step + 1 - inRow;
+  }
+  return null;
+}
+/* Steps from the first true breach to the first action and to the recovery. */
+export function times(record) {
+  const breach = record.steps.find((step) => !isMet(step))?.step ?? null;
+  const acted = record.steps.find(({ action }) => action?.accepted && action.action !== world.pass)?.step ?? null;
   const after = (step) => (breach === null || step === null ? null : Math.max(0, step - breach));
-  return { breach, acted, recovered, mttd: after(acted), mttr: after(recovered), mttd_s: seconds(breach, acted), mttr_s: seconds(breach, recovered) };
+  return { mttd: after(acted), mttr: after(record.recovered_at) };
 }

@@ -1,15 +1,15 @@
 /* Records: opened from a file or from the server, scrubbed, played at any speed, shared as a link. */
 import { ask, call, setToken } from "./api.js";
-import { $, h } from "./dom.js";
+import { $, h, save } from "./dom.js";
 import { parseRecord } from "./record.js";
 import { redraw, show, view } from "./view.js";
 
 let playing = null;
 
 export const readFile = async (file) => parseRecord(await file.text());
+const textOf = async (id) => (await ask("GET", `records/${encodeURIComponent(id)}`)).text();
 export async function fetchRecord(id) {
-  const text = await (await ask("GET", `records/${encodeURIComponent(id)}`)).text();
-  return { ...parseRecord(text), id };
+  return { ...parseRecord(await textOf(id)), id };
 }
 export function openRecord(record, step = 0) {
   stop();
@@ -48,7 +48,12 @@ export function buildReplay(during) {
   $("scrub").addEventListener("input", () => { stop(); moveTo(Number($("scrub").value)); });
   $("replay-play").addEventListener("click", togglePlay);
   $("speed").addEventListener("change", () => { if (playing) { stop(); togglePlay(); } });
-  $("file").addEventListener("change", () => during("Reading the record", async () => openRecord(await readFile($("file").files[0]))));
+  $("file").addEventListener("change", () => {
+    const [file] = $("file").files;
+    $("records-dialog").close();
+    if (file) during("Reading the record", async () => openRecord(await readFile(file)));
+    $("file").value = "";
+  });
   addEventListener("dragover", (event) => event.preventDefault());
   addEventListener("drop", (event) => {
     event.preventDefault();
@@ -63,11 +68,12 @@ async function listRecords(during) {
   try {
     const { kept, records, total } = await call("GET", "records?limit=50");
     $("records-note").textContent = kept ? `the newest of ${total}` : "This server keeps no records (SRE_RECORD_DIR is not set); a file can be opened.";
+    const download = (record) => during("Fetching the record", async () => save(`${record.record_id}.jsonl`, await textOf(record.record_id), "application/jsonl"));
     const open = (record) => during("Fetching the record", async () => { openRecord(await fetchRecord(record.record_id)); $("records-dialog").close(); });
     $("records-list").replaceChildren(...records.map((record) => h("li", {},
       h("button", { type: "button", onclick: () => open(record) }, `${record.tier} ${record.seed}`, h("span", { class: "hidden-text" }, ` by ${record.policy}, ${record.record_id}`)),
       ` ${record.policy ?? "?"}, ${record.steps} steps, score ${record.score?.toFixed(3) ?? "–"} ${record.validity ?? ""} `,
-      h("a", { href: `records/${encodeURIComponent(record.record_id)}`, download: true }, "download", h("span", { class: "hidden-text" }, ` ${record.record_id}`)),
+      h("button", { type: "button", onclick: () => download(record) }, "download", h("span", { class: "hidden-text" }, ` ${record.record_id}`)),
     )));
   } catch (error) {
     $("records-list").replaceChildren();

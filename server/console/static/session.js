@@ -24,12 +24,13 @@ async function own(method, path, body) {
   calledAt = Date.now();
   return reply;
 }
-export async function begin(tier, seed, game = null) {
+/* game: who plays a game; player: the policy that plays in the place of a person. */
+export async function begin(tier, seed, game = null, player = null) {
   const [episode, asked] = [fresh().session, mine.session];
-  const reset = { task_tier: tier, seed, session_id: asked, episode_id: episode, policy: game ? game.player : "person" };
+  const reset = { task_tier: tier, seed, session_id: asked, episode_id: episode, policy: player ?? game?.player ?? "person" };
   const began = Date.now();
   const { observation, session_id } = await own("POST", "reset", reset);
-  mine = { ...fresh(), session: session_id, episode, tier, seed, alive: true, began, game };
+  mine = { ...fresh(), session: session_id, episode, tier, seed, alive: true, began, game, player };
   mine.observations[observation.step] = observation;
 }
 export async function act(action, service) {
@@ -39,17 +40,23 @@ export async function act(action, service) {
   mine.done = done;
   await grade();
 }
-/* The score, the truth for those who may see it; then the session is free for others. */
+/* The score, the truth for those who may see it; then the session is free for others, at once where
+   a record has what the debrief asks for. */
 async function grade() {
   if (!mine.done || mine.score) return;
   mine.score = await own("GET", `grader?session_id=${mine.session}`);
   mine.ended = Date.now();
   if (!world.needs_token) mine.faults = (await own("GET", `state?session_id=${mine.session}`)).hidden.faults;
-  await release();
+  if (world.needs_token || world.keeps_records) await release();
 }
 async function release() {
-  await own("DELETE", `sessions/${mine.session}`).catch((error) => { if (error.status !== 404) throw error; });
   mine.alive = false;
+  await own("DELETE", `sessions/${mine.session}`).catch((error) => { if (error.status !== 404) throw error; });
+}
+/* After the debrief: unless another episode took the place of `episode` meanwhile. */
+export async function free(episode) {
+  if (mine === episode && mine.alive) await release().catch(() => {});
+  keep();
 }
 export async function end() {
   if (mine.alive) await release();

@@ -1,7 +1,6 @@
 /* Beside the services: actions so far, alerts, the score and how it ended. */
 import { $, h } from "./dom.js";
 import { actionOf, isRefused, outcome } from "./episode.js";
-import { world } from "./world.js";
 
 export function drawHistory(observations, notes = {}) {
   const entries = observations.map((observation, step) => {
@@ -35,16 +34,5 @@ export function drawScore(episode, observation) {
   const untrusted = validity && ["contended", "broken"].includes(validity.verdict);
   $("validity").hidden = !untrusted;
   $("validity").textContent = untrusted ? `✕ ${validity.text ?? `the score is ${validity.verdict}: the machine was too busy, or a part failed`}` : "";
-  const recordOnly = !score && total !== null && { recovered_at: null, resolved: null };
-  $("outcome").textContent = score ? outcome(score, episode.faults) : recordOnly ? truthOf(episode.faults) : "The reward stays 0 until the score at the end.";
+  $("outcome").textContent = total === null ? "The reward stays 0 until the score at the end." : outcome(score ?? episode, episode.faults);
 }
-const truthOf = (faults) => outcome({ recovered_at: null }, faults).replace(/; not recovered$/, "");
-
-/* The debrief by the server, once it has one; the parts that people read, as a table. */
-export function drawDebrief(debrief) {
-  const regrets = debrief?.steps?.filter((step) => step.regret > 0.005).sort((a, b) => b.regret - a.regret).slice(0, 5) ?? [];
-  $("debrief-panel").hidden = !debrief || Boolean(debrief.problem);
-  $("debrief").replaceChildren(...regrets.map((step) => h("li", {}, `step ${step.step}: `, h("b", {}, nameOf(step.best_action)), ` instead of ${nameOf(step.action)} was worth ${step.regret.toFixed(3)}`)));
-  if (!regrets.length) $("debrief").append(h("li", {}, "No action would have been better by 0.005 or more."));
-}
-const nameOf = (action) => (action ? `${action.action} ${action.service_id ?? ""}`.trim() : world.pass);

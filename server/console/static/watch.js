@@ -1,5 +1,5 @@
 /* Watching: a session of this server, live and read-only, over the server's /watch socket. */
-import { call } from "./api.js";
+import { call, setToken } from "./api.js";
 import { $, h } from "./dom.js";
 import { redraw, show, view } from "./view.js";
 
@@ -37,6 +37,7 @@ export function watch(session) {
 }
 export function buildWatch() {
   $("watch-open").addEventListener("click", () => { $("watch-dialog").showModal(); listSessions(); });
+  $("watch-token").addEventListener("change", () => { setToken($("watch-token").value); listSessions(); });
   $("watch-form").addEventListener("submit", (event) => {
     event.preventDefault();
     watch($("watch-session").value);
