@@ -26,28 +26,20 @@ class SimulatorBackend:
 
     def __init__(self, of_backend: str = "process") -> None:
         self._mesh = SimulatedMesh(parameters.load(of_backend))
-        self._brought_back: set[ReplicaId] = set()
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         return cls(settings.simulator_of)
 
     async def launch(self, seed: int) -> None:
-        self._brought_back.clear()
         self._mesh.launch(seed)
 
     async def start(self, replica: ReplicaId, release: Release) -> None:
         # What is brought back after a kill has the time until the next window to warm up.
-        is_back = replica in self._mesh.dead
-        if is_back:
-            self._brought_back.add(replica)
-        self._mesh.start(replica, within_window=not is_back)
+        self._mesh.start(replica, within_window=replica not in self._mesh.dead)
 
     async def restart(self, replica: ReplicaId) -> None:
-        # What was brought back for this very window is a fresh process: in world version 1, and in
-        # the rules of the vector engines, it does not start twice.
-        if replica not in self._brought_back:
-            self._mesh.start(replica)
+        self._mesh.start(replica)
 
     async def stop(self, replica: ReplicaId) -> None:
         self._mesh.stop(replica)
@@ -62,7 +54,6 @@ class SimulatorBackend:
         self._mesh.route(routing)
 
     async def observe(self, step: int, open_breakers: Collection[Service] = ()) -> Window:
-        self._brought_back.clear()
         return measured_window(self._mesh.window(step), self._mesh.seed, step, open_breakers)
 
     async def apply(

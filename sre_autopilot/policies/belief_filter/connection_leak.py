@@ -38,7 +38,7 @@ PRIOR = 0.02
 a pool that ran dry convinces anyway."""
 FILLS = 5
 """Points of the grid over the steps until a pool is empty."""
-P99_REST_MS = {Service.USER_DB: 27.0, Service.INVENTORY_DB: 40.0}
+P99_REST_MS = {Service.USER_DB: 17.5, Service.INVENTORY_DB: 20.0}
 """Location of the log-normal p99 at rest. Not read from the fit: between its median and its
 geometric mean, for the fitted p99 is skewed even in logarithms, and the median alone restarts
 healthy databases."""

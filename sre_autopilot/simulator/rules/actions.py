@@ -154,10 +154,7 @@ def _change_replicas_of(x: Any, s: Any, changes: Any) -> None:
     for i in range(MAX_REPLICAS):
         r = s * MAX_REPLICAS + i
         joins = (scaling | rolling_back) & (other == i)
-        # A replica brought back for this very step has nothing to lose by a restart: it is
-        # as new as it can be, and its process is not replaced.
-        restarts = restarting & (x[layout.RUNNING + r] > 0.0) & (x[layout.STARTED_AT + r] != step)
-        starts = joins | restarts
+        starts = joins | restarting & (x[layout.RUNNING + r] > 0.0)
         running = where(rolling_back, 0.0, x[layout.RUNNING + r])
         x[layout.RUNNING + r] = where(joins, 1.0, running)
         release = where(rolling_back, 1.0, last_good)

@@ -14,7 +14,7 @@ from sre_autopilot.evaluation.compare_records import (
 from sre_autopilot.policies import load_policy
 from sre_autopilot.policies.play import play
 from sre_autopilot.simulator.backend import SimulatorBackend
-from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, Tier
+from sre_autopilot.world.vocabulary import MAX_STEPS, WORLD_VERSION, ActionName, Tier
 
 SEED = 3
 
@@ -71,7 +71,7 @@ def test_terms_are_those_of_the_grader(records):
     [
         ({"seed": SEED + 1}, "tier and seed differ: easy 3 and easy 4"),
         ({"tier": Tier.HARD}, "tier and seed differ: easy 3 and hard 3"),
-        ({"world_version": "0"}, "world_version differs: 1 and 0"),
+        ({"world_version": "0"}, f"world_version differs: {WORLD_VERSION} and 0"),
     ],
 )
 def test_records_of_other_episodes_are_refused(records, changes, problem):

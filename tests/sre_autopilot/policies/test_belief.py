@@ -20,12 +20,15 @@ from sre_autopilot.policies.play import play
 from sre_autopilot.simulator import parameters
 from sre_autopilot.simulator.backend import SimulatorBackend
 from sre_autopilot.simulator.engines import NUMPY
-from sre_autopilot.world.topology import Service
+from sre_autopilot.world.topology import DATABASES, Service
 from sre_autopilot.world.vocabulary import MAX_RESTARTS, ActionName, FlapCause, Tier
 
 PAYMENT = Service.PAYMENT_GATEWAY
 WAIT = SREAction(action=ActionName.WAIT)
-WELL = ServiceMetrics(latency_p99=40.0, error_rate=0.0, cpu_pct=13.0, memory_pct=25.0)
+WELL = ServiceMetrics(latency_p99=40.0, error_rate=0.0, cpu_pct=7.0, memory_pct=25.0)
+HEALTHY = dict.fromkeys(Service, WELL) | dict.fromkeys(
+    DATABASES, WELL.model_copy(update={"latency_p99": 18.0})
+)
 LOST = ServiceMetrics(latency_p99=None, error_rate=None, cpu_pct=None, memory_pct=None)
 NO_HINT = RewardBreakdown(
     sla_compliance=0.0, cost_penalty=0.0, downtime_penalty=0.0, resolution_bonus=0.0, total=0.0
@@ -44,7 +47,7 @@ def observed(step, action=WAIT, *, error=None, restarts=MAX_RESTARTS, **services
     """An observation of a mesh that is healthy but for `services`."""
     changed = {Service(name): metrics for name, metrics in services.items()}
     return SREObservation(
-        metrics={service: changed.get(service, WELL) for service in Service},
+        metrics=HEALTHY | changed,
         dependency_graph={},
         trace_edges=[],
         action_history=[action] if step else [],
@@ -105,9 +108,9 @@ def interventions(record):
 @pytest.mark.parametrize(
     ("cause", "windows"),
     [
-        (STALE, [burst(1.0, 7.0), burst(1.0, 8.0), WELL, WELL, WELL, burst(0.83, 7.0)]),
-        (ROLLOUT, [burst(0.4, 14.0), burst(0.6, 12.5), burst(0.5, 14.0), WELL, burst(0.4, 13.0)]),
-        (NOISY, [burst(0.2, 28.0), burst(0.2, 26.0), burst(0.33, 29.0), WELL, WELL, WELL]),
+        (STALE, [burst(1.0, 3.5), burst(1.0, 4.0), WELL, WELL, WELL, burst(0.83, 3.5)]),
+        (ROLLOUT, [burst(0.4, 7.5), burst(0.6, 6.5), burst(0.5, 7.5), WELL, burst(0.4, 7.0)]),
+        (NOISY, [burst(0.2, 22.0), burst(0.2, 20.0), burst(0.33, 23.0), WELL, WELL, WELL]),
     ],
 )
 def test_clear_evidence_names_the_cause(cause, windows):
@@ -123,7 +126,7 @@ def test_healthy_windows_name_no_cause():
 
 def test_slow_window_without_errors_is_evidence_of_a_neighbour():
     slow = WELL.model_copy(update={"latency_p99": 190.0})
-    causes = causes_after([burst(0.25, 13.0), slow, slow, WELL, WELL])
+    causes = causes_after([burst(0.25, 7.0), slow, slow, WELL, WELL])
     assert causes.argmax() == NOISY
 
 
@@ -185,8 +188,7 @@ def test_restart_that_helped_ends_the_belief_in_a_leak():
 
 
 def test_mesh_with_more_memory_at_rest_is_left_alone():
-    fuller = WELL.model_copy(update={"memory_pct": 38.0})
-    mesh = dict.fromkeys(Service, fuller)
+    mesh = {s: m.model_copy(update={"memory_pct": 38.0}) for s, m in HEALTHY.items()}
     assert rest_pct(mesh.values()) == 38.0
     assert act_on(observed(step, **mesh) for step in range(6)) == [WAIT] * 6
 
@@ -196,7 +198,7 @@ def test_caller_whose_memory_creeps_up_is_restarted():
     windows = [
         observed(
             step,
-            user_db=WELL.model_copy(update={"latency_p99": 60.0 + 5.0 * step}),
+            user_db=WELL.model_copy(update={"latency_p99": 38.0 + 5.0 * step}),
             auth_service=WELL.model_copy(update={"memory_pct": 25.0 + 2.4 * (step + 1)}),
         )
         for step in range(8)
@@ -207,7 +209,7 @@ def test_caller_whose_memory_creeps_up_is_restarted():
 
 def test_dry_pool_without_a_creeping_caller_is_the_databases_own():
     dry = ServiceMetrics(latency_p99=246.0, error_rate=1.0, cpu_pct=10.0, memory_pct=25.0)
-    slow = [WELL.model_copy(update={"latency_p99": p99}) for p99 in (60, 65, 68, 72, 72, 95)]
+    slow = [WELL.model_copy(update={"latency_p99": p99}) for p99 in (40, 45, 48, 52, 52, 75)]
     acted = act_on(observed(s, inventory_db=m) for s, m in enumerate([*slow, dry, dry]))
     assert restart(Service.INVENTORY_DB) in acted
     assert {action.service_id for action in acted} <= {Service.INVENTORY_DB, None}
