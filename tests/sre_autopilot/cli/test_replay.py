@@ -12,7 +12,7 @@ from tests.architecture.source import ROOT
 from tests.sre_autopilot.cli.terminal import invoke, is_narrow, simulated
 
 EXAMPLE = ROOT / "docs/examples/episode.jsonl"
-LAST = 17
+LAST = 19
 
 
 def test_a_replay_on_a_pipe_prints_every_step_and_the_summary():
