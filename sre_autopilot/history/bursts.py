@@ -7,7 +7,7 @@ own memory, as in `features`, and the arithmetic is exact float32 alone.
 
 - windows: whether this one was read, whether it is in a burst;
 - of CPU and p99: number and mean in bursts, number and mean between them, and how far apart the
-  means are in units of their own noise (Welch's t with equal variances, but for a constant);
+  means are in units of their own noise (Student's t of two samples, but for a constant);
 - of the error rate: number and mean in bursts;
 - rhythm: time since the last burst began, its length, the time between the last two beginnings,
   and how many bursts there were.
@@ -119,7 +119,7 @@ def _add(after: Any, place: int, reading: Any, hit: Any) -> None:
 
 
 def _set_apart(block: Any) -> None:
-    """The difference of the means, times the root of the harmonic mean of their counts."""
+    """The difference of the means, times the root of 1 / (1 / bursts + 1 / quiets)."""
     bursts, quiets = block[:, BURSTS], block[:, QUIETS]
     both = bursts + quiets
     weight = np.divide(bursts * quiets, both, out=np.zeros_like(both), where=both > 0.0)

@@ -1,6 +1,5 @@
 """Every example is run as a reader would: files saved, blocks run, in a folder of its own."""
 
-import os
 import re
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import pytest
 
 from tests.architecture.source import ROOT
 from tests.docs.documents import Document, documents
+from tests.docs.reader import files, run_python
 
 RUNNABLE, CELL = "runnable", "cell"
 PRINTED = {
@@ -25,23 +25,10 @@ WITH_EXAMPLES = [
 
 def run_blocks(doc: Document, folder: Path) -> str:
     """What the document's runnable blocks print."""
-    for fence in doc.fences:
-        if fence.mark.startswith("file: "):
-            (folder / fence.mark.removeprefix("file: ")).write_text(fence.body)
-    printed = ""
-    for fence in doc.fences:
-        if fence.mark == RUNNABLE:
-            done = subprocess.run(
-                [sys.executable, "-W", "error", "-c", fence.body],
-                cwd=folder,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert done.returncode == 0, done.stderr
-            printed += done.stdout
-    return printed
+    for name, body in files(doc).items():
+        (folder / name).write_text(body)
+    blocks = (fence.body for fence in doc.fences if fence.mark == RUNNABLE)
+    return "".join(run_python(folder, "-W", "error", "-c", body) for body in blocks)
 
 
 @pytest.mark.parametrize("doc", WITH_EXAMPLES)

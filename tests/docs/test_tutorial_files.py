@@ -3,24 +3,17 @@
 make test-extras has the packages, which are large.
 """
 
-import os
 import re
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from tests.architecture.source import ROOT
 from tests.docs.documents import document
+from tests.docs.reader import files, run_python
 
-MARK, STEPS = "file: ", 4096
-FILES = {
-    fence.mark.removeprefix(MARK): fence.body
-    for fence in document("docs/tutorial.md").fences
-    if fence.mark.startswith(MARK)
-}
+STEPS = 4096
+FILES = files(document("docs/tutorial.md"))
 NEEDED = ("sb3_contrib", "stable_baselines3", "torch")
 pytestmark = [
     pytest.mark.tutorial,
@@ -38,13 +31,5 @@ def test_the_tutorial_has_a_masked_an_unmasked_and_a_single_file_learner():
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_trains_as_it_stands(name: str, tmp_path: Path):
     (tmp_path / name).write_text(FILES[name])
-    done = subprocess.run(
-        [sys.executable, name, str(STEPS)],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"mean score 0\.\d{3}", done.stdout)
+    printed = run_python(tmp_path, name, str(STEPS))
+    assert re.search(r"mean score 0\.\d{3}", printed)
