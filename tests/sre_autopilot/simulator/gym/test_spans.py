@@ -11,7 +11,7 @@ from sre_autopilot.history.rows import row_of
 from sre_autopilot.simulator.backend import SimulatorBackend
 from sre_autopilot.simulator.engines import NUMPY
 from sre_autopilot.simulator.gym.vector_env import SREAutopilotVectorEnv
-from sre_autopilot.simulator.span_draws import _error_rates
+from sre_autopilot.simulator.span_draws import _error_rates, in_order
 from sre_autopilot.world.topology import CALLS
 from sre_autopilot.world.vocabulary import MAX_STEPS, Tier
 from tests.sre_autopilot.simulator.scripts import ACTIONS, NAMES, script
@@ -82,3 +82,19 @@ def test_error_rates_are_rounded_as_python_rounds():
     expected = [round(int(f) / int(m), 4) for f, m in zip(failed, made, strict=True)]
     assert _error_rates(failed, made).tolist() == expected
     assert _error_rates(failed[:4], made[:4]).tolist() == expected[:4]
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        [0.9, 0.1, 0.5, 0.2, 0.3, 0.1],
+        # Both sums of lane 1 are rounded to the same number.
+        [0.9, 0.1, 0.5, 2.0**-60, 0.0, 0.1],
+        # Rounded up, the sum is that of the next lane's first call.
+        [0.9, 0.1, np.nextafter(1.0, 0.0), 0.2, 0.3, 0.0],
+    ],
+)
+def test_calls_are_in_the_order_of_lanes_then_starts(start):
+    row, start = np.array([0, 0, 1, 1, 1, 2]), np.array(start)
+    expected = np.lexsort((start, row))
+    assert in_order(row, start).tolist() == expected.tolist()
