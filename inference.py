@@ -43,13 +43,13 @@ Player: TypeAlias = "PolicyPlayer | ModelPlayer"
 
 # ---- Players: who decides ------------------------------------------------------------------------
 class PolicyPlayer:
-    def __init__(self, name: str) -> None:
-        from sre_autopilot import policies  # noqa: PLC0415 - a model needs none of it
+    def __init__(self, name: str | None) -> None:
+        from sre_autopilot.policies import DEFAULT_POLICY, brief, load_policy  # noqa: PLC0415
 
-        self._policy, self._brief = policies.load_policy(name), policies.brief
+        self._policy, self._brief = load_policy(name or DEFAULT_POLICY), brief
         self.name = self._policy.name
         if self._policy.privileged:
-            raise ValueError(f"{name} wants the hidden truth, which is not served over HTTP")
+            raise ValueError(f"{self.name} wants the hidden truth, which is not served over HTTP")
 
     def begin(self, seed: int) -> None:
         self._brief(self._policy, seed)
@@ -184,11 +184,11 @@ class Run:  # plays tiers one after the other, each in a session of its own
 def choose(
     env: Mapping[str, str], policy: str | None, model: str | None, call_limit_s: float = CALL_S
 ) -> Player:
-    """The policy asked for; else the model that is named; else the shipped runbook."""
+    """The policy asked for; else the model that is named; else the default policy."""
     env = {name: value.strip() for name, value in env.items()}  # secrets often end in a new line
     base_url, name = env.get("API_BASE_URL"), model or env.get("MODEL_NAME")
     if policy or not (base_url or model):
-        return PolicyPlayer(policy or "runbook")
+        return PolicyPlayer(policy)
     if not base_url or not name:
         raise ValueError("a model needs both API_BASE_URL and MODEL_NAME (or --model)")
     from sre_autopilot.llm.endpoint import connect  # noqa: PLC0415 - a policy needs none of it

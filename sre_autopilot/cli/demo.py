@@ -112,7 +112,7 @@ def command(
 ) -> None:
     """Watch a policy play three incidents over HTTP, and read a summary of each.
 
-    The model of API_BASE_URL and MODEL_NAME plays where these are set, else the runbook policy.
+    The model of API_BASE_URL and MODEL_NAME plays where these are set, else the learned policy.
 
     Example:
       sre-autopilot demo

@@ -4,7 +4,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -32,6 +34,7 @@ from sre_autopilot.errors import SREError
 from sre_autopilot.grading import grade
 from sre_autopilot.models import SREAction, SREObservation
 from sre_autopilot.pager import pager_feed
+from sre_autopilot.policies import DEFAULT_POLICY, Policy, brief, load_policy
 from sre_autopilot.world.topology import CALLS, Service
 from sre_autopilot.world.vocabulary import ACTION_COSTS, Tier
 
@@ -49,6 +52,9 @@ def command(
     seed: SeedOption = None,
     backend: BackendOption = None,
     record_dir: RecordDirOption = None,
+    hint: Annotated[
+        bool, typer.Option("--hint", help=f"Show what the policy {DEFAULT_POLICY} would do.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Play an incident yourself: read the metrics, type actions, see at the end what it was.
@@ -57,7 +63,7 @@ def command(
     shortened. Lines may also come from a pipe; their end ends the episode.
 
     Example:
-      sre-autopilot play --tier medium
+      sre-autopilot play --tier medium --hint
       sre-autopilot play --backend simulator --seed 7
     """
     settings = read_settings(backend=backend)
@@ -65,7 +71,7 @@ def command(
     console = messages_console() if as_json else results_console(TEXT_WIDTH)
     make, draw = make_backend(settings), drawing(settings.fault)
     with Environment(make, draw, folder) as environment:
-        game = Game(environment, tier, console)
+        game = Game(environment, tier, console, load_policy(DEFAULT_POLICY) if hint else None)
         with on_interrupt(lambda: f"interrupted; the record so far is in {folder}"):
             game.begin(seed)
             game.play_to_the_end()
@@ -78,9 +84,12 @@ def command(
 
 
 class Game:
-    """One episode, drawn on a console and driven by lines."""
+    """One episode, drawn on a console and driven by lines. adviser: whose next action is shown."""
 
-    def __init__(self, environment: Environment, tier: Tier, console: Console) -> None:
+    def __init__(
+        self, environment: Environment, tier: Tier, console: Console, adviser: Policy | None
+    ) -> None:
+        self._adviser = adviser
         self._environment = environment
         self._tier = tier
         self._console = console
@@ -101,6 +110,8 @@ class Game:
         self._console.print(f"backend {plan.backend}, seed {plan.seed}", markup=False)
         (page,) = pager_feed([self._observation])
         self._console.print(f"{page.severity}: {page.summary}", markup=False)
+        if self._adviser is not None:
+            brief(self._adviser, plan.seed)
         self._show(None)
 
     def play_to_the_end(self) -> None:
@@ -136,6 +147,10 @@ class Game:
         if self._observation.last_action_error is not None:
             refusal = escape(self._observation.last_action_error)
             self._console.print(Text(f"refused: {refusal}", "red"), soft_wrap=True)
+        if self._adviser is not None and not self._observation.done:
+            advice = self._adviser.act(self._observation)
+            action = " ".join(filter(None, (advice.action, advice.service_id)))
+            self._console.print(f"hint: {action} ({self._adviser.name})", markup=False)
 
     @contextmanager
     def _waiting(self, text: str) -> Iterator[None]:

@@ -5,18 +5,24 @@ its rhythm. Each window is noisy, so that means over the bursts and over the qui
 them are what tells; a network of ReLU layers finds such products slowly by itself. Rows are their
 own memory, as in `features`, and the arithmetic is exact float32 alone.
 
+Two views show the gateway: its own metrics, and the spans of the calls to it, which are late by
+another number of steps. Of each view:
+
 - windows: whether this one was read, whether it is in a burst;
-- of CPU and p99: number and mean in bursts, number and mean between them, and how far apart the
-  means are in units of their own noise (Student's t of two samples, but for a constant);
 - of the error rate: number and mean in bursts;
 - rhythm: time since the last burst began, its length, the time between the last two beginnings,
-  and how many bursts there were.
+  and how many bursts there were;
+- of p99, and of CPU, which spans do not show: number and mean in bursts, number and mean between
+  them, and how far apart the means are in units of their own noise (Student's t of two samples,
+  but for a constant).
+
+Then by how many steps the spans are ahead, as bursts that began in both views say.
 
 A window in which calls failed by an order of the agent (a restart, an open breaker) is not read,
 as late as telemetry can be.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,14 +39,24 @@ CPU_UNIT, P99_UNIT = 1.0 / 8.0, 1.0 / 128.0
 WINDOW, STEP, NEVER = 1.0 / 16.0, 1.0 / 8.0, 4.0
 """A window in a count; a step of time; longer than an episode."""
 
-(READ, BURST, ERRORS, ERROR_MEAN, CPU, P99, RHYTHM) = (0, 1, 2, 3, 4, 9, 14)
-"""Columns: single ones, then blocks of READING_WIDTH for CPU and p99, then the rhythm."""
+READ, BURST, ERRORS, ERROR_MEAN, SINCE_BEGIN, LENGTH, PERIOD, TIMES = range(8)
+"""Columns of a view, before a block of READING_WIDTH for each of its readings."""
+P99, CPU = 8, 13
 BURSTS, BURST_MEAN, QUIETS, QUIET_MEAN, APART = range(5)
 READING_WIDTH = 5
-SINCE_BEGIN, LENGTH, PERIOD, TIMES = (RHYTHM + place for place in range(4))
-UNREADABLE = RHYTHM + 4
-"""Steps for which windows are not read, in units of STEP."""
-BURST_COUNT = UNREADABLE + 1
+
+
+class View(NamedTuple):
+    """Where a view stands: `begin` and `end` of its columns here, and those of a row.
+
+    readings: column of a row and unit, by block.
+    """
+
+    begin: int
+    end: int
+    error_rate: int
+    readings: tuple[tuple[int, float], ...]
+
 
 _OBSCURED = np.float32(STEP * (BREAKER_STEPS + MAX_LAG_STEPS))
 _METRICS = tuple(ServiceMetrics.model_fields)
@@ -48,6 +64,23 @@ _ERROR_RATE, _CPU_PCT, _P99_MS = (
     _METRICS.index(name) * layout.SERVICE_COUNT + GATEWAY
     for name in ("error_rate", "cpu_pct", "latency_p99")
 )
+(_EDGE,) = (
+    place
+    for place, (_, callee) in enumerate(layout.SPAN_EDGES)
+    if callee is Service.PAYMENT_GATEWAY
+)
+_, _SPAN_ERROR_RATE, _SPAN_P99_MS = (
+    layout.FEATURE_COUNT + place * len(layout.SPAN_EDGES) + _EDGE
+    for place in range(len(layout.SPAN_FIELDS))
+)
+OWN = View(0, CPU + READING_WIDTH, _ERROR_RATE, ((_P99_MS, P99_UNIT), (_CPU_PCT, CPU_UNIT)))
+SPANS = View(OWN.end, OWN.end + P99 + READING_WIDTH, _SPAN_ERROR_RATE, ((_SPAN_P99_MS, P99_UNIT),))
+AHEAD_FROM = SPANS.end
+"""A column for each number of steps, MAX_LAG_STEPS behind first: bursts that began so far apart."""
+UNREADABLE = AHEAD_FROM + 2 * MAX_LAG_STEPS + 1
+"""Steps for which windows are not read, in units of STEP."""
+BURST_COUNT = UNREADABLE + 1
+
 _OBSCURING = tuple(
     np.float32(tuple(ActionName).index(name))
     for name in (ActionName.RESTART, ActionName.CIRCUIT_BREAK, ActionName.ROLLBACK)
@@ -57,7 +90,8 @@ _STEP, _WINDOW, _NEVER, _ZERO = (np.float32(value) for value in (STEP, WINDOW, N
 
 def _blank() -> Any:
     bursts = np.zeros(BURST_COUNT, np.float32)
-    bursts[SINCE_BEGIN] = NEVER
+    for view in (OWN, SPANS):
+        bursts[view.begin + SINCE_BEGIN] = NEVER
     return bursts
 
 
@@ -69,25 +103,46 @@ def advance_bursts(before: Any, rows: Any) -> Any:
     """(lanes, BURST_COUNT) float32 after `rows`, a new array.
 
     before: what this returned for the rows before; what it is where a row begins an episode does
-        not matter. rows: (lanes, FEATURE_COUNT) float32 or more columns, see `row_layout`.
+        not matter. rows: (lanes, FEATURE_COUNT + SPAN_COUNT) float32, see `row_layout`.
     """
     begins = rows[:, layout.STEP_FEATURE, None] == 0.0
     after = np.where(begins, BLANK_BURSTS, before)
     left = after[:, UNREADABLE]
     left[:] = np.where(_obscures(rows), _OBSCURED, np.maximum(_ZERO, left - _STEP))
-    error_rate = rows[:, _ERROR_RATE]
-    read = (error_rate >= 0.0) & (left == 0.0)
-    burst = read & (error_rate > np.float32(IN_BURST_ABOVE))
-    _keep_rhythm(after, burst)
-    after[:, READ] = read
-    after[:, BURST] = np.where(read, burst, after[:, BURST])
-    _add(after, ERRORS, error_rate, burst)
-    for block, column, unit in ((CPU, _CPU_PCT, CPU_UNIT), (P99, _P99_MS, P99_UNIT)):
-        reading, came = rows[:, column] * np.float32(unit), rows[:, column] >= 0.0
-        _add(after, block + BURSTS, reading, burst & came)
-        _add(after, block + QUIETS, reading, read & ~burst & came)
-        _set_apart(after[:, block : block + READING_WIDTH])
+    own, spans = (_advance_view(after, rows, view) for view in (OWN, SPANS))
+    _compare_beginnings(after, own, spans)
     return after
+
+
+def _advance_view(after: Any, rows: Any, view: View) -> Any:
+    """Returns (lanes,) bool: whether a burst begins."""
+    of_view, error_rate = after[:, view.begin : view.end], rows[:, view.error_rate]
+    read = (error_rate >= 0.0) & (after[:, UNREADABLE] == 0.0)
+    burst = read & (error_rate > np.float32(IN_BURST_ABOVE))
+    # It begins where the window read before was not in one.
+    begins = burst & (of_view[:, BURST] == 0.0)
+    _keep_rhythm(of_view, burst, begins)
+    of_view[:, READ] = read
+    of_view[:, BURST] = np.where(read, burst, of_view[:, BURST])
+    _add(of_view, ERRORS, error_rate, burst)
+    for number, (column, unit) in enumerate(view.readings):
+        block = of_view[:, P99 + number * READING_WIDTH :][:, :READING_WIDTH]
+        reading, came = rows[:, column] * np.float32(unit), rows[:, column] >= 0.0
+        _add(block, BURSTS, reading, burst & came)
+        _add(block, QUIETS, reading, read & ~burst & came)
+        _set_apart(block)
+    return begins
+
+
+def _compare_beginnings(after: Any, own: Any, spans: Any) -> None:
+    """Counts bursts by how many steps after the spans the metrics show that they begin."""
+    since_own, since_spans = (after[:, view.begin + SINCE_BEGIN] for view in (OWN, SPANS))
+    for steps in range(MAX_LAG_STEPS + 1):
+        apart = np.float32(steps * STEP)
+        middle = AHEAD_FROM + MAX_LAG_STEPS
+        after[:, middle + steps] += (own & (since_spans == apart)) * _STEP
+        if steps:
+            after[:, middle - steps] += (spans & (since_own == apart)) * _STEP
 
 
 def _obscures(rows: Any) -> Any:
@@ -99,9 +154,7 @@ def _obscures(rows: Any) -> Any:
     return obscuring & of_gateway & accepted & (rows[:, layout.STEP_FEATURE] > 0.0)
 
 
-def _keep_rhythm(after: Any, burst: Any) -> None:
-    """A burst begins where the window read before was not in one."""
-    begins = burst & (after[:, BURST] == 0.0)
+def _keep_rhythm(after: Any, burst: Any, begins: Any) -> None:
     since = np.minimum(_NEVER, after[:, SINCE_BEGIN] + _STEP)
     after[:, PERIOD] = np.where(begins & (since < _NEVER), since, after[:, PERIOD])
     after[:, SINCE_BEGIN] = np.where(begins, _ZERO, since)

@@ -24,6 +24,7 @@ from sre_autopilot.history.features import (
     block,
     history_count,
 )
+from sre_autopilot.history.rises import BLANK_RISES, RISE_COUNT, advance_rises
 from sre_autopilot.history.rows import row_of
 from sre_autopilot.models import SREObservation
 from sre_autopilot.world.topology import Service
@@ -39,7 +40,8 @@ ROW_COUNT = layout.FEATURE_COUNT + layout.SPAN_COUNT
 """Columns of the rows that it reads: those with `trace_edges`."""
 FEATURES_COUNT = history_count(trace_edges=True)
 BURSTS_FROM = FEATURES_COUNT + TAPE_COUNT
-INPUT_COUNT = BURSTS_FROM + BURST_COUNT
+RISES_FROM = BURSTS_FROM + BURST_COUNT
+INPUT_COUNT = RISES_FROM + RISE_COUNT
 (_EDGE,) = (
     place
     for place, (_, callee) in enumerate(layout.SPAN_EDGES)
@@ -59,12 +61,12 @@ _BLANK_TAPE = np.tile(_BLANK_STEP, TAPE_STEPS)
 def blank_inputs(lanes: int) -> Any:
     """(lanes, INPUT_COUNT) float32: before the first row."""
     features = blank_features(np.empty((0, ROW_COUNT), np.float32))[0]
-    return np.tile(np.concatenate([features, _BLANK_TAPE, BLANK_BURSTS]), (lanes, 1))
+    return np.tile(np.concatenate([features, _BLANK_TAPE, BLANK_BURSTS, BLANK_RISES]), (lanes, 1))
 
 
 def advance_inputs(before: Any, rows: Any) -> Any:
     """(lanes, INPUT_COUNT) float32 after `rows`, a new array: features, the tape with the newest
-    step first, bursts.
+    step first, bursts, rises.
 
     before: what this returned for the rows before. rows: (lanes, ROW_COUNT) float32.
     """
@@ -77,7 +79,8 @@ def advance_inputs(before: Any, rows: Any) -> Any:
     values = rows[:, _VALUES]
     tape[:, :TAPED_VALUES] = np.where(values >= 0.0, values * _SCALES, layout.MISSING)
     tape[:, TAPED_VALUES:TAPE_WIDTH] = block(features, DONE_NOW)[:, _DONE]
-    after[:, BURSTS_FROM:] = advance_bursts(before[:, BURSTS_FROM:], rows)
+    after[:, BURSTS_FROM:RISES_FROM] = advance_bursts(before[:, BURSTS_FROM:RISES_FROM], rows)
+    after[:, RISES_FROM:] = advance_rises(before[:, RISES_FROM:], rows)
     return after
 
 

@@ -14,6 +14,7 @@ POLICIES: Registry = {
     "oracle": "sre_autopilot.policies.oracle:Oracle",
     "runbook": "sre_autopilot.policies.runbook:Runbook",
     "belief": "sre_autopilot.policies.belief:Belief",
+    "learned": "sre_autopilot.policies.learned:Learned",
     "heuristic": "sre_autopilot.policies.heuristic:Heuristic",
     "random": "sre_autopilot.policies.random:Random",
     ActionName.WAIT: "sre_autopilot.policies.scripts:WaitOnly",
@@ -27,6 +28,8 @@ POLICIES: Registry = {
 }
 """A policy that is not listed here is not shipped."""
 POLICY_NAMES = tuple(str(name) for name in POLICIES)
+DEFAULT_POLICY = "learned"
+"""Who plays, or gives hints, where none is named: the best that reads what agents read."""
 _REQUIRED = ("name", "privileged", "needs_traces", "begin")
 
 
@@ -60,4 +63,12 @@ def brief(policy: Policy, seed: int, episode: Episode | None = None) -> None:
     policy.begin(Briefing(draw_seed, episode if policy.privileged else None))
 
 
-__all__ = ["POLICIES", "POLICY_NAMES", "Briefing", "Policy", "brief", "load_policy"]
+__all__ = [
+    "DEFAULT_POLICY",
+    "POLICIES",
+    "POLICY_NAMES",
+    "Briefing",
+    "Policy",
+    "brief",
+    "load_policy",
+]

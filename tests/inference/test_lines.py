@@ -11,6 +11,7 @@ from orchestrator.settings import Settings
 from server.app import create_app
 from sre_autopilot import grading
 from sre_autopilot.llm.prompt import ANSWER_TOKENS, SYSTEM, one_line
+from sre_autopilot.policies import DEFAULT_POLICY
 from sre_autopilot.simulator.backend import SimulatorBackend
 from sre_autopilot.version import __version__
 from sre_autopilot.world.topology import Service
@@ -60,18 +61,18 @@ def test_a_model_plays_every_tier_in_a_process_of_its_own(stage, start, tmp_path
         assert "secret-token" not in transcript.read_text()
 
 
-def test_without_a_model_the_runbook_plays_and_says_so(stage, start):
+def test_without_a_model_the_default_policy_plays_and_says_so(stage, start):
     environment = stage.environment()
     process = start("--base-url", environment.url, "--tiers", "easy", "--seed", "4")
     stdout, stderr = process.communicate()
     assert process.returncode == 0, stderr
     (played,) = parse(stdout)
-    assert played.player == "runbook"
+    assert played.player == DEFAULT_POLICY
     assert played.success and played.score >= inference.SUCCESS_SCORE
-    assert "runbook plays" in stderr and "API_BASE_URL is not set" in stderr
+    assert f"{DEFAULT_POLICY} plays" in stderr and "API_BASE_URL is not set" in stderr
     path, asked = environment.calls[0]
     assert (path, asked["task_tier"], asked["seed"]) == ("/reset", "easy", 4)
-    assert asked["policy"] == "runbook"
+    assert asked["policy"] == DEFAULT_POLICY
 
 
 @pytest.mark.parametrize(

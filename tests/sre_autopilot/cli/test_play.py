@@ -7,6 +7,7 @@ import pytest
 from chaos.tiers import draw_faults
 from sre_autopilot import grading
 from sre_autopilot.cli import play
+from sre_autopilot.policies import DEFAULT_POLICY
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, Tier
 from tests.sre_autopilot.cli.terminal import invoke, is_narrow
@@ -57,6 +58,17 @@ def test_every_step_is_shown_and_every_line_echoed(tmp_path):
 def test_output_fits_in_80_columns_but_for_the_path(tmp_path):
     lines = scripted(tmp_path, "help", "traces", "quit").stdout.splitlines()
     assert is_narrow("\n".join(line for line in lines if "record:" not in line))
+
+
+def test_hints_say_what_the_default_policy_would_do_next(tmp_path, root):
+    text = scripted(tmp_path, f"restart {root}", "quit", options=["--hint"]).stdout
+    hints = [line for line in text.splitlines() if line.startswith("hint: ")]
+    assert len(hints) == 2
+    assert hints[0] == f"hint: restart {root} ({DEFAULT_POLICY})"
+
+
+def test_nothing_is_hinted_unless_asked_for(tmp_path):
+    assert "hint: " not in scripted(tmp_path, "wait", "quit").stdout
 
 
 def test_help_lists_actions_with_costs_and_services(tmp_path):

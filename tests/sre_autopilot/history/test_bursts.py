@@ -5,6 +5,7 @@ import pytest
 
 from sre_autopilot.history import row_layout as layout
 from sre_autopilot.history.bursts import (
+    AHEAD_FROM,
     APART,
     BLANK_BURSTS,
     BURST,
@@ -18,12 +19,15 @@ from sre_autopilot.history.bursts import (
     GATEWAY,
     LENGTH,
     NEVER,
+    OWN,
     P99,
+    P99_UNIT,
     PERIOD,
     QUIET_MEAN,
     QUIETS,
     READ,
     SINCE_BEGIN,
+    SPANS,
     STEP,
     TIMES,
     UNREADABLE,
@@ -31,19 +35,24 @@ from sre_autopilot.history.bursts import (
     advance_bursts,
 )
 from sre_autopilot.models import ServiceMetrics
-from sre_autopilot.world.vocabulary import BREAKER_STEPS, ActionName
+from sre_autopilot.world.vocabulary import BREAKER_STEPS, MAX_LAG_STEPS, ActionName
 
 WAIT, RESTART, SCALE_UP = map(
     list(ActionName).index, (ActionName.WAIT, ActionName.RESTART, ActionName.SCALE_UP)
 )
 QUIET, LOST = 0.0, 0.5
+SPANS_P99_MS = 64.0
 
 
-def row(step, error_rate, cpu_pct=8.0, *, action=WAIT, service=GATEWAY, refused=0.0):
-    out = np.full((1, layout.FEATURE_COUNT), layout.MISSING, np.float32)
+def row(
+    step, error_rate, cpu_pct=8.0, *, spans=layout.MISSING, action=WAIT, service=GATEWAY, refused=0
+):
+    out = np.full((1, layout.FEATURE_COUNT + layout.SPAN_COUNT), layout.MISSING, np.float32)
     readings = {"error_rate": error_rate, "cpu_pct": cpu_pct}
     for place, name in enumerate(ServiceMetrics.model_fields):
         out[0, place * layout.SERVICE_COUNT + GATEWAY] = readings.get(name, layout.MISSING)
+    out[0, SPANS.error_rate] = spans
+    out[0, SPANS.readings[0][0]] = SPANS_P99_MS
     out[0, layout.STEP_FEATURE], out[0, layout.REFUSED_FEATURE] = step, refused
     out[0, layout.ACTION_FEATURE], out[0, layout.SERVICE_FEATURE] = action, service
     return out
@@ -58,8 +67,9 @@ def after(*error_rates, cpu_pct=lambda error_rate: 8.0):
 
 def test_nothing_is_read_before_the_first_row():
     assert BLANK_BURSTS.shape == (BURST_COUNT,)
-    assert BLANK_BURSTS.nonzero()[0].tolist() == [SINCE_BEGIN]
-    assert BLANK_BURSTS[SINCE_BEGIN] == NEVER
+    places = [view.begin + SINCE_BEGIN for view in (OWN, SPANS)]
+    assert BLANK_BURSTS.nonzero()[0].tolist() == places
+    assert (BLANK_BURSTS[places] == NEVER).all()
 
 
 def test_windows_with_and_without_loss_are_counted_apart():
@@ -142,3 +152,35 @@ def test_an_episode_begins_anew_and_lanes_are_apart():
     both = advance_bursts(before, rows)
     assert both[0].tobytes() == after(QUIET).tobytes()
     assert both[1].tobytes() == after(QUIET, LOST, LOST).tobytes()
+
+
+def of_two_views(own, spans):
+    bursts = BLANK_BURSTS[None]
+    for step, rates in enumerate(zip(own, spans, strict=True)):
+        bursts = advance_bursts(bursts, row(step, rates[0], spans=rates[1]))
+    return bursts[0]
+
+
+def test_spans_are_a_view_of_their_own():
+    of_spans = of_two_views([QUIET] * 3, [QUIET, LOST, 0.7])[SPANS.begin : SPANS.end]
+    assert of_spans[ERRORS] == 2 * WINDOW
+    assert of_spans[ERROR_MEAN] == pytest.approx(0.6)
+    assert of_spans[LENGTH] == 2 * STEP
+    assert of_spans[P99 + BURST_MEAN] == SPANS_P99_MS * P99_UNIT
+    assert of_spans[P99 + QUIETS] == WINDOW
+
+
+@pytest.mark.parametrize("ahead", range(-MAX_LAG_STEPS, MAX_LAG_STEPS + 1))
+def test_steps_that_spans_are_ahead_are_counted_by_bursts(ahead):
+    rates = np.full((2, 12), QUIET)
+    for begin in (2, 8):
+        rates[0, begin + max(ahead, 0)] = rates[1, begin + max(-ahead, 0)] = LOST
+    counts = of_two_views(*rates)[AHEAD_FROM:UNREADABLE].tolist()
+    expected = [0.0] * (2 * MAX_LAG_STEPS + 1)
+    expected[MAX_LAG_STEPS + ahead] = 2 * STEP
+    assert counts == expected
+
+
+def test_bursts_that_are_far_apart_say_nothing_of_how_late_a_view_is():
+    bursts = of_two_views([LOST, *[QUIET] * 4], [*[QUIET] * 4, LOST])
+    assert not bursts[AHEAD_FROM:UNREADABLE].any()

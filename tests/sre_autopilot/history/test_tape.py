@@ -7,10 +7,12 @@ from orchestrator.environment import Environment
 from sre_autopilot.history import row_layout as layout
 from sre_autopilot.history.bursts import BLANK_BURSTS, GATEWAY, advance_bursts
 from sre_autopilot.history.features import advance, blank_features
+from sre_autopilot.history.rises import BLANK_RISES, advance_rises
 from sre_autopilot.history.tape import (
     BURSTS_FROM,
     FEATURES_COUNT,
     INPUT_COUNT,
+    RISES_FROM,
     ROW_COUNT,
     TAPE_STEPS,
     TAPE_WIDTH,
@@ -90,10 +92,12 @@ def test_inputs_begin_with_the_features():
     )
 
 
-def test_inputs_end_with_the_bursts():
+def test_inputs_end_with_bursts_and_rises():
     rows = row(0, 16.0)
-    bursts = advance_bursts(BLANK_BURSTS[None], rows)
-    np.testing.assert_array_equal(advance_inputs(blank_inputs(1), rows)[:, BURSTS_FROM:], bursts)
+    inputs = advance_inputs(blank_inputs(1), rows)
+    bursts, rises = inputs[:, BURSTS_FROM:RISES_FROM], inputs[:, RISES_FROM:]
+    np.testing.assert_array_equal(bursts, advance_bursts(BLANK_BURSTS[None], rows))
+    np.testing.assert_array_equal(rises, advance_rises(BLANK_RISES[None], rows))
 
 
 @pytest.mark.parametrize("tier", [Tier.HARD, Tier.EXPERT])
