@@ -22,7 +22,8 @@ class Cycle:
     """Impairs for the first `share` of each cycle and mends for the rest.
 
     Sleeps until absolute times, so that neither the orders' own duration nor a late wake-up
-    accumulates.
+    accumulates. To be mended for less time than an order takes is not possible: such a time is
+    put off and added to that of the next cycle, so that the share is right over some cycles.
     """
 
     def __init__(self, share: float, length_s: float, impair: Order, mend: Order) -> None:
@@ -31,19 +32,30 @@ class Cycle:
         self._impair = impair
         self._mend = mend
         self._begun_s = 0.0
+        self._order_s = 0.0
         self.failing = False
 
     async def begin(self) -> None:
         """Returns once it is impaired. Raises BrokerUnavailable."""
         self._begun_s = now_s()
         await self._impair()
+        self._order_s = min(now_s() - self._begun_s, self._length_s / 2)
 
     async def run(self, over: asyncio.Event) -> None:
         """Runs until `over` is set; an order that fails is given again in the next cycle."""
-        cycle = 0
-        while not await set_by(over, self._begun_s + (cycle + self._share) * self._length_s):
-            if self._share < 1.0:
+        cycle, put_off_s = 0, 0.0
+        while True:
+            mended_s = put_off_s + (1.0 - self._share) * self._length_s
+            is_put_off = mended_s <= self._order_s
+            put_off_s = mended_s if is_put_off else 0.0
+            end_s = self._begun_s + (cycle + 1) * self._length_s
+            if await set_by(over, end_s if is_put_off else end_s - mended_s):
+                return
+            if not is_put_off:
+                ordered_s = now_s()
                 await self._try(self._mend)
+                # One order that hung says nothing of the next one.
+                self._order_s = min(now_s() - ordered_s, self._length_s / 2)
             # Cycles that passed during a slow order are skipped, not caught up with.
             cycle = max(cycle + 1, int((now_s() - self._begun_s) / self._length_s))
             if await set_by(over, self._begun_s + cycle * self._length_s):

@@ -149,8 +149,8 @@ class Game:
             self._console.print(Text(f"refused: {refusal}", "red"), soft_wrap=True)
         if self._adviser is not None and not self._observation.done:
             advice = self._adviser.act(self._observation)
-            action = " ".join(filter(None, (advice.action, advice.service_id)))
-            self._console.print(f"hint: {action} ({self._adviser.name})", markup=False)
+            words = " ".join(filter(None, (advice.action, advice.service_id)))
+            self._console.print(f"hint: {words} ({self._adviser.name})", markup=False)
 
     @contextmanager
     def _waiting(self, text: str) -> Iterator[None]:

@@ -1,7 +1,7 @@
 """An outage takes its share of every cycle, for its time."""
 
 import asyncio
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import pytest
 
@@ -44,6 +44,21 @@ async def test_a_partition_takes_its_share_of_every_cycle(world: World, share: f
     assert share_impaired(orders, 90, PARTITION_CYCLE_S) == pytest.approx(share)
     begun = [o.at_s for o in world.broker.orders(NAME, BrokerVerb.DISCONNECT)]
     assert begun[90] - begun[0] == pytest.approx(90 * PARTITION_CYCLE_S)
+
+
+@pytest.mark.parametrize(("share", "call_s"), [(0.97, CALL_S), (0.99, CALL_S), (0.75, 0.3)])
+async def test_a_share_is_right_where_orders_take_longer_than_the_rest_of_a_cycle(
+    world: World, share: float, call_s: float
+) -> None:
+    world.broker.takes_s = call_s
+    assert (1.0 - share) * PARTITION_CYCLE_S < call_s
+    await world.outages.apply(ONE, Outage(share), LONG_S)
+    await passes(100 * PARTITION_CYCLE_S)
+    # Where nothing is mended in a cycle, the order that impairs is given again.
+    orders = [next(group) for _, group in groupby(world.broker.orders(NAME), lambda o: o.verb)]
+    pairs = len(orders) // 2 - 1
+    off_mesh_s = share_impaired(orders, pairs, PARTITION_CYCLE_S) * pairs * PARTITION_CYCLE_S
+    assert off_mesh_s / (orders[2 * pairs].at_s - orders[0].at_s) == pytest.approx(share, abs=0.01)
 
 
 @pytest.mark.parametrize("fraction", [0.07, 0.5, 0.9])
