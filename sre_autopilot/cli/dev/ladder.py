@@ -54,9 +54,10 @@ def command(
     from sre_autopilot.evaluation.progress import progress_bar
     from sre_autopilot.evaluation.results import read_results
 
-    named = policies.split(",") if policies else standard_policies()
+    trained = dict(map(named_files, weights or ()))
+    usual = (name for name in standard_policies() if name not in trained)
     with bad_input():
-        entered = entrants(named, dict(map(named_files, weights or ())))
+        entered = entrants(policies.split(",") if policies else usual, trained)
         real = [each for file in sorted(results.glob("*.jsonl")) for each in read_results(file)]
     with (
         on_interrupt(lambda: "interrupted; nothing was written: run it again with fewer --seeds"),
