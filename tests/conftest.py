@@ -1,4 +1,6 @@
-"""What every test shares: the event loop, which files share a worker, the count of plays."""
+"""What every test shares: the event loop, what Hypothesis minds, which files share a worker, the
+count of plays.
+"""
 
 import functools
 import gc
@@ -6,7 +8,13 @@ import ssl
 from collections.abc import Generator, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
+
+# How long an example takes says how busy the machine is, and nothing of what is tested: only
+# pytest's own limit of time ends a test.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 PLAYS = "plays"
 """Property of a test's report: how many episodes it played until its check held."""

@@ -5,7 +5,7 @@ import re
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
@@ -71,13 +71,7 @@ def test_the_schema_lists_the_routes():
     }
 
 
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+@settings(max_examples=EXAMPLES, derandomize=True, database=None)
 @given(
     operation=st.sampled_from(OPERATIONS)
     | st.sampled_from([("post", "/reset"), ("post", "/step"), ("post", "/mcp")]),

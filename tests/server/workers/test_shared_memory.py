@@ -83,7 +83,7 @@ def test_buckets_are_the_same_in_all_processes_and_the_oldest_make_room(memory):
     assert memory.bucket("client") == (2.5, 101.0)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(
         st.tuples(

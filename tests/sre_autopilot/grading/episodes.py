@@ -23,19 +23,25 @@ DB, AUTH, PAYMENT = Service.USER_DB, Service.AUTH_SERVICE, Service.PAYMENT_GATEW
 Actions = dict[int, ActionRecord]
 
 
+def _windows(*, failed: int) -> TrueService:
+    """What a service did in any window in which `failed` of its ten calls failed."""
+    return TrueService(
+        calls=10,
+        failed=failed,
+        latency_p99=40.0,
+        error_rate=failed / 10,
+        cpu_pct=12.0,
+        memory_pct=None,
+        sla_met=failed == 0,
+    )
+
+
+# Made once: an episode has some two hundred, and Hypothesis draws hundreds of episodes.
+MET, MISSED = _windows(failed=0), _windows(failed=5)
+
+
 def truth(missed: Sequence[Service] = ()) -> dict[Service, TrueService]:
-    return {
-        service: TrueService(
-            calls=10,
-            failed=5 if service in missed else 0,
-            latency_p99=40.0,
-            error_rate=0.5 if service in missed else 0.0,
-            cpu_pct=12.0,
-            memory_pct=None,
-            sla_met=service not in missed,
-        )
-        for service in Service
-    }
+    return {service: MISSED if service in missed else MET for service in Service}
 
 
 def did(action: ActionName, service: Service | None = None, **outcome: Any) -> ActionRecord:

@@ -47,7 +47,7 @@ def after(rows):
     return np.concatenate(states[1:])
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     tier=st.sampled_from(list(Tier)),
     seed=st.integers(300_000, 400_000),

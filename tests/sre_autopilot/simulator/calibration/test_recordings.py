@@ -97,7 +97,10 @@ def test_unfinished_episode_is_an_error():
         Recording.of(episode().model_copy(update={"finished": False}))
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=20,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 @given(one=episodes(), other=episodes())
 def test_recordings_are_read_as_they_were_written(one, other, tmp_path):
     kept = [Recording.of(one), Recording.of(other)]

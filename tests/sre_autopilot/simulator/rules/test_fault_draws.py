@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chaos import tiers
@@ -37,7 +37,6 @@ def test_faults_drawn_by_lane_are_those_of_the_tiers_to_the_bit(tier):
     assert drawn(tier, seeds).tobytes() == encoded(tier, seeds).tobytes()
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.sampled_from(Tier), st.lists(st.integers(0, MAX_SEED), min_size=1, max_size=5))
 def test_any_seed_draws_the_faults_of_its_tier(tier, seeds):
     np.testing.assert_array_equal(drawn(tier, seeds), encoded(tier, seeds))
