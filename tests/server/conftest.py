@@ -9,7 +9,16 @@ from starlette.testclient import TestClient
 
 from orchestrator.settings import Settings
 from server.app import create_app
-from tests.server.doors import CALL_TIMEOUT_S, Workshop, make_app, on_a_port, without_preparation
+from server.schemas import DEFAULT_SESSION
+from tests.server.doors import (
+    CALL_TIMEOUT_S,
+    Workshop,
+    make_app,
+    on_a_port,
+    sessions_in_use,
+    until,
+    without_preparation,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +41,27 @@ def app(workshop: Workshop) -> FastAPI:
 def client(app: FastAPI) -> Iterator[TestClient]:
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def kept_server() -> Iterator[tuple[TestClient, Workshop]]:
+    workshop = Workshop()
+    with (
+        without_preparation(),
+        TestClient(make_app(workshop), raise_server_exceptions=False) as client,
+    ):
+        yield client, workshop
+
+
+@pytest.fixture
+def kept_client(kept_server: tuple[TestClient, Workshop]) -> Iterator[TestClient]:
+    """Of one server for a whole file, which every test leaves without a session: to make a server
+    takes 0.1 s of CPU, more than most tests of its answers.
+    """
+    client, _ = kept_server
+    yield client
+    client.delete(f"/sessions/{DEFAULT_SESSION}")
+    until(lambda: sessions_in_use(client) == 0)
 
 
 @pytest.fixture

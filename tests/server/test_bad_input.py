@@ -17,6 +17,11 @@ from tests.server.doors import WAIT, sessions_in_use, until
 JSON = {"content-type": "application/json"}
 
 
+@pytest.fixture
+def client(kept_client):
+    return kept_client
+
+
 def is_problem(answer, status):
     """Whether it is an error as all errors are, and says something."""
     problem = answer.json()
@@ -69,10 +74,8 @@ def begun(client):
 def test_a_wrong_name_or_value_lists_the_valid_ones(begun, path, body, *, field, valid):
     problem = is_problem(begun.post(path, json=body), 422)
     assert problem["field"] == field
-    if valid is None:
-        assert problem["valid_values"] is None
-    else:
-        assert problem["valid_values"][: len(valid)] == valid
+    listed = problem["valid_values"]
+    assert listed is None if valid is None else listed[: len(valid)] == valid
     assert field is None or field in problem["detail"]
 
 
@@ -116,8 +119,7 @@ def test_a_wrong_content_type_is_named(begun, path, kind):
 
 
 def test_a_huge_body_is_refused(begun):
-    answer = begun.post("/reset", content=b" " * 100_000 + b"{}", headers=JSON)
-    assert answer.status_code == 413
+    assert begun.post("/reset", content=b" " * 100_000 + b"{}", headers=JSON).status_code == 413
 
 
 @pytest.mark.parametrize(
@@ -189,7 +191,7 @@ WRONG_MESSAGES = (
 )
 
 
-def test_a_socket_survives_every_wrong_message(client, workshop):
+def test_a_socket_survives_every_wrong_message(client, kept_server):
     with client.websocket_connect("/ws") as socket:
         socket.send_json({"type": "step", "data": WAIT})
         assert "reset" in socket.receive_json()["data"]["message"]
@@ -206,7 +208,7 @@ def test_a_socket_survives_every_wrong_message(client, workshop):
         socket.send_json({"type": "state"})
         assert socket.receive_json()["data"]["step_count"] == len(WRONG_MESSAGES)
     assert sessions_in_use(client) == 0
-    until(lambda: not workshop.running)
+    until(lambda: not kept_server[1].running)
 
 
 def test_an_error_over_a_socket_lists_the_valid_names(client):

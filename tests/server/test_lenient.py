@@ -18,6 +18,11 @@ BAD = [
 ]
 
 
+@pytest.fixture
+def client(kept_client):
+    return kept_client
+
+
 def ask(socket, kind, **data):
     socket.send_json({"type": kind, "data": data})
     return socket.receive_json()

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from orchestrator.actions import ACTIONS
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, Tier
-from tests.server.doors import WAIT, make_app, sessions_in_use, until, until_async
+from tests.server.doors import WAIT, Workshop, make_app, sessions_in_use, until, until_async
 from tests.watched_simulator import WatchedSimulator
 
 HEADERS = {"content-type": "application/json"}
@@ -18,6 +18,16 @@ INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL, PARSE = (
     *(-32600, -32601, -32602, -32603),
     -32700,
 )
+
+
+@pytest.fixture
+def client(kept_client):
+    return kept_client
+
+
+@pytest.fixture
+def workshop(kept_server):
+    return kept_server[1]
 
 
 def message(method, **params):
@@ -167,9 +177,8 @@ def test_a_wrong_call_is_refused_in_the_words_of_http(client, change, text):
     assert posted["error"]["code"] == INVALID_REQUEST and text in posted["error"]["message"]
 
 
-def test_observing_in_mid_reset_says_that_a_call_runs(workshop):
-    workshop.kind = SlowStart
-    with TestClient(make_app(workshop)) as client:
+def test_observing_in_mid_reset_says_that_a_call_runs():
+    with TestClient(make_app(Workshop(SlowStart))) as client:
         resetting = threading.Thread(target=client.post, args=("/reset",))
         resetting.start()
         until(SlowStart.begun.is_set)

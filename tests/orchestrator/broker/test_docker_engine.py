@@ -65,7 +65,7 @@ def answering(status: int, body: bytes) -> Iterator[DockerEngine]:
             """Unread."""
 
     with HTTPServer(("127.0.0.1", 0), Answer) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         with engine_at(f"tcp://127.0.0.1:{server.server_port}") as engine:
             yield engine
