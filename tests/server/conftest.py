@@ -12,6 +12,9 @@ from server.app import create_app
 from server.schemas import DEFAULT_SESSION
 from tests.server.doors import (
     CALL_TIMEOUT_S,
+    LEASE_S,
+    POLL_S,
+    LeaseClock,
     Workshop,
     make_app,
     on_a_port,
@@ -41,6 +44,17 @@ def app(workshop: Workshop) -> FastAPI:
 def client(app: FastAPI) -> Iterator[TestClient]:
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
+
+
+@pytest.fixture
+def leases(monkeypatch: pytest.MonkeyPatch) -> LeaseClock:
+    """The clock of leases, which are checked all the time: no test waits for one, and none is over
+    because the machine is slow.
+    """
+    clock = LeaseClock()
+    monkeypatch.setattr("time.time", clock)
+    monkeypatch.setattr("server.sessions.CHECKS_PER_LEASE", LEASE_S / POLL_S)
+    return clock
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,8 @@ from tests.watched_simulator import WatchedSimulator
 POLL_S = 0.01
 PATIENCE_S = 10.0
 CALL_TIMEOUT_S = 30.0
+LEASE_S = 60.0
+"""Of sessions where the end of a lease is tested: longer than any machine stalls."""
 UNLIMITED: dict[str, Any] = {
     "metrics_port": 0,
     "max_sessions": 2,  # by default it is what this machine carries, measured: 1 on a slow one
@@ -31,6 +33,20 @@ UNLIMITED: dict[str, Any] = {
     "graded_per_minute": 10**9,
 }
 WAIT = {"action": ActionName.WAIT}
+
+
+class LeaseClock:
+    """The time of day, and what a test has added to it."""
+
+    def __init__(self) -> None:
+        self._real, self._added_s = time.time, 0.0
+
+    def __call__(self) -> float:
+        return self._real() + self._added_s
+
+    def passes(self, share: float) -> None:
+        """So much of a lease is over at once."""
+        self._added_s += share * LEASE_S
 
 
 class Workshop:

@@ -14,7 +14,7 @@ from sre_autopilot import grading
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ActionName, FaultKind, Tier
 from tests.server.doors import (
-    POLL_S,
+    LEASE_S,
     WAIT,
     Workshop,
     in_process,
@@ -27,7 +27,6 @@ from tests.server.doors import (
 from tests.watched_simulator import WatchedSimulator
 
 pytestmark = pytest.mark.anyio
-LEASE_S = 1.0
 
 
 class HeldMesh(WatchedSimulator):
@@ -168,18 +167,20 @@ async def test_a_session_that_is_ended_in_a_call_still_answers_it(held):
         assert not held.running
 
 
-async def test_an_idle_session_ends_with_its_lease(held):
+async def test_an_idle_session_ends_with_its_lease(held, leases):
     async with in_process(make_app(held, session_lease_s=LEASE_S)) as client:
         before = tasks_but_this_one()
         await client.post("/reset", json={"session_id": "idle"})
         held.kind.open.clear()
         slow = asyncio.create_task(client.post("/reset", json={"session_id": "slow"}))
         await until_async(held.kind.open._waiters.__len__)
+        leases.passes(1.1)
         await until_async(lambda: len(held.running) == 1)
         assert (await client.get("/state?session_id=idle")).status_code == 404
         assert not slow.done(), "its lease is over, but its call is not"
         held.kind.open.set()
         assert (await slow).status_code == 200
+        leases.passes(1.1)
         await until_async(lambda: not held.running)
         assert await in_use(client) == 0
         await until_async(lambda: tasks_but_this_one() == before)
@@ -187,14 +188,14 @@ async def test_an_idle_session_ends_with_its_lease(held):
         assert gone.status_code == 404 and "reset" in gone.json()["detail"]
 
 
-async def test_a_session_that_is_played_outlives_its_lease(workshop):
+async def test_a_session_that_is_played_outlives_its_lease(workshop, leases):
     async with in_process(make_app(workshop, session_lease_s=LEASE_S)) as client:
         for name in ("idle", "played"):
             await client.post("/reset", json={"session_id": name})
-        while len(workshop.running) == 2:
-            answer = await client.get("/state?session_id=played")
-            assert answer.status_code == 200
-            await asyncio.sleep(POLL_S)
+        leases.passes(0.6)
+        assert (await client.get("/state?session_id=played")).status_code == 200
+        leases.passes(0.6)
+        await until_async(lambda: len(workshop.running) == 1)
         assert (await client.get("/state?session_id=idle")).status_code == 404
         step = await client.post("/step", json={**WAIT, "session_id": "played"})
         assert step.status_code == 200
@@ -303,9 +304,12 @@ async def test_a_session_that_is_left_ends_unless_it_gets_a_call(workshop):
     async with in_process(app) as client:
         for name in ("gone", "back"):
             await client.post("/reset", json={"session_id": name})
-            left = await client.delete(f"/sessions/{name}", params={"after_s": 0.05})
-            assert left.status_code == 204
+        before = tasks_but_this_one()
+        assert (await client.delete("/sessions/back", params={"after_s": 60})).status_code == 204
+        assert tasks_but_this_one() > before, "its end is to come"
         assert (await client.get("/state", params={"session_id": "back"})).status_code == 200
+        await until_async(lambda: tasks_but_this_one() == before)
+        assert (await client.delete("/sessions/gone", params={"after_s": 0.05})).status_code == 204
         await until_async(lambda: len(workshop.running) == 1)
         assert (await client.get("/state", params={"session_id": "gone"})).status_code == 404
         assert (await client.get("/state", params={"session_id": "back"})).status_code == 200

@@ -8,14 +8,13 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from sre_autopilot.world.close_codes import CloseCode
-from tests.server.doors import WAIT, make_app, on_a_port, until_async
+from tests.server.doors import LEASE_S, PATIENCE_S, POLL_S, WAIT, make_app, on_a_port, until_async
 
 pytestmark = pytest.mark.anyio
-LEASE_S = 1.0
 
 
 @pytest.fixture
-def app(workshop):
+def app(workshop, leases):
     return make_app(workshop, session_lease_s=LEASE_S)
 
 
@@ -29,12 +28,18 @@ async def ask(socket, kind, **data):
     return json.loads(await socket.recv())
 
 
-async def until_one_is_over(http):
-    """Waits, without a call in any session, until one is gone."""
-    sessions = (await http.get("/ready")).json()["sessions"]
-    async with asyncio.timeout(20 * LEASE_S):
-        while (await http.get("/ready")).json()["sessions"] == sessions:
-            await asyncio.sleep(LEASE_S / 10)
+@pytest.fixture
+def until_one_is_over(http, leases):
+    """Lets time pass, without a call in any session, until one is gone."""
+
+    async def until_one_is_over():
+        sessions = (await http.get("/ready")).json()["sessions"]
+        async with asyncio.timeout(PATIENCE_S):
+            while (await http.get("/ready")).json()["sessions"] == sessions:
+                leases.passes(0.3)
+                await asyncio.sleep(POLL_S)
+
+    return until_one_is_over
 
 
 async def close_of(socket):
@@ -46,22 +51,24 @@ async def close_of(socket):
     return closed.value.rcvd.code, closed.value.rcvd.reason
 
 
-async def test_a_socket_that_thinks_keeps_its_session(ws, http, workshop):
+async def test_a_socket_that_thinks_keeps_its_session(ws, http, workshop, until_one_is_over):
     async with connect(ws) as socket:
         await ask(socket, "reset", seed=1)
         await http.post("/reset", json={"session_id": "idle"})
-        await until_one_is_over(http)
+        await until_one_is_over()
         assert len(workshop.running) == 1
         assert (await ask(socket, "step", **WAIT))["data"]["observation"]["step"] == 1
 
 
-async def test_a_session_that_a_socket_had_joined_ends_with_its_lease(ws, http, workshop):
+async def test_a_session_that_a_socket_had_joined_ends_with_its_lease(
+    ws, http, workshop, until_one_is_over
+):
     await http.post("/reset", json={"session_id": "shared", "seed": 1})
     async with connect(f"{ws}?session_id=shared") as socket:
         await http.post("/reset", json={"session_id": "idle"})
-        await until_one_is_over(http)
+        await until_one_is_over()
         assert (await ask(socket, "step", **WAIT))["data"]["observation"]["step"] == 1
-    await until_one_is_over(http)
+    await until_one_is_over()
     assert not workshop.running
 
 
@@ -74,20 +81,20 @@ async def test_the_end_of_a_session_closes_its_socket_with_a_code(ws, http):
     assert code == CloseCode.SESSION_ENDED and "ended" in reason
 
 
-async def test_a_second_socket_of_a_session_does_not_take_it_over(ws, http):
+async def test_a_second_socket_of_a_session_does_not_take_it_over(ws, http, until_one_is_over):
     await http.post("/reset", json={"session_id": "shared", "seed": 1})
     async with connect(f"{ws}?session_id=shared") as first:
         assert (await ask(first, "state"))["data"]["step_count"] == 0
         async with connect(f"{ws}?session_id=shared") as second:
             assert (await close_of(second))[0] == 1000
         await http.post("/reset", json={"session_id": "idle"})
-        await until_one_is_over(http)
+        await until_one_is_over()
         assert (await ask(first, "step", **WAIT))["data"]["observation"]["step"] == 1
 
 
-async def test_a_lease_that_ended_says_so_and_an_unknown_session_too(ws, http):
+async def test_a_lease_that_ended_says_so_and_an_unknown_session_too(ws, http, until_one_is_over):
     await http.post("/reset", json={"session_id": "late"})
-    await until_one_is_over(http)
+    await until_one_is_over()
     answer = await http.post("/step", json={**WAIT, "session_id": "late"})
     assert answer.status_code == 404 and answer.json()["error"] == "lease_ended"
     assert f"{LEASE_S:g} s" in answer.json()["detail"]

@@ -14,17 +14,16 @@ from server.watching import PROTOCOL, TOKEN_PREFIX, Watchers
 from sre_autopilot.world.close_codes import CloseCode
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ActionName, Tier
-from tests.server.doors import PATIENCE_S, WAIT, make_app, on_a_port
+from tests.server.doors import LEASE_S, PATIENCE_S, WAIT, make_app, on_a_port
 from tests.watched_simulator import WatchedSimulator
 
 pytestmark = pytest.mark.anyio
 TOKEN = "open/sesame=="
-LEASE_S = 1.0
 RESTART = {"action": ActionName.RESTART, "service_id": Service.USER_DB}
 
 
 @pytest.fixture
-def app(workshop):
+def app(workshop, leases):
     return make_app(workshop, session_lease_s=LEASE_S)
 
 
@@ -73,9 +72,11 @@ async def test_a_watcher_gets_what_the_agent_got_from_the_first_step_on(url, htt
         assert (await message(socket))["data"]["action"] is None
 
 
-async def test_watching_is_no_call_and_the_end_of_a_lease_closes_it(url, http):
+async def test_watching_is_no_call_and_the_end_of_a_lease_closes_it(url, http, leases):
     await http.post("/reset")
     async with watching(url) as socket:
+        assert (await message(socket))["type"] == "episode"
+        leases.passes(1.1)
         assert await close_code(socket) == CloseCode.LEASE_ENDED
     assert (await http.get("/sessions")).json() == {"sessions": []}
 
