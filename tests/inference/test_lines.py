@@ -141,6 +141,7 @@ def test_first_line_keeps_brackets_and_says_how_to_start_a_server(start):
     url = "http://127.0.0.1:1/[bold]"
     process = start("--base-url", url, "--tiers", Tier.EASY, "--policy", "random")
     _stdout, stderr = process.communicate()
+    assert process.returncode == 1, stderr
     first = stderr.splitlines()[0]
     assert first.startswith(f"random plays at {url}; no server answers there")
     assert "sre-autopilot serve" in first
