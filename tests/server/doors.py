@@ -12,6 +12,7 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
 from orchestrator.settings import Settings
@@ -127,6 +128,6 @@ async def until_async(holds: Callable[[], object], timeout_s: float = PATIENCE_S
             await asyncio.sleep(POLL_S)
 
 
-def sessions_in_use(client: httpx.Client) -> int:
+def sessions_in_use(client: httpx.Client | TestClient) -> int:
     """Of all kinds together."""
     return int(client.get("/ready").json()["sessions"])
