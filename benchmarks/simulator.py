@@ -13,6 +13,7 @@ from benchmarks.figures import Figure
 from orchestrator.backends.process.backend import ProcessBackend
 from orchestrator.environment import Environment
 from sre_autopilot.models import SREAction
+from sre_autopilot.policies import DEFAULT_POLICY, brief, load_policy
 from sre_autopilot.simulator.backend import SimulatorBackend
 from sre_autopilot.simulator.batch import EpisodeQueue
 from sre_autopilot.simulator.engines import NUMBA, NUMPY, make_engine
@@ -33,6 +34,7 @@ def simulator_parts(runs: int) -> list[Part]:
         Part("the Numba engine", lambda: compiled_figures(runs)),
         Part("the NumPy engine", lambda: numpy_figures(runs)),
         Part("the environment in the simulator", lambda: environment_figures(runs)),
+        Part("decisions of the learned policy", lambda: decision_figures(runs)),
     ]
 
 
@@ -75,6 +77,22 @@ def environment_figures(runs: int) -> list[Figure]:
                 environment.step(SREAction(action=ActionName.WAIT))
                 steps_ms.append(1000.0 * (time.perf_counter() - began))
     return [Figure("a step of the environment", "ms", "< 50", steps_ms)]
+
+
+def decision_figures(runs: int) -> list[Figure]:
+    """Milliseconds in which the learned policy reads an observation and takes an action."""
+    decisions_ms = []
+    policy = load_policy(DEFAULT_POLICY)
+    with Environment(SimulatorBackend) as environment:
+        for run in range(runs):
+            observation = environment.reset(seed=run, task_tier=Tier.HARD)
+            brief(policy, run)
+            while not observation.done:
+                began = time.perf_counter()
+                action = policy.act(observation)
+                decisions_ms.append(1000.0 * (time.perf_counter() - began))
+                observation = environment.step(action)
+    return [Figure(f"a decision of {policy.name}", "ms", "<= 1", decisions_ms)]
 
 
 def vector(lanes: int, engine: str | None) -> Any:
