@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.architecture.source import product, sources
+from tests.architecture.source import product, sources, walked
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -12,3 +12,4 @@ def parsed_tree() -> Iterator[None]:
     yield
     sources.cache_clear()
     product.cache_clear()
+    walked.cache_clear()

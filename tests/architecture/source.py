@@ -67,9 +67,15 @@ def product() -> tuple[Source, ...]:
     return tuple(source for source in sources() if source.part != "tests")
 
 
+@cache
+def walked(tree: ast.AST) -> tuple[ast.AST, ...]:
+    """Every node of a tree, for all tests that look at it: a walk takes as long as parsing."""
+    return tuple(ast.walk(tree))
+
+
 def imports(tree: ast.AST) -> Iterator[tuple[ast.stmt, str]]:
     """Statement and full name of each module imported; `from a import b` counts as `a.b`."""
-    for node in ast.walk(tree):
+    for node in walked(tree):
         if isinstance(node, ast.Import):
             yield from ((node, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:

@@ -10,7 +10,7 @@ from importlib.metadata import packages_distributions
 
 import pytest
 
-from tests.architecture.source import ROOT, Source, imports, product
+from tests.architecture.source import ROOT, Source, imports, product, walked
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 IMPORT_LINTER = PYPROJECT["tool"]["importlinter"]
@@ -88,7 +88,7 @@ def test_no_relative_imports() -> None:
     relative = [
         source.at(node)
         for source in product()
-        for node in ast.walk(source.tree)
+        for node in walked(source.tree)
         if isinstance(node, ast.ImportFrom) and node.level
     ]
     assert not relative, f"they make two classes of each model: {relative}"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.source import ROOT, committed_files, product
+from tests.architecture.source import ROOT, committed_files, product, walked
 
 DOCKERFILES = [f for f in committed_files() if re.fullmatch("Dockerfile(?!.*ignore).*", f.name)]
 RUFF = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
@@ -55,7 +55,7 @@ def test_no_module_that_runs_what_it_reads_is_imported() -> None:
     imports = [
         (source.path, name)
         for source in product()
-        for node in ast.walk(source.tree)
+        for node in walked(source.tree)
         for name in _imported(node)
     ]
     assert len(imports) > 100

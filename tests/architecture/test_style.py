@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.source import Source, product, sources
+from tests.architecture.source import Source, product, sources, walked
 
 SLEEPERS = {
     "services/runtime/governor.py": "blocks the loop on purpose: a process that gets no processor",
@@ -25,12 +25,20 @@ def is_broad(caught: ast.expr | None) -> bool:
     return any(part is None or ast.unparse(part) in BROAD for part in parts)
 
 
+def last_name(called: ast.expr) -> str:
+    """`c` where `a.b.c` is called; empty where what is called has no name."""
+    match called:
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            return name
+    return ""
+
+
 def catches_all(node: ast.AST) -> bool:
     """Whether the node swallows everything; a handler that ends in `raise` swallows nothing."""
     if isinstance(node, ast.ExceptHandler):
         last = node.body[-1]
         return is_broad(node.type) and not (isinstance(last, ast.Raise) and last.exc is None)
-    if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("suppress"):
+    if isinstance(node, ast.Call) and last_name(node.func).endswith("suppress"):
         return any(is_broad(argument) for argument in node.args)
     return False
 
@@ -42,7 +50,7 @@ def gives_reason(line: str) -> bool:
 def unexplained(source: Source) -> Iterator[str]:
     """Places that swallow everything with no reason beside them or in a comment just above."""
     lines = ["", *source.text.splitlines()]
-    for node in ast.walk(source.tree):
+    for node in walked(source.tree):
         if isinstance(node, ast.ExceptHandler | ast.Call) and catches_all(node):
             above = lines[node.lineno - 1].strip()
             reasons = [lines[node.lineno], above if above.startswith("#") else ""]
@@ -52,12 +60,12 @@ def unexplained(source: Source) -> Iterator[str]:
 
 def fixed_sleeps(tree: ast.AST) -> Iterator[ast.Call]:
     """Calls of `time.sleep`, and of an async sleep for a literal time (`sleep(0)` only yields)."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and node.args:
-            name, length = ast.unparse(node.func), node.args[0]
+    for node in walked(tree):
+        if isinstance(node, ast.Call) and node.args and last_name(node.func).endswith("sleep"):
+            length = node.args[0]
             literal = not any(isinstance(n, ast.Name | ast.Attribute) for n in ast.walk(length))
             zero = isinstance(length, ast.Constant) and length.value == 0
-            if name == "time.sleep" or (name.endswith("sleep") and literal and not zero):
+            if ast.unparse(node.func) == "time.sleep" or (literal and not zero):
                 yield node
 
 

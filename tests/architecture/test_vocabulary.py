@@ -8,7 +8,7 @@ import pytest
 
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ActionName, FaultKind, FlapCause, Tier
-from tests.architecture.source import product
+from tests.architecture.source import product, walked
 
 ORDINARY = {str(FaultKind.NONE)}
 """Words that mean something else more often than not."""
@@ -25,8 +25,8 @@ OF_COMPOSE = {("deploy/compose.py", "restart"), ("deploy/container.py", "restart
 
 def literals(tree: ast.Module) -> Iterator[ast.Constant]:
     """Strings but docstrings: a string that is a whole statement is one."""
-    documentation = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
+    documentation = {node.value for node in walked(tree) if isinstance(node, ast.Expr)}
+    for node in walked(tree):
         if isinstance(node, ast.Constant) and node not in documentation:
             yield node
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.architecture.source import ROOT, Source, sources
+from tests.architecture.source import ROOT, Source, sources, walked
 
 RETIRED = {
     "At": "NoiseKey",
@@ -90,7 +90,7 @@ WORD = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 
 def identifiers(tree: ast.AST) -> Iterator[str]:
     """Every name in a file, bound or used; a dotted one as a whole."""
-    for node in ast.walk(tree):
+    for node in walked(tree):
         match node:
             case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name):
                 yield name
@@ -106,7 +106,7 @@ def identifiers(tree: ast.AST) -> Iterator[str]:
 
 def bindings(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Line and name of everything that is bound: variables, parameters, attributes, functions."""
-    for node in ast.walk(tree):
+    for node in walked(tree):
         match node:
             case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
                 yield node.lineno, name
