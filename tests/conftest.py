@@ -31,6 +31,13 @@ SHARING = {
 that share it, and makes it alone."""
 
 
+BEGUN_FIRST = (
+    "tests/sre_autopilot/simulator/gym/test_gymnasium.py",
+    "tests/validation/test_openenv.py",
+)
+"""Files that take long and would come last, when the other workers have nothing left."""
+
+
 class FilesThatShare(LoadFileScheduling):
     """A worker takes a file at a time, and all files that share something as if they were one."""
 
@@ -73,6 +80,11 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the tests of BEGUN_FIRST before all others; otherwise the order stays."""
+    items.sort(key=lambda item: not item.nodeid.startswith(BEGUN_FIRST))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

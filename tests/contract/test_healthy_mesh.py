@@ -10,7 +10,8 @@ from sre_autopilot.world.topology import ARRIVALS_PER_S, CALL_TIMEOUT_S, CALLS, 
 from tests.contract.conftest import BestOfThree, Play
 from tests.contract.played_episode import PlayedEpisode
 
-pytestmark = pytest.mark.quick
+# One worker plays the episode that all of them look at.
+pytestmark = [pytest.mark.quick, pytest.mark.xdist_group("an episode without a fault")]
 
 
 @pytest.fixture(scope="module")
