@@ -23,14 +23,19 @@ from tests.architecture.source import ROOT
 from tests.server.doors import Workshop, in_process
 
 START_TIMEOUT_S = 10.0
-IMPORT = """
-import os, pathlib, socket, threading
+UNUSED_PACKAGES = ("matplotlib", "scipy", "numba", "gradio")
+IMPORTED_AND_PLAYED = f"""
+import os, pathlib, socket, sys, threading
 import server.app
 print(len(server.app.app.routes) > 0, threading.active_count())
 threads = pathlib.Path("/proc/self/task").iterdir()
 print("children", "".join(pathlib.Path(t, "children").read_text() for t in threads).split())
 sockets = [os.readlink(f) for f in pathlib.Path("/proc/self/fd").iterdir() if f.is_symlink()]
 print("sockets", [name for name in sockets if name.startswith("socket:")])
+import sre_autopilot
+with sre_autopilot.make_env() as env:
+    env.reset(seed=1)
+print("packages", [name for name in {UNUSED_PACKAGES} if name in sys.modules])
 """
 
 
@@ -47,10 +52,20 @@ def run(*command: str, **environ: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_importing_the_server_starts_nothing():
-    done = run("-c", IMPORT)
+@pytest.fixture(scope="module")
+def printed() -> list[str]:
+    """By a process that imports the server, and then plays."""
+    done = run("-c", IMPORTED_AND_PLAYED)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["True 1", "children []", "sockets []"]
+    return done.stdout.splitlines()
+
+
+def test_importing_the_server_starts_nothing(printed):
+    assert printed[:3] == ["True 1", "children []", "sockets []"]
+
+
+def test_server_and_a_reset_import_no_package_of_other_extras(printed):
+    assert printed[3:] == ["packages []"]
 
 
 def test_the_command_line_explains_itself(capsys):
@@ -103,17 +118,18 @@ def test_a_taken_port_is_said_before_anything_starts(monkeypatch, capsys):
     monkeypatch.setattr("uvicorn.run", lambda *_args, **_kwargs: pytest.fail("it started"))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(SystemExit):
+        with pytest.raises(SystemExit) as ended:
             main(["--host", "127.0.0.1", "--port", str(port)])
-    line = capsys.readouterr().err
-    assert f"port {port} on 127.0.0.1 is taken" in line and "--port" in line
+    (line,) = capsys.readouterr().err.splitlines()
+    assert ended.value.code == 2
+    assert line.startswith(f"server: port {port} on 127.0.0.1 is taken") and "--port" in line
 
 
-@pytest.mark.parametrize("command", [("-m", "server.app"), ("-m", "uvicorn", "server.app:app")])
-def test_taken_port_is_the_only_line_of_each_command(command):
+def test_taken_port_is_the_only_line_under_uvicorn():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = run(*command, "--host", "127.0.0.1", "--port", port, SRE_METRICS_PORT="0")
+        command = ("-m", "uvicorn", "server.app:app", "--host", "127.0.0.1", "--port", port)
+        done = run(*command, SRE_METRICS_PORT="0")
     (line,) = done.stderr.splitlines()
     assert (done.returncode, done.stdout) == (2, "")
     assert line.startswith(f"server: port {port} on 127.0.0.1 is taken") and "--port" in line

@@ -1,7 +1,6 @@
-"""The server's start: its version check, its garbage collector, its imports, a failed backend."""
+"""The server's start: its version check, its garbage collector, a failed backend."""
 
 import gc
-import subprocess
 import sys
 from unittest.mock import ANY
 
@@ -19,19 +18,8 @@ from server.readiness import backend_status
 from server.startup import backend_problem
 from sre_autopilot.errors import UnknownName
 from sre_autopilot.world.vocabulary import FaultKind
-from tests.architecture.source import ROOT
 from tests.server.doors import until_async
 
-UNUSED_PACKAGES = ("matplotlib", "scipy", "numba", "gradio")
-PLAYED = f"""
-import sys
-import server.app
-import sre_autopilot
-server.app.app
-with sre_autopilot.make_env() as env:
-    env.reset(seed=1)
-print([name for name in {UNUSED_PACKAGES} if name in sys.modules])
-"""
 QUIET = {"metrics_port": 0, "max_sessions": 2}
 """No port for metrics, and no measuring of how much this machine carries."""
 
@@ -120,13 +108,6 @@ def test_collector_is_as_before_after_a_failure():
     with pytest.raises(OSError), _rare_full_collections():
         raise OSError
     assert gc.get_threshold() == before
-
-
-def test_server_and_a_reset_import_no_package_of_other_extras():
-    done = subprocess.run(
-        [sys.executable, "-c", PLAYED], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
 
 
 @pytest.mark.anyio
