@@ -13,7 +13,7 @@ ASCII = st.text(st.characters(min_codepoint=32, max_codepoint=126, include_chara
 WORDLIKE = st.text("noyesNul~-:# 01.e_$/'\"{}[],&*!|>%@`=<?", max_size=8)
 LEAVES = st.none() | st.booleans() | st.integers() | ASCII | WORDLIKE
 NODES = st.recursive(
-    LEAVES, lambda node: st.lists(node) | st.dictionaries(ASCII | WORDLIKE, node), max_leaves=20
+    LEAVES, lambda node: st.lists(node) | st.dictionaries(ASCII | WORDLIKE, node), max_leaves=10
 )
 DOCUMENTS = st.lists(NODES, min_size=1) | st.dictionaries(ASCII | WORDLIKE, NODES, min_size=1)
 

@@ -5,6 +5,8 @@ import re
 import signal
 
 import pytest
+from typer import Typer
+from typer.testing import CliRunner
 
 import inference
 from orchestrator.settings import Settings
@@ -85,12 +87,15 @@ def test_without_a_model_the_default_policy_plays_and_says_so(stage, start):
         ([], {"API_BASE_URL": "http://127.0.0.1:1"}, "MODEL_NAME"),
     ],
 )
-def test_a_wrong_argument_is_named_and_starts_nothing(start, arguments, environ, said):
-    process = start(*arguments, **environ)
-    stdout, stderr = process.communicate()
-    assert process.returncode == 2
-    assert stdout == ""
-    assert said in stderr
+def test_a_wrong_argument_is_named_and_starts_nothing(monkeypatch, arguments, environ, said):
+    for variable in ("API_BASE_URL", "MODEL_NAME"):
+        monkeypatch.delenv(variable, raising=False)
+    command = Typer(add_completion=False)
+    command.command()(inference.main)
+    ended = CliRunner(env=environ).invoke(command, arguments)
+    assert ended.exit_code == 2
+    assert ended.stdout == ""
+    assert said in ended.stderr
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

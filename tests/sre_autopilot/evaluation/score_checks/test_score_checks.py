@@ -30,6 +30,8 @@ from sre_autopilot.policies.scripts import TIER_SCRIPTS
 from sre_autopilot.simulator.engines import NUMPY
 from sre_autopilot.world.vocabulary import FAULTY_TIERS, SEED_SPLITS, Tier
 
+SEEDS = 50
+"""A tier; `make bounds` plays a thousand."""
 ANYBODY = Subject("anybody", Tier.EASY)
 
 
@@ -136,7 +138,7 @@ def checked_policies(tier):
 def scores():
     """Of the policies that the checks of each tier are about."""
     split = SEED_SPLITS["train"]
-    evaluator = VectorEvaluator(range(split.start, split.start + 100), NUMPY, "process")
+    evaluator = VectorEvaluator(range(split.start, split.start + SEEDS), NUMPY, "process")
     with Progress(console=Console(quiet=True)) as progress:
         by_tier = [
             play_all(checked_policies(tier), [tier], evaluator, progress) for tier in FAULTY_TIERS
@@ -144,7 +146,7 @@ def scores():
     return {key: sample for scores in by_tier for key, sample in scores.items()}
 
 
-def test_no_check_fails_on_100_seeds_a_tier(scores):
+def test_no_check_fails_on_a_few_seeds_a_tier(scores):
     judged = verdicts(dict(estimates(scores)))
     assert len(judged) == len(CHECKS)
     assert [check for check, verdict in judged if verdict is Verdict.FAILS] == []
