@@ -35,7 +35,7 @@ def check_version(installed: str) -> None:
 
 
 @contextmanager
-def _without_gradio() -> Iterator[None]:
+def without_gradio() -> Iterator[None]:
     """Makes `import gradio` fail, as where it is not installed; OpenEnv then goes on without it.
 
     It is needed for a page that is not served here, and takes 2 s and 80 MB.
@@ -51,7 +51,7 @@ def _without_gradio() -> Iterator[None]:
 
 
 check_version(metadata.version("openenv"))
-with _without_gradio():
+with without_gradio():
     from openenv.core.env_server import (
         ConcurrencyConfig,
         Environment,
@@ -76,6 +76,7 @@ __all__ = [
     "guard_mcp_route",
     "register_routes",
     "serialize_observation",
+    "without_gradio",
 ]
 
 STATELESS_PATHS = frozenset({"/reset", "/step", "/state"})

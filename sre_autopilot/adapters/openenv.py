@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from openenv.core.rubrics.base import Rubric
-from openenv.core.rubrics.trajectory import TrajectoryRubric
-
+from server.openenv_compat import without_gradio
 from sre_autopilot.grading.score import LOWEST, SPAN, WEIGHTS, Score
+
+with without_gradio():
+    from openenv.core.rubrics.base import Rubric
+    from openenv.core.rubrics.trajectory import TrajectoryRubric
 
 Trajectory = Sequence[tuple[Any, Any]]
 
