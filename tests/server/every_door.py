@@ -1,6 +1,6 @@
 """All doors of a server, and what an agent fetches there: routes, WebSocket messages, MCP tools."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx
@@ -39,10 +39,10 @@ def tell(answer: Any) -> str:
     return f"{answer.status_code}\n{headers}\n{answer.text}"
 
 
-def every_request(app: FastAPI, session_id: str) -> Iterator[tuple[str, str, Any]]:
+def every_request(app: FastAPI, sessions: Sequence[str]) -> Iterator[tuple[str, str, Any]]:
     """Method, URL and body: GET, POST and the rest, with good input and bad."""
     for path in paths_of(app):
-        for query in (*QUERIES, f"?session_id={session_id}"):
+        for query in (*QUERIES, *(f"?session_id={name}" for name in sessions)):
             for method in ("GET", "HEAD") if not query else ("GET",):
                 yield method, path + query, None
         for method in ("POST", "OPTIONS", "PUT", "DELETE"):
@@ -52,21 +52,23 @@ def every_request(app: FastAPI, session_id: str) -> Iterator[tuple[str, str, Any
                 yield method, path, body
 
 
-def try_every_door(client: TestClient, app: FastAPI, session_id: str = DEFAULT_SESSION) -> Fetched:
+def try_every_door(
+    client: TestClient, app: FastAPI, sessions: Sequence[str] = (DEFAULT_SESSION,)
+) -> Fetched:
     """What every request answers, asked on the server's own event loop: no thread is in between.
 
     /baseline plays in a session of its own: it answers the same whatever else is played, so that
     what it answered once is searched for the secrets of all.
     """
     assert client.portal is not None
-    return client.portal.call(_try_every_one, app, session_id)
+    return client.portal.call(_try_every_one, app, sessions)
 
 
-async def _try_every_one(app: FastAPI, session_id: str) -> Fetched:
+async def _try_every_one(app: FastAPI, sessions: Sequence[str]) -> Fetched:
     fetched = []
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
-        for method, url, body in every_request(app, session_id):
+        for method, url, body in every_request(app, sessions):
             asked = f"{method} {url} {body}"
             if url.startswith("/baseline") and asked in BASELINES:
                 fetched.append((asked, BASELINES[asked]))

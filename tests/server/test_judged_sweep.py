@@ -15,6 +15,7 @@ from tests.server.leaks import Fetched, leaks, secrets_of
 
 SECRET = "a-secret-that-is-long-enough"
 SEED = 5
+SWEPT = (Tier.HARD, Tier.EXPERT)
 
 
 @pytest.fixture
@@ -53,25 +54,27 @@ def leaks_of(fetched: Fetched, record: EpisodeRecord) -> list[tuple[str, str]]:
     return leaks(fetched, (texts | numbers | {SECRET}, field_names | {"episode_key"}))
 
 
-@pytest.mark.parametrize("tier", [Tier.HARD, Tier.EXPERT])
-def test_no_door_tells_what_is_hidden(judged, tmp_path, tier):
-    fetched = play_at(judged, tier, SEED, steps=0)
-    session = {
-        "session_id": judged.post("/reset", json={"task_tier": tier, "seed": SEED}).json()[
-            "session_id"
-        ]
-    }
-    fetched += try_every_door(judged, judged.app, session["session_id"])
-    while not judged.post("/step", json=WAIT | session).json().get("done", True):
-        pass
-    fetched += try_every_door(judged, judged.app, session["session_id"])
+def test_no_door_tells_what_is_hidden(judged, tmp_path):
+    fetched, sessions = [], []
+    for tier in SWEPT:
+        fetched += play_at(judged, tier, SEED, steps=0)
+        begun = judged.post("/reset", json={"task_tier": tier, "seed": SEED})
+        sessions.append(begun.json()["session_id"])
+    fetched += try_every_door(judged, judged.app, sessions)
+    for session in sessions:
+        step = WAIT | {"session_id": session}
+        while not judged.post("/step", json=step).json().get("done", True):
+            pass
+    fetched += try_every_door(judged, judged.app, sessions)
     answered = [text for asked, text in fetched if "session_id" in asked]
     assert any(text.startswith("200") for text in answered)
     assert not any(text.startswith("429") for _, text in fetched)
-    judged.delete(f"/sessions/{session['session_id']}")
+    for session in sessions:
+        judged.delete(f"/sessions/{session}")
     played = records(tmp_path)
-    assert len(played) == 4, "over HTTP twice, by WebSocket and by MCP"
-    assert {record.seed for record in played} == {Secrecy(SECRET.encode()).seed(tier, SEED)}
+    assert len(played) == 4 * len(SWEPT), "over HTTP twice, by WebSocket and by MCP"
+    secrecy = Secrecy(SECRET.encode())
+    assert {record.seed for record in played} == {secrecy.seed(tier, SEED) for tier in SWEPT}
     for record in played:
         assert leaks_of(fetched, record) == []
 

@@ -5,6 +5,7 @@ from starlette.testclient import TestClient
 
 from chaos.tiers import draw_faults
 from orchestrator.errors import FaultNotInstalled
+from server.schemas import DEFAULT_SESSION
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import FaultKind, FlapCause, Tier
 from tests.server.doors import WAIT, Workshop, make_app
@@ -37,19 +38,25 @@ def test_playing_tells_nothing(guarded, tier):
         assert leaks(fetched, secrets_of(tier, seed)) == []
 
 
-@pytest.mark.parametrize("tier", Tier)
-def test_no_door_tells_what_is_hidden(guarded, tier):
-    fetched = play_at(guarded, tier, 2, steps=0)
-    guarded.post("/reset", json={"task_tier": tier, "seed": 2})
-    fetched += try_every_door(guarded, guarded.app)
-    assert guarded.get("/state").json()["episode_id"]
-    while not guarded.post("/step", json=WAIT).json().get("done", True):
-        pass
-    fetched += try_every_door(guarded, guarded.app)
+def test_no_door_tells_what_is_hidden(workshop):
+    app = make_app(workshop, state_token=TOKEN, max_sessions=2 * len(Tier))
+    sessions = (DEFAULT_SESSION, *Tier)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        fetched = [each for tier in Tier for each in play_at(client, tier, 2, steps=0)]
+        for session, tier in zip(sessions, (Tier.EXPERT, *Tier), strict=True):
+            client.post("/reset", json={"task_tier": tier, "seed": 2, "session_id": session})
+        fetched += try_every_door(client, app, sessions)
+        assert client.get("/state").json()["episode_id"]
+        for session in sessions:
+            step = WAIT | {"session_id": session}
+            while not client.post("/step", json=step).json().get("done", True):
+                pass
+        fetched += try_every_door(client, app, sessions)
     assert {asked.split()[1] for asked, _ in fetched if asked.startswith("GET")} >= {
         *("/openapi.json", "/docs", "/web", "/tasks", "/grader", "/state", "/schema", "/mcp"),
     }
-    assert leaks(fetched, secrets_of(tier, 2)) == []
+    texts, field_names = map(set.union, *(secrets_of(tier, 2) for tier in Tier))
+    assert leaks(fetched, (texts, field_names)) == []
 
 
 def test_the_search_would_find_a_leak(guarded):
