@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deploy.yaml_text import dump
@@ -13,7 +13,7 @@ ASCII = st.text(st.characters(min_codepoint=32, max_codepoint=126, include_chara
 WORDLIKE = st.text("noyesNul~-:# 01.e_$/'\"{}[],&*!|>%@`=<?", max_size=8)
 LEAVES = st.none() | st.booleans() | st.integers() | ASCII | WORDLIKE
 NODES = st.recursive(
-    LEAVES, lambda node: st.lists(node) | st.dictionaries(ASCII | WORDLIKE, node), max_leaves=10
+    LEAVES, lambda node: st.lists(node) | st.dictionaries(ASCII | WORDLIKE, node), max_leaves=20
 )
 DOCUMENTS = st.lists(NODES, min_size=1) | st.dictionaries(ASCII | WORDLIKE, NODES, min_size=1)
 
@@ -23,6 +23,7 @@ class Name(StrEnum):
     NUMBER = "1"
 
 
+@settings(max_examples=50)
 @given(DOCUMENTS)
 def test_a_written_document_is_read_back(document) -> None:
     assert yaml.safe_load(dump(document)) == document

@@ -119,7 +119,7 @@ async def test_reaping_repeats_until_the_broker_answers(world: World) -> None:
     world.broker.left(NAME, on_mesh=False)
     world.broker.down = True
     world.outages.reap()
-    await passes(LONG_S)
+    await passes(20 * RETRY_S)
     assert not world.outages.reaped
     world.broker.down = False
     await passes(RETRY_S + 4 * CALL_S)

@@ -114,7 +114,7 @@ class Both:
                 assert x[fault + layout.CURED_AT][0] == cured_at, (step, record)
 
 
-@settings(max_examples=120)
+@settings(max_examples=60)
 @given(st.sampled_from(Tier), SEEDS, ACTION_LISTS)
 def test_lanes_and_fault_objects_agree_on_impairments_and_cures(tier, seed, actions):
     both = Both(tier, seed)
