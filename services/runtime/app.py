@@ -1,6 +1,7 @@
 """The parts that one process is made of, and the app of its data port."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -43,6 +44,9 @@ class Runtime:
         self.routing = Routing()
         self.link = Link(self.draws)
         self.held_connections = HeldConnections(spec.name, self.routing)
+        self.warm: Future[None] = Future()
+        """Done when calls cost what they will cost from now on. The users set it, see `traffic`."""
+        self.warm.set_result(None)
         self._pool: Pool | None = None
         self._opening: Callable[[], Awaitable[None]] | None = None
         mesh = MeshTransport(

@@ -60,6 +60,7 @@ def create_control(runtime: Runtime, data_loop: asyncio.AbstractEventLoop) -> Fa
     @app.put(ControlRoute.ROUTING)
     async def route(table: RoutingTable) -> RoutingTable:
         routing.replace(table)
+        await asyncio.shield(asyncio.wrap_future(runtime.warm))
         return table
 
     @app.put(ControlRoute.IMPAIRMENTS)

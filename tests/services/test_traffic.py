@@ -37,7 +37,16 @@ async def users(make_runtime: MakeRuntime) -> Runtime:
 
 
 @pytest.fixture
-async def traffic(users: Runtime) -> AsyncIterator[asyncio.Task[None]]:
+def warm_up() -> dict[Journey, int]:
+    """Visits before the first episode."""
+    return {}
+
+
+@pytest.fixture
+async def traffic(
+    users: Runtime, warm_up: dict[Journey, int], monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[asyncio.Task[None]]:
+    monkeypatch.setattr("services.traffic.WARM_UP", warm_up)
     running = asyncio.create_task(Traffic(users).run())
     yield running
     running.cancel()
@@ -136,6 +145,30 @@ async def test_another_episode_begins_with_the_first_arrival_of_its_seed(
         users.assign(Release.CURRENT, seed)
         await eventually(lambda: begin in [came[i : i + 5] for i in range(before, len(came))])
     assert not traffic.done()
+
+
+@pytest.mark.parametrize("warm_up", [{Journey.CHECKOUT: 6, Journey.BROWSE: 2}])
+async def test_mesh_is_warm_when_the_visits_before_the_first_episode_are_answered(
+    users: Runtime, traffic: asyncio.Task[None], warm_up: dict[Journey, int]
+) -> None:
+    async with Callee().listening() as entry:
+        await eventually(lambda: not users.warm.done())
+        route(users, entry.address, to=ENTRY)
+        await eventually(users.warm.done)
+        first = entry.requests[: sum(warm_up.values())]
+        for journey, visits in warm_up.items():
+            assert sum(f"/{journey}" in request for request in first) == visits
+
+
+@pytest.mark.parametrize("warm_up", [{Journey.BROWSE: 2}])
+async def test_mesh_that_does_not_answer_is_not_waited_for(
+    users: Runtime, traffic: asyncio.Task[None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.traffic.WARM_UP_LIMIT_S", 0.05)
+    async with Callee(None).listening() as entry:
+        route(users, entry.address, to=ENTRY)
+        await eventually(lambda: len(entry.requests) > 2)
+    assert users.warm.done()
 
 
 async def test_users_without_an_answer_keep_coming(
