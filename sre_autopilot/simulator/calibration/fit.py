@@ -38,6 +38,7 @@ SETTLED_AGE = 20
 """Windows after which a process takes no more memory."""
 MANY_LOST = 3
 """Lost calls in a window from which their CPU can be told from noise."""
+MANY_LOST_IN_ALL = 50
 
 
 def fit(evidence: Evidence) -> dict[str, Any]:
@@ -87,13 +88,44 @@ def _cpu(recorded: Sequence[RecordedWindow]) -> dict[str, Any]:
         healthy = true[true[:, FAILED_COUNT] == 0]
         per_call, idle = np.polyfit(healthy[:, CALL_COUNT], healthy[:, CPU_PCT], 1)
         left = true[:, CPU_PCT] - idle - per_call * true[:, CALL_COUNT]
-        lost = true[:, FAILED_COUNT] >= MANY_LOST
         by_service["cpu_idle_pct"].append(idle)
         by_service["cpu_call_pct"].append(per_call)
         by_service["cpu_pct"].append(_quantiles(left[true[:, FAILED_COUNT] == 0]))
-        a_lost_one = np.nanmedian(left[lost] / true[lost, FAILED_COUNT]) if lost.any() else 0.0
-        by_service["cpu_lost_pct"].append(float(a_lost_one))
+        lost = _lost_call(steady, s, idle, per_call)
+        if lost is None:
+            many = true[:, FAILED_COUNT] >= MANY_LOST
+            lost = np.nanmedian(left[many] / true[many, FAILED_COUNT]) if many.any() else 0.0
+        by_service["cpu_lost_pct"].append(float(lost))
     return by_service
+
+
+def _lost_call(
+    steady: Sequence[RecordedWindow], s: int, idle: float, per_call: float
+) -> float | None:
+    """CPU that a lost call costs a service besides its work, where a link or a release loses calls:
+    its caller hangs up and connects anew. None where too few were lost.
+
+    A ratio of sums, for those that a window loses are counted in it or in the next one.
+    """
+    windows = [
+        (window, order)
+        for window in steady
+        for target, order in window.impairments.items()
+        if SERVICES.index(target.service) == s
+        and order.cpu_fraction == 1.0
+        and max(order.partitioned, order.drop_ratio) > 0.0
+        and len(window.deployment.replicas[target.service]) == 1
+    ]
+    more, failed_calls = 0.0, 0.0
+    for window, order in windows:
+        calls, failed, cpu = window.true[s, [CALL_COUNT, FAILED_COUNT, CPU_PCT]]
+        if np.isnan(cpu):
+            continue
+        # What meets silence is not worked on; what is dropped is.
+        worked_on = calls - failed if order.partitioned else calls
+        more += cpu - idle - per_call * worked_on
+        failed_calls += failed
+    return more / failed_calls if failed_calls >= MANY_LOST_IN_ALL else None
 
 
 def _starved(window: RecordedWindow) -> bool:
