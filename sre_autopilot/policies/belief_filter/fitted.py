@@ -33,6 +33,10 @@ PAYMENT_CPU_REST_PCT = _rounded(
     _FITTED.cpu_idle_pct[_PAYMENT] + _FITTED.cpu_call_pct[_PAYMENT] * _CHECKOUT, 1.0
 )
 """CPU of the payment gateway at rest, percent of its limit."""
+PAYMENT_CPU_CALLS_PCT = _rounded(_FITTED.cpu_call_pct[_PAYMENT] * _CHECKOUT, 0.5)
+"""The part of it that its calls cost."""
+PAYMENT_CPU_LOST_PCT = _rounded(_FITTED.cpu_lost_pct[_PAYMENT] * _CHECKOUT, 0.5)
+"""What they cost besides where all are lost: their callers hang up and connect anew."""
 MEMORY_REST_PCT = _rounded(float(np.median(_FITTED.memory_pct)), 5.0)
 """Memory of a grown process, percent of its limit: the middle of all services."""
 PAYMENT_P99_REST_MS = _rounded(float(np.median(_FITTED.latency_ms[_PAYMENT])), 5.0)

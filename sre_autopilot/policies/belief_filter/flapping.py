@@ -6,8 +6,8 @@ How a window of the payment gateway looks to the filter, where `share` is the sh
 |---|---|
 | error rate | k of n calls by chance at `share`; DEFERRED of them count one window later |
 | error rate after a restart, or behind an open breaker | 1, whatever the cause |
-| CPU, stale connection | calls that never arrive cost none: from rest down to idle |
-| CPU, bad rollout | as at rest |
+| CPU, stale connection | rest; lost calls never arrive, and cost what their ends cost |
+| CPU, bad rollout | rest, and what the ends of lost calls cost |
 | CPU, noisy neighbour | rest, and what the neighbour burns |
 | p99 where no call was lost, noisy neighbour | uniform up to P99_STALLED_MS |
 | p99 where no call was lost, else | log-normal, as at rest |
@@ -28,6 +28,8 @@ from sre_autopilot.policies.belief_filter.action_log import NEVER, ActionLog
 from sre_autopilot.policies.belief_filter.fitted import (
     DEFERRED,
     PAYMENT_CALLS,
+    PAYMENT_CPU_CALLS_PCT,
+    PAYMENT_CPU_LOST_PCT,
     PAYMENT_CPU_REST_PCT,
     PAYMENT_P99_REST_MS,
 )
@@ -50,9 +52,9 @@ OUTLIER = 0.01
 """Share of readings that mean nothing."""
 CALLS_WEIGHT, CALLS_MAX = 3, 40
 """Windows that PAYMENT_CALLS is worth beside those counted in spans; most calls in a window."""
-CPU_WEIGHT, CPU_IDLE_SHARE, CPU_SPREAD_PCT = 8, 0.5, 4.0
-"""Windows that PAYMENT_CPU_REST_PCT is worth beside those read; CPU without calls over CPU at rest;
-standard deviation of a reading around what is expected: noise, and how calls vary."""
+CPU_WEIGHT, CPU_SPREAD_PCT = 8, 4.0
+"""Windows that PAYMENT_CPU_REST_PCT is worth beside those read; standard deviation of a reading
+around what is expected: noise, and how calls vary."""
 P99_REST_SPREAD, P99_STALLED_MS = 0.4, 240.0
 """Standard deviation of log p99 at rest; p99 of a stall that is just forgiven."""
 NO_ERROR, RATE_BLUR = 0.03, 0.01
@@ -227,9 +229,10 @@ class FlapBelief:
     def cpu_pct(self, cause: NDArray[np.int_], share: Array, burnt: Array) -> Array:
         """Expected CPU of a window that loses `share`, percent of the limit: the table above."""
         rest_pct = self.cpu_rest_pct
-        stale = rest_pct - rest_pct * (1.0 - CPU_IDLE_SHARE) * share
+        rollout = rest_pct + PAYMENT_CPU_LOST_PCT * share
+        stale = rollout - PAYMENT_CPU_CALLS_PCT * share
         noisy = rest_pct + np.where(share > 0.0, burnt, 0.0)
-        expected: Array = np.choose(cause, [stale, np.full_like(stale, rest_pct), noisy])
+        expected: Array = np.choose(cause, [stale, rollout, noisy])
         return expected
 
     def _log_p99(self, p99_ms: float, share: Array) -> Array:

@@ -108,8 +108,8 @@ def interventions(record):
 @pytest.mark.parametrize(
     ("cause", "windows"),
     [
-        (STALE, [burst(1.0, 3.5), burst(1.0, 4.0), WELL, WELL, WELL, burst(0.83, 3.5)]),
-        (ROLLOUT, [burst(0.4, 7.5), burst(0.6, 6.5), burst(0.5, 7.5), WELL, burst(0.4, 7.0)]),
+        (STALE, [burst(1.0, 6.5), burst(1.0, 7.0), WELL, WELL, WELL, burst(0.83, 6.5)]),
+        (ROLLOUT, [burst(0.4, 9.0), burst(0.6, 9.5), burst(0.5, 9.0), WELL, burst(0.4, 8.5)]),
         (NOISY, [burst(0.2, 22.0), burst(0.2, 20.0), burst(0.33, 23.0), WELL, WELL, WELL]),
     ],
 )
