@@ -34,12 +34,7 @@ from sre_autopilot.policies.belief_filter.fitted import (
     PAYMENT_P99_REST_MS,
 )
 from sre_autopilot.policies.belief_filter.flap_grid import NOISY, ROLLOUT, STALE, flap_grid
-from sre_autopilot.policies.belief_filter.memory_leak import (
-    FULL_PCT,
-    LAG_SHARES,
-    LAGS,
-    Array,
-)
+from sre_autopilot.policies.belief_filter.memory_leak import FULL_PCT, LAG_SHARES, LAGS, Array
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import MAX_STEPS, SCALE_UP_STEPS, ActionName
 
@@ -53,8 +48,7 @@ OUTLIER = 0.01
 CALLS_WEIGHT, CALLS_MAX = 3, 40
 """Windows that PAYMENT_CALLS is worth beside those counted in spans; most calls in a window."""
 CPU_WEIGHT, CPU_SPREAD_PCT = 8, 4.0
-"""Windows that PAYMENT_CPU_REST_PCT is worth beside those read; standard deviation of a reading
-around what is expected: noise, and how calls vary."""
+"""Windows that PAYMENT_CPU_REST_PCT is worth; deviation of a reading: noise, and how calls vary."""
 P99_REST_SPREAD, P99_STALLED_MS = 0.4, 240.0
 """Standard deviation of log p99 at rest; p99 of a stall that is just forgiven."""
 NO_ERROR, RATE_BLUR = 0.03, 0.01
