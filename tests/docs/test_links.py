@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-import pytest
-
 from tests.architecture.source import ROOT, committed_files
 from tests.docs.documents import Document, document, documents
 
@@ -12,7 +10,6 @@ FILE = re.compile(r"(?:[\w.-]+/)*[\w-]+\.(?:py|md|jsonl|toml|txt)")
 ARCHITECTURE = document("docs/architecture.md")
 ENTRY = re.compile(r"((?:  ){0,2})((?:[\w.]+(?:/|\.py) ?)+)")
 """A line of the layout: its indent, and the paths that it begins with."""
-EVERYWHERE = [pytest.param(d, id=d.name) for d in documents()]
 
 
 def target(doc: Document, link: str) -> tuple[Path, str]:
@@ -20,22 +17,33 @@ def target(doc: Document, link: str) -> tuple[Path, str]:
     return ((doc.path.parent / path).resolve() if path else doc.path), anchor
 
 
-@pytest.mark.parametrize("doc", EVERYWHERE)
-def test_links_resolve(doc: Document) -> None:
-    anchors = {d.path: d.anchors for d in documents()}
-    for link in doc.links:
-        if not link.startswith("https://"):
-            path, anchor = target(doc, link)
-            assert path.exists(), link
-            assert not anchor or anchor in anchors[path], link
+def test_links_resolve() -> None:
+    anchors = {doc.path: doc.anchors for doc in documents()}
+    broken = [
+        f"{doc.name}: {link}"
+        for doc in documents()
+        for link in doc.links
+        if not link.startswith("https://")
+        for path, anchor in [target(doc, link)]
+        if not path.exists() or (anchor and anchor not in anchors[path])
+    ]
+    assert not broken, "\n".join(broken)
 
 
-@pytest.mark.parametrize("doc", EVERYWHERE)
-def test_files_named_in_prose_exist(doc: Document) -> None:
+def files_named(doc: Document) -> set[str]:
+    """In the prose of a page, but for those that its reader makes."""
     made_by_the_reader = {f.mark.removeprefix("file: ") for f in doc.fences}
-    named = {text for text in doc.quoted if FILE.fullmatch(text)} - made_by_the_reader
-    missing = [n for n in named if not n.startswith("runs/") and not (ROOT / n).exists()]
-    assert not missing
+    return {text for text in doc.quoted if FILE.fullmatch(text)} - made_by_the_reader
+
+
+def test_files_named_in_prose_exist() -> None:
+    missing = [
+        f"{doc.name}: {name}"
+        for doc in documents()
+        for name in sorted(files_named(doc))
+        if not name.startswith("runs/") and not (ROOT / name).exists()
+    ]
+    assert not missing, "\n".join(missing)
 
 
 def test_tests_named_in_prose_exist() -> None:
