@@ -4,7 +4,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from tests.architecture.source import ROOT, committed_files
@@ -38,24 +38,24 @@ class Document:
     def name(self) -> str:
         return self.path.relative_to(ROOT).as_posix()
 
-    @property
+    @cached_property
     def fences(self) -> list[Fence]:
         return [Fence(*groups) for groups in FENCE.findall(self.text)]
 
-    @property
+    @cached_property
     def prose(self) -> str:
         """The text without fenced blocks."""
         return FENCE.sub("", self.text)
 
-    @property
+    @cached_property
     def links(self) -> list[str]:
         return LINK.findall(self.prose)
 
-    @property
+    @cached_property
     def quoted(self) -> set[str]:
         return set(QUOTED.findall(self.prose))
 
-    @property
+    @cached_property
     def anchors(self) -> set[str]:
         """As GitHub makes them of headings."""
         headings = re.findall(r"(?m)^#+ (.+)$", self.prose)
