@@ -43,12 +43,13 @@ class Source:
 def committed_files() -> tuple[Path, ...]:
     """Every file that .gitignore lets through, tracked yet or not."""
     ignored = GitIgnoreSpec.from_lines([*(ROOT / ".gitignore").read_text().splitlines(), ".git"])
-    files: list[Path] = []
+    files: list[str] = []
     for folder, subfolders, names in os.walk(ROOT):
-        here = Path(folder).relative_to(ROOT)
-        subfolders[:] = [s for s in subfolders if not ignored.match_file(f"{here / s}/")]
-        files += [ROOT / here / n for n in names if not ignored.match_file(here / n)]
-    return tuple(sorted(files))
+        here = os.path.relpath(folder, ROOT)
+        prefix = "" if here == os.curdir else f"{here}/"
+        subfolders[:] = [s for s in subfolders if not ignored.match_file(f"{prefix}{s}/")]
+        files += [prefix + name for name in names if not ignored.match_file(prefix + name)]
+    return tuple(sorted(ROOT / file for file in files))
 
 
 @cache
