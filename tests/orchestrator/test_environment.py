@@ -17,7 +17,7 @@ from orchestrator.errors import (
 from sre_autopilot import grading
 from sre_autopilot.errors import InvalidAction, SREError, UnknownName
 from sre_autopilot.models import SREAction
-from sre_autopilot.policies import load_policy
+from sre_autopilot.policies import POLICY_NAMES, load_policy
 from sre_autopilot.policies.play import play
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, FaultKind, FlapCause, Tier
@@ -147,7 +147,7 @@ def test_an_unknown_tier_lists_the_tiers_and_leaves_the_episode_alone(environmen
 
 
 def test_an_unknown_policy_lists_the_policies():
-    with pytest.raises(UnknownName, match="oracle, runbook, belief, heuristic"):
+    with pytest.raises(UnknownName, match=", ".join(POLICY_NAMES)):
         load_policy("genius")
     with pytest.raises(UnknownName, match="no_such_module"):
         load_policy("no_such_module:Policy")
