@@ -20,7 +20,12 @@ def begin(page: Any, tier: Tier, seed: int) -> None:
 def at_step(page: Any, step: int) -> None:
     """Waits until this step is shown and the next action may be taken, or the episode is over."""
     expect(page.locator("#step")).to_have_text(f"step {step} of {MAX_STEPS}")
-    expect(page.locator("#busy")).not_to_have_class("on")
+    at_rest(page)
+
+
+def at_rest(page: Any) -> None:
+    """Waits until no call of the session is under way."""
+    expect(page.locator("html:not([data-busy])")).to_have_count(1)
 
 
 def press(page: Any, *keys: str) -> None:
@@ -32,7 +37,7 @@ def play_to_the_end(page: Any) -> None:
     """Waits, by itself, until the score is there."""
     page.check("#auto")
     expect(page.locator("#score-title")).to_have_text("Score")
-    expect(page.locator("#busy")).not_to_have_class("on")
+    at_rest(page)
 
 
 def sessions(url: str) -> list[str]:

@@ -8,8 +8,9 @@ from playwright.sync_api import expect
 
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import Tier
-from tests.browser.desk import at_step, begin, play_by_client, play_to_the_end, press
+from tests.browser.desk import at_step, begin, play_to_the_end, press
 from tests.browser.tabs import console
+from tests.browser.views import VIEWS, charted, ended, replayed
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="extra console-test")
 pytestmark = pytest.mark.browser
@@ -30,52 +31,13 @@ def serious(page: Any) -> list[str]:
     ]
 
 
-def played(page: Any) -> None:
-    begin(page, Tier.EASY, 7)
-    press(page, "w")
-    at_step(page, 1)
-
-
-def charted(page: Any) -> None:
-    played(page)
-    page.locator("#services .spark").first.click()
-    page.click("text=The same numbers as a table")
-
-
-def ended(page: Any) -> None:
-    begin(page, Tier.EASY, 3)
-    play_to_the_end(page)
-    expect(page.locator("#debrief li")).to_have_count(2)
-    for summary in page.locator("#debrief-done summary").all():
-        summary.click()
-
-
-def boarded(page: Any) -> None:
-    ended(page)
-    page.click("#board-open")
-    expect(page.locator("#board tbody tr")).to_have_count(1)
-
-
-def replayed(page: Any) -> None:
-    play_by_client(page.url.removesuffix("/web"), 3)
-    page.click("#records-open")
-    page.click(f"#records-list button:has-text('{Tier.EASY} 3')")
-    expect(page.locator("#replay-bar")).to_be_visible()
-
-
-def idle(_page: Any) -> None:
-    """As it is loaded."""
-
-
-VIEWS: tuple[Callable[[Any], None], ...] = (idle, charted, ended, boarded, replayed)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("view", VIEWS)
-def test_axe_finds_nothing_serious(page: Any, view: Callable[[Any], None], scheme: str) -> None:
-    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+def test_axe_finds_nothing_serious(page: Any, view: Callable[[Any], None]) -> None:
+    page.emulate_media(reduced_motion="reduce")
     view(page)
-    assert serious(page) == []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert serious(page) == [], scheme
 
 
 def test_axe_finds_nothing_serious_in_a_dialog(page: Any) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from sre_autopilot.simulator import NAME as SIMULATOR
 from sre_autopilot.world.vocabulary import MAX_STEPS, Tier
-from tests.browser.desk import WAIT, at_step, begin, sessions
+from tests.browser.desk import WAIT, at_rest, at_step, begin, sessions
 from tests.browser.tabs import console
 from tests.server.doors import Workshop, make_app, until
 from tests.watched_simulator import WatchedSimulator
@@ -82,7 +82,7 @@ def test_a_policy_is_halted_and_goes_on(page: Any) -> None:
     let_play(page, "random", speed="2")
     page.click("#policy-halt")
     expect(page.locator("#policy-halt")).to_have_text("Go on")
-    expect(page.locator("#busy")).not_to_have_class("on")
+    at_rest(page)
     halted = page.locator("#step").inner_text()
     expect(page.locator("#pass")).to_be_disabled()
     page.keyboard.press("w")

@@ -1,6 +1,6 @@
 /* One metric of all services over the steps, with axes, the SLA's limit and the actions; by uPlot.
    The same numbers stand in a table for those who cannot see it. */
-import { $, h, table } from "./dom.js";
+import { $, grid, text } from "./dom.js";
 import { actionOf, isRefused, valuesOf } from "./episode.js";
 import { shown } from "./view.js";
 import { METRICS, services, world } from "./world.js";
@@ -9,6 +9,7 @@ const HUES = [205, 25, 145, 280, 340, 60, 180];
 let open = null; // { metric, chosen, plot }
 
 export function openChart(metric, service) {
+  open?.plot?.destroy();
   open = { metric, chosen: service, plot: null };
   $("chart-panel").hidden = false;
   drawChart();
@@ -25,18 +26,21 @@ export function drawChart() {
   if (!open) return;
   const observations = shown();
   const metric = METRICS[open.metric];
-  $("chart-title").textContent = `${metric.label} of all services, ${open.chosen} in bold`;
+  text($("chart-title"), `${metric.label} of all services, ${open.chosen} in bold`);
   const steps = Array.from({ length: world.max_steps + 1 }, (_, step) => step);
   const ofAll = services.map((service) => valuesOf(observations, service, open.metric));
   const padded = ofAll.map((values) => steps.map((step) => values[step] ?? null));
   const limit = metric.limit ? [steps.map(() => metric.limit)] : [];
   const data = [steps, ...padded, ...limit];
   open.marks = observations.filter((o) => o && actionOf(o) && !isRefused(o) && actionOf(o).service_id).map((o) => ({ step: o.step, text: `${actionOf(o).action} ${actionOf(o).service_id}` }));
-  if (open.plot) open.plot.setData(data);
-  else open.plot = makePlot(data, metric);
+  const drawn = JSON.stringify([data, open.marks]);
+  if (drawn !== open.drawn) open.plot?.setData(data);
+  open.drawn = drawn;
+  open.plot ??= makePlot(data, metric);
+  if (!$("chart-numbers").open) return;
   const lost = (values, step) => (step >= values.length ? "" : values[step] === null ? "lost" : metric.show(values[step]));
   const rows = services.map((service, index) => [service, ...observations.map((_, step) => lost(ofAll[index], step))]);
-  $("chart-table").replaceChildren(table(`${metric.label} by service and step; actions: ${open.marks.map(({ step, text }) => `step ${step} ${text}`).join(", ") || "none"}`, ["service", ...observations.keys()].map(String), rows));
+  grid($("chart-table"), `${metric.label} by service and step; actions: ${open.marks.map(({ step, text }) => `step ${step} ${text}`).join(", ") || "none"}`, ["service", ...observations.keys()].map(String), rows);
 }
 function makePlot(data, metric) {
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
@@ -77,4 +81,5 @@ function drawMarks(plot, color) {
   }
   ctx.restore();
 }
+$("chart-numbers").addEventListener("toggle", drawChart);
 addEventListener("resize", () => open?.plot?.setSize({ width: $("chart").clientWidth, height: 260 }));

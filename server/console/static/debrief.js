@@ -1,6 +1,6 @@
 /* After the end: what would have been better, by the server, which plays other futures of the episode. */
 import { call } from "./api.js";
-import { $, h, table } from "./dom.js";
+import { $, h, put, table, text } from "./dom.js";
 import { world } from "./world.js";
 
 const NOTICEABLE = 0.005;
@@ -42,15 +42,17 @@ function regretsOf(steps) {
 const HEADS = ["step", "action", "best action", "regret", "of it knowable", "luck", "process reward"];
 const rowOf = ({ step, taken, truth, knowable }) => [String(step), nameOf(taken), nameOf(truth.best_action), points(truth.regret), knowable.toFixed(3), points(truth.luck), points(truth.advantage)];
 
+let drawn = null;
 export function drawDebrief(episode, isEnd) {
   const made = isEnd ? episode.debrief : null;
   const { debrief, postmortem } = made ?? {};
   const may = isEnd && Boolean(episode.id) && !made;
-  $("debrief-panel").hidden = !made && !may;
-  $("debrief-ask").hidden = !may;
-  $("debrief-note").textContent = made?.pending ? "The server plays other futures of this episode: up to ten seconds, more where it is busy." : made?.problem ? `✕ ${made.problem}` : debrief ? sum(debrief) : "";
-  $("debrief-done").hidden = !debrief;
-  if (!debrief) return;
+  put($("debrief-panel"), { hidden: !made && !may });
+  put($("debrief-ask"), { hidden: !may });
+  text($("debrief-note"), made?.pending ? "The server plays other futures of this episode: up to ten seconds, more where it is busy." : made?.problem ? `✕ ${made.problem}` : debrief ? sum(debrief) : "");
+  put($("debrief-done"), { hidden: !debrief });
+  if (!debrief || debrief === drawn) return;
+  drawn = debrief;
   $("debrief").replaceChildren(...regretsOf(debrief.steps));
   $("debrief-times").textContent = postmortem.faults.length ? `The right service was acted on: ${moment(postmortem.detected)}. All was well again: ${moment(postmortem.recovered)}.` : "Nothing was broken.";
   $("debrief-losses").replaceChildren(...postmortem.losses.map(([lost, reason]) => h("li", {}, `${lost.toFixed(3)}: ${reason}`)));

@@ -3,10 +3,10 @@ import { call } from "./api.js";
 import { closeChart, drawChart, openChart } from "./chart.js";
 import { buildCompare } from "./compare.js";
 import { drawDebrief, review } from "./debrief.js";
-import { $, h } from "./dom.js";
+import { $, h, put, text } from "./dom.js";
 import { broken, isRefused } from "./episode.js";
 import { buildGame, gameOf, keepResult, openBoard } from "./gameday.js";
-import { drawGraph } from "./graph.js";
+import { buildGraph, drawGraph } from "./graph.js";
 import { buildKeys } from "./keys.js";
 import * as policy from "./policy.js";
 import { buildReplay, drawReplay, fetchRecord, openRecord } from "./replay.js";
@@ -14,28 +14,30 @@ import { buildServices, renderServices } from "./services.js";
 import * as session from "./session.js";
 import { drawHistory, drawPager, drawScore } from "./side.js";
 import { buildTraces, drawTraces } from "./traces.js";
-import { last, onChange, redraw, show, shown, view } from "./view.js";
+import { drawNow, last, onChange, redraw, redrawAtPace, show, shown, view } from "./view.js";
 import { buildWatch, stopWatching } from "./watch.js";
 import { services, world } from "./world.js";
 
 const WARN_S = 60;
+const NOTICEABLE_MS = 200;
 const GONE = new Set(["unknown_session", "lease_ended", "environment_closed"]);
 let offered = { tasks: [], seeds: {} };
 let busy = false;
 let game = null;
 
-/* Everything that would make another call is disabled meanwhile. */
+/* One at a time. Everything that would make another call is disabled meanwhile, unless it is over
+   before anybody could notice. */
 async function during(label, work) {
   if (busy) return;
-  const focused = document.activeElement;
-  const began = Date.now();
-  const say = () => { $("status").textContent = `${label} … ${Math.round((Date.now() - began) / 1000)} s`; };
+  const [focused, before, began] = [document.activeElement, session.mine.episode, Date.now()];
+  const root = document.documentElement;
+  const say = () => text($("status"), `${label} … ${Math.round((Date.now() - began) / 1000)} s`);
+  const saying = setTimeout(() => { say(); enable(); }, NOTICEABLE_MS);
   const ticking = setInterval(say, 1000);
   busy = true;
-  say();
-  enable();
+  root.toggleAttribute("data-busy", true);
   try {
-    $("problem").hidden = true;
+    put($("problem"), { hidden: true });
     await work();
   } catch (error) {
     if (GONE.has(error.kind)) session.lost();
@@ -44,14 +46,16 @@ async function during(label, work) {
     $("detail").textContent = error.message;
     $("problem").hidden = false;
   } finally {
+    clearTimeout(saying);
     clearInterval(ticking);
     busy = false;
+    root.toggleAttribute("data-busy", false);
     session.keep();
-    redraw();
+    (policy.isPlaying() && !policy.isHalted() ? redrawAtPace : drawNow)();
     tick();
     // Who has begun by a key goes on by keys: a field would swallow them.
-    const next = focused?.dataset.when === "idle" && session.isRunning() ? $("pass") : focused;
-    if (document.activeElement === document.body) next?.focus({ preventScroll: true });
+    const next = focused?.dataset.when === "idle" && session.mine.episode !== before ? $("pass") : focused;
+    if ([document.body, focused].includes(document.activeElement)) next?.focus({ preventScroll: true });
   }
   goOn();
 }
@@ -90,7 +94,6 @@ function playOn() {
 }
 async function afterStep() {
   await pages();
-  show(session.mine, "play");
   if (!session.mine.score) return;
   keepResult(session.mine);
   debrief(session.mine);
@@ -109,25 +112,25 @@ async function pages() {
 function enable() {
   const running = session.isRunning() && view.mode === "play" && !session.mine.player;
   const may = { idle: !busy && offered.tasks.length > 0, begun: !busy && session.mine.episode !== null, running: !busy && running };
-  for (const input of document.querySelectorAll("[data-when]")) input.disabled = !may[input.dataset.when];
-  $("busy").classList.toggle("on", busy);
+  for (const input of document.querySelectorAll("[data-when]")) put(input, { disabled: !may[input.dataset.when] });
+  put($("busy"), { className: busy ? "on" : "" });
 }
 function draw() {
   const observation = last();
   const { episode, mode } = view;
   const hidden = Boolean(episode?.game && !episode.score);
   const who = hidden ? "Game day, tier and seed hidden" : `Tier ${episode?.tier}, seed ${episode?.seed}`;
-  $("which").textContent = !episode?.episode && mode === "play" ? "No episode" : mode === "watch" ? `Watching ${episode.session}` : who;
-  $("mode").textContent = { play: episode?.player ? `${episode.player} plays` : "", replay: `Record of ${episode?.policy ?? "?"}`, watch: `Read-only; ${episode?.policy ?? "?"} plays` }[mode];
-  $("back").hidden = mode === "play";
-  $("step").textContent = observation ? `step ${observation.step} of ${observation.max_steps}` : "-";
-  $("steps").max = observation?.max_steps ?? world.max_steps;
-  $("steps").value = observation?.step ?? 0;
-  $("cost").textContent = observation ? `${observation.cost_spent} of ${world.budget}` : "-";
-  $("restarts").textContent = observation ? `${observation.remaining_restarts} of ${world.max_restarts}` : "-";
-  if (!busy) $("status").textContent = summary(observation);
+  text($("which"), !episode?.episode && mode === "play" ? "No episode" : mode === "watch" ? `Watching ${episode.session}` : who);
+  text($("mode"), { play: episode?.player ? `${episode.player} plays` : "", replay: `Record of ${episode?.policy ?? "?"}`, watch: `Read-only; ${episode?.policy ?? "?"} plays` }[mode]);
+  put($("back"), { hidden: mode === "play" });
+  text($("step"), observation ? `step ${observation.step} of ${observation.max_steps}` : "-");
+  put($("steps"), { max: observation?.max_steps ?? world.max_steps });
+  put($("steps"), { value: observation?.step ?? 0 });
+  text($("cost"), observation ? `${observation.cost_spent} of ${world.budget}` : "-");
+  text($("restarts"), observation ? `${observation.remaining_restarts} of ${world.max_restarts}` : "-");
+  if (!busy) text($("status"), summary(observation));
   renderServices(shown(), world.max_steps);
-  $("panels").hidden = !observation;
+  put($("panels"), { hidden: !observation });
   if (observation) {
     drawGraph(observation);
     drawHistory(shown(), episode.notes);
@@ -138,7 +141,7 @@ function draw() {
     drawPager(mode === "play" ? (episode.notices ?? null) : null);
     drawChart();
   }
-  $("board-open").hidden = !(mode === "play" && episode?.score);
+  put($("board-open"), { hidden: !(mode === "play" && episode?.score) });
   policy.drawPolicy(mode);
   drawReplay();
   enable();
@@ -157,15 +160,18 @@ function summary(observation) {
 }
 /* Each second: the clock, and how long the session still waits for a call. */
 function tick() {
+  if (document.hidden) return;
   const { mine } = session;
   const seconds = Math.round(((mine.ended ?? Date.now()) - mine.began) / 1000);
-  $("clock").textContent = mine.began ? `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}` : "-";
+  text($("clock"), mine.began ? `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}` : "-");
   const left = session.leaseLeft();
-  $("lease").hidden = !session.isRunning() || busy || left > Math.max(WARN_S, world.lease_s / 3);
-  $("lease-left").textContent = left ? `The session ends in ${left} s without a call.` : "The session may have ended: no call came for its lease.";
+  const isFar = !session.isRunning() || busy || left > Math.max(WARN_S, world.lease_s / 3);
+  put($("lease"), { hidden: isFar });
+  if (!isFar) text($("lease-left"), left ? `The session ends in ${left} s without a call.` : "The session may have ended: no call came for its lease.");
 }
 function build() {
   buildServices(act, openChart);
+  buildGraph();
   buildKeys(act);
   buildReplay(during);
   buildWatch();
@@ -212,10 +218,10 @@ $("dismiss").addEventListener("click", () => { $("problem").hidden = true; });
 $("chart-close").addEventListener("click", closeChart);
 $("help-open").addEventListener("click", () => $("help-dialog").showModal());
 $("board-open").addEventListener("click", () => during("Fetching the board", () => openBoard(session.mine)));
-addEventListener("resize", () => last() && drawGraph(last()));
 addEventListener("hashchange", follow);
 addEventListener("pagehide", session.leave);
 addEventListener("pageshow", (event) => { if (event.persisted) during("Asking the server", session.find); });
+addEventListener("visibilitychange", tick);
 setInterval(tick, 1000);
 build();
 view.episode = session.mine;

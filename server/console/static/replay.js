@@ -1,6 +1,6 @@
 /* Records: opened from a file or from the server, scrubbed, played at any speed, shared as a link. */
 import { ask, call, setToken } from "./api.js";
-import { $, h, save } from "./dom.js";
+import { $, attribute, h, put, save, text } from "./dom.js";
 import { parseRecord } from "./record.js";
 import { redraw, show, view } from "./view.js";
 
@@ -27,21 +27,21 @@ export function togglePlay() {
   if (playing) return stop();
   if (view.cursor === view.episode.observations.length - 1) view.cursor = 0;
   playing = setInterval(() => moveTo(view.cursor + 1), 1000 / Number($("speed").value));
-  $("replay-play").textContent = "Pause";
+  text($("replay-play"), "Pause");
   return undefined;
 }
 export function stop() {
   clearInterval(playing);
   playing = null;
-  $("replay-play").textContent = "Play";
+  text($("replay-play"), "Play");
 }
 export function drawReplay() {
-  $("replay-bar").hidden = view.mode !== "replay";
+  put($("replay-bar"), { hidden: view.mode !== "replay" });
   if (view.mode !== "replay") return stop();
-  $("scrub").value = view.cursor;
-  $("scrub").setAttribute("aria-valuetext", `step ${view.cursor}`);
-  $("share").hidden = !view.episode.id;
-  $("share").href = `#record=${encodeURIComponent(view.episode.id ?? "")}&step=${view.cursor}`;
+  put($("scrub"), { value: String(view.cursor) });
+  attribute($("scrub"), "aria-valuetext", `step ${view.cursor}`);
+  put($("share"), { hidden: !view.episode.id });
+  attribute($("share"), "href", `#record=${encodeURIComponent(view.episode.id ?? "")}&step=${view.cursor}`);
   return undefined;
 }
 export function buildReplay(during) {

@@ -1,8 +1,9 @@
 /* The table of services: SLA, sparklines, and the buttons that act on one. */
-import { $, h } from "./dom.js";
+import { $, attribute, h, put, text } from "./dom.js";
 import { actedOn, standing, valuesOf } from "./episode.js";
 import { actions, METRICS, services, world } from "./world.js";
 
+const [WIDTH, HEIGHT] = [78, 24];
 const cells = {};
 
 export function buildServices(act, openChart) {
@@ -10,16 +11,18 @@ export function buildServices(act, openChart) {
   services.forEach((service, index) => {
     const metrics = Object.entries(METRICS).map(([name, { label }]) => {
       const value = h("span", {});
-      const spark = h("button", { type: "button", class: "spark", "aria-label": `chart of ${label}, opened at ${service}`, onclick: () => openChart(name, service) });
-      cells[`${name} ${service}`] = { value, spark };
+      const curve = buildSpark();
+      const spark = h("button", { type: "button", class: "spark", "aria-label": `chart of ${label}, opened at ${service}`, onclick: () => openChart(name, service) }, curve.drawn);
+      cells[`${name} ${service}`] = { value, curve };
       return h("td", { class: "metric", "data-label": label }, value, spark);
     });
     const buttons = actions.map((action) => h(
       "button", { "data-when": "running", type: "button", title: world.does[action], onclick: () => act(action, service) },
       action, " ", h("small", {}, `(${world.costs[action]})`), h("span", { class: "hidden-text" }, ` ${service}`),
     ));
-    const state = h("td", { class: "state" });
-    cells[service] = { state };
+    const mark = h("span", { class: "mark" });
+    const state = h("td", { class: "state" }, mark);
+    cells[service] = { mark };
     const head = h("th", { scope: "row" }, h("kbd", {}, String(index + 1)), " ", service);
     $("services").append(h("tr", { id: `row-${index + 1}` }, head, state, ...metrics, h("td", { class: "actions" }, ...buttons)));
   });
@@ -27,33 +30,39 @@ export function buildServices(act, openChart) {
 export function renderServices(observations, most) {
   const observation = observations.at(-1);
   for (const service of services) {
-    const { kind, text } = standing(observation, service);
-    cells[service].state.replaceChildren(h("span", { class: `mark ${kind}` }, text));
+    const { kind, text: said } = standing(observation, service);
+    const { mark } = cells[service];
+    put(mark, { className: `mark ${kind}` });
+    text(mark, said);
+    const acted = actedOn(observations, service);
     for (const [name, metric] of Object.entries(METRICS)) {
       const values = valuesOf(observations, service, name);
       const now = values.at(-1) ?? null;
-      const { value, spark } = cells[`${name} ${service}`];
-      value.textContent = now !== null ? metric.show(now) : observation ? "lost" : "–";
-      value.className = now > metric.limit ? "over" : "";
-      spark.replaceChildren(drawSpark(values, metric, most, actedOn(observations, service)));
+      const { value, curve } = cells[`${name} ${service}`];
+      text(value, now !== null ? metric.show(now) : observation ? "lost" : "–");
+      put(value, { className: now > metric.limit ? "over" : "" });
+      drawSpark(curve, values, metric, most, acted);
     }
   }
 }
-function drawSpark(values, metric, most, acted) {
-  const [width, height] = [78, 24];
+function buildSpark() {
+  const [limit, acted, value, last] = ["limit", "acted", "value", "last"].map((name) => h("path", { class: name, d: "" }));
+  const axis = h("path", { class: "axis", d: `M0 ${HEIGHT - 1}H${WIDTH}` });
+  const drawn = h("svg", { width: WIDTH, height: HEIGHT, viewBox: `0 0 ${WIDTH} ${HEIGHT}`, "aria-hidden": "true" }, axis, limit, acted, value, last);
+  return { drawn, limit, acted, value, last };
+}
+function drawSpark(curve, values, metric, most, acted) {
   const top = Math.max(metric.least, ...values);
-  const x = (step) => 2 + (step * (width - 4)) / most;
-  const y = (value) => height - 2 - (value / top) * (height - 4);
+  const x = (step) => (2 + (step * (WIDTH - 4)) / most).toFixed(1);
+  const y = (value) => (HEIGHT - 2 - (value / top) * (HEIGHT - 4)).toFixed(1);
   let path = "";
   values.forEach((value, step) => {
     const joined = step > 0 && values[step - 1] !== null;
     if (value !== null) path += `${joined ? "L" : "M"}${x(step)} ${y(value)}${joined ? "" : "h0"}`;
   });
-  const lines = acted.map((step) => `M${x(step)} 0V${height}`).join("");
-  const drawn = h("svg", { width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" }, h("path", { class: "axis", d: `M0 ${height - 1}H${width}` }));
-  if (metric.limit) drawn.append(h("path", { class: "limit", d: `M0 ${y(metric.limit)}H${width}` }));
-  drawn.append(h("path", { class: "acted", d: lines }), h("path", { class: "value", d: path }));
   const now = values.at(-1) ?? null;
-  if (now !== null) drawn.append(h("circle", { class: "last", cx: x(values.length - 1), cy: y(now), r: 2.4 }));
-  return drawn;
+  attribute(curve.value, "d", path);
+  attribute(curve.last, "d", now === null ? "" : `M${x(values.length - 1)} ${y(now)}h0`);
+  attribute(curve.acted, "d", acted.map((step) => `M${x(step)} 0V${HEIGHT}`).join(""));
+  if (metric.limit) attribute(curve.limit, "d", `M0 ${y(metric.limit)}H${WIDTH}`);
 }

@@ -1,10 +1,11 @@
 /* Traces: in a record, the worst call of each edge in a window with all calls of its trace, as a
    waterfall. Live backends have them; the simulator makes no spans one by one. */
-import { $, h } from "./dom.js";
+import { $, h, onWidth, put } from "./dom.js";
 
 const ROW = 22;
 let chosen = "";
 let drawnStep = null;
+let width = 280;
 
 const edgeName = ({ caller, callee }) => `${caller} → ${callee}`;
 /* Edges whose worst call has a trace that was kept, those that failed first, then the slowest. */
@@ -22,19 +23,21 @@ export function depths(calls) {
   });
 }
 export function drawTraces(step) {
-  $("trace-panel").hidden = !step;
+  put($("trace-panel"), { hidden: !step });
+  if (step === drawnStep) return;
   drawnStep = step;
-  if (!step) return;
-  const edges = tracedEdges(step);
-  $("trace-none").hidden = edges.length > 0;
-  $("trace-shown").hidden = !edges.length;
+  drawChosen();
+}
+function drawChosen() {
+  const edges = drawnStep ? tracedEdges(drawnStep) : [];
+  put($("trace-none"), { hidden: edges.length > 0 });
+  put($("trace-shown"), { hidden: !edges.length });
   if (!edges.length) return;
   const worst = edges.find((edge) => edgeName(edge) === chosen) ?? edges[0];
   $("trace-edge").replaceChildren(...edges.map((edge) => h("option", { value: edgeName(edge), selected: edge === worst }, `${edgeName(edge)}: ${Math.round(edge.latency_p99)} ms, ${edge.failed} of ${edge.calls} failed`)));
-  drawWaterfall(step.traces[worst.trace_id], worst);
+  drawWaterfall(drawnStep.traces[worst.trace_id], worst);
 }
 function drawWaterfall(calls, worst) {
-  const width = Math.max(280, $("waterfall").parentElement.clientWidth - 26);
   const end = Math.max(...calls.map(({ start_ms, latency_ms }) => start_ms + latency_ms), 1);
   const x = (ms) => (ms * width) / end;
   const depth = depths(calls);
@@ -53,5 +56,6 @@ function drawWaterfall(calls, worst) {
   $("trace-id").textContent = `Trace ${worst.trace_id}, ${end.toFixed(0)} ms; calls that ended within this window.`;
 }
 export function buildTraces() {
-  $("trace-edge").addEventListener("change", () => { chosen = $("trace-edge").value; drawTraces(drawnStep); });
+  $("trace-edge").addEventListener("change", () => { chosen = $("trace-edge").value; drawChosen(); });
+  onWidth($("trace-panel"), (inside) => { width = Math.max(280, inside); drawChosen(); });
 }

@@ -123,6 +123,15 @@ def test_nothing_is_inline() -> None:
             assert tag != "script" or data or attributes.get("src"), page.name
 
 
+def test_styles_have_nothing_that_costs_at_every_frame() -> None:
+    """Without a GPU, the browser's own processors blur, blend and move."""
+    styles = (STATIC / "console.css").read_text(encoding="utf-8")
+    assert not re.findall(r"(?:box-shadow|filter|transition|opacity)\s*:", styles)
+    animations = re.findall(r"animation: ([^;]+);", styles)
+    assert animations
+    assert [each for each in animations if each != "none" and "steps(" not in each] == []
+
+
 def test_no_file_refers_to_another_host() -> None:
     for path in STATIC.iterdir():
         text = path.read_text(encoding="utf-8").replace(SVG_NAMESPACE, "")
