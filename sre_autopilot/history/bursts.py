@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sre_autopilot.history import row_layout as layout
+from sre_autopilot.history.rows import did
 from sre_autopilot.models import ServiceMetrics
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import BREAKER_STEPS, MAX_LAG_STEPS, ActionName
@@ -69,10 +70,12 @@ _ERROR_RATE, _CPU_PCT, _P99_MS = (
     for place, (_, callee) in enumerate(layout.SPAN_EDGES)
     if callee is Service.PAYMENT_GATEWAY
 )
-_, _SPAN_ERROR_RATE, _SPAN_P99_MS = (
+SPAN_COLUMNS = tuple(
     layout.FEATURE_COUNT + place * len(layout.SPAN_EDGES) + _EDGE
     for place in range(len(layout.SPAN_FIELDS))
 )
+"""Of a row: what the spans of the calls to the gateway show, in the order of SPAN_FIELDS."""
+_, _SPAN_ERROR_RATE, _SPAN_P99_MS = SPAN_COLUMNS
 OWN = View(0, CPU + READING_WIDTH, _ERROR_RATE, ((_P99_MS, P99_UNIT), (_CPU_PCT, CPU_UNIT)))
 SPANS = View(OWN.end, OWN.end + P99 + READING_WIDTH, _SPAN_ERROR_RATE, ((_SPAN_P99_MS, P99_UNIT),))
 AHEAD_FROM = SPANS.end
@@ -81,10 +84,7 @@ UNREADABLE = AHEAD_FROM + 2 * MAX_LAG_STEPS + 1
 """Steps for which windows are not read, in units of STEP."""
 BURST_COUNT = UNREADABLE + 1
 
-_OBSCURING = tuple(
-    np.float32(tuple(ActionName).index(name))
-    for name in (ActionName.RESTART, ActionName.CIRCUIT_BREAK, ActionName.ROLLBACK)
-)
+_OBSCURING = (ActionName.RESTART, ActionName.CIRCUIT_BREAK, ActionName.ROLLBACK)
 _STEP, _WINDOW, _NEVER, _ZERO = (np.float32(value) for value in (STEP, WINDOW, NEVER, 0.0))
 
 
@@ -147,11 +147,8 @@ def _compare_beginnings(after: Any, own: Any, spans: Any) -> None:
 
 def _obscures(rows: Any) -> Any:
     """(lanes,) bool: whether the step's action makes calls to the gateway fail, whatever else."""
-    action = rows[:, layout.ACTION_FEATURE]
     of_gateway = rows[:, layout.SERVICE_FEATURE] == np.float32(GATEWAY)
-    accepted = rows[:, layout.REFUSED_FEATURE] == 0.0
-    obscuring = np.isin(action, _OBSCURING)
-    return obscuring & of_gateway & accepted & (rows[:, layout.STEP_FEATURE] > 0.0)
+    return did(rows, *_OBSCURING) & of_gateway
 
 
 def _keep_rhythm(after: Any, burst: Any, begins: Any) -> None:

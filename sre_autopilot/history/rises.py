@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from sre_autopilot.history import row_layout as layout
+from sre_autopilot.history.rows import did
 from sre_autopilot.models import ServiceMetrics
 from sre_autopilot.world.vocabulary import ActionName
 
@@ -30,9 +31,6 @@ BLANK_RISES = np.zeros(RISE_COUNT, np.float32)
 """(RISE_COUNT,): before an episode's first row."""
 
 _MEMORY = tuple(ServiceMetrics.model_fields).index("memory_pct") * layout.SERVICE_COUNT
-_ENDING = tuple(
-    np.float32(tuple(ActionName).index(name)) for name in (ActionName.RESTART, ActionName.ROLLBACK)
-)
 _SERVICES = np.arange(layout.SERVICE_COUNT, dtype=np.float32)
 _UNIT, _STEP, _ZERO, _ONE = (np.float32(value) for value in (MEMORY_UNIT, STEP, 0.0, 1.0))
 
@@ -77,6 +75,5 @@ def _rest(readings: Any, came: Any) -> Any:
 
 def _ends(rows: Any) -> Any:
     """(lanes, SERVICE_COUNT) bool: whether the step's action starts a process of the service."""
-    done = np.isin(rows[:, layout.ACTION_FEATURE], _ENDING) & (rows[:, layout.STEP_FEATURE] > 0.0)
-    done &= rows[:, layout.REFUSED_FEATURE] == 0.0
-    return done[:, None] & (rows[:, layout.SERVICE_FEATURE, None] == _SERVICES)
+    started = did(rows, ActionName.RESTART, ActionName.ROLLBACK)
+    return started[:, None] & (rows[:, layout.SERVICE_FEATURE, None] == _SERVICES)

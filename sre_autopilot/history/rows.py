@@ -36,6 +36,20 @@ def row_of(observation: SREObservation, *, trace_edges: bool = False) -> Any:
     return np.array(values, np.float32)
 
 
+def did(rows: Any, *actions: ActionName) -> Any:
+    """(lanes,) bool: whether the step of each row did one of `actions`, on whatever service.
+
+    A refused action is not done, and none in the window that an episode begins with.
+    """
+    numbers = np.array([_ACTIONS.index(action) for action in actions], np.float32)
+    accepted = rows[:, layout.REFUSED_FEATURE] == 0.0
+    return (
+        np.isin(rows[:, layout.ACTION_FEATURE], numbers)
+        & accepted
+        & (rows[:, layout.STEP_FEATURE] > 0.0)
+    )
+
+
 def _spans(observation: SREObservation) -> list[float]:
     by_edge = {
         (edge.caller, edge.callee): [getattr(edge, field) for field in layout.SPAN_FIELDS]

@@ -11,7 +11,13 @@ from typing import Any
 import numpy as np
 
 from sre_autopilot.history import row_layout as layout
-from sre_autopilot.history.bursts import BLANK_BURSTS, BURST_COUNT, GATEWAY, advance_bursts
+from sre_autopilot.history.bursts import (
+    BLANK_BURSTS,
+    BURST_COUNT,
+    GATEWAY,
+    SPAN_COLUMNS,
+    advance_bursts,
+)
 from sre_autopilot.history.features import (
     DONE_NOW,
     HISTORY_COUNT,
@@ -27,7 +33,6 @@ from sre_autopilot.history.features import (
 from sre_autopilot.history.rises import BLANK_RISES, RISE_COUNT, advance_rises
 from sre_autopilot.history.rows import row_of
 from sre_autopilot.models import SREObservation
-from sre_autopilot.world.topology import Service
 
 TAPE_STEPS = 16
 """Two of the longest periods of a flap."""
@@ -42,15 +47,7 @@ FEATURES_COUNT = history_count(trace_edges=True)
 BURSTS_FROM = FEATURES_COUNT + TAPE_COUNT
 RISES_FROM = BURSTS_FROM + BURST_COUNT
 INPUT_COUNT = RISES_FROM + RISE_COUNT
-(_EDGE,) = (
-    place
-    for place, (_, callee) in enumerate(layout.SPAN_EDGES)
-    if callee is Service.PAYMENT_GATEWAY
-)
-_VALUES = np.append(
-    np.arange(len(SCALES)) * layout.SERVICE_COUNT + GATEWAY,
-    layout.FEATURE_COUNT + np.arange(len(SPAN_SCALES)) * len(layout.SPAN_EDGES) + _EDGE,
-)
+_VALUES = np.append(np.arange(len(SCALES)) * layout.SERVICE_COUNT + GATEWAY, SPAN_COLUMNS)
 """Columns of a row that are taped."""
 _DONE = np.arange(WAIT) * layout.SERVICE_COUNT + GATEWAY
 _SCALES = np.array(SCALES + SPAN_SCALES, np.float32)
