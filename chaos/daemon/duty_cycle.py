@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from chaos.broker_client import BrokerUnavailable
 
@@ -38,8 +39,7 @@ class Cycle:
     async def begin(self) -> None:
         """Returns once it is impaired. Raises BrokerUnavailable."""
         self._begun_s = now_s()
-        await self._impair()
-        self._order_s = min(now_s() - self._begun_s, self._length_s / 2)
+        await self._timed(self._impair)
 
     async def run(self, over: asyncio.Event) -> None:
         """Runs until `over` is set; an order that fails is given again in the next cycle."""
@@ -52,10 +52,7 @@ class Cycle:
             if await set_by(over, end_s if is_put_off else end_s - mended_s):
                 return
             if not is_put_off:
-                ordered_s = now_s()
-                await self._try(self._mend)
-                # One order that hung says nothing of the next one.
-                self._order_s = min(now_s() - ordered_s, self._length_s / 2)
+                await self._timed(partial(self._try, self._mend))
             # Cycles that passed during a slow order are skipped, not caught up with.
             cycle = max(cycle + 1, int((now_s() - self._begun_s) / self._length_s))
             if await set_by(over, self._begun_s + cycle * self._length_s):
@@ -65,6 +62,12 @@ class Cycle:
     async def heal(self) -> None:
         """Mends, however often that has to be ordered."""
         await repeat_until_done(self._mend)
+
+    async def _timed(self, order: Order) -> None:
+        """Keeps how long it took, up to half a cycle: one that hung says nothing of the next."""
+        ordered_s = now_s()
+        await order()
+        self._order_s = min(now_s() - ordered_s, self._length_s / 2)
 
     async def _try(self, order: Order) -> None:
         try:
