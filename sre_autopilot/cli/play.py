@@ -29,7 +29,7 @@ from sre_autopilot.cli.options import (
 )
 from sre_autopilot.cli.output import TEXT_WIDTH, messages_console, print_json, results_console
 from sre_autopilot.cli.run import episode_json
-from sre_autopilot.cli.screen import episode_summary, screen
+from sre_autopilot.cli.screen import episode_summary, screen, spell
 from sre_autopilot.errors import SREError
 from sre_autopilot.grading import grade
 from sre_autopilot.models import SREAction, SREObservation
@@ -148,9 +148,8 @@ class Game:
             refusal = escape(self._observation.last_action_error)
             self._console.print(Text(f"refused: {refusal}", "red"), soft_wrap=True)
         if self._adviser is not None and not self._observation.done:
-            advice = self._adviser.act(self._observation)
-            words = " ".join(filter(None, (advice.action, advice.service_id)))
-            self._console.print(f"hint: {words} ({self._adviser.name})", markup=False)
+            advice = spell(self._adviser.act(self._observation))
+            self._console.print(f"hint: {advice} ({self._adviser.name})", markup=False)
 
     @contextmanager
     def _waiting(self, text: str) -> Iterator[None]:

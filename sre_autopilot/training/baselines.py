@@ -7,8 +7,6 @@ from sre_autopilot.evaluation.many_seeds import VectorEvaluator
 from sre_autopilot.training.scoring import validation_seeds
 from sre_autopilot.world.vocabulary import Tier
 
-BASELINES = ("runbook", "belief", "oracle")
-
 
 def baseline_scores(
     policies: Sequence[str], score_seeds: int, engine: str | None, watch: Callable[[str], None]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sre_autopilot.cli.dev.ladder import named_files, text_table
+from sre_autopilot.cli.dev.ladder import WeightsOption, named_files, text_table
 from sre_autopilot.cli.errors import bad_input, on_interrupt
 from sre_autopilot.cli.output import messages_console, results_console
 from sre_autopilot.world.vocabulary import SEED_SPLITS
@@ -16,10 +16,7 @@ def command(
     policies: Annotated[
         str, typer.Option(help="Comma-separated: names or module:Class.")
     ] = "runbook,belief",
-    weights: Annotated[
-        list[str] | None,
-        typer.Option(help="NAME=FILE,FILE: a learned policy, a file of weights a training."),
-    ] = None,
+    weights: WeightsOption = None,
     seeds: Annotated[int, typer.Option(min=2, help="Seeds a tier.")] = 300,
     made_for: Annotated[
         str, typer.Option(help="The backend whose parameters the policies know.")

@@ -13,6 +13,10 @@ from sre_autopilot.cli.output import messages_console, results_console
 from sre_autopilot.world.vocabulary import SEED_SPLITS
 
 BOUND_SEEDS = 100
+WeightsOption = Annotated[
+    list[str] | None,
+    typer.Option(help="NAME=FILE,FILE: a learned policy, a file of weights a training."),
+]
 
 
 def command(
@@ -20,10 +24,7 @@ def command(
     policies: Annotated[
         str, typer.Option(help="Comma-separated: names or module:Class (else the usual ones).")
     ] = "",
-    weights: Annotated[
-        list[str] | None,
-        typer.Option(help="NAME=FILE,FILE: a learned policy, a file of weights a training."),
-    ] = None,
+    weights: WeightsOption = None,
     seeds: Annotated[int, typer.Option(min=2, help="Simulated seeds a tier.")] = 1000,
     bound_seeds: Annotated[
         int, typer.Option(min=0, help="Seeds of the bound on hard; 0 leaves it out.")

@@ -57,24 +57,17 @@ def _lost_call(
 
     A ratio of sums, for those that a window loses are counted in it or in the next one.
     """
-    windows = [
-        (window, order)
-        for window in steady
-        for target, order in window.impairments.items()
-        if SERVICES.index(target.service) == s
-        and order.cpu_fraction == 1.0
-        and max(order.partitioned, order.drop_ratio) > 0.0
-        and len(window.deployment.replicas[target.service]) == 1
-    ]
     more, failed_calls = 0.0, 0.0
-    for window, order in windows:
-        calls, failed, cpu = window.true[s, [CALL_COUNT, FAILED_COUNT, CPU_PCT]]
-        if np.isnan(cpu):
-            continue
-        # What meets silence is not worked on; what is dropped is.
-        worked_on = calls - failed if order.partitioned else calls
-        more += cpu - idle - per_call * worked_on
-        failed_calls += failed
+    for window in steady:
+        for target, order in window.impairments.items():
+            loses = order.cpu_fraction == 1.0 and max(order.partitioned, order.drop_ratio) > 0.0
+            alone = len(window.deployment.replicas[target.service]) == 1
+            calls, failed, cpu = window.true[s, [CALL_COUNT, FAILED_COUNT, CPU_PCT]]
+            if SERVICES.index(target.service) == s and loses and alone and not np.isnan(cpu):
+                # What meets silence is not worked on; what is dropped is.
+                worked_on = calls - failed if order.partitioned else calls
+                more += cpu - idle - per_call * worked_on
+                failed_calls += failed
     return more / failed_calls if failed_calls >= MANY_LOST_IN_ALL else None
 
 
