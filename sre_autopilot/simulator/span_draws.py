@@ -153,11 +153,10 @@ def _replaced(window: _Calls, by: _Calls, lanes: Any, count: int) -> _Calls:
 def _arrived(window: _Calls, shows: Any, loss_keys: Any) -> _Calls:
     """Those calls whose spans arrive now. shows: (lanes, edges), whose window this one is."""
     # Edge 0 is that of the users.
-    chosen = (window.edge > 0) & shows[window.lane, window.edge - 1]
-    late = _Calls(*(values[chosen] for values in window))
-    key = fold_key(loss_keys[late.lane], late.place.astype(np.uint64))
-    kept = uniform_of_key(key) >= noise.SPAN_LOSS_RATIO
-    return _Calls(*(values[kept] for values in late))
+    late = np.flatnonzero((window.edge > 0) & shows[window.lane, window.edge - 1])
+    key = fold_key(loss_keys[window.lane[late]], window.place[late].astype(np.uint64))
+    kept = late[uniform_of_key(key) >= noise.SPAN_LOSS_RATIO]
+    return _Calls(*(values[kept] for values in window))
 
 
 def _by_edge(arrived: _Calls, count: int) -> Edges:

@@ -56,7 +56,6 @@ class ProcessBackend(ProcessLifecycle):
 
     async def aclose(self) -> None:
         async with AsyncExitStack() as last_to_first:
-            last_to_first.callback(self._directory.remove)
             last_to_first.push_async_callback(self._control.aclose)
             last_to_first.push_async_callback(self._receiver.aclose)
             last_to_first.push_async_callback(self._supervisor.aclose)

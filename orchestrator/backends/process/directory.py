@@ -56,7 +56,7 @@ class MeshDirectory:
     def remove(self) -> None:
         """Idempotent."""
         if self._path is not None:
-            shutil.rmtree(self._path, ignore_errors=True)
+            _remove(self._path)
             self._path = None
         if self._lock_fd is not None:
             os.close(self._lock_fd)
@@ -77,7 +77,16 @@ def remove_stale(root: Path) -> None:
 def remove_if_stale(path: Path, *, wait: bool = False) -> None:
     """Removes the folder of a mesh if its owner is dead; `wait` for its death if asked to."""
     if not path.is_symlink() and _is_stale(path, wait=wait):
-        shutil.rmtree(path, ignore_errors=True)
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """The lock last: whoever removes it may be killed meanwhile, and another goes on."""
+    with contextlib.suppress(OSError):
+        for part in path.iterdir():
+            if part.name != _LOCK:
+                part.unlink()
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _is_stale(path: Path, *, wait: bool) -> bool:

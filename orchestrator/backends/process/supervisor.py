@@ -44,7 +44,7 @@ class Supervisor:
     async def start(self) -> None:
         """Starts the zygote, unless one runs."""
         if self.has_ended:
-            await self.aclose()
+            await self._end_zygote()
         if self._zygote is not None and self._zygote.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._zygote.send_signal(signal.SIGCONT)  # else one stopped from outside stays so
@@ -89,13 +89,21 @@ class Supervisor:
             await self.kill([handle])
 
     async def aclose(self) -> None:
-        """Ends all processes and the zygote. Idempotent."""
+        """Ends all processes, removes their folder, and ends the zygote. Idempotent."""
+        try:
+            with contextlib.suppress(BackendError):  # what it cannot kill ends with it
+                await self.kill(self._running.values())
+        finally:
+            # Before the zygote ends, which removes the folder if this process is killed meanwhile.
+            self._directory.remove()
+            await self._end_zygote()
+
+    async def _end_zygote(self) -> None:
         zygote, reading = self._zygote, self._reading
         self._zygote = self._reading = None
         if zygote is None or reading is None:
             return
         assert zygote.stdin is not None
-        zygote.stdin.write(_line("end"))
         zygote.stdin.close()
         try:
             async with asyncio.timeout(_CLOSE_TIMEOUT_S):

@@ -12,7 +12,6 @@ anything.
 | spawn     | name, spec, log, memory_limit_mb  | forks a child that serves `spec`             |
 | terminate | name                              | sends SIGTERM                                |
 | kill      | names                             | sends SIGKILL and waits                      |
-| end       |                                   | says that the end of stdin is no death       |
 
 | event     | fields                            |                                              |
 | ready     | as services.process says          | from the child: it serves                    |
@@ -70,7 +69,6 @@ class Zygote:
         self._children: dict[str, Child] = {}
         self._unread = b""
         self._pid = os.getpid()
-        self.owner_lives = False  # said by "end" alone
 
     def run(self) -> None:
         """Returns when stdin has ended and every child has been killed."""
@@ -110,8 +108,6 @@ class Zygote:
                     os.kill(child.pid, signal.SIGTERM)
             case "kill":
                 self._kill(command["names"])
-            case "end":
-                self.owner_lives = True
             case unknown:
                 raise ValueError(f"unknown command {unknown!r}")
 
@@ -201,14 +197,11 @@ def main(load: Callable[[], Serve]) -> None:
     """Loads the services once, then carries out commands."""
     report_fd = os.dup(_STDOUT)
     os.dup2(_STDERR, _STDOUT)
-    zygote: Zygote | None = None
     try:
-        zygote = Zygote(_loaded(load), report_fd)
-        zygote.run()
+        Zygote(_loaded(load), report_fd).run()
     finally:
-        if zygote is None or not zygote.owner_lives:
-            for folder in sys.argv[1:]:
-                _remove_of_dead(Path(folder))
+        for folder in sys.argv[1:]:
+            _remove_of_dead(Path(folder))
 
 
 def _remove_of_dead(folder: Path) -> None:

@@ -108,10 +108,10 @@ async def test_next_daemon_heals_leftovers_and_nothing_else(world: World) -> Non
     assert {(o.name, o.verb, o.cpu_share) for o in world.broker.done} == {
         (cut, BrokerVerb.CONNECT, None),
         (starved, BrokerVerb.LIMIT, 1.0),
+        (starting, BrokerVerb.LIMIT, 1.0),
         (off, BrokerVerb.CONNECT, None),
     }
-    assert world.healed == {HealReason.LEFT_OVER: 3}
-    world.broker.left(starting, cpu_share=1.0)
+    assert world.healed == {HealReason.LEFT_OVER: 4}
     world.broker.left(standby, cpu_share=1.0)
 
 

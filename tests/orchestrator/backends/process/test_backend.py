@@ -133,13 +133,18 @@ async def main():
     print(backend._supervisor._zygote.pid, flush=True)
     if sys.argv[2] == "raise":
         raise RuntimeError("and nobody closes the mesh")
+    if sys.argv[2] == "close":
+        async def die():
+            signal.raise_signal(signal.SIGKILL)
+        backend._control.aclose = die
+        await backend.aclose()
     await asyncio.Event().wait()
 
 asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, "raise"])
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, "raise", "close"])
 def test_processes_end_with_their_owner_however_that_ends(
     tmp_path: Path, end: signal.Signals | str
 ) -> None:
@@ -155,7 +160,7 @@ def test_processes_end_with_their_owner_however_that_ends(
             owner.send_signal(end)
         owner.wait(10)
     until(lambda: not any(map(alive, mesh)))
-    if end in (signal.SIGKILL, signal.SIGTERM):
+    if end in (signal.SIGKILL, signal.SIGTERM, "close"):
         assert list(tmp_path.iterdir()) == [], "the zygote removes the folder of a dead owner"
     # Where the owner's runtime has killed the zygote, the next mesh on this machine removes it.
     remove_stale(tmp_path)
