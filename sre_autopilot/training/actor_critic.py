@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
 from sre_autopilot.history.tape import INPUT_COUNT
 from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT
@@ -50,11 +51,20 @@ class ActorCritic(nn.Module):
         """Log-probabilities (lanes, FLAT_COUNT), values (lanes,), which are the rewards that are
         expected to follow, and logits (lanes, FLAG_COUNT) of uncured faults.
         """
-        hidden = self.trunk((inputs - self.mean) / self.deviation)
+        hidden = self._hidden(inputs)
         logits = self.actor(hidden).masked_fill(~masks, REFUSED)
         everything = torch.cat([hidden, truth], dim=-1) if self._privileged else hidden
         values = self.critic(everything).squeeze(-1)
         return torch.log_softmax(logits, dim=-1), values, self.faults(hidden)
+
+    def _hidden(self, inputs: Any) -> Any:
+        """The trunk's output. Its first weights are scaled, not every input: that is less work."""
+        first, *others = self.trunk
+        weight = first.weight / self.deviation
+        hidden = functional.linear(inputs, weight, first.bias - weight @ self.mean)
+        for layer in others:
+            hidden = layer(hidden)
+        return hidden
 
     def observe(self, inputs: Any) -> None:
         """Mean and deviation become those of these and all earlier `inputs` (n, INPUT_COUNT)."""

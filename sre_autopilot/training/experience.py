@@ -79,6 +79,7 @@ class Lanes:
         # Lanes that are within an episode begin with what is at hand.
         self._inputs = advance_inputs(blank_inputs(recipe.lanes), rows)
         self._done = np.zeros(recipe.lanes, np.bool_)
+        self._memory = _empty_rollout(recipe)
         self._observe(info)
 
     def forbid_rollback(self, forbidden: bool) -> None:
@@ -92,26 +93,16 @@ class Lanes:
         self._truth = np.concatenate([*flags, self._potential[:, None]], axis=1)
 
     def play(self, act: Act) -> Rollout:
-        """A horizon of steps in every lane."""
-        recipe = self._recipe
-        shape = (recipe.horizon, recipe.lanes)
-        kinds = {"ends": np.bool_, "plays": np.bool_, "actions": np.int64}
-        out: dict[str, Any] = {
-            name: np.empty(shape, kinds.get(name, np.float32))
-            for name in ("actions", "log_probabilities", "values", "rewards", "ends", "plays")
-        }
-        out["inputs"] = np.empty((*shape, INPUT_COUNT), np.float32)
-        out["masks"] = np.empty((*shape, FLAT_COUNT), np.bool_)
-        out["truth"] = np.empty((*shape, TRUTH_COUNT), np.float32)
+        """A horizon of steps in every lane. The next one is written over its arrays."""
+        recipe, out = self._recipe, self._memory
         for step in range(recipe.horizon):
-            out["inputs"][step], out["masks"][step] = self._inputs, self._masks
-            out["truth"][step], out["plays"][step] = self._truth, ~self._done
+            out.inputs[step], out.masks[step] = self._inputs, self._masks
+            out.truth[step], out.plays[step] = self._truth, ~self._done
             actions, log_probabilities, values = act(self._inputs, self._masks, self._truth)
-            out["actions"][step], out["values"][step] = actions, values
-            out["log_probabilities"][step] = log_probabilities
-            out["rewards"][step], out["ends"][step] = self._step(actions)
-        last_values = act(self._inputs, self._masks, self._truth)[2]
-        return Rollout(**out, last_values=last_values)
+            out.actions[step], out.values[step] = actions, values
+            out.log_probabilities[step] = log_probabilities
+            out.rewards[step], out.ends[step] = self._step(actions)
+        return Rollout(*out[:-1], last_values=act(self._inputs, self._masks, self._truth)[2])
 
     def _step(self, actions: Any) -> tuple[Any, Any]:
         """Rewards as the recipe asks for, and whether the episodes ended."""
@@ -120,6 +111,17 @@ class Lanes:
         self._inputs, self._done = advance_inputs(self._inputs, rows), done
         self._observe(info)
         return (self._potential - before if self._recipe.shaping else rewards), done
+
+
+def _empty_rollout(recipe: Recipe) -> Rollout:
+    widths = {"inputs": (INPUT_COUNT,), "masks": (FLAT_COUNT,), "truth": (TRUTH_COUNT,)}
+    kinds = {"actions": np.int64, **dict.fromkeys(("masks", "ends", "plays"), np.bool_)}
+    shape = (recipe.horizon, recipe.lanes)
+    arrays = {
+        name: np.empty((*shape, *widths.get(name, ())), kinds.get(name, np.float32))
+        for name in Rollout._fields
+    }
+    return Rollout(**arrays)
 
 
 def advantages(rollout: Rollout, gae_lambda: float) -> Any:

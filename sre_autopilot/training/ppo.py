@@ -29,7 +29,7 @@ class Ppo:
         self._recipe = recipe
         self.networks = ActorCritic(recipe)
         self.optimizer = torch.optim.Adam(
-            self.networks.parameters(), recipe.learning_rate[0], eps=ADAM_EPSILON
+            self.networks.parameters(), recipe.learning_rate[0], eps=ADAM_EPSILON, fused=True
         )
 
     @torch.no_grad()

@@ -82,7 +82,7 @@ class Zygote:
 
     def _on_sigterm(self, *_: object) -> None:
         if os.getpid() == self._pid:
-            sys.exit(0)
+            _exit_once()
         # A child that was just forked still has this handler, and must not run the zygote's exit.
         os._exit(_SIGNAL_EXIT_BASE + signal.SIGTERM)
 
@@ -210,13 +210,19 @@ def _remove_of_dead(folder: Path) -> None:
     remove_if_stale(folder, wait=True)
 
 
+def _exit_once(*_: object) -> NoReturn:
+    """The kernel sends one as each thread of the owner ends: a second must not stop the exit."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(0)
+
+
 def _loaded(load: Callable[[], Serve]) -> Serve:
     """What `load` returns, with all that it made out of the garbage collector's sight.
 
     It takes seconds on a busy machine, in which the end of stdin is not noticed: so the kernel says
     that the owner is dead.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, _exit_once)
     die_with_parent(signal.SIGTERM)
     gc.disable()
     raise_priority()

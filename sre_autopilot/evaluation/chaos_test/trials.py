@@ -59,7 +59,7 @@ class Trials:
                 return None
             call, victims = await self._strike(trial, session)
             struck_s = time.monotonic()
-            left = await until_empty(lambda: world.residues(victims), CLEAN_WITHIN_S)
+            left = await until_empty(lambda: self._left(trial, victims, call), CLEAN_WITHIN_S)
             clean_s = None if left else time.monotonic() - struck_s
             answer = await call
         reset_s, problems = await self._reset_again(trial)
@@ -78,6 +78,13 @@ class Trials:
             record=record,
             problems=(*problems, *filter(None, [problem])),
         )
+
+    def _left(self, trial: Trial, victims: Victims, call: asyncio.Task[Answer]) -> list[str]:
+        """What a kill leaves. A reset that goes on all the same has a whole new mesh."""
+        left = self._world.residues(victims)
+        if left and trial.moment is Moment.RESET and call.done() and call.result().ok:
+            return self._world.unwell()
+        return left
 
     async def _prepare(self, trial: Trial, session: Session) -> bool:
         """Plays up to the call in which the kill falls; false where a call failed."""

@@ -1,6 +1,7 @@
 """The zygote as a program: what it does for commands, and what it leaves behind (nothing)."""
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +199,27 @@ def test_a_signal_ends_all(shell: Shell, end: signal.Signals) -> None:
     pids = [shell.spawn(name)["pid"] for name in (NAME, OTHER)]
     shell.process.send_signal(end)
     until(lambda: not any(map(alive, [shell.process.pid, *pids])))
+
+
+def test_a_second_signal_does_not_keep_the_folder(tmp_path: Path) -> None:
+    """The kernel sends one as each thread of a dying owner ends."""
+    folder = tmp_path / "sre-mesh-1-x"
+    folder.mkdir()
+    command = (*stand_in.COMMAND, str(folder))
+    with subprocess.Popen(command, stdin=subprocess.PIPE, cwd=ROOT) as zygote:
+        with (folder / "owner.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for mask in ("SigCgt", "SigIgn"):
+                until(partial(_has, zygote.pid, mask, signal.SIGTERM))
+                zygote.send_signal(signal.SIGTERM)
+        zygote.wait(5)
+    assert not folder.exists()
+
+
+def _has(pid: int, mask: str, number: signal.Signals) -> bool:
+    """Whether a process catches (SigCgt) or ignores (SigIgn) a signal."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return bool(int(status.partition(f"{mask}:")[2].split()[0], 16) >> (number - 1) & 1)
 
 
 @pytest.mark.parametrize("command", ["dance", "spawn"])
