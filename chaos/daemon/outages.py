@@ -197,13 +197,13 @@ class Outages:
         async def mend() -> None:
             nonlocal impaired
             state = await self._broker.state(str(replica))
-            # A stopped one gets its CPU at its start. One that starts has more than its share, for
-            # ever where whoever started it was killed; the others only start a little slower.
-            misfit = state.running and state.cpu_share != 1.0
-            impaired = impaired or misfit or not state.on_mesh
+            # A stopped replica gets its CPU at its start. A starting one has more than its share,
+            # and keeps it if the orchestrator was killed; else its start only takes longer.
+            wrong_cpu = state.running and state.cpu_share != 1.0
+            impaired = impaired or wrong_cpu or not state.on_mesh
             if not state.on_mesh:
                 await self._broker.connect(str(replica))
-            if misfit:
+            if wrong_cpu:
                 await self._broker.limit(str(replica), 1.0)
 
         await repeat_until_done(mend)

@@ -59,12 +59,13 @@ class ActorCritic(nn.Module):
 
     def _hidden(self, inputs: Any) -> Any:
         """The trunk's output. Its first weights are scaled, not every input: that is less work."""
-        first, *others = self.trunk
+        return self.trunk[1:](functional.linear(inputs, *self._first_layer()))
+
+    def _first_layer(self) -> tuple[Any, Any]:
+        """Weight and bias for inputs of any mean and deviation."""
+        first = self.trunk[0]
         weight = first.weight / self.deviation
-        hidden = functional.linear(inputs, weight, first.bias - weight @ self.mean)
-        for layer in others:
-            hidden = layer(hidden)
-        return hidden
+        return weight, first.bias - weight @ self.mean
 
     def observe(self, inputs: Any) -> None:
         """Mean and deviation become those of these and all earlier `inputs` (n, INPUT_COUNT)."""
@@ -78,13 +79,12 @@ class ActorCritic(nn.Module):
 
     def layers(self) -> list[tuple[Any, Any]]:
         """Of the policy, as `policies.network` takes them."""
-        linear = [layer for layer in self.trunk if isinstance(layer, nn.Linear)]
-        layers = [
-            (_array(layer.weight).T.copy(), _array(layer.bias)) for layer in (*linear, self.actor)
+        _, *others = [layer for layer in self.trunk if isinstance(layer, nn.Linear)]
+        later = ((layer.weight, layer.bias) for layer in (*others, self.actor))
+        return [
+            (_array(weight).T.copy(), _array(bias))
+            for weight, bias in (self._first_layer(), *later)
         ]
-        (matrix, bias), *others = layers
-        matrix /= _array(self.deviation)[:, None]
-        return [(matrix, bias - _array(self.mean) @ matrix), *others]
 
 
 def _trunk(count: int, widths: tuple[int, ...]) -> Any:

@@ -102,7 +102,7 @@ class Lanes:
             out.actions[step], out.values[step] = actions, values
             out.log_probabilities[step] = log_probabilities
             out.rewards[step], out.ends[step] = self._step(actions)
-        return Rollout(*out[:-1], last_values=act(self._inputs, self._masks, self._truth)[2])
+        return out._replace(last_values=act(self._inputs, self._masks, self._truth)[2])
 
     def _step(self, actions: Any) -> tuple[Any, Any]:
         """Rewards as the recipe asks for, and whether the episodes ended."""

@@ -81,7 +81,7 @@ def remove_if_stale(path: Path, *, wait: bool = False) -> None:
 
 
 def _remove(path: Path) -> None:
-    """The lock last: whoever removes it may be killed meanwhile, and another goes on."""
+    """The lock goes last, so that a folder whose removal was cut short is still a stale one."""
     with contextlib.suppress(OSError):
         for part in path.iterdir():
             if part.name != _LOCK:

@@ -211,7 +211,9 @@ def _remove_of_dead(folder: Path) -> None:
 
 
 def _exit_once(*_: object) -> NoReturn:
-    """The kernel sends one as each thread of the owner ends: a second must not stop the exit."""
+    """The kernel sends a signal as each thread of the owner ends: the second must not cut the
+    exit short.
+    """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.exit(0)
 

@@ -100,7 +100,7 @@ class ContainerWorld:
         if victims.handles:
             self._engine.kill(victims.handles)
 
-    def residues(self, victims: Victims) -> list[str]:
+    def residues(self, victims: Victims, *, renewed: bool = False) -> list[str]:
         """Victims that run on; and without the server, replicas that are impaired still."""
         containers = self._engine.containers()
         started: Mapping[str, str] = victims.doomed or {}

@@ -136,12 +136,14 @@ class ProcessWorld:
                 finally:
                     os.close(descriptor)
 
-    def residues(self, victims: Victims) -> list[str]:
+    def residues(self, victims: Victims, *, renewed: bool = False) -> list[str]:
         doomed = victims.doomed
         if not isinstance(doomed, Doomed):
             return []
         left = [text_of(process) for process in doomed.processes if process.alive]
-        if doomed.all_but is not None:
+        if renewed:
+            left += self.unwell()
+        elif doomed.all_but is not None:
             living = [p for p in processes_of(self.tmp) if p not in doomed.all_but]
             left += [text_of(process) for process in living if process not in doomed.processes]
         left += [f"port {address}" for address in listening_addresses(doomed.sockets)]

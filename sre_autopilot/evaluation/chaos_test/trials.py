@@ -59,7 +59,9 @@ class Trials:
                 return None
             call, victims = await self._strike(trial, session)
             struck_s = time.monotonic()
-            left = await until_empty(lambda: self._left(trial, victims, call), CLEAN_WITHIN_S)
+            left = await until_empty(
+                lambda: world.residues(victims, renewed=_renews(trial, call)), CLEAN_WITHIN_S
+            )
             clean_s = None if left else time.monotonic() - struck_s
             answer = await call
         reset_s, problems = await self._reset_again(trial)
@@ -78,13 +80,6 @@ class Trials:
             record=record,
             problems=(*problems, *filter(None, [problem])),
         )
-
-    def _left(self, trial: Trial, victims: Victims, call: asyncio.Task[Answer]) -> list[str]:
-        """What a kill leaves. A reset that goes on all the same has a whole new mesh."""
-        left = self._world.residues(victims)
-        if left and trial.moment is Moment.RESET and call.done() and call.result().ok:
-            return self._world.unwell()
-        return left
 
     async def _prepare(self, trial: Trial, session: Session) -> bool:
         """Plays up to the call in which the kill falls; false where a call failed."""
@@ -155,6 +150,11 @@ class Trials:
         seconds = time.monotonic() - started
         patience_s = max(WELL_WITHIN_S, self._world.patience_s)
         return seconds, await until_empty(self._world.unwell, patience_s)
+
+
+def _renews(trial: Trial, call: asyncio.Task[Answer]) -> bool:
+    """Whether the call was a reset that went on after the kill, with a new mesh."""
+    return trial.moment is Moment.RESET and call.done() and call.result().ok
 
 
 async def until_empty(problems: Callable[[], list[str]], timeout_s: float) -> list[str]:

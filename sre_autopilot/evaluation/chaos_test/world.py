@@ -63,8 +63,11 @@ class World(Protocol):
     def kill(self, victims: Victims) -> None:
         """SIGKILL to all of them, one right after the other."""
 
-    def residues(self, victims: Victims) -> list[str]:
-        """What is left that must be gone once these are dead."""
+    def residues(self, victims: Victims, *, renewed: bool = False) -> list[str]:
+        """What is left that must be gone once these are dead.
+
+        renewed: whether a reset has gone on after the kill, so that a new mesh is expected.
+        """
 
     def unwell(self) -> list[str]:
         """What is wrong with the world just after a reset: too much, too little, still impaired."""

@@ -89,6 +89,7 @@ class FakeWorld:
         self.killed: list[Victims] = []
         self._victims, self._residues, self._unwell = victims, residues, unwell
         self._record = record
+        self.renewed = False
 
     async def start(self) -> None:
         pass
@@ -99,7 +100,8 @@ class FakeWorld:
     def kill(self, victims: Victims) -> None:
         self.killed.append(victims)
 
-    def residues(self, victims: Victims) -> list[str]:
+    def residues(self, victims: Victims, *, renewed: bool = False) -> list[str]:
+        self.renewed = renewed
         return list(self._residues)
 
     def unwell(self) -> list[str]:

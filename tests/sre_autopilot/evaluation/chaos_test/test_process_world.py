@@ -12,7 +12,7 @@ from sre_autopilot.evaluation.chaos_test.disk import SCENARIOS
 from sre_autopilot.evaluation.chaos_test.outcomes import Outcome
 from sre_autopilot.evaluation.chaos_test.proc import Process
 from sre_autopilot.evaluation.chaos_test.process_parts import KINDS, Parts
-from sre_autopilot.evaluation.chaos_test.process_world import ProcessWorld, process_world
+from sre_autopilot.evaluation.chaos_test.process_world import Doomed, ProcessWorld, process_world
 from sre_autopilot.evaluation.chaos_test.run import ChaosTest, Order
 from sre_autopilot.evaluation.chaos_test.world import Victims
 from tests.orchestrator.backends.conftest import until
@@ -51,6 +51,22 @@ def test_strays_of_the_world_are_named_and_killed_and_no_others(tmp_path: Path) 
         for process in (own, foreign):
             process.kill()
             process.wait()
+
+
+def test_a_reset_that_went_on_needs_dead_victims_and_a_whole_mesh(tmp_path: Path) -> None:
+    world = ProcessWorld(tmp_path)
+    world.tmp.mkdir()
+    process = sleeper(world.tmp)
+    try:
+        until(lambda: world.parts().others)
+        doomed = Doomed(world.parts().others, frozenset(), frozenset(), folder=False)
+        victim = f"process sleep ({process.pid})"
+        left = world.residues(Victims(doomed=doomed), renewed=True)
+        assert left == [victim, *world.unwell()]
+        assert f"stray {victim}" in left
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_process_that_took_a_dead_ones_pid_is_not_killed(tmp_path: Path) -> None:

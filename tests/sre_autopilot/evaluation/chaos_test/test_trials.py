@@ -105,13 +105,14 @@ async def test_residues_are_named_when_the_time_is_over(script: Script) -> None:
     assert (outcome.clean_s, outcome.residues) == (None, ("port 80",))
 
 
-@pytest.mark.parametrize(("answer", "left"), [(OK, ()), (REFUSED, ("new process",))])
-async def test_the_mesh_of_a_reset_that_went_on_is_no_residue(
-    script: Script, answer: Answer, left: tuple[str, ...]
+@pytest.mark.parametrize(("answer", "renewed"), [(OK, True), (REFUSED, False)])
+async def test_a_reset_that_goes_on_after_a_kill_has_a_new_mesh(
+    script: Script, answer: Answer, renewed: bool
 ) -> None:
     script(reset=[answer, OK])
-    outcome = await play(FakeWorld(residues=["new process"]), Moment.RESET)
-    assert outcome.residues == left
+    world = FakeWorld(residues=["new process"])
+    await play(world, Moment.RESET)
+    assert world.renewed is renewed
 
 
 @pytest.mark.parametrize(
