@@ -94,6 +94,12 @@ def limit_table(windows: Windows) -> Table:
 def summary(windows: Windows) -> str:
     """Both bounds as the rule is now, and the limits that would meet them."""
     now, fitting = shares(windows, _now), fitting_limits(windows)
+    if np.isnan(now.misses_called):
+        return (
+            f"{_percent(now.quiet_called)} % of the windows of a quiet machine are called "
+            "contended; no window beside busy threads missed its SLA, which proves nothing of the "
+            "first bound: take more of them, such as --hogs 0,8"
+        )
     limits = (
         f"limits from {fitting[0]:.2f} to {fitting[-1]:.2f} meet both bounds"
         if fitting
