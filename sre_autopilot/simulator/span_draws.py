@@ -4,6 +4,7 @@ The draws are those of `simulator.telemetry`, `orchestrator.noise` and `orchestr
 over all calls of all lanes at once; tests hold both equal. Changes no lane.
 """
 
+import math
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -25,6 +26,8 @@ _CALLERS = np.array([tuple(Service).index(caller) for caller, _ in SPAN_EDGES])
 _ROWS = np.array(EDGE_NUMBERS)
 _LAGS = [layout.LAG + s for s in range(SERVICE_COUNT)]
 WINDOWS_KEPT = 1 + max(lag for _, lag in noise.LAG_STEPS_BELOW)
+_SLOWEST_IS_P99 = 99
+"""Calls up to which the nearest rank of a p99 is the last one."""
 _LARGEST = 256
 """Calls of an edge in a window up to which rounded error rates stand in a table."""
 
@@ -165,21 +168,25 @@ def _by_edge(arrived: _Calls, count: int) -> Edges:
     group = arrived.lane * len(SPAN_EDGES) + arrived.edge - 1
     made = np.bincount(group, minlength=groups)
     failed = np.bincount(group, arrived.failed, groups).astype(np.int64)
-    by_latency = np.argsort(arrived.latency_ms)
-    # A stable sort of 16 bits is by radix, many times as fast; more groups only take longer.
-    narrow = group.astype(np.min_scalar_type(groups))
-    order = by_latency[np.argsort(narrow[by_latency], kind="stable")]
     called = made > 0
-    begins = np.cumsum(made) - made
-    rank = (begins + np.ceil(0.99 * made).astype(np.int64) - 1)[called]
     error_rate, latency_p99 = np.full((2, groups), MISSING)
     error_rate[called] = _error_rates(failed[called], made[called])
-    latency_p99[called] = np.rint(arrived.latency_ms[order][rank] * 10.0) / 10.0
+    latency_p99[called] = np.rint(_p99(arrived.latency_ms, group, made)[called] * 10.0) / 10.0
     first = np.full(groups, np.inf)
     # An edge's calls are all of one window, the first one first: written last, it stays.
     first[group[::-1]] = arrived.place[::-1]
     values = (made.astype(np.float64), error_rate, latency_p99, first)
     return Edges(*(of_edge.reshape(count, -1) for of_edge in values))
+
+
+def _p99(latency_ms: Any, group: Any, made: Any) -> Any:
+    """Of each group by nearest rank: up to 99 calls, that is the slowest; (groups,)."""
+    slowest = np.zeros(len(made))
+    np.maximum.at(slowest, group, latency_ms)
+    for large in np.flatnonzero(made > _SLOWEST_IS_P99):
+        of_group = np.sort(latency_ms[group == large])
+        slowest[large] = of_group[math.ceil(0.99 * len(of_group)) - 1]
+    return slowest
 
 
 def _error_rates(failed: Any, made: Any) -> Any:

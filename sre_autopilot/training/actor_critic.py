@@ -28,12 +28,14 @@ class ActorCritic(nn.Module):
     stand the actor, a prediction of the hidden faults, and the critic, which reads the truth too.
 
     Inputs are brought to mean 0 and deviation 1, as `observe` has seen them; the layers of the
-    policy contain that, so that who plays it need not know.
+    policy contain that, so that who plays it need not know. With `half_precision` the first layer
+    multiplies in 16 bits while it trains, and in 32 after `eval()`, as the policy is played.
     """
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         self._privileged = recipe.privileged_critic
+        self._half_precision = recipe.half_precision
         width = recipe.hidden[-1]
         self.trunk = _trunk(INPUT_COUNT, recipe.hidden)
         self.register_buffer("mean", torch.zeros(INPUT_COUNT))
@@ -59,7 +61,11 @@ class ActorCritic(nn.Module):
 
     def _hidden(self, inputs: Any) -> Any:
         """The trunk's output. Its first weights are scaled, not every input: that is less work."""
-        return self.trunk[1:](functional.linear(inputs, *self._first_layer()))
+        weight, bias = self._first_layer()
+        if self._half_precision and self.training:
+            products = functional.linear(inputs.bfloat16(), weight.bfloat16())
+            return self.trunk[1:](products.float() + bias)
+        return self.trunk[1:](functional.linear(inputs, weight, bias))
 
     def _first_layer(self) -> tuple[Any, Any]:
         """Weight and bias for inputs of any mean and deviation."""

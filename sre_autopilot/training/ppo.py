@@ -52,14 +52,18 @@ class Ppo:
         for group in self.optimizer.param_groups:
             group["lr"] = _between(recipe.learning_rate, share)
         batch = _batch(rollout, recipe.gae_lambda)
-        count = len(batch["actions"])
+        played = torch.from_numpy(np.flatnonzero(rollout.plays))
+        inputs = batch["inputs"]
+        if recipe.half_precision:
+            batch["inputs"] = inputs.bfloat16()
         figures: list[dict[str, float]] = []
         for _ in range(recipe.epochs):
-            for chosen in torch.randperm(count).split(recipe.minibatch):
-                part = {name: tensor[chosen] for name, tensor in batch.items()}
+            for chosen in played[torch.randperm(len(played))].split(recipe.minibatch):
+                # Rows are copied whole, which `tensor[chosen]` does element by element.
+                part = {name: tensor.index_select(0, chosen) for name, tensor in batch.items()}
                 figures.append(self._learn(part, _between(recipe.entropy, share)))
         if share < OBSERVED_SHARE:
-            self.networks.observe(batch["inputs"])
+            self.networks.observe(inputs[played])
         return {name: float(np.mean([each[name] for each in figures])) for name in figures[0]}
 
     def _learn(self, part: Mapping[str, Any], entropy_weight: float) -> dict[str, float]:
@@ -88,20 +92,20 @@ class Ppo:
 
 
 def _batch(rollout: Rollout, gae_lambda: float) -> dict[str, Any]:
-    """The steps that were played, in one row each; advantages have mean 0 and deviation 1."""
+    """All steps, in one row each; advantages of those that were played have mean 0, deviation 1."""
     gains, plays = advantages(rollout, gae_lambda), rollout.plays
-    returns, gains = (gains + rollout.values)[plays], gains[plays]
+    of_plays = gains[plays]
     arrays = {
-        "inputs": rollout.inputs[plays],
-        "masks": rollout.masks[plays],
-        "truth": rollout.truth[plays],
-        "flags": rollout.truth[plays][:, FLAG_COUNT : 2 * FLAG_COUNT],
-        "actions": rollout.actions[plays],
-        "log_probabilities": rollout.log_probabilities[plays],
-        "returns": returns,
-        "advantages": (gains - gains.mean()) / (gains.std() + _TINY),
+        "inputs": rollout.inputs,
+        "masks": rollout.masks,
+        "truth": rollout.truth,
+        "flags": rollout.truth[..., FLAG_COUNT : 2 * FLAG_COUNT],
+        "actions": rollout.actions,
+        "log_probabilities": rollout.log_probabilities,
+        "returns": gains + rollout.values,
+        "advantages": (gains - of_plays.mean()) / (of_plays.std() + _TINY),
     }
-    return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+    return {name: torch.from_numpy(array).flatten(0, 1) for name, array in arrays.items()}
 
 
 def _between(ends: tuple[float, float], share: float) -> float:

@@ -27,6 +27,8 @@ class Recipe:
     no_rollback_share: first share of the training in which `rollback` is forbidden: it is a safe
         way out that keeps learners from finding better ones.
     hidden: widths of the policy's layers. critic_hidden: of the critic's one, which stands on them.
+    half_precision: whether the first layer, which is most of the work, multiplies numbers of 16
+        bits (bfloat16); what is trained keeps 32, and the policy is played with them.
     learning_rate, entropy: at the beginning and at the end, linear between.
     """
 
@@ -48,6 +50,7 @@ class Recipe:
     gae_lambda: float = 0.95
     value_loss: float = 0.5
     gradient_norm: float = 0.5
+    half_precision: bool = False
 
     def __post_init__(self) -> None:
         """Raises InvalidValue and UnknownName, which name the field."""
@@ -60,7 +63,7 @@ class Recipe:
         for name in ("no_rollback_share", "gae_lambda"):
             value = getattr(self, name)
             _check(name, value, _is_number(value) and 0 <= value <= 1, "a number from 0 to 1")
-        for name in ("shaping", "privileged_critic"):
+        for name in ("shaping", "privileged_critic", "half_precision"):
             value = getattr(self, name)
             _check(name, value, isinstance(value, bool), "true or false")
         for name in ("learning_rate", "entropy"):

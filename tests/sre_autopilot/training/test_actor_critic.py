@@ -56,6 +56,17 @@ def test_outputs_have_a_row_a_lane(networks, observed):
     assert faults.shape == (LANES, FLAG_COUNT)
 
 
+def test_half_precision_rounds_while_training_and_nothing_that_is_played(observed):
+    torch.manual_seed(0)
+    networks = ActorCritic(replace(recipe(SHIPPED), half_precision=True))
+    trained, played = networks(*observed)[1], networks.eval()(*observed)[1]
+    assert not torch.equal(trained, played)
+    torch.testing.assert_close(trained, played, rtol=0.05, atol=0.02)
+    torch.manual_seed(0)
+    whole = ActorCritic(replace(recipe(SHIPPED), half_precision=False))
+    assert torch.equal(played, whole(*observed)[1])
+
+
 def test_refused_actions_have_no_probability_and_the_others_all_of_it(networks, observed):
     probabilities = networks(*observed)[0].exp()
     masks = observed[1]

@@ -101,7 +101,7 @@ def test_numpy_and_torch_take_the_same_actions_in_10_000_states(finished):
     masks = rollout.masks.reshape(STATES, -1)
     observed = [torch.from_numpy(array.reshape(STATES, -1)) for array in rollout[:3]]
     with torch.no_grad():
-        log_probabilities = ppo.networks(*observed)[0].numpy()
+        log_probabilities = ppo.networks.eval()(*observed)[0].numpy()
     network = Network(ppo.networks.layers(), finished[1].provenance)
     actions = network.actions(inputs)
     # Where two are equal to the last bits, either may come first.

@@ -11,7 +11,7 @@ from sre_autopilot.history.rows import row_of
 from sre_autopilot.simulator.backend import SimulatorBackend
 from sre_autopilot.simulator.engines import NUMPY
 from sre_autopilot.simulator.gym.vector_env import SREAutopilotVectorEnv
-from sre_autopilot.simulator.span_draws import _error_rates, in_order
+from sre_autopilot.simulator.span_draws import _error_rates, _p99, in_order
 from sre_autopilot.world.topology import CALLS
 from sre_autopilot.world.vocabulary import MAX_STEPS, Tier
 from tests.sre_autopilot.simulator.scripts import ACTIONS, NAMES, script
@@ -74,6 +74,17 @@ def test_spans_of_a_next_episode_are_those_of_its_seed(mode):
         expected = [rows[0], *(single.step(action[None])[0][0] for action in alone[lane])]
         np.testing.assert_array_equal(of_lane, expected)
     assert len(played) == 3
+
+
+def test_p99_is_the_nearest_rank_of_any_number_of_calls():
+    sizes = np.array([1, 0, 99, 100, 101, 350])
+    group = np.random.default_rng(0).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    latency_ms = np.random.default_rng(1).lognormal(3.0, 1.0, len(group))
+    expected = [
+        np.percentile(latency_ms[group == each], 99, method="inverted_cdf") if size else 0.0
+        for each, size in enumerate(sizes)
+    ]
+    assert _p99(latency_ms, group, sizes).tolist() == expected
 
 
 def test_error_rates_are_rounded_as_python_rounds():
