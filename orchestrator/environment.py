@@ -22,6 +22,7 @@ from orchestrator.errors import (
     EpisodeOver,
     FaultNotInstalled,
 )
+from orchestrator.exit import close_at_exit
 from orchestrator.lapses import Lapses
 from orchestrator.reconcile import reconcile, routing_of
 from orchestrator.recorder import Recorder
@@ -218,6 +219,7 @@ class Environment:
         if self._portal_context is None:
             if self._closed:
                 raise EnvironmentClosed
+            close_at_exit(self)
             self._portal_context = start_blocking_portal()
             self._portal = self._portal_context.__enter__()
         assert self._portal is not None

@@ -70,6 +70,8 @@ class _Children:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
+            if pid not in self._pids:
+                continue  # inherited: by exec from a shell with jobs, or by process 1
             number, began = self._pids.pop(pid)
             now = time.monotonic()
             self._died(number, os.waitstatus_to_exitcode(status))

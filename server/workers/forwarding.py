@@ -24,12 +24,14 @@ from server.workers.place import CLIENT_HEADER, METRICS_PATH, PID_HEADER, TOKEN_
 from server.workers.relay import Relay
 
 IN_BODY = frozenset({"/reset", "/step", MCP_PATH})
-IN_QUERY = frozenset({"/state", "/grader", "/pager", "/debrief"})
+IN_QUERY = frozenset({"/state", "/grader", "/pager", "/debrief", "/advice"})
 ALL_SESSIONS = "/sessions"
 IN_PATH = ("/sessions/", "/watch/")
 """Paths that go on with the name of a session."""
 SEPARATOR = "."
 """Between the name of an MCP session and the number of the worker that began it."""
+WORKER_DIGITS = 4
+"""Of the largest number of a worker."""
 
 
 class ForwardingMiddleware:
@@ -119,8 +121,10 @@ def _header(scope: Scope, name: str) -> str | None:
 
 
 def _worker_of_mcp_session(name: str | None) -> int | None:
-    number = (name or "").rpartition(SEPARATOR)[2]
-    return int(number) if SEPARATOR in (name or "") and number.isdecimal() else None
+    _, separator, number = (name or "").rpartition(SEPARATOR)
+    # Whatever a client sends: Python refuses to read thousands of digits.
+    is_number = number.isdecimal() and len(number) <= WORKER_DIGITS
+    return int(number) if separator and is_number else None
 
 
 def _name_in_query(scope: Scope, default: str | None) -> str | None:

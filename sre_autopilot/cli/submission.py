@@ -44,7 +44,7 @@ def command(
         try:
             write(by_episode, out, policy, policy_version, tokens=tokens)
             results = checked(out)
-        except ValueError:
-            rmtree(out)
+        except BaseException:  # Ctrl-C and a full disk too: half a submission is none
+            rmtree(out, ignore_errors=True)
             raise
     results_console().print(f"{len(results)} episodes: {out}", soft_wrap=True, markup=False)

@@ -52,6 +52,12 @@ class ServersGone(RuntimeError):
     """No server played the episode, though each was tried several times."""
 
 
+UNREADABLE = (
+    httpx.HTTPError, httpx.InvalidURL, ServerRefused, ValueError, KeyError, TypeError
+)  # fmt: skip
+"""What a URL that is none, or a server of something else, may raise."""
+
+
 @dataclass
 class _Server:
     url: str
@@ -131,11 +137,13 @@ class Servers:
 
     def _played(self, url: str, policy: Policy, job: Job) -> grading.EpisodeRecord:
         episode_id = f"evaluate-{secrets.token_hex(8)}"
+        options: dict[str, Any] = {"proxy": None} if client_options(url) else {}
         with connect(
             url.replace("http", "ws", 1) + "/ws",
             max_size=None,
             open_timeout=CALL_TIMEOUT_S,
             additional_headers=self._headers,
+            **options,
         ) as socket:
             asked = {"seed": job.seed, "task_tier": job.tier, "policy": policy.name}
             observation = _call(socket, "reset", {**asked, "episode_id": episode_id})
@@ -155,14 +163,15 @@ class Servers:
     def _backend_of(self, url: str) -> str:
         try:
             environment = self._get(url, "/tasks").json()["environment"]
+            version, backend = environment["world_version"], str(environment["backend"])
             keeps_records = self._get(url, "/records?limit=1").json()["kept"]
-        except (httpx.HTTPError, ServerRefused, ValueError, KeyError) as error:
+        except UNREADABLE as error:
             raise InvalidValue(FIELD, url, f"the URL of a server that answers ({error})") from error
-        if environment["world_version"] != WORLD_VERSION:
+        if version != WORLD_VERSION:
             raise InvalidValue(FIELD, url, f"a server of world version {WORLD_VERSION}")
         if not keeps_records:
             raise InvalidValue(FIELD, url, "a server that keeps records: set SRE_RECORD_DIR there")
-        return str(environment["backend"])
+        return backend
 
     def _get(self, url: str, path: str) -> httpx.Response:
         options = client_options(url)

@@ -1,5 +1,7 @@
 """`make_env` plays in this process, and says what is wrong with what it was asked for."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,11 @@ def test_settings_reach_the_environment(tmp_path: Path) -> None:
     (file,) = tmp_path.iterdir()
     (record,) = read_episodes(file.read_text().splitlines())
     assert [fault.kind for fault in record.faults] == [FaultKind.NONE]
+
+
+def test_a_program_that_closes_nothing_ends() -> None:
+    program = "from sre_autopilot import make_env\nenv = make_env()\nenv.reset(seed=1)\n"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 def test_unknown_backend_lists_those_that_exist() -> None:

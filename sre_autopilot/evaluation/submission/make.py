@@ -34,6 +34,7 @@ def chosen(records: Iterable[EpisodeRecord], policy: str) -> Chosen:
 def _fits(record: EpisodeRecord) -> bool:
     return (
         record.finished
+        and len(record.steps) > 1
         and record.world_version == WORLD_VERSION
         and record.seed in SEED_SPLITS["test"]
         and record.checked_validity.verdict is Verdict.VALID

@@ -10,6 +10,8 @@ from sre_autopilot.evaluation.ladder.samples import samples_of
 from sre_autopilot.evaluation.results import Result
 from sre_autopilot.world.vocabulary import WORLD_VERSION
 
+FEWEST_EPISODES = 8
+"""Of fewer on a tier there is no place: who chooses one lucky seed would be the best."""
 COLUMNS = ("tier", "episodes", "mean", "95 % interval", "place", "tied with")
 
 
@@ -46,10 +48,11 @@ class Place(NamedTuple):
 
 
 def places(results: Iterable[Result], ladder: Ladder) -> Iterator[Place]:
-    """One a tier. Beside rungs of another world version none is given."""
+    """One a tier; without rank beside rungs of another world version, or of few episodes."""
     for sample in samples_of(results):
         figures = tier_figures(sample)
-        rivals = ladder.of_world(sample.world) if ladder.world_version == WORLD_VERSION else ()
+        is_placed = ladder.world_version == WORLD_VERSION and figures.episodes >= FEWEST_EPISODES
+        rivals = ladder.of_world(sample.world) if is_placed else ()
         yield _place(figures, [rung for rung in rivals if rung.policy != sample.policy])
 
 

@@ -7,9 +7,17 @@ from orchestrator.episode import Episode, Plan
 from sre_autopilot.debrief.replay import replay
 from sre_autopilot.errors import InvalidValue
 from sre_autopilot.evaluation.submission.document import Submission, SubmittedEpisode
-from sre_autopilot.grading import EpisodeRecord, FaultRecord, Verdict, grade, validity_of
+from sre_autopilot.grading import (
+    EpisodeRecord,
+    FaultRecord,
+    Verdict,
+    contention,
+    grade,
+    recovered_at,
+    validity_of,
+)
 from sre_autopilot.simulator import NAME
-from sre_autopilot.world.vocabulary import MAX_STEPS
+from sre_autopilot.world.vocabulary import MAX_STEPS, Tier
 
 SAME = 1e-6
 """Largest difference between equal scores: results are rounded to six digits."""
@@ -29,6 +37,9 @@ def check_record(
         ("tier", record.tier, episode.tier),
         ("seed", record.seed, episode.seed),
         ("max_steps", record.max_steps, MAX_STEPS),
+        ("policy", record.policy or submission.policy, submission.policy),
+        # With a key of its own, a seed could be played until it goes well.
+        ("episode_key", record.episode_key, 0),
     ):
         if value != expected:
             raise InvalidValue(f"{field}.file: {name}", value, repr(expected))
@@ -40,6 +51,20 @@ def check_record(
     if record.backend == NAME and not _same(replay(record).score, episode.score):
         expected = "those that the simulator plays after these actions"
         raise InvalidValue(f"{field}.file: steps", "other windows", expected)
+    _check_end(record, field)
+
+
+def _check_end(record: EpisodeRecord, field: str) -> None:
+    windows = len(record.steps)
+    if not _is_over(record, windows) or _is_over(record, windows - 1):
+        expected = f"up to the end of the episode: recovered, or step {MAX_STEPS}"
+        raise InvalidValue(f"{field}.file: steps", f"up to step {windows - 1}", expected)
+
+
+def _is_over(record: EpisodeRecord, windows: int) -> bool:
+    """After so many windows, that of reset included; as `Episode` decides it."""
+    healed = recovered_at(record.steps[:windows], record.faults) is not None
+    return windows > MAX_STEPS or (healed and record.tier is not Tier.CONTROL)
 
 
 def _check_faults(record: EpisodeRecord, field: str) -> None:
@@ -81,6 +106,10 @@ def _check_validity(record: EpisodeRecord, episode: SubmittedEpisode, field: str
         raise InvalidValue(f"{field}.validity", episode.validity.value, f"{stored}, as recorded")
     if stored is not Verdict.VALID:
         raise InvalidValue(f"{field}.validity", stored.value, f"{Verdict.VALID}: play it again")
+    for step in record.steps:
+        if step.host is None or step.contended != bool(contention(step.host)):
+            name = f"{field}.file: steps.{step.step}.contended"
+            raise InvalidValue(name, step.contended, "as the figures of its host say")
 
 
 def _same(one: float, other: float) -> bool:

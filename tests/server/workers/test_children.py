@@ -176,6 +176,13 @@ def test_a_child_that_has_served_has_no_failures_behind_it(forks, kept):
     assert kept.pause_s() == 0.0
 
 
+def test_a_child_that_somebody_else_left_behind_is_passed_over(forks, kept):
+    forks.end(4242)
+    forks.end(1001)
+    kept.reap()
+    assert forks.died == [(0, 0)]
+
+
 def test_all_that_have_ended_are_taken_note_of_together(forks, kept):
     forks.end(1001)
     forks.end(1002, status=2)

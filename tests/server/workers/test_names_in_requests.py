@@ -7,6 +7,7 @@ import pytest
 from server.connection_limits import MAX_MESSAGE_BYTES
 from server.workers import forwarding
 from server.workers.place import CLIENT_HEADER, TOKEN_HEADER
+from tests.server.doors import Workshop, make_app
 
 pytestmark = pytest.mark.anyio
 
@@ -65,6 +66,7 @@ def test_a_query_names_its_session_unless_an_episode_is_to_be_played(query, name
         ("abc.0", 0),
         ("abc.12", 12),
         ("a.b.3", 3),
+        ("a." + "9" * 5000, None),
     ],
 )
 def test_the_name_of_an_mcp_session_ends_with_its_worker(name, worker):
@@ -122,3 +124,15 @@ def test_a_request_that_was_passed_on_looks_as_its_client_sent_it():
     assert restored["headers"] == own
     assert restored["client"] == ("10.1.2.3", 0)
     assert scope["client"] == ("127.0.0.1", 4), "the scope of the connection stays as it is"
+
+
+def test_every_route_with_a_session_in_its_query_is_passed_on():
+    paths = make_app(Workshop()).openapi()["paths"]
+    named = {
+        path
+        for path, operations in paths.items()
+        for operation in operations.values()
+        for parameter in operation.get("parameters", ())
+        if (parameter["in"], parameter["name"]) == ("query", "session_id")
+    }
+    assert named == forwarding.IN_QUERY

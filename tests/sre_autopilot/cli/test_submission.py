@@ -1,9 +1,11 @@
 """`submission` collects records, and `grade --submission` checks and places them."""
 
 import json
+from unittest.mock import Mock
 
 import pytest
 
+from sre_autopilot.evaluation.submission import check
 from sre_autopilot.evaluation.submission.document import SUBMISSION
 from sre_autopilot.world.vocabulary import SEED_SPLITS, Tier
 from tests.sre_autopilot.cli.terminal import invoke, is_narrow, simulated
@@ -73,3 +75,11 @@ def test_bad_input_is_named(arguments, word):
     result = invoke(*arguments)
     assert result.exit_code == 2, result.output
     assert word in result.stderr
+
+
+@pytest.mark.parametrize("error", [OSError("No space left on device"), KeyboardInterrupt()])
+def test_half_a_submission_is_not_left_behind(records, tmp_path, monkeypatch, error):
+    monkeypatch.setattr(check, "checked", Mock(side_effect=error))
+    result = invoke("submission", tmp_path / "mine", "--records", records, *NAMES)
+    assert result.exit_code != 0
+    assert not (tmp_path / "mine").exists()

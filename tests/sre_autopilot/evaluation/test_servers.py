@@ -88,6 +88,21 @@ def test_servers_are_checked_before_anything_is_played(urls, dead_url, tmp_path)
         Servers([forgetful], tmp_path).check()
 
 
+def test_a_server_on_this_machine_is_reached_past_the_hosts_proxies(
+    urls, tmp_path, dead_url, monkeypatch
+):
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, dead_url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert Servers(urls, tmp_path).play(JOBS[0])
+
+
+@pytest.mark.parametrize("url", ["http://a b:1\n", "http://[::1"])
+def test_a_url_that_is_none_is_named(url, tmp_path):
+    with pytest.raises(InvalidValue, match="workers"):
+        Servers([url], tmp_path).check()
+
+
 def test_policies_that_read_the_truth_are_refused(urls, tmp_path):
     with pytest.raises(InvalidValue, match="oracle"):
         Servers(urls, tmp_path).play(Job("oracle", Tier.EASY, 1))
