@@ -1,6 +1,7 @@
 """The name under which this is installed, and what its extras bring. Standard library only."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 DISTRIBUTION = "openenv-sre-autopilot"
 """As OpenEnv's AutoEnv looks for environments: `openenv-`, then the package with hyphens."""
@@ -23,10 +24,18 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
 """The modules that each extra brings, by the names under which they are imported."""
 
 
+_CHECKOUT = Path(__file__).parents[1]
+
+
 def installation_command(module: str) -> str | None:
-    """The command that installs a module which is missing; None where no extra brings it."""
+    """The command that installs a module which is missing; None where no extra brings it.
+
+    In a checkout, which no index need know, it installs the checkout.
+    """
+    is_checkout = (_CHECKOUT / "pyproject.toml").is_file()
+    name = f"-e '{_CHECKOUT}" if is_checkout else f"'{DISTRIBUTION}"
     top_level = module.partition(".")[0]
     for extra, modules in EXTRAS.items():
         if top_level in modules:
-            return f"pip install '{DISTRIBUTION}[{extra}]'"
+            return f"pip install {name}[{extra}]'"
     return None

@@ -115,7 +115,8 @@ def _draw_until_closed(socket: ClientConnection, draw: Draw) -> str:
         pass  # its code and its reason are asked for below
     reason = socket.close_reason or "the server closed the connection"
     if not steps and socket.close_code in REFUSED:
-        raise BadInput(reason)
+        hint = " (--token)" if socket.close_code == CloseCode.NO_TOKEN else ""
+        raise BadInput(f"{reason}{hint}")
     return reason
 
 

@@ -11,6 +11,7 @@ from sre_autopilot import make_env
 from sre_autopilot.errors import InvalidValue, UnknownName
 from sre_autopilot.grading import read_episodes
 from sre_autopilot.world.vocabulary import ActionName, FaultKind, Tier
+from tests.architecture.source import ROOT
 
 WAIT = {"action": ActionName.WAIT}
 
@@ -75,4 +76,4 @@ def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sre_autopilot.in_process.check_settings", check_settings)
     with pytest.raises(ModuleNotFoundError) as caught:
         make_env(next(iter(backends.BACKENDS)))
-    assert "pip install 'openenv-sre-autopilot[live]'" in caught.value.__notes__[0]
+    assert f"pip install -e '{ROOT}[live]'" in caught.value.__notes__[0]
