@@ -134,10 +134,14 @@ evaluate-stack: $(READY) base-image ## The same on a stack of containers of its 
 	$(CLI) dev on-stack -- $(CLI) evaluate --meshes 1 $(ARGS)
 
 .PHONY: dataset
-dataset: $(READY) ## Make the small data set of the repository anew (needs the extra dataset)
+SMALL_POLICIES := oracle,learned,belief,runbook,heuristic,random,wait
+SMALL_TIERS := easy,medium,hard,control,expert
+dataset: $(READY) ## Make the small data set of the repository anew: 70 episodes, ten minutes
+	$(CLI) evaluate --backend process --meshes 1 --first-seed 0 --seeds 1 --out runs/small/evaluate.jsonl \
+		--policies $(SMALL_POLICIES) --tiers $(SMALL_TIERS)
 	rm -rf docs/examples/dataset
-	$(CLI) dataset docs/examples/dataset --seeds 1 --process-rewards \
-		--policies oracle,belief,runbook,heuristic,random,wait $(ARGS)
+	$(CLI) dataset docs/examples/dataset --seeds 1 --process-rewards --formats jsonl.gz \
+		--policies $(SMALL_POLICIES) --records runs/small/episodes $(ARGS)
 
 .PHONY: calibrate
 calibrate: $(READY) ## Fit the simulator to the recordings (ARGS=docker)

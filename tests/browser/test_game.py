@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from chaos.tiers import draw_faults
+from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import Tier
 from tests.browser.desk import at_step, play_by_client, play_to_the_end, press
 
@@ -50,7 +52,8 @@ def test_a_note_stays_at_its_step(game: Any) -> None:
 def test_the_board_has_people_and_agents_and_is_exported(game: Any, url: str) -> None:
     play_by_client(url, SEED, tier=TIER, policy="agent")
     play_by_client(url, SEED + 1, tier=TIER, policy="elsewhere")
-    press(game, "1", "r")
+    (fault,) = draw_faults(TIER, SEED)
+    press(game, str(1 + tuple(Service).index(fault.root)), "r")
     at_step(game, 1)
     play_to_the_end(game)
     game.click("#board-open")
@@ -62,6 +65,8 @@ def test_the_board_has_people_and_agents_and_is_exported(game: Any, url: str) ->
         float(text) for text in game.locator("#board tbody td:nth-child(2)").all_inner_texts()
     ]
     assert scores == sorted(scores, reverse=True)
+    detected = game.locator("#board tbody td:nth-child(3)").all_inner_texts()
+    assert dict(zip(players, detected, strict=True)) == {PLAYER: "1", "agent": "\N{EN DASH}"}
     exported = {}
     for kind in ("md", "csv"):
         with game.expect_download() as download:

@@ -18,11 +18,13 @@ export function actedOn(observations, service) {
 }
 export const valuesOf = (observations, service, metric) => Array.from(observations, (observation) => observation?.metrics[service][metric] ?? null);
 
-/* First steps in which something was seen broken, an action was taken, and all was met to the end. */
-export function milestones(observations, pass) {
-  const heard = observations.find((observation) => observation && broken(observation).length);
-  const acted = observations.find((observation) => observation && !isRefused(observation) && actionOf(observation) && actionOf(observation).action !== pass);
-  return { first_symptom: heard?.step ?? null, first_action: acted?.step ?? null };
+/* Steps to detect and to recover, as debriefs and the ladder count them: the first accepted action on
+   a cause, and the recovery; null where that did not come, or the truth may not be seen. */
+export function times({ observations, faults, recovered_at }, pass) {
+  const causes = (faults ?? []).map(({ root }) => root);
+  const isAtCause = ({ action, service_id }) => action !== pass && causes.includes(service_id);
+  const acted = observations.find((observation) => observation && !isRefused(observation) && actionOf(observation) && isAtCause(actionOf(observation)));
+  return { mttd: acted?.step ?? null, mttr: recovered_at ?? null };
 }
 
 /* How it ended, from the record's truth where that may be seen; recovered_at: undefined where nobody can say. */

@@ -1,8 +1,7 @@
 /* Game day: a hidden incident behind a link, notes, a clock, and a board of all who played it. */
 import { call } from "./api.js";
 import { $, h, save, table } from "./dom.js";
-import { milestones } from "./episode.js";
-import { times } from "./record.js";
+import { times } from "./episode.js";
 import { fetchRecord } from "./replay.js";
 import { world } from "./world.js";
 
@@ -21,11 +20,9 @@ export function gameOf(hash) {
 const stored = () => { try { return JSON.parse(localStorage.getItem(BOARD)) ?? []; } catch { return []; } };
 
 export function keepResult(mine) {
-  const { first_symptom, first_action } = milestones(mine.observations, world.pass);
-  const since = (step) => (step === null || first_symptom === null ? null : Math.max(0, step - first_symptom));
   const result = {
     id: mine.episode, tier: mine.tier, seed: mine.seed, player: mine.player ?? mine.game?.player ?? "person", score: mine.score.score, validity: mine.score.validity.verdict,
-    mttd: since(first_action), mttr: since(mine.score.recovered_at), seconds: Math.round((mine.ended - mine.began) / 1000), notes: mine.notes,
+    ...times({ ...mine, recovered_at: mine.score.recovered_at }, world.pass), seconds: Math.round((mine.ended - mine.began) / 1000), notes: mine.notes,
   };
   try { localStorage.setItem(BOARD, JSON.stringify([...stored().filter(({ id }) => id !== result.id), result].slice(-200))); } catch { return; }
 }
@@ -35,7 +32,7 @@ export async function board({ tier, seed }) {
   const listed = await call("GET", "records?limit=200").catch(() => ({ records: [] }));
   const same = listed.records.filter((record) => record.tier === tier && record.seed === seed && record.finished && !own.some(({ id }) => id === record.episode_id));
   const others = await Promise.all(same.slice(0, MOST).map(async (summary) => {
-    const { mttd, mttr } = times(await fetchRecord(summary.record_id));
+    const { mttd, mttr } = times(await fetchRecord(summary.record_id), world.pass);
     return { player: summary.policy ?? "?", score: summary.score, validity: summary.validity, mttd, mttr, seconds: Math.round(summary.ended_at - summary.began_at) };
   }));
   return [...own, ...others].sort((a, b) => b.score - a.score);
@@ -49,7 +46,7 @@ export const asCsv = (results) => [HEADS, ...results.map(rowOf)].map((row) => ro
 
 export async function openBoard(incident) {
   const results = await board(incident);
-  $("board").replaceChildren(table("Best score first. MTTD: from the first breach to the first action; MTTR: to the recovery.", HEADS, results.map(rowOf)));
+  $("board").replaceChildren(table("Best score first. MTTD: steps to the first action on a cause; MTTR: steps to the recovery.", HEADS, results.map(rowOf)));
   $("board-md").onclick = () => save("board.md", asMarkdown(results), "text/markdown");
   $("board-csv").onclick = () => save("board.csv", asCsv(results), "text/csv");
   $("board-dialog").showModal();

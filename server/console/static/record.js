@@ -35,10 +35,3 @@ function recoveredAt(steps, faults) {
   }
   return null;
 }
-/* Steps from the first true breach to the first action and to the recovery. */
-export function times(record) {
-  const breach = record.steps.find((step) => !isMet(step))?.step ?? null;
-  const acted = record.steps.find(({ action }) => action?.accepted && action.action !== world.pass)?.step ?? null;
-  const after = (step) => (breach === null || step === null ? null : Math.max(0, step - breach));
-  return { mttd: after(acted), mttr: after(record.recovered_at) };
-}
