@@ -23,8 +23,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
 }
 """The modules that each extra brings, by the names under which they are imported."""
 
-
-_CHECKOUT = Path(__file__).parents[1]
+CHECKOUT = Path(__file__).parents[1]
 
 
 def installation_command(module: str) -> str | None:
@@ -32,8 +31,8 @@ def installation_command(module: str) -> str | None:
 
     In a checkout, which no index need know, it installs the checkout.
     """
-    is_checkout = (_CHECKOUT / "pyproject.toml").is_file()
-    name = f"-e '{_CHECKOUT}" if is_checkout else f"'{DISTRIBUTION}"
+    is_checkout = (CHECKOUT / "pyproject.toml").is_file()
+    name = f"-e '{CHECKOUT}" if is_checkout else f"'{DISTRIBUTION}"
     top_level = module.partition(".")[0]
     for extra, modules in EXTRAS.items():
         if top_level in modules:

@@ -31,12 +31,8 @@ def card(episodes: Mapping[str, int], formats: Sequence[Format], command: str) -
             "| --- | --- |",
             *(f"| {split} | {count} |" for split, count in sorted(episodes.items())),
             "",
-            "```python",
-            "from datasets import load_dataset",
-            "",
-            'steps = load_dataset("FOLDER", "steps")',
-            'episodes = load_dataset("FOLDER", "episodes")',
-            "```",
+            'Hugging Face\'s `datasets` loads one table by `load_dataset("FOLDER", "steps")`, and '
+            'the other by `load_dataset("FOLDER", "episodes")`, where FOLDER holds this file.',
             "",
             f"World version {WORLD_VERSION}: scores of different versions cannot be compared. "
             f"`{SCHEMA}` is the JSON Schema of a row.",

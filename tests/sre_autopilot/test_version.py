@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sre_autopilot import version
+from sre_autopilot import distribution, version
 from sre_autopilot.distribution import DISTRIBUTION, EXTRAS, installation_command
 from tests.architecture.source import ROOT
 
@@ -30,7 +30,11 @@ def test_version_elsewhere_is_that_of_the_distribution(
     ("module", "extra"),
     [("numba", "sim"), ("numba.core.types", "sim"), ("scipy", "eval"), ("docker.errors", "live")],
 )
-def test_missing_module_is_installed_with_its_extra(module: str, extra: str) -> None:
+def test_missing_module_is_installed_with_its_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, extra: str
+) -> None:
+    assert installation_command(module) == f"pip install -e '{ROOT}[{extra}]'"
+    monkeypatch.setattr(distribution, "CHECKOUT", tmp_path)
     assert installation_command(module) == f"pip install '{DISTRIBUTION}[{extra}]'"
 
 
