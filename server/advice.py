@@ -12,7 +12,7 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, WithJsonSchema
 
 from orchestrator.episode import Episode
 from orchestrator.errors import EpisodeNotStarted, EpisodeOver
@@ -38,7 +38,11 @@ def parse_policy(name: object) -> str:
     return str(name)
 
 
-PolicyQuery = Annotated[str, checked_by(parse_policy)]
+PolicyQuery = Annotated[
+    str,
+    checked_by(parse_policy),
+    WithJsonSchema({"type": "string", "enum": [*POLICY_NAMES]}),
+]
 
 
 class Advice(BaseModel):

@@ -4,7 +4,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from orchestrator.environment import Environment
-from sre_autopilot.policies import load_policy
+from sre_autopilot.policies import POLICY_NAMES, load_policy
 from sre_autopilot.policies.play import play
 from sre_autopilot.world.vocabulary import Tier
 from tests.server.doors import WAIT, make_app
@@ -64,6 +64,12 @@ def test_only_shipped_policies_are_asked(client):
         assert (refused.status_code, refused.json()["field"]) == (422, "policy")
         assert "belief" in refused.json()["detail"]
     assert client.get("/advice").json()["field"] == "policy"
+
+
+def test_the_document_names_who_may_be_asked(client):
+    asked = client.get("/openapi.json").json()["paths"]["/advice"]["get"]["parameters"]
+    schema = next(each["schema"] for each in asked if each["name"] == "policy")
+    assert schema["enum"] == [*POLICY_NAMES]
 
 
 def test_advice_comes_while_an_episode_runs(client):
