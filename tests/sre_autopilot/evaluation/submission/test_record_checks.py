@@ -112,7 +112,23 @@ def test_windows_that_the_simulator_does_not_play_are_refused(folder, records):
     mean = (score + records[1].score) / 2
     edit(folder, lambda said: said["episodes"][0].update(score=score))
     edit(folder, lambda said: said["scores"].update(easy=mean))
-    assert refusal(folder).startswith("episodes.0.file: steps must be those that the simulator")
+    assert refusal(folder).startswith("episodes.0.file: steps.1.true must be what the simulator")
+
+
+def latency_edited(lines):
+    lines[2]["true"]["user_db"]["latency_p99"] += 1.0
+
+
+def observation_edited(lines):
+    lines[3]["observed"]["metrics"]["user_db"]["cpu_pct"] = 12.5
+
+
+@pytest.mark.parametrize(
+    ("change", "field"), [(latency_edited, "1.true"), (observation_edited, "2.observed")]
+)
+def test_an_edit_that_leaves_the_score_is_refused(folder, change, field):
+    edit_record(folder, change)
+    assert refusal(folder).startswith(f"episodes.0.file: steps.{field} must be what the simulator")
 
 
 def of_a_real_mesh(folder, count):
