@@ -39,7 +39,7 @@ def test_without_torch_the_extra_is_named(monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--recipe", "fastest"), "valid values: shipped, terminal-only, a file"),
+        (("--recipe", "fastest"), "valid values: easy-medium, shipped, terminal-only, a file"),
         (("--resume",), "resume must be a folder with a checkpoint.pt"),
         (("--baselines", "genius"), "unknown policy 'genius'"),
     ],
