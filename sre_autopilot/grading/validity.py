@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 RUN_QUEUE_LIMIT = 0.4
 """Most that one process may wait for a CPU, as a share of the window: in one of 0.5 s, as long as
 the SLA allows a call to take."""
-ORCHESTRATOR_LIMIT = 0.2
-"""Most that the orchestrator may wait for a CPU, and that a window may end late: of it too."""
+ORCHESTRATOR_LIMIT = 0.1
+"""Most that the orchestrator may wait for a CPU, and that a window may end late: of it too. A
+window of 0.5 s has some 16 requests, and one that ends 50 ms late counts two of the next one's."""
 STOLEN_LIMIT = 0.25
 """Most that a hypervisor may take of the machine's CPUs, as a share of the window."""
 LATENESS_LIMIT_MS = 50.0

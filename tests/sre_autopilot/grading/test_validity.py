@@ -50,10 +50,10 @@ def figures(**of_the_window: Any) -> HostFigures:
             "b-0 waited 201 ms for a CPU (limit 200)",
         ),
         (
-            figures(orchestrator_wait_ms=101.0),
-            "the orchestrator waited 101 ms for a CPU (limit 100)",
+            figures(orchestrator_wait_ms=51.0),
+            "the orchestrator waited 51 ms for a CPU (limit 50)",
         ),
-        (figures(overshoot_ms=101.0), "the window ended 101 ms late (limit 100)"),
+        (figures(overshoot_ms=51.0), "the window ended 51 ms late (limit 50)"),
         (figures(lateness_p99_ms=51.0), "the users were 51 ms late (limit 50)"),
         (figures(stolen_ratio=0.3), "30% of the machine went to others (limit 25%)"),
     ],
@@ -68,7 +68,7 @@ def test_each_figure_above_its_limit_is_a_reason(host: HostFigures, reason: str)
         UNCONTENDED,
         figures(),
         figures(run_queue_wait_ms={"a-0": 200.0}),
-        figures(orchestrator_wait_ms=100.0, overshoot_ms=100.0),
+        figures(orchestrator_wait_ms=50.0, overshoot_ms=50.0),
         figures(lateness_p99_ms=LATENESS_LIMIT_MS, stolen_ratio=STOLEN_LIMIT),
     ],
 )
