@@ -7,15 +7,16 @@ import numpy as np
 
 from sre_autopilot.history.row_layout import SERVICE_COUNT
 from sre_autopilot.history.tape import INPUT_COUNT, advance_inputs, blank_inputs
-from sre_autopilot.simulator.gym.action_coding import FLAT, FLAT_COUNT
-from sre_autopilot.simulator.gym.vector_env import SREAutopilotVectorEnv
+from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT
 from sre_autopilot.training.recipe import Recipe
+from sre_autopilot.training.worlds import SideBySide, lanes_of
 from sre_autopilot.world.vocabulary import ActionName, FaultKind, FlapCause
 
 TRAINING_SEEDS_FROM = 2**40
 """Far above the seeds that anything is tuned or judged on."""
 SEEDS_A_RUN = 2**32
-"""More than a training uses, so that two runs share no episode."""
+SEEDS_A_WORLD = SEEDS_A_RUN // 8
+"""More than a training uses, so that two runs share no episode, nor two worlds of one."""
 _KINDS, _CAUSES = len(FaultKind) - 1, len(FlapCause)
 FLAG_COUNT = _KINDS * SERVICE_COUNT + _CAUSES
 """Of hidden faults: each kind but none on each service, then each cause of a flap."""
@@ -66,16 +67,12 @@ class Lanes:
 
     def __init__(self, recipe: Recipe, seed: int, engine: str | None, first_episode: int) -> None:
         self._recipe = recipe
-        self._env = SREAutopilotVectorEnv(
-            recipe.lanes,
-            engine=engine,
-            tiers=recipe.tiers,
-            actions=FLAT,
-            trace_edges=True,
-            privileged=True,
-        )
+        worlds = lanes_of(recipe.worlds, recipe.lanes)
+        self._env = SideBySide(worlds, recipe.tiers, engine)
         first = TRAINING_SEEDS_FROM + seed * SEEDS_A_RUN + first_episode * recipe.lanes
-        rows, info = self._env.reset(seed=first, options={"staggered": True})
+        rows, info = self._env.reset(
+            first + number * SEEDS_A_WORLD for number in range(len(worlds))
+        )
         # Lanes that are within an episode begin with what is at hand.
         self._inputs = advance_inputs(blank_inputs(recipe.lanes), rows)
         self._done = np.zeros(recipe.lanes, np.bool_)
@@ -84,7 +81,7 @@ class Lanes:
 
     def forbid_rollback(self, forbidden: bool) -> None:
         """From the next step on; the mask of that step is not changed any more."""
-        self._env.forbidden = (ActionName.ROLLBACK,) if forbidden else ()
+        self._env.forbid((ActionName.ROLLBACK,) if forbidden else ())
 
     def _observe(self, info: Mapping[str, Any]) -> None:
         self._masks = info["action_mask"].astype(np.bool_)
@@ -107,7 +104,7 @@ class Lanes:
     def _step(self, actions: Any) -> tuple[Any, Any]:
         """Rewards as the recipe asks for, and whether the episodes ended."""
         before = self._potential
-        rows, rewards, done, _, info = self._env.step(actions)
+        rows, rewards, done, info = self._env.step(actions)
         self._inputs, self._done = advance_inputs(self._inputs, rows), done
         self._observe(info)
         return (self._potential - before if self._recipe.shaping else rewards), done

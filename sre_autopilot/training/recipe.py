@@ -2,11 +2,13 @@
 
 import math
 import tomllib
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
 from sre_autopilot.errors import InvalidValue, UnknownField, UnknownName
+from sre_autopilot.simulator.fitted_files import fitted_backends
 from sre_autopilot.world.vocabulary import Tier
 
 FOLDER = Path(__file__).parent / "recipes"
@@ -20,6 +22,7 @@ class Recipe:
     samples: steps of all lanes together. lanes: episodes side by side. horizon: steps of each lane
         between two updates.
     tiers: share of the episodes of each.
+    worlds: share of the lanes that have the parameters fitted to each real backend.
     shaping: whether a step is rewarded by the change of the highest score still reachable, or the
         last step alone by the score. Both have the same optimum.
     privileged_critic: whether the critic, which no policy ships, reads the hidden faults.
@@ -51,6 +54,7 @@ class Recipe:
     value_loss: float = 0.5
     gradient_norm: float = 0.5
     half_precision: bool = False
+    worlds: dict[str, float] = field(default_factory=lambda: {"process": 1.0})
 
     def __post_init__(self) -> None:
         """Raises InvalidValue and UnknownName, which name the field."""
@@ -74,7 +78,8 @@ class Recipe:
         fits = isinstance(self.hidden, tuple) and bool(self.hidden)
         fits = fits and all(_is_whole(width) and width >= 1 for width in self.hidden)
         _check("hidden", self.hidden, fits, "a list of whole numbers from 1")
-        _check_tiers(self.tiers)
+        _check_shares("tiers", self.tiers, tuple(Tier))
+        _check_shares("worlds", self.worlds, fitted_backends())
 
     @property
     def updates(self) -> int:
@@ -88,13 +93,17 @@ class Recipe:
             values: dict[str, Any] = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise InvalidValue("recipe", text[:40], f"TOML ({error})") from error
-        names = {field.name for field in fields(cls)}
+        names = {each.name for each in fields(cls)}
         for name in values:
             if name not in names:
                 raise UnknownField(name, sorted(names))
         if samples is not None:
             values["samples"] = samples
-        needed = {field.name for field in fields(cls) if field.default is MISSING}
+        needed = {
+            each.name
+            for each in fields(cls)
+            if each.default is MISSING and each.default_factory is MISSING
+        }
         if missing := sorted(needed - values.keys()):
             raise InvalidValue("recipe", f"one without {', '.join(missing)}", "complete")
         lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
@@ -110,15 +119,15 @@ def recipe_text(name: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _check_tiers(tiers: object) -> None:
-    expected = "a share from 0 for each of some tiers, with a sum above 0"
-    _check("tiers", tiers, isinstance(tiers, dict), expected)
-    assert isinstance(tiers, dict)
-    for name, share in tiers.items():
-        if name not in tuple(Tier):
-            raise UnknownName("tiers", name, tuple(Tier))
-        _check(f"tiers.{name}", share, _is_number(share) and share >= 0, "a share from 0")
-    _check("tiers", tiers, sum(tiers.values()) > 0, expected)
+def _check_shares(name: str, shares: object, names: Sequence[str]) -> None:
+    expected = "a share from 0 for each of some, with a sum above 0"
+    _check(name, shares, isinstance(shares, dict), expected)
+    assert isinstance(shares, dict)
+    for each, share in shares.items():
+        if each not in names:
+            raise UnknownName(name, each, names)
+        _check(f"{name}.{each}", share, _is_number(share) and share >= 0, "a share from 0")
+    _check(name, shares, sum(shares.values()) > 0, expected)
 
 
 def _check(name: str, value: object, fits: bool, expected: str) -> None:

@@ -76,6 +76,19 @@ def test_tiers_are_checked():
         Recipe.parse(head + "[tiers]\neasy = 0.0")
 
 
+def test_worlds_are_checked_and_one_world_is_the_default():
+    head = SHIPPED_TEXT
+    assert Recipe.parse(head).worlds == {"process": 1.0}
+    mixed = Recipe.parse(head + "[worlds]\nprocess = 1\ndocker = 1")
+    assert mixed.worlds == {"process": 1, "docker": 1}
+    with pytest.raises(UnknownName, match=r"worlds.*docker, process"):
+        Recipe.parse(head + "[worlds]\nkubernetes = 1.0")
+    with pytest.raises(InvalidValue, match=r"worlds\.docker must be a share"):
+        Recipe.parse(head + '[worlds]\ndocker = "half"')
+    with pytest.raises(InvalidValue, match="worlds must be"):
+        Recipe.parse(head + "[worlds]\ndocker = 0.0")
+
+
 def test_a_recipe_may_be_a_file_and_an_unknown_one_lists_the_shipped(tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text(SHIPPED_TEXT)

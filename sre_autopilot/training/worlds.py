@@ -1,0 +1,73 @@
+"""Lanes of several simulated worlds side by side, so that a policy learns none of them by heart."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from sre_autopilot.simulator.gym.action_coding import FLAT
+from sre_autopilot.simulator.gym.vector_env import SREAutopilotVectorEnv
+from sre_autopilot.world.vocabulary import ActionName
+
+Info = Mapping[str, Any]
+
+
+def lanes_of(shares: Mapping[str, float], lanes: int) -> dict[str, int]:
+    """How many of the lanes each world has; a world without a share is left out."""
+    ends = np.cumsum([*shares.values()]) / sum(shares.values())
+    counts = np.diff([0, *np.round(ends * lanes).astype(int)])
+    return {world: int(count) for world, count in zip(shares, counts, strict=True) if count}
+
+
+class SideBySide:
+    """Steps the lanes of all worlds as those of one: first all of the first world, and so on.
+
+    worlds: lanes by the real backend whose fitted parameters they have.
+    tiers: share of the episodes of each.
+    """
+
+    def __init__(
+        self, worlds: Mapping[str, int], tiers: Mapping[str, float], engine: str | None
+    ) -> None:
+        self._envs = [
+            SREAutopilotVectorEnv(
+                lanes,
+                simulator_of=world,
+                engine=engine,
+                tiers=tiers,
+                actions=FLAT,
+                trace_edges=True,
+                privileged=True,
+            )
+            for world, lanes in worlds.items()
+        ]
+        self._begins = np.cumsum([*worlds.values()])[:-1]
+
+    def forbid(self, names: Collection[ActionName]) -> None:
+        """From the next step on; the mask of that step is not changed any more."""
+        for env in self._envs:
+            env.forbidden = names
+
+    def reset(self, first_seeds: Iterable[int]) -> tuple[Any, Info]:
+        """Rows and info of lanes in the middle of their episodes. first_seeds: one a world."""
+        pairs = [
+            env.reset(seed=seed, options={"staggered": True})
+            for env, seed in zip(self._envs, first_seeds, strict=True)
+        ]
+        rows, infos = zip(*pairs, strict=True)
+        return _joined(rows), _joined_info(infos)
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Info]:
+        """actions: (lanes,) flat ones. Rows, rewards, ends and info."""
+        parts = np.split(actions, self._begins)
+        steps = [env.step(part) for env, part in zip(self._envs, parts, strict=True)]
+        rows, rewards, ends, _, infos = zip(*steps, strict=True)
+        return _joined(rows), _joined(rewards), _joined(ends), _joined_info(infos)
+
+
+def _joined(parts: tuple[Any, ...]) -> Any:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _joined_info(infos: tuple[Info, ...]) -> Info:
+    return {name: _joined(tuple(info[name] for info in infos)) for name in infos[0]}

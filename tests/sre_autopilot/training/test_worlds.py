@@ -1,0 +1,62 @@
+"""Lanes of several worlds step as those of one: each as it would by itself."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sre_autopilot.simulator.engines import NUMPY
+from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT
+from sre_autopilot.training.worlds import SideBySide, lanes_of
+from sre_autopilot.world.vocabulary import ActionName
+
+TIERS = {"medium": 0.5, "control": 0.5}
+WORLDS = {"process": 3, "docker": 2}
+SEEDS = (11, 900)
+STEPS = 8
+
+
+@pytest.mark.parametrize(
+    ("shares", "lanes"),
+    [
+        ({"process": 1.0}, {"process": 7}),
+        ({"process": 2.0, "docker": 1.0}, {"process": 5, "docker": 2}),
+        ({"process": 0.0, "docker": 0.3}, {"docker": 7}),
+        ({"process": 1.0, "docker": 0.01}, {"process": 7}),
+    ],
+)
+def test_shares_become_whole_lanes(shares, lanes):
+    assert lanes_of(shares, 7) == lanes
+
+
+def played(worlds, seeds, actions):
+    """What comes of the actions, (steps, lanes): rows, rewards, ends and masks."""
+    env = SideBySide(worlds, TIERS, NUMPY)
+    rows, info = env.reset(seeds)
+    outs: list[tuple[Any, ...]] = [(rows, info["action_mask"])]
+    for taken in actions:
+        rows, rewards, ends, info = env.step(taken)
+        outs.append((rows, rewards, ends, info["action_mask"], info["potential"]))
+    return [[np.array(array) for array in out] for out in outs]
+
+
+def test_each_world_is_what_it_is_by_itself():
+    actions = np.random.default_rng(0).integers(0, FLAT_COUNT, (STEPS, 5))
+    together = played(WORLDS, SEEDS, actions)
+    alone = (
+        played({"process": 3}, SEEDS[:1], actions[:, :3]),
+        played({"docker": 2}, SEEDS[1:], actions[:, 3:]),
+    )
+    for both, one, other in zip(together, *alone, strict=True):
+        for array, first, second in zip(both, one, other, strict=True):
+            np.testing.assert_array_equal(array, np.concatenate([first, second]))
+
+
+def test_an_action_is_forbidden_in_all_worlds():
+    env = SideBySide(WORLDS, TIERS, NUMPY)
+    env.reset(SEEDS)
+    _, _, _, info = env.step(np.zeros(5, np.int64))
+    allowed = info["action_mask"].sum()
+    env.forbid([ActionName.ROLLBACK])
+    _, _, _, info = env.step(np.zeros(5, np.int64))
+    assert info["action_mask"].sum() <= allowed - 5 * 7
