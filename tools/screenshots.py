@@ -76,7 +76,7 @@ async def end(page: Page) -> None:
 
 
 async def open_record(page: Page) -> None:
-    """At the step of the cure."""
+    """The newest record, at the step before the cure."""
     await page.click("#records-open")
     await page.click("#records-list button >> nth=0")
     await expect(page.locator("#replay-bar")).to_be_visible()

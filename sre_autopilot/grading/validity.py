@@ -16,8 +16,8 @@ RUN_QUEUE_LIMIT = 0.4
 """Most that one process may wait for a CPU, as a share of the window: in one of 0.5 s, as long as
 the SLA allows a call to take."""
 ORCHESTRATOR_LIMIT = 0.1
-"""Most that the orchestrator may wait for a CPU, and that a window may end late: of it too. A
-window of 0.5 s has some 16 requests, and one that ends 50 ms late counts two of the next one's."""
+"""Share of the window for which the orchestrator may wait for a CPU, and by which the window may
+end late. One of 0.5 s has some 16 requests; 50 ms later, it has two of the next one's as well."""
 STOLEN_LIMIT = 0.25
 """Most that a hypervisor may take of the machine's CPUs, as a share of the window."""
 LATENESS_LIMIT_MS = 50.0

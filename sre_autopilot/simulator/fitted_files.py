@@ -9,7 +9,7 @@ FOLDER = Path(__file__).parent / "fitted"
 
 def fitted_file(backend: str) -> Path:
     """Where the parameters fitted to `backend` are. Raises UnknownName where there are none."""
-    files = {path.stem: path for path in _files()}
+    files = _files()
     if backend not in files:
         raise UnknownName("simulator_of", backend, files)
     return files[backend]
@@ -17,8 +17,8 @@ def fitted_file(backend: str) -> Path:
 
 def fitted_backends() -> tuple[str, ...]:
     """The real backends that there are parameters of."""
-    return tuple(path.stem for path in _files())
+    return tuple(_files())
 
 
-def _files() -> list[Path]:
-    return sorted(FOLDER.glob("*.json"))
+def _files() -> dict[str, Path]:
+    return {path.stem: path for path in sorted(FOLDER.glob("*.json"))}

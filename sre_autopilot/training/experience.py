@@ -15,8 +15,7 @@ from sre_autopilot.world.vocabulary import ActionName, FaultKind, FlapCause
 TRAINING_SEEDS_FROM = 2**40
 """Far above the seeds that anything is tuned or judged on."""
 SEEDS_A_RUN = 2**32
-SEEDS_A_WORLD = SEEDS_A_RUN // 8
-"""More than a training uses, so that two runs share no episode, nor two worlds of one."""
+"""More than a training uses, so that neither two runs share an episode nor two worlds of one."""
 _KINDS, _CAUSES = len(FaultKind) - 1, len(FlapCause)
 FLAG_COUNT = _KINDS * SERVICE_COUNT + _CAUSES
 """Of hidden faults: each kind but none on each service, then each cause of a flap."""
@@ -71,7 +70,7 @@ class Lanes:
         self._env = SideBySide(worlds, recipe.tiers, engine)
         first = TRAINING_SEEDS_FROM + seed * SEEDS_A_RUN + first_episode * recipe.lanes
         rows, info = self._env.reset(
-            first + number * SEEDS_A_WORLD for number in range(len(worlds))
+            first + number * SEEDS_A_RUN // len(worlds) for number in range(len(worlds))
         )
         # Lanes that are within an episode begin with what is at hand.
         self._inputs = advance_inputs(blank_inputs(recipe.lanes), rows)

@@ -54,10 +54,11 @@ class MeshTelemetry:
             # The first flush of a new process costs it more CPU than any later one.
             await self._ask_all(self._control.flush)
         # Before the scrape: on a busy machine that may take longer than the window.
-        started_s, clock = time.monotonic(), self._clocks.read()
+        started_s, start_ns = time.monotonic(), time.time_ns()
+        clock = self._clocks.read()
         start = self._last
         if start is None or started_s - start.requested_at_s > FRESH_RATIO * self._step_seconds:
-            start = _Scrape(started_s, time.time_ns(), await self._ask_all(self._control.scrape))
+            start = _Scrape(started_s, start_ns, await self._ask_all(self._control.scrape))
         self._last = None
         due_s = started_s + self._step_seconds
         await asyncio.sleep(due_s - time.monotonic())

@@ -66,27 +66,27 @@ def test_a_missing_field_is_named():
         Recipe.parse("\n".join(x for x in SHIPPED_TEXT.splitlines() if not x.startswith("epochs")))
 
 
-def test_tiers_are_checked():
-    head = SHIPPED_TEXT.partition("[tiers]")[0]
-    with pytest.raises(UnknownName, match=r"tiers.*easy"):
-        Recipe.parse(head + "[tiers]\nbrutal = 1.0")
-    with pytest.raises(InvalidValue, match=r"tiers\.easy must be a share"):
-        Recipe.parse(head + "[tiers]\neasy = -1.0")
-    with pytest.raises(InvalidValue, match="tiers must be"):
-        Recipe.parse(head + "[tiers]\neasy = 0.0")
+@pytest.mark.parametrize(
+    ("head", "table", "name", "valid"),
+    [
+        (SHIPPED_TEXT.partition("[tiers]")[0], "tiers", "easy", r"tiers.*easy"),
+        (SHIPPED_TEXT, "worlds", "docker", r"worlds.*docker, process"),
+    ],
+)
+def test_shares_are_checked(head, table, name, valid):
+    with pytest.raises(UnknownName, match=valid):
+        Recipe.parse(f"{head}[{table}]\nbrutal = 1.0")
+    for wrong in ("-1.0", '"half"'):
+        with pytest.raises(InvalidValue, match=rf"{table}\.{name} must be a share"):
+            Recipe.parse(f"{head}[{table}]\n{name} = {wrong}")
+    with pytest.raises(InvalidValue, match=f"{table} must be"):
+        Recipe.parse(f"{head}[{table}]\n{name} = 0.0")
 
 
-def test_worlds_are_checked_and_one_world_is_the_default():
-    head = SHIPPED_TEXT
-    assert Recipe.parse(head).worlds == {"process": 1.0}
-    mixed = Recipe.parse(head + "[worlds]\nprocess = 1\ndocker = 1")
+def test_processes_are_the_default_world():
+    assert Recipe.parse(SHIPPED_TEXT).worlds == {"process": 1.0}
+    mixed = Recipe.parse(SHIPPED_TEXT + "[worlds]\nprocess = 1\ndocker = 1")
     assert mixed.worlds == {"process": 1, "docker": 1}
-    with pytest.raises(UnknownName, match=r"worlds.*docker, process"):
-        Recipe.parse(head + "[worlds]\nkubernetes = 1.0")
-    with pytest.raises(InvalidValue, match=r"worlds\.docker must be a share"):
-        Recipe.parse(head + '[worlds]\ndocker = "half"')
-    with pytest.raises(InvalidValue, match="worlds must be"):
-        Recipe.parse(head + "[worlds]\ndocker = 0.0")
 
 
 def test_a_recipe_may_be_a_file_and_an_unknown_one_lists_the_shipped(tmp_path):
