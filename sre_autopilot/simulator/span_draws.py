@@ -33,13 +33,12 @@ _LARGEST = 256
 
 
 class _Calls(NamedTuple):
-    """Calls of one window, one row each, in the order of their starts within a lane."""
+    """Calls of one window that have spans, one row each, ordered by their starts in each lane."""
 
-    lane: Any
-    edge: Any
-    """By place in EDGES."""
+    group: Any
+    """Lane and edge in one number: lane * len(SPAN_EDGES) + place in SPAN_EDGES."""
     place: Any
-    """In that order, from 0: the index in the key of its loss."""
+    """In the order of all starts of the lane, from 0: the index in the key of its loss."""
     latency_ms: Any
     failed: Any
 
@@ -108,29 +107,32 @@ _SPANS, _SPAN_LOSS = np.uint64(Stream.SPANS), np.uint64(Stream.SPAN_LOSS)
 
 
 def _calls_made(table: Any, lanes: Any, keys: Any) -> _Calls:
-    """All calls of the windows of some lanes. table: (lanes, CALL_ROWS); keys: (lanes,) uint64."""
-    edges = table.reshape(len(lanes), -1, calls.CALL_WIDTH)[:, _ROWS]
-    totals = edges[:, :, calls.TOTAL].astype(np.int64)
+    """Of the windows of some lanes. table: (lanes, CALL_ROWS); keys: (lanes,) uint64."""
+    edges = table.reshape(len(lanes), -1, calls.CALL_WIDTH)[:, _ROWS].reshape(-1, calls.CALL_WIDTH)
+    totals = edges[:, calls.TOTAL].astype(np.int64)
     # One row a call: number of the edge in the flat table, repeated as often as it was called.
-    flat = np.repeat(np.arange(totals.size), totals.ravel())
-    begins = np.concatenate([[0], np.cumsum(totals.ravel())[:-1]])
-    index = np.arange(len(flat)) - begins[flat]
-    row, edge = np.divmod(flat, len(EDGES))
-    of = edges.reshape(-1, calls.CALL_WIDTH)[flat].T
-    place = ((edge << PLACE_BITS) + index).astype(np.uint64)
-    start, share = (
-        uniform_of_key(fold_key(keys[row], np.uint64(2) * place + np.uint64(i))) for i in (0, 1)
-    )
-    failed = index < of[calls.FAILED]
-    refused = of[calls.REFUSED]
-    hangs = (refused <= index) & (index < refused + of[calls.HUNG])
-    answered_ms = of[calls.SLOWEST_MS] * (FASTEST_SHARE + (1.0 - FASTEST_SHARE) * share)
+    flat = np.repeat(np.arange(totals.size), totals)
+    index = np.arange(len(flat)) - np.repeat(np.cumsum(totals) - totals, totals)
+    of_lane = totals.reshape(len(lanes), -1).sum(axis=1)
+    row = np.repeat(np.arange(len(lanes)), of_lane)
+    edge = flat - row * len(EDGES)
+    draw = np.uint64(2) * ((edge << PLACE_BITS) + index).astype(np.uint64)
+    key = np.repeat(keys, of_lane)
+    order = in_order(row, uniform_of_key(fold_key(key, draw)))
+    by_start = np.arange(len(flat)) - np.repeat(np.cumsum(of_lane) - of_lane, of_lane)
+    # Edge 0 is that of the users, who make no spans.
+    with_span = edge[order] > 0
+    order, by_start = order[with_span], by_start[with_span]
+    flat, index = flat[order], index[order]
+    share = uniform_of_key(fold_key(key[order], draw[order] + np.uint64(1)))
+    failed = index < edges[:, calls.FAILED][flat]
+    refused = edges[:, calls.REFUSED][flat]
+    hangs = (refused <= index) & (index < refused + edges[:, calls.HUNG][flat])
+    answered_ms = edges[:, calls.SLOWEST_MS][flat] * (FASTEST_SHARE + (1.0 - FASTEST_SHARE) * share)
     latency_ms = np.where(hangs & failed, TIMEOUT_MS, answered_ms)
     latency_ms = np.where(index < refused, 0.0, latency_ms)
-    order = in_order(row, start)
-    first = np.concatenate([[0], np.cumsum(totals.sum(axis=1))[:-1]])
-    by_start = np.arange(len(flat)) - first[row[order]]
-    return _Calls(lanes[row][order], edge[order], by_start, latency_ms[order], failed[order])
+    group = lanes[row[order]] * len(SPAN_EDGES) + edge[order] - 1
+    return _Calls(group, by_start, latency_ms, failed)
 
 
 def in_order(row: Any, start: Any) -> Any:
@@ -149,23 +151,23 @@ def _replaced(window: _Calls, by: _Calls, lanes: Any, count: int) -> _Calls:
     """`window`, with the calls of some lanes replaced."""
     stays = np.ones(count, np.bool_)
     stays[lanes] = False
-    kept = stays[window.lane]
+    kept = stays[window.group // len(SPAN_EDGES)]
     return _Calls(*(np.concatenate([old[kept], new]) for old, new in zip(window, by, strict=True)))
 
 
 def _arrived(window: _Calls, shows: Any, loss_keys: Any) -> _Calls:
     """Those calls whose spans arrive now. shows: (lanes, edges), whose window this one is."""
-    # Edge 0 is that of the users.
-    late = np.flatnonzero((window.edge > 0) & shows[window.lane, window.edge - 1])
-    key = fold_key(loss_keys[window.lane[late]], window.place[late].astype(np.uint64))
-    kept = late[uniform_of_key(key) >= noise.SPAN_LOSS_RATIO]
+    late = np.flatnonzero(shows.ravel()[window.group])
+    keys = loss_keys[window.group[late] // len(SPAN_EDGES)]
+    draws = uniform_of_key(fold_key(keys, window.place[late].astype(np.uint64)))
+    kept = late[draws >= noise.SPAN_LOSS_RATIO]
     return _Calls(*(values[kept] for values in window))
 
 
 def _by_edge(arrived: _Calls, count: int) -> Edges:
     """Of all lanes, p99 by nearest rank."""
     groups = count * len(SPAN_EDGES)
-    group = arrived.lane * len(SPAN_EDGES) + arrived.edge - 1
+    group = arrived.group
     made = np.bincount(group, minlength=groups)
     failed = np.bincount(group, arrived.failed, groups).astype(np.int64)
     called = made > 0
