@@ -1,5 +1,6 @@
 """The networks of a training: an actor, which becomes the policy, and a critic, which does not."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -8,17 +9,15 @@ from torch import nn
 from torch.nn import functional
 
 from sre_autopilot.history.tape import INPUT_COUNT
-from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT
+from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT, FLAT_WAIT
 from sre_autopilot.training.experience import FLAG_COUNT, TRUTH_COUNT
 from sre_autopilot.training.recipe import Recipe
 
 REFUSED = -1e9
 """In place of the logit of an action that would be refused: finite, so that no loss is NaN."""
 _HIDDEN_GAIN, _ACTOR_GAIN, _OTHER_GAIN = 2.0**0.5, 0.01, 1.0
-"""Of the initial weights: a first policy that is nearly uniform (Andrychowicz et al., "What matters
-for on-policy deep actor-critic methods?", 2021)."""
-
-
+"""Of the initial weights: a first policy that hardly reads its inputs (Andrychowicz et al., "What
+matters for on-policy deep actor-critic methods?", 2021)."""
 LEAST_DEVIATION = 0.05
 """An input that hardly ever changes is not blown up by more than the inverse of this."""
 
@@ -28,8 +27,8 @@ class ActorCritic(nn.Module):
     stand the actor, a prediction of the hidden faults, and the critic, which reads the truth too.
 
     Inputs are brought to mean 0 and deviation 1, as `observe` has seen them; the layers of the
-    policy contain that, so that who plays it need not know. With `half_precision` the first layer
-    multiplies in 16 bits while it trains, and in 32 after `eval()`, as the policy is played.
+    policy contain that, so that who plays it need not know. With `half_precision` all but the
+    last layers multiply in 16 bits while they train, and in 32 after `eval()`, as the policy plays.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -42,6 +41,8 @@ class ActorCritic(nn.Module):
         self.register_buffer("deviation", torch.ones(INPUT_COUNT))
         self.register_buffer("moments", torch.zeros(3, INPUT_COUNT, dtype=torch.float64))
         self.actor = _linear(width, FLAT_COUNT, _ACTOR_GAIN)
+        odds = recipe.first_wait_share / (1.0 - recipe.first_wait_share)
+        nn.init.constant_(self.actor.bias[FLAT_WAIT], math.log(odds * FLAT_WAIT))
         self.faults = _linear(width, FLAG_COUNT, _OTHER_GAIN)
         count = width + (TRUTH_COUNT if self._privileged else 0)
         self.critic = nn.Sequential(
@@ -53,19 +54,17 @@ class ActorCritic(nn.Module):
         """Log-probabilities (lanes, FLAT_COUNT), values (lanes,), which are the rewards that are
         expected to follow, and logits (lanes, FLAG_COUNT) of uncured faults.
         """
-        hidden = self._hidden(inputs)
-        logits = self.actor(hidden).masked_fill(~masks, REFUSED)
-        everything = torch.cat([hidden, truth], dim=-1) if self._privileged else hidden
-        values = self.critic(everything).squeeze(-1)
-        return torch.log_softmax(logits, dim=-1), values, self.faults(hidden)
-
-    def _hidden(self, inputs: Any) -> Any:
-        """The trunk's output. Its first weights are scaled, not every input: that is less work."""
         weight, bias = self._first_layer()
-        if self._half_precision and self.training:
-            products = functional.linear(inputs.bfloat16(), weight.bfloat16())
-            return self.trunk[1:](products.float() + bias)
-        return self.trunk[1:](functional.linear(inputs, weight, bias))
+        half = self._half_precision and self.training
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            hidden = self.trunk[1:](functional.linear(inputs, weight, bias))
+            everything = torch.cat([hidden, truth], dim=-1) if self._privileged else hidden
+            judged = self.critic[0](everything)
+        # What is compared with another forward pass, by a few per mille, keeps 32 bits.
+        hidden, judged = hidden.float(), judged.float()
+        logits = self.actor(hidden).masked_fill(~masks, REFUSED)
+        values = self.critic[1](judged).squeeze(-1)
+        return torch.log_softmax(logits, dim=-1), values, self.faults(hidden)
 
     def _first_layer(self) -> tuple[Any, Any]:
         """Weight and bias for inputs of any mean and deviation."""

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from sre_autopilot.errors import InvalidValue, UnknownField, UnknownName
 from sre_autopilot.simulator.fitted_files import fitted_backends
+from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT
 from sre_autopilot.world.vocabulary import Tier
 
 FOLDER = Path(__file__).parent / "recipes"
@@ -29,9 +30,12 @@ class Recipe:
     fault_loss: weight of the loss of predicting the hidden faults from the actor's last layer.
     no_rollback_share: first share of the training in which `rollback` is forbidden: it is a safe
         way out that keeps learners from finding better ones.
+    first_wait_share: how often the first policy waits; the other actions are equal. At 1/29 waiting
+        is like them, and a policy never sees an episode in which nothing was done, which is best
+        on control; close to 1 it may never try what mends a fault.
     hidden: widths of the policy's layers. critic_hidden: of the critic's one, which stands on them.
-    half_precision: whether the first layer, which is most of the work, multiplies numbers of 16
-        bits (bfloat16); what is trained keeps 32, and the policy is played with them.
+    half_precision: whether all but the last layers multiply numbers of 16 bits (bfloat16); what is
+        trained keeps 32, and the policy is played with them.
     learning_rate, entropy: at the beginning and at the end, linear between.
     """
 
@@ -54,6 +58,7 @@ class Recipe:
     value_loss: float = 0.5
     gradient_norm: float = 0.5
     half_precision: bool = False
+    first_wait_share: float = 1 / FLAT_COUNT
     worlds: dict[str, float] = field(default_factory=lambda: {"process": 1.0})
 
     def __post_init__(self) -> None:
@@ -67,6 +72,9 @@ class Recipe:
         for name in ("no_rollback_share", "gae_lambda"):
             value = getattr(self, name)
             _check(name, value, _is_number(value) and 0 <= value <= 1, "a number from 0 to 1")
+        share = self.first_wait_share
+        fits = _is_number(share) and 0 < share < 1
+        _check("first_wait_share", share, fits, "a number above 0 and below 1")
         for name in ("shaping", "privileged_critic", "half_precision"):
             value = getattr(self, name)
             _check(name, value, isinstance(value, bool), "true or false")

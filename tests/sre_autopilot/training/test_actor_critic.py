@@ -83,9 +83,14 @@ def test_a_lane_that_can_only_wait_waits(networks, observed):
     assert torch.isfinite(log_probabilities).all()
 
 
-def test_first_policy_is_nearly_uniform(networks, observed):
-    probabilities = networks(*observed)[0].exp()[observed[1]]
-    assert probabilities.max() < 1.5 * probabilities.min()
+@pytest.mark.parametrize("share", [1 / FLAT_COUNT, 0.9])
+def test_a_first_policy_waits_as_often_as_asked_and_chooses_evenly_else(share, observed):
+    inputs, masks, truth = observed
+    networks = ActorCritic(replace(recipe(SHIPPED), first_wait_share=share))
+    probabilities = networks(inputs, torch.ones_like(masks), truth)[0].exp()
+    others = probabilities[:, :FLAT_WAIT]
+    assert probabilities[:, FLAT_WAIT].tolist() == pytest.approx([share] * LANES, rel=0.2)
+    assert others.max() < 1.5 * others.min()
 
 
 @pytest.mark.parametrize(("name", "reads"), [(SHIPPED, True), (TERMINAL_ONLY, False)])

@@ -44,6 +44,7 @@ def test_samples_can_be_replaced_and_make_whole_updates():
         ("samples = 0", "samples must be a whole number from 1"),
         ("lanes = 1.5", "lanes must be a whole number"),
         ("gae_lambda = 2", "gae_lambda must be a number from 0 to 1"),
+        ("first_wait_share = 1", "first_wait_share must be a number above 0 and below 1"),
         ("fault_loss = nan", "fault_loss must be a number from 0"),
         ("shaping = 1", "shaping must be true or false"),
         ("learning_rate = 1e-3", "learning_rate must be two numbers"),
@@ -70,7 +71,7 @@ def test_a_missing_field_is_named():
     ("head", "table", "name", "valid"),
     [
         (SHIPPED_TEXT.partition("[tiers]")[0], "tiers", "easy", r"tiers.*easy"),
-        (SHIPPED_TEXT, "worlds", "docker", r"worlds.*docker, process"),
+        (SHIPPED_TEXT.partition("[worlds]")[0], "worlds", "docker", r"worlds.*docker, process"),
     ],
 )
 def test_shares_are_checked(head, table, name, valid):
@@ -83,10 +84,9 @@ def test_shares_are_checked(head, table, name, valid):
         Recipe.parse(f"{head}[{table}]\n{name} = 0.0")
 
 
-def test_processes_are_the_default_world():
-    assert Recipe.parse(SHIPPED_TEXT).worlds == {"process": 1.0}
-    mixed = Recipe.parse(SHIPPED_TEXT + "[worlds]\nprocess = 1\ndocker = 1")
-    assert mixed.worlds == {"process": 1, "docker": 1}
+def test_processes_are_the_default_world_and_the_shipped_recipe_mixes_two():
+    assert Recipe.parse(SHIPPED_TEXT.partition("[worlds]")[0]).worlds == {"process": 1.0}
+    assert set(Recipe.parse(SHIPPED_TEXT).worlds) == {"process", "docker"}
 
 
 def test_a_recipe_may_be_a_file_and_an_unknown_one_lists_the_shipped(tmp_path):
