@@ -107,19 +107,19 @@ _SPANS, _SPAN_LOSS = np.uint64(Stream.SPANS), np.uint64(Stream.SPAN_LOSS)
 
 
 def _calls_made(table: Any, lanes: Any, keys: Any) -> _Calls:
-    """Of the windows of some lanes. table: (lanes, CALL_ROWS); keys: (lanes,) uint64."""
+    """Calls of the windows of some lanes. table: (lanes, CALL_ROWS); keys: (lanes,) uint64."""
     edges = table.reshape(len(lanes), -1, calls.CALL_WIDTH)[:, _ROWS].reshape(-1, calls.CALL_WIDTH)
     totals = edges[:, calls.TOTAL].astype(np.int64)
     # One row a call: number of the edge in the flat table, repeated as often as it was called.
     flat = np.repeat(np.arange(totals.size), totals)
-    index = np.arange(len(flat)) - np.repeat(np.cumsum(totals) - totals, totals)
+    index = _places(totals)
     of_lane = totals.reshape(len(lanes), -1).sum(axis=1)
     row = np.repeat(np.arange(len(lanes)), of_lane)
     edge = flat - row * len(EDGES)
     draw = np.uint64(2) * ((edge << PLACE_BITS) + index).astype(np.uint64)
     key = np.repeat(keys, of_lane)
     order = in_order(row, uniform_of_key(fold_key(key, draw)))
-    by_start = np.arange(len(flat)) - np.repeat(np.cumsum(of_lane) - of_lane, of_lane)
+    by_start = _places(of_lane)
     # Edge 0 is that of the users, who make no spans.
     with_span = edge[order] > 0
     order, by_start = order[with_span], by_start[with_span]
@@ -133,6 +133,11 @@ def _calls_made(table: Any, lanes: Any, keys: Any) -> _Calls:
     latency_ms = np.where(index < refused, 0.0, latency_ms)
     group = lanes[row[order]] * len(SPAN_EDGES) + edge[order] - 1
     return _Calls(group, by_start, latency_ms, failed)
+
+
+def _places(counts: Any) -> Any:
+    """Place of each row in its group, from 0; groups of so many rows follow one another."""
+    return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def in_order(row: Any, start: Any) -> Any:

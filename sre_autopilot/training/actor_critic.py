@@ -60,7 +60,7 @@ class ActorCritic(nn.Module):
             hidden = self.trunk[1:](functional.linear(inputs, weight, bias))
             everything = torch.cat([hidden, truth], dim=-1) if self._privileged else hidden
             judged = self.critic[0](everything)
-        # What is compared with another forward pass, by a few per mille, keeps 32 bits.
+        # The last layers keep 32 bits: losses compare their outputs, which differ by per mille.
         hidden, judged = hidden.float(), judged.float()
         logits = self.actor(hidden).masked_fill(~masks, REFUSED)
         values = self.critic[1](judged).squeeze(-1)

@@ -1,6 +1,6 @@
-"""Each cell of the notebook runs without torch too, in plain Python: the training is played.
+"""Each cell of the notebook runs without torch too, in plain Python.
 
-It hands over the shipped weights. With a real training and a kernel: make test-notebook.
+A stand-in for the trainer hands over the shipped weights; `make test-notebook` trains.
 """
 
 import json
@@ -36,6 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where the cells run, with a trainer and a notebook's display that need no extra."""
     trainer, ipython, display = map(ModuleType, ("trainer", "IPython", "IPython.display"))
     vars(trainer).update(Job=SimpleNamespace, train=_train)
+    # Matplotlib asks for both where a module of this name is loaded.
     vars(ipython).update(get_ipython=lambda: None, version_info=(9, 0))
     vars(display).update(Markdown=str)
     monkeypatch.setitem(sys.modules, "sre_autopilot.training.trainer", trainer)
