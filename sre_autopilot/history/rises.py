@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from sre_autopilot.history import row_layout as layout
-from sre_autopilot.history.rows import did
+from sre_autopilot.history.rows import begun_anew
 from sre_autopilot.models import ServiceMetrics
-from sre_autopilot.world.vocabulary import ActionName
 
 MEMORY_UNIT, STEP = 1.0 / 16.0, 1.0 / 16.0
 """Of memory above rest (percent of the limit) and of a step of time: powers of 2."""
@@ -31,7 +30,6 @@ BLANK_RISES = np.zeros(RISE_COUNT, np.float32)
 """(RISE_COUNT,): before an episode's first row."""
 
 _MEMORY = tuple(ServiceMetrics.model_fields).index("memory_pct") * layout.SERVICE_COUNT
-_SERVICES = np.arange(layout.SERVICE_COUNT, dtype=np.float32)
 _UNIT, _STEP, _ZERO, _ONE = (np.float32(value) for value in (MEMORY_UNIT, STEP, 0.0, 1.0))
 
 
@@ -54,7 +52,7 @@ def advance_rises(before: Any, rows: Any) -> Any:
     x = readings - after[:, REST, None]
     of_services(after, ABOVE)[:] = np.where(came, x, of_services(after, ABOVE))
     ended = of_services(after, ENDED)
-    ended[:] = np.maximum(ended, _ends(rows))
+    ended[:] = np.maximum(ended, begun_anew(rows))
     t = (rows[:, layout.STEP_FEATURE, None] + _ONE) * _STEP
     summed = came & (ended == 0.0)
     for number, value in ((COUNT, _STEP), (TIMES, t), (SQUARES, t * t), (READINGS, x)):
@@ -71,9 +69,3 @@ def _rest(readings: Any, came: Any) -> Any:
     middle = np.maximum(came.sum(axis=1) - 1, 0) // 2
     rest = np.take_along_axis(in_order, middle[:, None], axis=1)[:, 0]
     return np.where(came.any(axis=1), rest, _ZERO)
-
-
-def _ends(rows: Any) -> Any:
-    """(lanes, SERVICE_COUNT) bool: whether the step's action starts a process of the service."""
-    started = did(rows, ActionName.RESTART, ActionName.ROLLBACK)
-    return started[:, None] & (rows[:, layout.SERVICE_FEATURE, None] == _SERVICES)

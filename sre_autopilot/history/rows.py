@@ -10,6 +10,7 @@ from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ActionName
 
 _ACTIONS, _SERVICES = tuple(ActionName), tuple(Service)
+_SERVICE_NUMBERS = np.arange(layout.SERVICE_COUNT, dtype=np.float32)
 _NO_CALLS = (0, layout.MISSING, layout.MISSING)
 
 
@@ -48,6 +49,12 @@ def did(rows: Any, *actions: ActionName) -> Any:
         & accepted
         & (rows[:, layout.STEP_FEATURE] > 0.0)
     )
+
+
+def begun_anew(rows: Any) -> Any:
+    """(lanes, SERVICE_COUNT) bool: whether the step's action starts a process of the service."""
+    started = did(rows, ActionName.RESTART, ActionName.ROLLBACK)
+    return started[:, None] & (rows[:, layout.SERVICE_FEATURE, None] == _SERVICE_NUMBERS)
 
 
 def _spans(observation: SREObservation) -> list[float]:

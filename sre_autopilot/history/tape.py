@@ -30,8 +30,10 @@ from sre_autopilot.history.features import (
     block,
     history_count,
 )
-from sre_autopilot.history.rises import BLANK_RISES, RISE_COUNT, advance_rises
+from sre_autopilot.history.restarts import BLANK_RESTARTS, RESTART_COUNT, advance_restarts
+from sre_autopilot.history.rises import ABOVE, BLANK_RISES, RISE_COUNT, advance_rises, of_services
 from sre_autopilot.history.rows import row_of
+from sre_autopilot.history.slowdowns import BLANK_SLOWDOWNS, SLOWDOWN_COUNT, advance_slowdowns
 from sre_autopilot.models import SREObservation
 
 TAPE_STEPS = 16
@@ -46,7 +48,9 @@ ROW_COUNT = layout.FEATURE_COUNT + layout.SPAN_COUNT
 FEATURES_COUNT = history_count(trace_edges=True)
 BURSTS_FROM = FEATURES_COUNT + TAPE_COUNT
 RISES_FROM = BURSTS_FROM + BURST_COUNT
-INPUT_COUNT = RISES_FROM + RISE_COUNT
+RESTARTS_FROM = RISES_FROM + RISE_COUNT
+SLOWDOWNS_FROM = RESTARTS_FROM + RESTART_COUNT
+INPUT_COUNT = SLOWDOWNS_FROM + SLOWDOWN_COUNT
 _VALUES = np.append(np.arange(len(SCALES)) * layout.SERVICE_COUNT + GATEWAY, SPAN_COLUMNS)
 """Columns of a row that are taped."""
 _DONE = np.arange(WAIT) * layout.SERVICE_COUNT + GATEWAY
@@ -58,12 +62,13 @@ _BLANK_TAPE = np.tile(_BLANK_STEP, TAPE_STEPS)
 def blank_inputs(lanes: int) -> Any:
     """(lanes, INPUT_COUNT) float32: before the first row."""
     features = blank_features(np.empty((0, ROW_COUNT), np.float32))[0]
-    return np.tile(np.concatenate([features, _BLANK_TAPE, BLANK_BURSTS, BLANK_RISES]), (lanes, 1))
+    blanks = (_BLANK_TAPE, BLANK_BURSTS, BLANK_RISES, BLANK_RESTARTS, BLANK_SLOWDOWNS)
+    return np.tile(np.concatenate([features, *blanks]), (lanes, 1))
 
 
 def advance_inputs(before: Any, rows: Any) -> Any:
     """(lanes, INPUT_COUNT) float32 after `rows`, a new array: features, the tape with the newest
-    step first, bursts, rises.
+    step first, bursts, rises, restarts, slowdowns.
 
     before: what this returned for the rows before. rows: (lanes, ROW_COUNT) float32.
     """
@@ -77,7 +82,12 @@ def advance_inputs(before: Any, rows: Any) -> Any:
     tape[:, :TAPED_VALUES] = np.where(values >= 0.0, values * _SCALES, layout.MISSING)
     tape[:, TAPED_VALUES:TAPE_WIDTH] = block(features, DONE_NOW)[:, _DONE]
     after[:, BURSTS_FROM:RISES_FROM] = advance_bursts(before[:, BURSTS_FROM:RISES_FROM], rows)
-    after[:, RISES_FROM:] = advance_rises(before[:, RISES_FROM:], rows)
+    rises = advance_rises(before[:, RISES_FROM:RESTARTS_FROM], rows)
+    after[:, RISES_FROM:RESTARTS_FROM] = rises
+    after[:, RESTARTS_FROM:SLOWDOWNS_FROM] = advance_restarts(
+        before[:, RESTARTS_FROM:SLOWDOWNS_FROM], rows, of_services(rises, ABOVE)
+    )
+    after[:, SLOWDOWNS_FROM:] = advance_slowdowns(before[:, SLOWDOWNS_FROM:], rows)
     return after
 
 

@@ -7,13 +7,17 @@ from orchestrator.environment import Environment
 from sre_autopilot.history import row_layout as layout
 from sre_autopilot.history.bursts import BLANK_BURSTS, GATEWAY, advance_bursts
 from sre_autopilot.history.features import advance, blank_features
-from sre_autopilot.history.rises import BLANK_RISES, advance_rises
+from sre_autopilot.history.restarts import BLANK_RESTARTS, advance_restarts
+from sre_autopilot.history.rises import ABOVE, BLANK_RISES, advance_rises, of_services
+from sre_autopilot.history.slowdowns import BLANK_SLOWDOWNS, advance_slowdowns
 from sre_autopilot.history.tape import (
     BURSTS_FROM,
     FEATURES_COUNT,
     INPUT_COUNT,
+    RESTARTS_FROM,
     RISES_FROM,
     ROW_COUNT,
+    SLOWDOWNS_FROM,
     TAPE_STEPS,
     TAPE_WIDTH,
     TAPED_VALUES,
@@ -92,12 +96,19 @@ def test_inputs_begin_with_the_features():
     )
 
 
-def test_inputs_end_with_bursts_and_rises():
+def test_inputs_end_with_what_evidence_is_linear_in():
     rows = row(0, 16.0)
     inputs = advance_inputs(blank_inputs(1), rows)
-    bursts, rises = inputs[:, BURSTS_FROM:RISES_FROM], inputs[:, RISES_FROM:]
-    np.testing.assert_array_equal(bursts, advance_bursts(BLANK_BURSTS[None], rows))
-    np.testing.assert_array_equal(rises, advance_rises(BLANK_RISES[None], rows))
+    parts = np.split(inputs, [BURSTS_FROM, RISES_FROM, RESTARTS_FROM, SLOWDOWNS_FROM], axis=1)
+    rises = advance_rises(BLANK_RISES[None], rows)
+    expected = (
+        advance_bursts(BLANK_BURSTS[None], rows),
+        rises,
+        advance_restarts(BLANK_RESTARTS[None], rows, of_services(rises, ABOVE)),
+        advance_slowdowns(BLANK_SLOWDOWNS[None], rows),
+    )
+    for part, values in zip(parts[1:], expected, strict=True):
+        np.testing.assert_array_equal(part, values)
 
 
 @pytest.mark.parametrize("tier", [Tier.HARD, Tier.EXPERT])
