@@ -32,6 +32,8 @@ TOKEN_PREFIX = "base64url.bearer."
 the token in base64url."""
 MOST_WATCHERS = 64
 """Watching sockets of a server at once."""
+MOST_PACE_S = 60.0
+"""The longest pace, s."""
 
 
 class WatchableSession(SREState):
@@ -80,16 +82,20 @@ def watch_routes(sessions: SessionServer, settings: Settings) -> APIRouter:
 
     @router.websocket("/watch/{session_id}")
     async def watch(socket: WebSocket, session_id: str) -> None:
+        pace_s = _pace_s(socket.query_params.get("pace_s", "0"))
         await socket.accept(PROTOCOL if PROTOCOL in socket.scope["subprotocols"] else None)
         with watchers.one_more() as has_room, suppress(WebSocketDisconnect):
             if not _may_watch(socket, settings):
                 await _close(socket, CloseCode.NO_TOKEN, "watching needs the token of /state")
+            elif pace_s is None:
+                expected = f"pace_s must be a number of seconds from 0 to {MOST_PACE_S:g}"
+                await _close(socket, CloseCode.INVALID_VALUE, expected)
             elif not has_room:
                 await _close(socket, CloseCode.TRY_AGAIN_LATER, f"{MOST_WATCHERS} watch already")
             elif (environment := sessions.get(session_id)) is None:
                 await _close(socket, *sessions.absence(session_id))
             else:
-                await _send_until_gone(socket, environment, session_id)
+                await _send_until_gone(socket, environment, session_id, pace_s)
                 await _close(socket, *_end(sessions, session_id))
 
     return router
@@ -124,8 +130,22 @@ def _may_watch(socket: WebSocket, settings: Settings) -> bool:
         return False
 
 
-async def _send_until_gone(socket: WebSocket, environment: SREEnvironment, session: str) -> None:
-    """Until the session is over. Raises WebSocketDisconnect where the watcher goes first."""
+def _pace_s(text: str) -> float | None:
+    """None for what is no pace."""
+    with suppress(ValueError):
+        if 0.0 <= (pace_s := float(text)) <= MOST_PACE_S:
+            return pace_s
+    return None
+
+
+async def _send_until_gone(
+    socket: WebSocket, environment: SREEnvironment, session: str, pace_s: float
+) -> None:
+    """Until the session is over. Raises WebSocketDisconnect where the watcher goes first.
+
+    pace_s: between two times that something is sent, at least; what comes meanwhile is sent
+        together, which costs a browser less than one message after the other.
+    """
     watcher_goes = asyncio.create_task(_until_disconnected(socket))
     try:
         begun: Episode | None = None
@@ -142,15 +162,16 @@ async def _send_until_gone(socket: WebSocket, environment: SREEnvironment, sessi
             while begun is not None and steps_sent < len(begun.steps):
                 await socket.send_json({"type": "step", "data": _step(begun, steps_sent)})
                 steps_sent += 1
+            pause = asyncio.create_task(asyncio.sleep(0.0 if closed else pace_s))
+            await _first_of(pause, watcher_goes)
             if not (news.is_set() or environment.closed):
-                await _first_of(news, watcher_goes)
+                await _first_of(asyncio.create_task(news.wait()), watcher_goes)
     finally:
         watcher_goes.cancel()
 
 
-async def _first_of(news: asyncio.Event, watcher_goes: asyncio.Task[None]) -> None:
-    """Raises WebSocketDisconnect where the watcher goes before there are news."""
-    waiting = asyncio.create_task(news.wait())
+async def _first_of(waiting: asyncio.Task[Any], watcher_goes: asyncio.Task[None]) -> None:
+    """Until `waiting` is over. Raises WebSocketDisconnect where the watcher goes before."""
     try:
         await asyncio.wait({waiting, watcher_goes}, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -24,3 +24,5 @@ class CloseCode(IntEnum):
     """The session that the socket asked for was never begun, or was ended."""
     SESSION_LOST = 4005
     """The session that the socket asked for ended with the process in which it lived."""
+    INVALID_VALUE = 4006
+    """A parameter of the URL has a value that it cannot have; the reason says which it can."""

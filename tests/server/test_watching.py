@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import time
 from contextlib import suppress
 
 import httpx
@@ -10,7 +11,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from server.watching import PROTOCOL, TOKEN_PREFIX, Watchers
+from server.watching import MOST_WATCHERS, PROTOCOL, TOKEN_PREFIX, Watchers
 from sre_autopilot.world.close_codes import CloseCode
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ActionName, Tier
@@ -70,6 +71,41 @@ async def test_a_watcher_gets_what_the_agent_got_from_the_first_step_on(url, htt
         await http.post("/reset", json={**reset, "episode_id": "second"})
         assert (await message(socket))["data"]["episode_id"] == "second"
         assert (await message(socket))["data"]["action"] is None
+
+
+async def test_a_pace_holds_steps_back_and_sends_them_together(url, http):
+    await http.post("/reset")
+    pace_s, began = 0.5, time.monotonic()
+    async with watching(url, f"default?pace_s={pace_s}") as socket:
+        first = [(await message(socket))["type"] for _ in ("episode", "step")]
+        for _ in range(3):
+            await http.post("/step", json=WAIT)
+        steps = [(await message(socket))["data"]["observation"]["step"] for _ in range(3)]
+    assert (first, steps) == (["episode", "step"], [1, 2, 3])
+    assert time.monotonic() - began >= pace_s
+
+
+async def test_watchers_that_go_within_their_pace_leave_room_for_others(url, http):
+    await http.post("/reset")
+    for _ in range(MOST_WATCHERS):
+        async with watching(url, "default?pace_s=60") as socket:
+            await message(socket)
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            async with watching(url) as socket:
+                with suppress(ConnectionClosed):
+                    assert (await message(socket))["type"] == "episode"
+                    break
+
+
+@pytest.mark.parametrize("pace_s", ["soon", "-1", "61", "nan", ""])
+async def test_a_pace_that_is_none_is_refused_with_the_valid_ones(url, http, pace_s):
+    await http.post("/reset")
+    async with watching(url, f"default?pace_s={pace_s}") as socket:
+        with pytest.raises(ConnectionClosed) as closed:
+            await socket.recv()
+    assert closed.value.rcvd.code == CloseCode.INVALID_VALUE
+    assert closed.value.rcvd.reason == "pace_s must be a number of seconds from 0 to 60"
 
 
 async def test_watching_is_no_call_and_the_end_of_a_lease_closes_it(url, http, leases):

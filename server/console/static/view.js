@@ -3,7 +3,7 @@ export const view = { mode: "play", episode: null, cursor: null };
 let render = () => {};
 /* What comes by itself is drawn at most so often: nobody reads faster, and the least frame costs a
    browser without a GPU about as much as a third of a whole one. */
-const PACE_MS = 1000;
+export const PACE_MS = 1000;
 let due = null; // the frame that will draw what has changed since the last one
 let later = null; // the timer that will ask for that frame
 let drawnAt = -PACE_MS;

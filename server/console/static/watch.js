@@ -1,7 +1,7 @@
 /* Watching: a session of this server, live and read-only, over the server's /watch socket. */
 import { call, setToken } from "./api.js";
 import { $, h } from "./dom.js";
-import { redraw, redrawAtPace, show, view } from "./view.js";
+import { PACE_MS, redraw, redrawAtPace, show, view } from "./view.js";
 
 const PROTOCOL = "sre-autopilot.watch";
 let socket = null;
@@ -14,6 +14,8 @@ export function watch(session) {
   stopWatching();
   const address = new URL(`watch/${encodeURIComponent(session)}`, location.href);
   address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  // What would not be drawn yet need not come yet: each message that comes alone wakes the browser.
+  address.searchParams.set("pace_s", PACE_MS / 1000);
   const token = $("watch-token").value;
   const encoded = token && btoa(token).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
   const opened = new WebSocket(address, encoded ? [PROTOCOL, `base64url.bearer.${encoded}`] : [PROTOCOL]);
