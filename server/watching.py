@@ -7,6 +7,7 @@ and a slow reader holds up nobody.
 import asyncio
 import base64
 import binascii
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
@@ -143,37 +144,53 @@ async def _send_until_gone(
 ) -> None:
     """Until the session is over. Raises WebSocketDisconnect where the watcher goes first.
 
-    pace_s: between two times that something is sent, at least; what comes meanwhile is sent
-        together, which costs a browser less than one message after the other.
+    pace_s: from one time that steps are sent to the next, at least; those that come meanwhile are
+        sent one after the other then, which costs a browser less than to be woken by each. The end
+        of an episode is sent at once.
     """
     watcher_goes = asyncio.create_task(_until_disconnected(socket))
+    now_s = asyncio.get_running_loop().time
     try:
         begun: Episode | None = None
-        steps_sent = 0
+        steps_sent, sent_s = 0, -math.inf
         closed = False
         while not closed:
             news = environment.news.next
             # Read first: what came before the end is sent after it.
             closed = environment.closed
             episode = _episode_of(environment)
-            if episode is not None and episode is not begun and episode.steps:
-                begun, steps_sent = episode, 0
-                await socket.send_json({"type": "episode", "data": _begin(episode, session)})
+            goes_on = episode is begun and not closed and not (begun and begun.done)
+            if goes_on and (left_s := sent_s + pace_s - now_s()) > 0.0:
+                await _first_of(news, watcher_goes, left_s)
+                continue
+            # What is left of an episode comes before another one begins.
+            sent = steps_sent
             while begun is not None and steps_sent < len(begun.steps):
                 await socket.send_json({"type": "step", "data": _step(begun, steps_sent)})
                 steps_sent += 1
-            pause = asyncio.create_task(asyncio.sleep(0.0 if closed else pace_s))
-            await _first_of(pause, watcher_goes)
+            if episode is not None and episode is not begun and episode.steps:
+                begun, steps_sent, sent_s = episode, 0, -math.inf
+                await socket.send_json({"type": "episode", "data": _begin(episode, session)})
+                continue
+            if steps_sent > sent:
+                sent_s = now_s()
             if not (news.is_set() or environment.closed):
-                await _first_of(asyncio.create_task(news.wait()), watcher_goes)
+                await _first_of(news, watcher_goes)
     finally:
         watcher_goes.cancel()
 
 
-async def _first_of(waiting: asyncio.Task[Any], watcher_goes: asyncio.Task[None]) -> None:
-    """Until `waiting` is over. Raises WebSocketDisconnect where the watcher goes before."""
+async def _first_of(
+    news: asyncio.Event, watcher_goes: asyncio.Task[None], timeout_s: float | None = None
+) -> None:
+    """Until there are news, or `timeout_s` has passed. Raises WebSocketDisconnect where the watcher
+    goes before.
+    """
+    waiting = asyncio.create_task(news.wait())
     try:
-        await asyncio.wait({waiting, watcher_goes}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            {waiting, watcher_goes}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+        )
     finally:
         waiting.cancel()
     if watcher_goes.done():

@@ -27,6 +27,7 @@ REFUSED = frozenset(
         CloseCode.UNKNOWN_SESSION,
         CloseCode.LEASE_ENDED,
         CloseCode.SESSION_LOST,
+        CloseCode.INVALID_VALUE,
     }
 )
 """Codes that say, before the first step, that there is nothing to watch."""

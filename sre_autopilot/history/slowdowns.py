@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from sre_autopilot.history import row_layout as layout
+from sre_autopilot.history.rows import did
 from sre_autopilot.models import ServiceMetrics
 from sre_autopilot.world.vocabulary import ActionName
 
@@ -37,7 +38,7 @@ _OF_EDGES = layout.FEATURE_COUNT + layout.SPAN_FIELDS.index("latency_p99") * EDG
 _COLUMNS = np.append(
     np.arange(_OWN, _OWN + layout.SERVICE_COUNT), np.arange(_OF_EDGES, _OF_EDGES + EDGE_COUNT)
 )
-_WAIT = np.float32(tuple(ActionName).index(ActionName.WAIT))
+_ACTS = tuple(action for action in ActionName if action is not ActionName.WAIT)
 _UNIT, _STEP, _CAP, _ZERO, _ONE = (np.float32(v) for v in (P99_UNIT, STEP, CAP, 0.0, 1.0))
 
 
@@ -51,7 +52,7 @@ def advance_slowdowns(before: Any, rows: Any) -> Any:
     p99 = rows[:, _COLUMNS]
     came, x = p99 >= 0.0, np.minimum(p99 * _UNIT, _CAP)
     ended = after[:, ENDED:]
-    ended[:] = np.maximum(ended, _acted(rows)[:, None])
+    ended[:] = np.maximum(ended, did(rows, *_ACTS)[:, None])
     summed = came & (ended == 0.0)
     sums = after[:, :ENDED].reshape(len(rows), 3, SEEN_COUNT)
     for number, value in (
@@ -61,10 +62,3 @@ def advance_slowdowns(before: Any, rows: Any) -> Any:
     ):
         sums[:, number] += np.where(summed, value, _ZERO)
     return after
-
-
-def _acted(rows: Any) -> Any:
-    """(lanes,) bool: whether the step did anything but wait."""
-    accepted = rows[:, layout.REFUSED_FEATURE] == 0.0
-    begun = rows[:, layout.STEP_FEATURE] > 0.0
-    return (rows[:, layout.ACTION_FEATURE] != _WAIT) & accepted & begun

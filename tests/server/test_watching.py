@@ -73,16 +73,36 @@ async def test_a_watcher_gets_what_the_agent_got_from_the_first_step_on(url, htt
         assert (await message(socket))["data"]["action"] is None
 
 
-async def test_a_pace_holds_steps_back_and_sends_them_together(url, http):
+async def test_a_pace_holds_steps_back(url, http):
     await http.post("/reset")
     pace_s, began = 0.5, time.monotonic()
     async with watching(url, f"default?pace_s={pace_s}") as socket:
         first = [(await message(socket))["type"] for _ in ("episode", "step")]
         for _ in range(3):
             await http.post("/step", json=WAIT)
-        steps = [(await message(socket))["data"]["observation"]["step"] for _ in range(3)]
+        steps = [(await message(socket))["data"]["observation"]["step"]]
+        assert time.monotonic() - began >= pace_s
+        steps += [(await message(socket))["data"]["observation"]["step"] for _ in range(2)]
     assert (first, steps) == (["episode", "step"], [1, 2, 3])
-    assert time.monotonic() - began >= pace_s
+
+
+async def test_no_pace_holds_the_end_of_an_episode_or_of_a_session_back(url, http):
+    await http.post("/reset", json={"task_tier": Tier.EASY, "seed": 3})
+    async with asyncio.timeout(PATIENCE_S), watching(url, "default?pace_s=60") as socket:
+        assert [(await message(socket))["type"] for _ in range(2)] == ["episode", "step"]
+        await http.post("/step", json=WAIT)
+        await http.post("/reset", json={"task_tier": Tier.EASY, "seed": 4})
+        rest = [await message(socket) for _ in range(3)]
+        assert [each["type"] for each in rest] == ["step", "episode", "step"]
+        done = False
+        while not done:
+            done = (await http.post("/step", json=WAIT)).json()["done"]
+        steps = [(await message(socket))["data"]]
+        while not steps[-1]["done"]:
+            steps.append((await message(socket))["data"])
+        assert [step["observation"]["step"] for step in steps] == [*range(1, len(steps) + 1)]
+        await http.delete("/sessions/default")
+        assert await close_code(socket) == CloseCode.SESSION_ENDED
 
 
 async def test_watchers_that_go_within_their_pace_leave_room_for_others(url, http):

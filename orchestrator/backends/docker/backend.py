@@ -1,11 +1,13 @@
 """The docker backend: the mesh of a Compose stack, steered from inside the stack."""
 
+import asyncio
 import errno
 from collections.abc import Collection
 from contextlib import AsyncExitStack
 from typing import Self
 
 from chaos.broker_client import BrokerClient
+from orchestrator.backends.base import Routing
 from orchestrator.backends.docker.chaos_client import ChaosClient
 from orchestrator.backends.docker.fault_surface import DockerFaultSurface
 from orchestrator.backends.docker.lifecycle import DockerLifecycle
@@ -18,7 +20,10 @@ from orchestrator.settings import Settings
 from orchestrator.telemetry.spans import SpanReceiver, SpanStore
 from orchestrator.telemetry.window import Window
 from sre_autopilot.world.stack import STEP_SECONDS
-from sre_autopilot.world.topology import Service
+from sre_autopilot.world.topology import USER_TIMEOUT_S, Service
+
+SETTLE_S = USER_TIMEOUT_S
+"""From the first routing of an episode on, until no call from before it is under way."""
 
 
 class DockerBackend(DockerLifecycle):
@@ -43,7 +48,8 @@ class DockerBackend(DockerLifecycle):
         self._broker = broker
         self._control = control
         self._telemetry = MeshTelemetry(self, control, spans, self.step_seconds)
-        self.route = MeshTraffic(self, control).route
+        self._traffic = MeshTraffic(self, control)
+        self._is_launched_anew = False
         self.apply = DockerFaultSurface(self, control, self._chaos).apply
 
     @classmethod
@@ -58,6 +64,15 @@ class DockerBackend(DockerLifecycle):
                 raise StackUnavailable("another session plays in this stack") from error
             raise StackUnavailable(f"cannot listen for spans: {error}") from error
         await super().launch(seed)
+        self._is_launched_anew = True
+
+    async def route(self, routing: Routing) -> None:
+        await self._traffic.route(routing)
+        if self._is_launched_anew:
+            # The users go on between episodes. What they called while a standby was stopped or a
+            # replica restarted hangs, and would fail in the first window, as if of a fault.
+            await asyncio.sleep(SETTLE_S)
+            self._is_launched_anew = False
 
     async def observe(self, step: int, open_breakers: Collection[Service] = ()) -> Window:
         window = await self._telemetry.observe(step, open_breakers)

@@ -1,7 +1,7 @@
 /* Watching: a session of this server, live and read-only, over the server's /watch socket. */
 import { call, setToken } from "./api.js";
 import { $, h } from "./dom.js";
-import { PACE_MS, redraw, redrawAtPace, show, view } from "./view.js";
+import { PACE_MS, redraw, show, view } from "./view.js";
 
 const PROTOCOL = "sre-autopilot.watch";
 let socket = null;
@@ -14,7 +14,7 @@ export function watch(session) {
   stopWatching();
   const address = new URL(`watch/${encodeURIComponent(session)}`, location.href);
   address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-  // What would not be drawn yet need not come yet: each message that comes alone wakes the browser.
+  // Steps come at the pace at which they are drawn: each that comes alone would wake the browser.
   address.searchParams.set("pace_s", PACE_MS / 1000);
   const token = $("watch-token").value;
   const encoded = token && btoa(token).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
@@ -30,7 +30,7 @@ export function watch(session) {
       episode.done = data.done;
       if (data.done) episode.total = data.reward;
     }
-    if (view.episode === episode) (data.done ? redraw : redrawAtPace)();
+    if (view.episode === episode) redraw();
   });
   opened.addEventListener("close", (event) => {
     episode.closed = event.reason || "the server closed the connection";

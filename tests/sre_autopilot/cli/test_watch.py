@@ -91,6 +91,13 @@ def test_a_session_that_is_not_there_is_named(url):
     assert "nobody" in result.stderr
 
 
+def test_a_pace_that_is_none_is_named(url, http):
+    http.post("/reset", json={"session_id": "mine"})
+    result = watch(f"{url}/watch/mine?pace_s=61")
+    assert result.exit_code == 2
+    assert "pace_s must be" in result.stderr
+
+
 @pytest.mark.parametrize("arguments", [(), ("mine",)])
 def test_a_server_that_does_not_answer_is_named(arguments):
     result = watch(*arguments, "--url", "http://127.0.0.1:1")

@@ -1,7 +1,9 @@
 """The whole backend in a stack: windows, who else plays there, and what is left behind."""
 
 import asyncio
+import math
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 
@@ -19,7 +21,7 @@ from orchestrator.settings import Settings
 from services.runtime.spec import LOOPBACK, UNUSED_SEED
 from sre_autopilot.world.deployment import ReplicaId, initial_deployment
 from sre_autopilot.world.stack import STEP_SECONDS, Part
-from sre_autopilot.world.topology import USERS, Service
+from sre_autopilot.world.topology import USER_TIMEOUT_S, USERS, Service
 from sre_autopilot.world.vocabulary import IMPAIRMENT_TTL_S, OOM_EXIT_CODE
 from tests.orchestrator.backends.conftest import until_async
 from tests.orchestrator.backends.docker.fake_stack import BROKERS, CHAOS, RETRY_S, FakeStack
@@ -54,8 +56,8 @@ async def make(stack: FakeStack, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
         "ChaosClient": partial(ChaosClient, retry_s=RETRY_S, transport=stack.transport),
         "ControlClient": partial(ControlClient, transport=stack.transport),
     }
-    for name, client in clients.items():
-        monkeypatch.setattr(f"{DockerBackend.__module__}.{name}", client)
+    for name, value in {**clients, "SETTLE_S": 0.0}.items():
+        monkeypatch.setattr(f"{DockerBackend.__module__}.{name}", value)
     made: list[DockerBackend] = []
 
     def make(**changes: object) -> DockerBackend:
@@ -99,6 +101,20 @@ async def test_an_unchanged_routing_is_pushed_once(
     await backend.route(ROUTING)
     assert stack[USERS].routings == 1
     assert stack[ReplicaId(Service.AUTH_SERVICE, 0)].routings == 1
+
+
+async def test_calls_from_before_an_episode_end_before_its_first_window(
+    backend: DockerBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle = "SETTLE_S"
+    monkeypatch.setattr(f"{DockerBackend.__module__}.{settle}", USER_TIMEOUT_S)
+    await backend.launch(SEED + 1)
+    began_s = time.monotonic()
+    await backend.route(ROUTING)
+    assert time.monotonic() - began_s >= USER_TIMEOUT_S
+    # Within an episode nothing is waited for: what an action breaks is the world's.
+    monkeypatch.setattr(f"{DockerBackend.__module__}.{settle}", math.inf)
+    await backend.route(ROUTING)
 
 
 async def test_an_oom_kill_in_the_window_is_seen_in_it(
