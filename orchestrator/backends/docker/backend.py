@@ -22,8 +22,8 @@ from orchestrator.telemetry.window import Window
 from sre_autopilot.world.stack import STEP_SECONDS
 from sre_autopilot.world.topology import USER_TIMEOUT_S, Service
 
-SETTLE_S = USER_TIMEOUT_S
-"""From the first routing of an episode on, until no call from before it is under way."""
+SETTLE_S = 2 * USER_TIMEOUT_S
+"""From the first routing of an episode to its first window."""
 
 
 class DockerBackend(DockerLifecycle):
@@ -70,7 +70,8 @@ class DockerBackend(DockerLifecycle):
         await self._traffic.route(routing)
         if self._is_launched_anew:
             # The users go on between episodes. What they called while a standby was stopped or a
-            # replica restarted hangs, and would fail in the first window, as if of a fault.
+            # replica started anew hangs, and its first calls are slow: in the first window, both
+            # would look like a fault.
             await asyncio.sleep(SETTLE_S)
             self._is_launched_anew = False
 
