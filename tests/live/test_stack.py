@@ -49,7 +49,6 @@ PAYMENT = ReplicaId(Service.PAYMENT_GATEWAY, 0)
 STANDBY = ReplicaId(Service.PAYMENT_GATEWAY, 1)
 SOON_OOM = next(s for s in range(1000) if SingleOom.draw(s).memory_leak_mb_per_step > 35)
 DEADLY_STEPS = 8
-EPISODES_AFTER_A_ROLLBACK = 3
 BURST = range(1)
 AFTER_IT = range(1, 2)
 COUNT_STOPS = """
@@ -157,15 +156,6 @@ def test_a_rollback_stops_what_ran(game: Game) -> None:
     wait_until(lambda: not game.running() >= {str(PAYMENT)})
     assert str(STANDBY) in game.running()
     assert served(game, str(STANDBY)) > 0
-
-
-def test_the_first_window_of_an_episode_shows_nothing_of_the_one_before(game: Game) -> None:
-    for _ in range(EPISODES_AFTER_A_ROLLBACK):
-        game.reset(Tier.CONTROL)
-        game.step(ActionName.ROLLBACK, PAYMENT.service)
-        game.reset(Tier.CONTROL)
-        first = game.truth().steps[0].true
-        assert {name: of.error_rate for name, of in first.items() if of.error_rate} == {}
 
 
 def test_a_stale_connection_is_a_container_off_the_network(game: Game) -> None:
