@@ -2,9 +2,11 @@
 
 One restart of five leaves a leak where it was. Its own window tells already: the service answers
 nothing in it, and memory is at rest, or a step's leak above. Telemetry is late by a number of steps
-that the agent does not know, so that memory of before the restart arrives after it. What follows
-the first window without an answer is of after it, and so is what arrives MAX_LAG_STEPS later.
-Rows are their own memory, as in `features`, and the arithmetic is exact float32 alone.
+that the agent does not know, so that memory of before the restart arrives after it. Readings count
+from the first window without an answer on, or from MAX_LAG_STEPS after the restart, as after a
+rollback, in which nothing is silent. A kill that shows late, or a burst, can be taken for the
+restart's window; the next readings correct that. Rows are their own memory, as in `features`, and
+the arithmetic is exact float32 alone.
 """
 
 from typing import Any
