@@ -1,7 +1,7 @@
 /* Watching: a session of this server, live and read-only, over the server's /watch socket. */
 import { call, setToken } from "./api.js";
 import { $, h } from "./dom.js";
-import { PACE_MS, redraw, show, view } from "./view.js";
+import { PACE_MS, redraw, redrawAtPace, show, view } from "./view.js";
 
 const PROTOCOL = "sre-autopilot.watch";
 let socket = null;
@@ -30,7 +30,7 @@ export function watch(session) {
       episode.done = data.done;
       if (data.done) episode.total = data.reward;
     }
-    if (view.episode === episode) redraw();
+    if (view.episode === episode) (data.done ? redraw : redrawAtPace)();
   });
   opened.addEventListener("close", (event) => {
     episode.closed = event.reason || "the server closed the connection";
