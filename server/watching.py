@@ -164,20 +164,24 @@ async def _send_until_gone(
                 await _first_of(news, watcher_goes, left_s)
                 continue
             # What is left of an episode comes before another one begins.
-            sent = steps_sent
-            while begun is not None and steps_sent < len(begun.steps):
-                await socket.send_json({"type": "step", "data": _step(begun, steps_sent)})
-                steps_sent += 1
+            steps_sent = await _send_steps(socket, begun, steps_sent)
             if episode is not None and episode is not begun and episode.steps:
-                begun, steps_sent, sent_s = episode, 0, -math.inf
-                await socket.send_json({"type": "episode", "data": _begin(episode, session)})
-                continue
-            if steps_sent > sent:
-                sent_s = now_s()
+                begun = episode
+                await socket.send_json({"type": "episode", "data": _begin(begun, session)})
+                steps_sent = await _send_steps(socket, begun, 0)
+            sent_s = now_s()
             if not (news.is_set() or environment.closed):
                 await _first_of(news, watcher_goes)
     finally:
         watcher_goes.cancel()
+
+
+async def _send_steps(socket: WebSocket, episode: Episode | None, first: int) -> int:
+    """Sends those from `first` on; returns how many of the episode are sent by now."""
+    while episode is not None and first < len(episode.steps):
+        await socket.send_json({"type": "step", "data": _step(episode, first)})
+        first += 1
+    return first
 
 
 async def _first_of(
