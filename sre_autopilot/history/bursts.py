@@ -28,7 +28,6 @@ import numpy as np
 
 from sre_autopilot.history import row_layout as layout
 from sre_autopilot.history.rows import did
-from sre_autopilot.models import ServiceMetrics
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import BREAKER_STEPS, MAX_LAG_STEPS, ActionName
 
@@ -60,10 +59,8 @@ class View(NamedTuple):
 
 
 _OBSCURED = np.float32(STEP * (BREAKER_STEPS + MAX_LAG_STEPS))
-_METRICS = tuple(ServiceMetrics.model_fields)
 _ERROR_RATE, _CPU_PCT, _P99_MS = (
-    _METRICS.index(name) * layout.SERVICE_COUNT + GATEWAY
-    for name in ("error_rate", "cpu_pct", "latency_p99")
+    layout.METRIC_COLUMNS[name].start + GATEWAY for name in ("error_rate", "cpu_pct", "latency_p99")
 )
 (_EDGE,) = (
     place

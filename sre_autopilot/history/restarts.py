@@ -15,7 +15,6 @@ import numpy as np
 
 from sre_autopilot.history import row_layout as layout
 from sre_autopilot.history.rows import begun_anew
-from sre_autopilot.models import ServiceMetrics
 from sre_autopilot.world.vocabulary import MAX_LAG_STEPS
 
 ANSWERS_NOTHING_ABOVE = 0.75
@@ -31,10 +30,7 @@ RESTART_COUNT = 4 * layout.SERVICE_COUNT
 BLANK_RESTARTS = np.zeros(RESTART_COUNT, np.float32)
 """(RESTART_COUNT,): before an episode's first row."""
 
-_METRICS = tuple(ServiceMetrics.model_fields)
-_ERRORS, _MEMORY = (
-    _METRICS.index(name) * layout.SERVICE_COUNT for name in ("error_rate", "memory_pct")
-)
+_ERRORS, _MEMORY = (layout.METRIC_COLUMNS[name] for name in ("error_rate", "memory_pct"))
 _STEP, _ZERO = np.float32(STEP), np.float32(0.0)
 _CERTAIN = np.float32(STEP * (1 + MAX_LAG_STEPS))
 
@@ -50,10 +46,10 @@ def advance_restarts(before: Any, rows: Any, above: Any) -> Any:
     after = np.where(begins | np.tile(anew, (1, 4)), _ZERO, before)
     since, arrived, last, readings = np.split(after, 4, axis=1)
     since += np.where(anew | (since > 0.0), _STEP, _ZERO)
-    silent = rows[:, _ERRORS : _ERRORS + layout.SERVICE_COUNT] > ANSWERS_NOTHING_ABOVE
+    silent = rows[:, _ERRORS] > ANSWERS_NOTHING_ABOVE
     of_after = (since > 0.0) & (silent | (arrived > 0.0) | (since >= _CERTAIN))
     arrived += np.where(of_after, _STEP, _ZERO)
-    read = of_after & (rows[:, _MEMORY : _MEMORY + layout.SERVICE_COUNT] >= 0.0)
+    read = of_after & (rows[:, _MEMORY] >= 0.0)
     last[:] = np.where(read, above, last)
     readings += np.where(read, _STEP, _ZERO)
     return after

@@ -14,7 +14,6 @@ import numpy as np
 
 from sre_autopilot.history import row_layout as layout
 from sre_autopilot.history.rows import begun_anew
-from sre_autopilot.models import ServiceMetrics
 
 MEMORY_UNIT, STEP = 1.0 / 16.0, 1.0 / 16.0
 """Of memory above rest (percent of the limit) and of a step of time: powers of 2."""
@@ -29,7 +28,7 @@ RISE_COUNT = REST + 1
 BLANK_RISES = np.zeros(RISE_COUNT, np.float32)
 """(RISE_COUNT,): before an episode's first row."""
 
-_MEMORY = tuple(ServiceMetrics.model_fields).index("memory_pct") * layout.SERVICE_COUNT
+_MEMORY = layout.METRIC_COLUMNS["memory_pct"]
 _UNIT, _STEP, _ZERO, _ONE = (np.float32(value) for value in (MEMORY_UNIT, STEP, 0.0, 1.0))
 
 
@@ -46,7 +45,7 @@ def advance_rises(before: Any, rows: Any) -> Any:
     """
     begins = rows[:, layout.STEP_FEATURE, None] == 0.0
     after = np.where(begins, BLANK_RISES, before)
-    memory = rows[:, _MEMORY : _MEMORY + layout.SERVICE_COUNT]
+    memory = rows[:, _MEMORY]
     came, readings = memory >= 0.0, memory * _UNIT
     after[:, REST] = np.where(begins[:, 0], _rest(readings, came), after[:, REST])
     x = readings - after[:, REST, None]

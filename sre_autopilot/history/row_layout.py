@@ -9,6 +9,11 @@ MISSING = -1.0
 SERVICE_COUNT, ACTION_COUNT = len(Service), len(ActionName)
 METRICS = tuple(ServiceMetrics.model_fields)
 METRIC_COUNT = len(METRICS) * SERVICE_COUNT
+METRIC_COLUMNS = {
+    name: slice(place * SERVICE_COUNT, (place + 1) * SERVICE_COUNT)
+    for place, name in enumerate(METRICS)
+}
+"""Of each metric, the columns that have it: one a service."""
 # Columns of a row: METRIC_COUNT metrics (by metric, then service), a verdict a service, six single
 # numbers. The last action and its service are their places in `ActionName` and `Service`.
 VERDICT_FEATURES = METRIC_COUNT

@@ -14,7 +14,6 @@ import numpy as np
 
 from sre_autopilot.history import row_layout as layout
 from sre_autopilot.history.rows import did
-from sre_autopilot.models import ServiceMetrics
 from sre_autopilot.world.vocabulary import ActionName
 
 P99_UNIT, STEP = 1.0 / 64.0, 1.0 / 16.0
@@ -33,11 +32,8 @@ SLOWDOWN_COUNT = ENDED + 1
 BLANK_SLOWDOWNS = np.zeros(SLOWDOWN_COUNT, np.float32)
 """(SLOWDOWN_COUNT,): before an episode's first row."""
 
-_OWN = tuple(ServiceMetrics.model_fields).index("latency_p99") * layout.SERVICE_COUNT
 _OF_EDGES = layout.FEATURE_COUNT + layout.SPAN_FIELDS.index("latency_p99") * EDGE_COUNT
-_COLUMNS = np.append(
-    np.arange(_OWN, _OWN + layout.SERVICE_COUNT), np.arange(_OF_EDGES, _OF_EDGES + EDGE_COUNT)
-)
+_COLUMNS = np.r_[layout.METRIC_COLUMNS["latency_p99"], _OF_EDGES : _OF_EDGES + EDGE_COUNT]
 _ACTS = tuple(action for action in ActionName if action is not ActionName.WAIT)
 _UNIT, _STEP, _CAP, _ZERO, _ONE = (np.float32(v) for v in (P99_UNIT, STEP, CAP, 0.0, 1.0))
 

@@ -16,18 +16,11 @@ from sre_autopilot.history.restarts import (
     advance_restarts,
 )
 from sre_autopilot.history.rises import of_services
-from sre_autopilot.models import ServiceMetrics
-from sre_autopilot.world.vocabulary import MAX_LAG_STEPS, ActionName
+from sre_autopilot.world.vocabulary import MAX_LAG_STEPS
+from tests.sre_autopilot.history.action_numbers import RESTART, ROLLBACK, SCALE_UP, WAIT
 
-WAIT, RESTART, SCALE_UP, ROLLBACK = (
-    tuple(ActionName).index(name)
-    for name in (ActionName.WAIT, ActionName.RESTART, ActionName.SCALE_UP, ActionName.ROLLBACK)
-)
-METRICS = tuple(ServiceMetrics.model_fields)
 SERVICE, OTHER = 2, 3
-ERRORS, MEMORY = (
-    METRICS.index(name) * layout.SERVICE_COUNT for name in ("error_rate", "memory_pct")
-)
+ERRORS, MEMORY = (layout.METRIC_COLUMNS[name].start for name in ("error_rate", "memory_pct"))
 QUIET, SILENT = 0.0, 1.0
 BEFORE, AFTER = 0.75, 0.25
 """Memory above rest."""

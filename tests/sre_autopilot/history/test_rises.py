@@ -21,14 +21,9 @@ from sre_autopilot.history.rises import (
     advance_rises,
     of_services,
 )
-from sre_autopilot.models import ServiceMetrics
-from sre_autopilot.world.vocabulary import ActionName
+from tests.sre_autopilot.history.action_numbers import RESTART, ROLLBACK, SCALE_UP, WAIT
 
-WAIT, RESTART, SCALE_UP, ROLLBACK = (
-    tuple(ActionName).index(name)
-    for name in (ActionName.WAIT, ActionName.RESTART, ActionName.SCALE_UP, ActionName.ROLLBACK)
-)
-MEMORY = tuple(ServiceMetrics.model_fields).index("memory_pct") * layout.SERVICE_COUNT
+MEMORY = layout.METRIC_COLUMNS["memory_pct"]
 AT_REST = (40.0, 41.0, 42.0, 43.0, 44.0, 45.0)
 """Of all services but the last one."""
 REST_PCT = 43.0
@@ -38,7 +33,7 @@ SLOPE_UNIT = MEMORY_UNIT / STEP
 
 def row(step, reading, *, action=WAIT, service=LEAKING, refused=0.0):
     out = np.full((1, layout.FEATURE_COUNT), layout.MISSING, np.float32)
-    out[0, MEMORY : MEMORY + layout.SERVICE_COUNT] = (*AT_REST, reading)
+    out[0, MEMORY] = (*AT_REST, reading)
     out[0, layout.STEP_FEATURE], out[0, layout.REFUSED_FEATURE] = step, refused
     out[0, layout.ACTION_FEATURE], out[0, layout.SERVICE_FEATURE] = action, service
     return out
@@ -66,7 +61,7 @@ def test_rest_is_the_lower_middle_of_those_that_came():
 
 def test_rest_is_nothing_where_no_reading_came():
     rows = row(0, layout.MISSING)
-    rows[:, MEMORY : MEMORY + layout.SERVICE_COUNT] = layout.MISSING
+    rows[:, MEMORY] = layout.MISSING
     rises = advance_rises(BLANK_RISES[None], rows)
     assert rises.tobytes() == BLANK_RISES.tobytes()
 

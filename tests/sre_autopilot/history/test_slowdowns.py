@@ -18,14 +18,10 @@ from sre_autopilot.history.slowdowns import (
     SUM,
     advance_slowdowns,
 )
-from sre_autopilot.models import ServiceMetrics
-from sre_autopilot.world.vocabulary import ActionName
+from tests.sre_autopilot.history.action_numbers import SCALE_UP, WAIT
 
-WAIT, SCALE_UP = (tuple(ActionName).index(name) for name in (ActionName.WAIT, ActionName.SCALE_UP))
 SERVICE, EDGE = 4, 2
-P99_OF_SERVICE = (
-    tuple(ServiceMetrics.model_fields).index("latency_p99") * layout.SERVICE_COUNT + SERVICE
-)
+P99_OF_SERVICE = layout.METRIC_COLUMNS["latency_p99"].start + SERVICE
 P99_OF_EDGE = layout.FEATURE_COUNT + layout.SPAN_FIELDS.index("latency_p99") * EDGE_COUNT + EDGE
 PLACES = [SERVICE, layout.SERVICE_COUNT + EDGE]
 
