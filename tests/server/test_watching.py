@@ -10,6 +10,7 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Close
 
 from server.watching import MOST_WATCHERS, PROTOCOL, TOKEN_PREFIX, Watchers
 from sre_autopilot.world.close_codes import CloseCode
@@ -124,8 +125,8 @@ async def test_a_pace_that_is_none_is_refused_with_the_valid_ones(url, http, pac
     async with watching(url, f"default?pace_s={pace_s}") as socket:
         with pytest.raises(ConnectionClosed) as closed:
             await socket.recv()
-    assert closed.value.rcvd.code == CloseCode.INVALID_VALUE
-    assert closed.value.rcvd.reason == "pace_s must be a number of seconds from 0 to 60"
+    reason = "pace_s must be a number of seconds from 0 to 60"
+    assert closed.value.rcvd == Close(CloseCode.INVALID_VALUE, reason)
 
 
 async def test_watching_is_no_call_and_the_end_of_a_lease_closes_it(url, http, leases):
