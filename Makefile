@@ -137,6 +137,7 @@ evaluate-stack: $(READY) base-image ## The same on a stack of containers of its 
 SMALL_POLICIES := oracle,learned,belief,runbook,heuristic,random,wait
 SMALL_TIERS := easy,medium,hard,control,expert
 dataset: $(READY) ## Make the small data set of the repository anew: 70 episodes, ten minutes
+	rm -rf runs/small
 	$(CLI) evaluate --backend process --meshes 1 --first-seed 0 --seeds 1 --out runs/small/evaluate.jsonl \
 		--policies $(SMALL_POLICIES) --tiers $(SMALL_TIERS)
 	rm -rf docs/examples/dataset
