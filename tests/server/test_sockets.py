@@ -56,7 +56,7 @@ async def test_a_socket_that_thinks_keeps_its_session(ws, http, workshop, until_
         await ask(socket, "reset", seed=1)
         await http.post("/reset", json={"session_id": "idle"})
         await until_one_is_over()
-        assert len(workshop.running) == 1
+        await until_async(lambda: len(workshop.running) == 1)
         assert (await ask(socket, "step", **WAIT))["data"]["observation"]["step"] == 1
 
 
@@ -69,7 +69,7 @@ async def test_a_session_that_a_socket_had_joined_ends_with_its_lease(
         await until_one_is_over()
         assert (await ask(socket, "step", **WAIT))["data"]["observation"]["step"] == 1
     await until_one_is_over()
-    assert not workshop.running
+    await until_async(lambda: not workshop.running)
 
 
 async def test_the_end_of_a_session_closes_its_socket_with_a_code(ws, http):
