@@ -6,10 +6,11 @@ from importlib.util import find_spec
 
 from sre_autopilot.distribution import installation_command
 from sre_autopilot.errors import UnknownName
-from sre_autopilot.simulator import parameters
+from sre_autopilot.simulator import parameters, span_rules
 from sre_autopilot.simulator.batch import Engine
 from sre_autopilot.simulator.numpy_engine import NumpyEngine
 from sre_autopilot.simulator.rules.window_arrays import Parameters
+from sre_autopilot.simulator.span_rules import SpanRules
 
 NUMBA, NUMPY = "numba", "numpy"
 ENGINES = (NUMBA, NUMPY)
@@ -34,6 +35,15 @@ def make_engine(
     from sre_autopilot.simulator.numba_engine.engine import NumbaEngine  # noqa: PLC0415
 
     return NumbaEngine(fitted, lanes, keeps_calls=keeps_calls)
+
+
+def span_rules_of(engine: Engine) -> SpanRules:
+    """Those that go with an engine."""
+    if isinstance(engine, NumpyEngine):
+        return span_rules
+    from sre_autopilot.simulator.numba_engine import spans  # noqa: PLC0415
+
+    return spans
 
 
 @cache

@@ -25,6 +25,8 @@ _SINGLE = (
 _OF_FAULT = (
     layout.KIND, layout.ROOT, layout.CAUSE, layout.CHEAP_CURE, layout.CURED_AT, layout.CURED_VALUE,
 )  # fmt: skip
+_CHOICES = np.array([*product((False, True), repeat=layout.MAX_FAULTS)])[:, None]
+"""Which faults to cure: with most of the budget spent, the best may be to leave one alone."""
 _FIELDS = [
     *_SINGLE,
     *(
@@ -66,26 +68,27 @@ def potential(single: Mapping[int, Any], faults: Mapping[int, Any]) -> Any:
     single: (lanes,) by row of the lane; faults: (lanes, MAX_FAULTS) by row of the fault.
     An upper bound that never rises while an episode lasts. The terms are those of `grading.grade`.
     """
-    # With most of the budget spent, the best may be to leave a fault alone.
-    choices = product((False, True), repeat=layout.MAX_FAULTS)
-    reachable = np.max([_reachable(single, faults, np.array(choice)) for choice in choices], axis=0)
+    reachable = _reachable(single, faults, _CHOICES).max(axis=0)
     return np.where(single[layout.DONE] > 0.0, single[layout.SCORE], reachable)
 
 
-def _reachable(single: Mapping[int, Any], faults: Mapping[int, Any], choice: Any) -> Any:
-    """The highest score where those faults are cured that are chosen, (MAX_FAULTS,) flags."""
+def _reachable(single: Mapping[int, Any], faults: Mapping[int, Any], choices: Any) -> Any:
+    """(choices, lanes): the highest score where those faults are cured that are chosen.
+
+    choices: (choices, 1, MAX_FAULTS) flags.
+    """
     step, exists = single[layout.STEP], faults[layout.KIND] != layout.NO_FAULT
     uncured = exists & (faults[layout.CURED_AT] >= layout.NEVER)
-    cures = uncured & choice
-    count, left = exists.sum(axis=1), (uncured & ~choice).sum(axis=1)
-    cost = single[layout.COST] + np.where(cures, _cheap_costs(faults), 0.0).sum(axis=1)
+    cures = uncured & choices
+    count, left = exists.sum(axis=-1), (uncured & ~choices).sum(axis=-1)
+    cost = single[layout.COST] + np.where(cures, _cheap_costs(faults), 0.0).sum(axis=-1)
     cured_at = np.where(exists & ~uncured, faults[layout.CURED_AT], 0.0).max(axis=1)
     # One action a step, so that each fault that is cured takes one more.
-    last_cure = np.maximum(cured_at, np.where(cures.any(1), step + cures.sum(axis=1), 0.0))
+    last_cure = np.maximum(cured_at, np.where(cures.any(-1), step + cures.sum(axis=-1), 0.0))
     streak = single[layout.TRUE_STREAK]
     recovered_at = np.where(streak > 0.0, step + 1.0 - streak, np.maximum(step + 1.0, last_cure))
     value = np.where(cures, 1.0, np.where(uncured, 0.0, faults[layout.CURED_VALUE]))
-    cause = np.where(count > 0, (value * exists).sum(axis=1) / np.maximum(1, count), 1.0)
+    cause = np.where(count > 0, (value * exists).sum(axis=-1) / np.maximum(1, count), 1.0)
     penalty = single[layout.PENALTY] - _refund(single, faults, cures)
     speed = np.where(left > 0, 0.0, np.maximum(0.0, 1.0 - recovered_at / grading.SPEED_STEPS))
     budget = 1.0 - np.minimum(1.0, cost / grading.BUDGET_UNITS)
@@ -107,5 +110,5 @@ def _refund(single: Mapping[int, Any], faults: Mapping[int, Any], cures: Any) ->
     """Penalty that a cure in the next step takes back, where a circuit break was to drain."""
     broken = np.stack([single[layout.BREAK_NOW], single[layout.BREAK_1_AGO]], 1)[:, :, None]
     restartable = cures & (faults[layout.CHEAP_CURE] == layout.RESTART)
-    drains = restartable[:, None, :] & (broken == faults[layout.ROOT][:, None, :] + 1.0)
-    return INEFFECTIVE * drains.any(axis=2).sum(axis=1)
+    drains = restartable[..., None, :] & (broken == faults[layout.ROOT][:, None, :] + 1.0)
+    return INEFFECTIVE * drains.any(axis=-1).sum(axis=-1)

@@ -24,6 +24,8 @@ _SOURCES = (
         for name in (
             "sre_autopilot/grading/score.py",
             "sre_autopilot/history/row_layout.py",
+            "sre_autopilot/simulator/span_rules.py",
+            "sre_autopilot/simulator/telemetry.py",
             "orchestrator/noise.py",
             "orchestrator/reward.py",
             "chaos/tiers.py",

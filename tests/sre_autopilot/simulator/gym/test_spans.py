@@ -8,10 +8,21 @@ import pytest
 from orchestrator.environment import Environment
 from sre_autopilot.history.row_layout import FEATURE_COUNT, SPAN_COUNT, SPAN_EDGES, STEP_FEATURE
 from sre_autopilot.history.rows import row_of
+from sre_autopilot.simulator import span_rules
 from sre_autopilot.simulator.backend import SimulatorBackend
-from sre_autopilot.simulator.engines import NUMPY
+from sre_autopilot.simulator.engines import ENGINES, NUMPY
 from sre_autopilot.simulator.gym.vector_env import SREAutopilotVectorEnv
-from sre_autopilot.simulator.span_draws import _error_rates, _p99, in_order
+from sre_autopilot.simulator.rules.calls import (
+    CALL_ROWS,
+    CALL_WIDTH,
+    FAILED,
+    HUNG,
+    REFUSED,
+    SLOWEST_MS,
+    TOTAL,
+)
+from sre_autopilot.simulator.span_draws import _error_rates
+from sre_autopilot.simulator.span_rules import in_order, p99
 from sre_autopilot.world.topology import CALLS
 from sre_autopilot.world.vocabulary import MAX_STEPS, Tier
 from tests.sre_autopilot.simulator.scripts import ACTIONS, NAMES, script
@@ -19,8 +30,8 @@ from tests.sre_autopilot.simulator.scripts import ACTIONS, NAMES, script
 SEEDS = range(300_000, 300_004)
 
 
-def vector(num_envs, tier=Tier.HARD, **options):
-    return SREAutopilotVectorEnv(num_envs, tier, engine=NUMPY, trace_edges=True, **options)
+def vector(num_envs, tier=Tier.HARD, engine=NUMPY, **options):
+    return SREAutopilotVectorEnv(num_envs, tier, engine=engine, trace_edges=True, **options)
 
 
 def test_columns_are_those_of_the_call_graph():
@@ -76,6 +87,44 @@ def test_spans_of_a_next_episode_are_those_of_its_seed(mode):
     assert len(played) == 3
 
 
+@pytest.mark.timeout(600)  # The first test with Numba compiles.
+@pytest.mark.parametrize("simulator_of", ["process", "docker"])
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+def test_both_engines_show_the_same_spans(simulator_of, mode):
+    options = {"simulator_of": simulator_of, "autoreset_mode": mode}
+    envs = [vector(12, engine=engine, **options) for engine in ENGINES]
+    for env in envs:
+        env.reset(seed=7, options={"staggered": True})
+    rng = np.random.default_rng(0)
+    for _ in range(2 * MAX_STEPS):
+        actions = rng.integers((0, 0), (5, 7), (12, 2))
+        by_numba, by_numpy = (env.step(actions)[0] for env in envs)
+        np.testing.assert_array_equal(by_numba, by_numpy)
+
+
+@pytest.mark.timeout(600)
+def test_both_engines_read_many_calls_in_the_same_way():
+    """Three hundred calls of an edge in a window, of which some are refused, hang or fail."""
+    from sre_autopilot.simulator.numba_engine import spans  # noqa: PLC0415 - loads the compiler
+
+    rng, lanes = np.random.default_rng(0), 5
+    table = np.zeros((lanes, CALL_ROWS))
+    by_edge = table.reshape(lanes, -1, CALL_WIDTH)
+    by_edge[..., TOTAL] = rng.integers(0, 300, by_edge.shape[:2])
+    for row in (REFUSED, HUNG, FAILED):
+        by_edge[..., row] = np.floor(by_edge[..., TOTAL] * rng.random(by_edge.shape[:2]) * 0.5)
+    by_edge[..., SLOWEST_MS] = rng.lognormal(3.0, 1.0, by_edge.shape[:2])
+    keys = rng.integers(0, 2**63, (2, lanes)).astype(np.uint64)
+    lags = rng.integers(-1, 2, (lanes, len(SPAN_EDGES)))
+    results = []
+    for rules in (spans, span_rules):
+        windows = [rules.calls_made(table, np.arange(lanes), keys[window]) for window in (0, 1)]
+        results.append([*windows[0], *windows[1], *rules.shown(windows, lags, keys[0] + keys[1])])
+    for by_numba, by_numpy in zip(*results, strict=True):
+        np.testing.assert_array_equal(by_numba, by_numpy)
+    assert results[0][-4].max() > span_rules.SLOWEST_IS_P99
+
+
 def test_p99_is_the_nearest_rank_of_any_number_of_calls():
     sizes = np.array([1, 0, 99, 100, 101, 350])
     group = np.random.default_rng(0).permutation(np.repeat(np.arange(len(sizes)), sizes))
@@ -84,7 +133,7 @@ def test_p99_is_the_nearest_rank_of_any_number_of_calls():
         np.percentile(latency_ms[group == each], 99, method="inverted_cdf") if size else 0.0
         for each, size in enumerate(sizes)
     ]
-    assert _p99(latency_ms, group, sizes).tolist() == expected
+    assert p99(latency_ms, group, sizes).tolist() == expected
 
 
 def test_error_rates_are_rounded_as_python_rounds():
