@@ -1,12 +1,11 @@
 """The networks of a training: an actor, which becomes the policy, and a critic, which does not."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 
 from sre_autopilot.history.tape import INPUT_COUNT
 from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT, FLAT_WAIT
@@ -22,6 +21,23 @@ LEAST_DEVIATION = 0.05
 """An input that hardly ever changes is not blown up by more than the inverse of this."""
 
 
+class Passed(NamedTuple):
+    """What one pass computed, as `backward` needs it.
+
+    layers: of the trunk, its inputs (n, width) and its weights, as they were multiplied.
+    hidden: (n, width), of the trunk's last layer. judged: (n, critic_hidden), of the critic's first
+    layer, whose inputs and weights are in `critic`.
+    """
+
+    layers: list[tuple[Any, Any]]
+    hidden: Any
+    critic: tuple[Any, Any]
+    judged: Any
+    log_probabilities: Any
+    values: Any
+    faults: Any
+
+
 class ActorCritic(nn.Module):
     """One trunk of ReLU layers reads the inputs, since its first layer is most of the work. On it
     stand the actor, a prediction of the hidden faults, and the critic, which reads the truth too.
@@ -29,6 +45,10 @@ class ActorCritic(nn.Module):
     Inputs are brought to mean 0 and deviation 1, as `observe` has seen them; the layers of the
     policy contain that, so that who plays it need not know. With `half_precision` all but the
     last layers multiply in 16 bits while they train, and in 32 after `eval()`, as the policy plays.
+
+    The gradient is written out, as `backward`: half of the time of an update by autograd was spent
+    on its bookkeeping and on copies. Parameters lie in one array, and so do their gradients, so
+    that the optimizer takes all of them at once.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -45,26 +65,83 @@ class ActorCritic(nn.Module):
         nn.init.constant_(self.actor.bias[FLAT_WAIT], math.log(odds * FLAT_WAIT))
         self.faults = _linear(width, FLAG_COUNT, _OTHER_GAIN)
         count = width + (TRUTH_COUNT if self._privileged else 0)
-        self.critic = nn.Sequential(
-            _trunk(count, (recipe.critic_hidden,)),
-            _linear(recipe.critic_hidden, 1, _OTHER_GAIN),
+        self.critic = nn.ModuleList(
+            [
+                _linear(count, recipe.critic_hidden, _HIDDEN_GAIN),
+                _linear(recipe.critic_hidden, 1, _OTHER_GAIN),
+            ]
         )
+
+        self.in_one = _in_one(self)
+
+    @property
+    def kind(self) -> torch.dtype:
+        """What all but the last layers multiply."""
+        return torch.bfloat16 if self._half_precision and self.training else torch.float32
 
     def forward(self, inputs: Any, masks: Any, truth: Any) -> tuple[Any, Any, Any]:
         """Log-probabilities (lanes, FLAT_COUNT), values (lanes,), which are the rewards that are
         expected to follow, and logits (lanes, FLAG_COUNT) of uncured faults.
         """
-        weight, bias = self._first_layer()
-        half = self._half_precision and self.training
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            hidden = self.trunk[1:](functional.linear(inputs, weight, bias))
-            everything = torch.cat([hidden, truth], dim=-1) if self._privileged else hidden
-            judged = self.critic[0](everything)
+        passed = self.passes(inputs, masks, truth)
+        return passed.log_probabilities, passed.values, passed.faults
+
+    def passes(self, inputs: Any, masks: Any, truth: Any) -> Passed:
+        """The outputs of `forward`, and what they were computed from."""
+        kind = self.kind
+        others = ((layer.weight, layer.bias) for layer in self._trunk_layers()[1:])
+        layers, hidden = [], inputs.to(kind)
+        for whole_weight, bias in (self._first_layer(), *others):
+            weight = whole_weight.to(kind)
+            layers.append((hidden, weight))
+            hidden = torch.addmm(bias.to(kind), hidden, weight.t()).relu()
+        everything = torch.cat([hidden, truth.to(kind)], dim=-1) if self._privileged else hidden
+        critic, last = self.critic
+        weight = critic.weight.to(kind)
+        judged = torch.addmm(critic.bias.to(kind), everything, weight.t()).relu()
         # The last layers keep 32 bits: losses compare their outputs, which differ by per mille.
         hidden, judged = hidden.float(), judged.float()
         logits = self.actor(hidden).masked_fill(~masks, REFUSED)
-        values = self.critic[1](judged).squeeze(-1)
-        return torch.log_softmax(logits, dim=-1), values, self.faults(hidden)
+        return Passed(
+            layers,
+            hidden,
+            (everything, weight),
+            judged,
+            torch.log_softmax(logits, dim=-1),
+            last(judged).squeeze(-1),
+            self.faults(hidden),
+        )
+
+    @torch.no_grad()
+    def backward(self, passed: Passed, logits: Any, values: Any, faults: Any) -> None:
+        """Sets the gradient of all parameters, from that of a loss by the outputs of a pass.
+
+        logits: (n, FLAT_COUNT), by the logits of the actions, 0 where refused. values: (n,).
+        faults: (n, FLAG_COUNT).
+        """
+        critic, last = self.critic
+        _set_gradient(last, values[:, None], passed.judged)
+        everything, weight = passed.critic
+        judged = _through_relu(values[:, None] * last.weight, passed.judged, everything.dtype)
+        _set_gradient(critic, judged, everything)
+        _set_gradient(self.actor, logits, passed.hidden)
+        _set_gradient(self.faults, faults, passed.hidden)
+        width = passed.hidden.shape[1]
+        gradient = torch.mm(logits, self.actor.weight).addmm_(faults, self.faults.weight)
+        gradient += torch.mm(judged, weight[:, :width])
+        output = passed.hidden
+        for layer, (inputs, weight) in zip(
+            reversed(self._trunk_layers()), reversed(passed.layers), strict=True
+        ):
+            gradient = _through_relu(gradient, output, inputs.dtype)
+            _set_gradient(layer, gradient, inputs)
+            if layer is not self.trunk[0]:
+                gradient, output = torch.mm(gradient, weight), inputs
+        first = self.trunk[0]
+        first.weight.grad.addr_(first.bias.grad, self.mean, alpha=-1.0).div_(self.deviation)
+
+    def _trunk_layers(self) -> list[Any]:
+        return [layer for layer in self.trunk if isinstance(layer, nn.Linear)]
 
     def _first_layer(self) -> tuple[Any, Any]:
         """Weight and bias for inputs of any mean and deviation."""
@@ -84,7 +161,7 @@ class ActorCritic(nn.Module):
 
     def layers(self) -> list[tuple[Any, Any]]:
         """Of the policy, as `policies.network` takes them."""
-        _, *others = [layer for layer in self.trunk if isinstance(layer, nn.Linear)]
+        _, *others = self._trunk_layers()
         later = ((layer.weight, layer.bias) for layer in (*others, self.actor))
         return [
             (_array(weight).T.copy(), _array(bias))
@@ -104,6 +181,30 @@ def _linear(before: int, after: int, gain: float) -> Any:
     nn.init.orthogonal_(layer.weight, gain)
     nn.init.zeros_(layer.bias)
     return layer
+
+
+def _through_relu(gradient: Any, output: Any, kind: torch.dtype) -> Any:
+    return torch.ops.aten.threshold_backward(gradient.to(kind), output.to(kind), 0.0)
+
+
+def _set_gradient(layer: Any, outputs: Any, inputs: Any) -> None:
+    """outputs: (n, after), the gradient by a layer's outputs. inputs: (n, before)."""
+    layer.weight.grad.copy_(torch.mm(outputs.t(), inputs))
+    torch.sum(outputs, dim=0, dtype=torch.float32, out=layer.bias.grad)
+
+
+def _in_one(networks: nn.Module) -> Any:
+    """One array of which all parameters of the networks are parts, and of its gradient theirs."""
+    parts = list(networks.parameters())
+    one = torch.cat([part.detach().flatten() for part in parts]).requires_grad_()
+    one.grad = torch.zeros_like(one)
+    sizes = [part.numel() for part in parts]
+    for part, values, gradient in zip(
+        parts, one.detach().split(sizes), one.grad.split(sizes), strict=True
+    ):
+        part.data = values.view_as(part)
+        part.grad = gradient.view_as(part)
+    return one
 
 
 def _array(tensor: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sre_autopilot.history.row_layout import SERVICE_COUNT
-from sre_autopilot.history.tape import INPUT_COUNT, advance_inputs, blank_inputs
+from sre_autopilot.history.tape import advance_inputs, blank_inputs
 from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT
 from sre_autopilot.training.recipe import Recipe
 from sre_autopilot.training.worlds import SideBySide, lanes_of
@@ -22,15 +22,28 @@ FLAG_COUNT = _KINDS * SERVICE_COUNT + _CAUSES
 TRUTH_COUNT = 2 * FLAG_COUNT + 1
 """What a privileged critic reads besides: flags of all faults, of uncured ones, the potential."""
 
-Act = Callable[[Any, Any, Any], tuple[Any, Any, Any]]
-"""inputs, masks and truth of all lanes -> actions, their log-probabilities, values."""
+
+class Acted(NamedTuple):
+    """What a learner did in all lanes: inputs as it read them, actions, their log-probabilities,
+    values.
+    """
+
+    inputs: Any
+    actions: Any
+    log_probabilities: Any
+    values: Any
+
+
+Act = Callable[[Any, Any, Any], Acted]
+"""From inputs, masks and truth of all lanes."""
 
 
 class Rollout(NamedTuple):
     """What was played, (horizon, lanes, ...).
 
-    plays: whether a step was one, not the beginning of the next episode. ends: whether it ended
-    the episode. last_values: (lanes,), of what follows the last step.
+    inputs: a list over the horizon, of what `Acted` holds. plays: whether a step was one, not the
+    beginning of the next episode. ends: whether it ended the episode. last_values: (lanes,), of
+    what follows the last step.
     """
 
     inputs: Any
@@ -90,15 +103,20 @@ class Lanes:
 
     def play(self, act: Act) -> Rollout:
         """A horizon of steps in every lane. The next one is written over its arrays."""
-        recipe, out = self._recipe, self._memory
-        for step in range(recipe.horizon):
-            out.inputs[step], out.masks[step] = self._inputs, self._masks
-            out.truth[step], out.plays[step] = self._truth, ~self._done
-            actions, log_probabilities, values = act(self._inputs, self._masks, self._truth)
-            out.actions[step], out.values[step] = actions, values
-            out.log_probabilities[step] = log_probabilities
-            out.rewards[step], out.ends[step] = self._step(actions)
-        return out._replace(last_values=act(self._inputs, self._masks, self._truth)[2])
+        out, inputs = self._memory, []
+        for step in range(self._recipe.horizon):
+            out.masks[step], out.truth[step], out.plays[step] = (
+                self._masks,
+                self._truth,
+                ~self._done,
+            )
+            acted = act(self._inputs, self._masks, self._truth)
+            inputs.append(acted.inputs)
+            out.actions[step], out.values[step] = acted.actions, acted.values
+            out.log_probabilities[step] = acted.log_probabilities
+            out.rewards[step], out.ends[step] = self._step(acted.actions)
+        last = act(self._inputs, self._masks, self._truth)
+        return out._replace(inputs=inputs, last_values=last.values)
 
     def _step(self, actions: Any) -> tuple[Any, Any]:
         """Rewards as the recipe asks for, and whether the episodes ended."""
@@ -110,7 +128,7 @@ class Lanes:
 
 
 def _empty_rollout(recipe: Recipe) -> Rollout:
-    widths = {"inputs": (INPUT_COUNT,), "masks": (FLAT_COUNT,), "truth": (TRUTH_COUNT,)}
+    widths = {"masks": (FLAT_COUNT,), "truth": (TRUTH_COUNT,)}
     kinds = {"actions": np.int64, **dict.fromkeys(("masks", "ends", "plays"), np.bool_)}
     shape = (recipe.horizon, recipe.lanes)
     arrays = {

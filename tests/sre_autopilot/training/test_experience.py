@@ -12,6 +12,7 @@ from sre_autopilot.training.experience import (
     FLAG_COUNT,
     SEEDS_A_RUN,
     TRAINING_SEEDS_FROM,
+    Acted,
     Lanes,
     Rollout,
     advantages,
@@ -27,7 +28,8 @@ RECIPE = replace(Recipe.parse(recipe_text(SHIPPED)), lanes=12, horizon=2 * MAX_S
 
 def wait(inputs, masks, truth):
     count = len(inputs)
-    return np.full(count, FLAT_WAIT), np.zeros(count, np.float32), np.zeros(count, np.float32)
+    nothing = np.zeros(count, np.float32)
+    return Acted(inputs, np.full(count, FLAT_WAIT), nothing, nothing)
 
 
 @pytest.fixture(scope="module")

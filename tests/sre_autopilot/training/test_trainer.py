@@ -9,7 +9,6 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra train")
 
 from sre_autopilot.errors import InvalidValue  # noqa: E402
-from sre_autopilot.history.tape import INPUT_COUNT  # noqa: E402
 from sre_autopilot.policies.network import Network, load  # noqa: E402
 from sre_autopilot.simulator.engines import NUMPY  # noqa: E402
 from sre_autopilot.training.checkpoint import FILE, Checkpoint  # noqa: E402
@@ -92,18 +91,22 @@ def test_a_folder_without_a_checkpoint_is_refused(tmp_path):
         Checkpoint.load(tmp_path)
 
 
+def in_rows(rollout):
+    """Inputs, masks and truth, a row a step of a lane."""
+    arrays = (rollout.masks, rollout.truth)
+    return torch.cat(rollout.inputs), *(torch.from_numpy(a).flatten(0, 1) for a in arrays)
+
+
 def test_numpy_and_torch_take_the_same_actions_in_10_000_states(finished):
     """States as a policy that explores meets them."""
     recipe = replace(RECIPE, lanes=250, horizon=STATES // 250, hidden=(160, 128))
     ppo = Ppo(recipe, 3)
     rollout = Lanes(recipe, 3, NUMPY, 0).play(ppo.act)
-    inputs = rollout.inputs.reshape(STATES, INPUT_COUNT)
-    masks = rollout.masks.reshape(STATES, -1)
-    observed = [torch.from_numpy(array.reshape(STATES, -1)) for array in rollout[:3]]
+    observed = inputs, masks, _ = in_rows(rollout)
     with torch.no_grad():
         log_probabilities = ppo.networks.eval()(*observed)[0].numpy()
     network = Network(ppo.networks.layers(), finished[1].provenance)
-    actions = network.actions(inputs)
+    actions = network.actions(inputs.float().numpy())
     # Where two are equal to the last bits, either may come first.
     best = log_probabilities.max(axis=1)
     taken = log_probabilities[np.arange(STATES), actions]
@@ -120,9 +123,8 @@ def test_an_update_raises_the_probability_of_what_was_better_than_expected():
     rollout = rollout._replace(rewards=rewards, ends=np.ones_like(rollout.ends))
 
     def probability():
-        observed = [torch.from_numpy(a.reshape(-1, a.shape[-1])) for a in rollout[:3]]
         with torch.no_grad():
-            return float(ppo.networks(*observed)[0].exp()[:, rollout.actions.max()].mean())
+            return float(ppo.networks(*in_rows(rollout))[0].exp()[:, rollout.actions.max()].mean())
 
     before = probability()
     for _ in range(5):
