@@ -21,6 +21,7 @@ from sre_autopilot.evaluation.run import (
     Meshes,
     Players,
     missing,
+    of_other_weights,
     play_all,
     replay_text,
     table,
@@ -54,8 +55,9 @@ def command(
     """Score policies over seeds: mean, 95 % interval, recoveries.
 
     Episodes whose results OUT holds are not played again, so that an interrupted evaluation goes on
-    where it ended; those are that were played while the machine was too busy, or in a broken world.
-    Records of the episodes go to the folder `episodes` beside OUT.
+    where it ended; those are that were played while the machine was too busy, in a broken world, or
+    by other weights than the policy has now. Records of the episodes go to the folder `episodes`
+    beside OUT.
 
     Example:
       sre-autopilot evaluate --backend simulator --seeds 100
@@ -71,6 +73,13 @@ def command(
         earlier_results = read_results(out, settings.backend)
         out.parent.mkdir(parents=True, exist_ok=True)
     todo = missing(jobs, earlier_results)
+    if outdated := of_other_weights(jobs, earlier_results):
+        names = ", ".join(sorted({result.policy for result in outdated}))
+        messages_console().print(
+            f"{len(outdated)} results in {out} are of other weights of {names}: played anew",
+            soft_wrap=True,
+            markup=False,
+        )
     with on_interrupt(lambda: _progress_text(jobs, out, settings)):
         failed = play_all(todo, players, out, width=width)
     results = _of(jobs, read_results(out, settings.backend))

@@ -55,6 +55,8 @@ class Result(BaseModel):
     validity: whether the score can be trusted; unknown in results of earlier versions.
     plays: how often the episode was played until its score could be trusted, or it was given up.
     diagnosis: None in results of earlier versions.
+    weights: of the policy, see `policies.weights_of`; None where it has none, and in results of
+        earlier versions.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,6 +74,7 @@ class Result(BaseModel):
     validity: Verdict = Verdict.UNKNOWN
     plays: int = 1
     diagnosis: Diagnosis | None = None
+    weights: str | None = None
 
     @property
     def key(self) -> tuple[str, str, Tier, int]:
@@ -84,7 +87,13 @@ class Result(BaseModel):
         return self.validity in (Verdict.VALID, Verdict.UNKNOWN)
 
     @classmethod
-    def of(cls, record: grading.EpisodeRecord, policy: str, plays: int = 1) -> Self:
+    def of(
+        cls,
+        record: grading.EpisodeRecord,
+        policy: str,
+        plays: int = 1,
+        weights: str | None = None,
+    ) -> Self:
         """The result of a finished episode; `policy` as it was asked for."""
         score = grading.grade(record)
         steps = record.steps[1:]
@@ -103,13 +112,15 @@ class Result(BaseModel):
             validity=record.checked_validity.verdict,
             plays=plays,
             diagnosis=Diagnosis.of(record),
+            weights=weights,
         )
 
 
 def read_results(path: Path, backend: str | None = None) -> list[Result]:
     """Results of this world version, of one backend or of all; lines of others are skipped.
 
-    One that does not count is dropped where a later line is of the same episode.
+    One that does not count, or is of other weights, is dropped where a later line is of the same
+    episode.
 
     Raises ValueError, which names the file and the line, for a line that is no result.
     """
@@ -130,7 +141,12 @@ def read_results(path: Path, backend: str | None = None) -> list[Result]:
 
 def _without_replaced(results: Sequence[Result]) -> list[Result]:
     last = {result.key: index for index, result in enumerate(results)}
-    return [r for index, r in enumerate(results) if r.counts or last[r.key] == index]
+    return [
+        result
+        for index, result in enumerate(results)
+        if last[result.key] == index
+        or (result.counts and result.weights == results[last[result.key]].weights)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Policies x tiers x seeds on one backend: resumable, side by side, with intervals.
 
-Results are JSON lines, one an episode; an episode that is in the file is not played again.
+Results are JSON lines, one an episode; an episode that is in the file is not played again, unless
+its policy has other weights now.
 Results of two world versions never mix. An episode whose score cannot be trusted, because the
 machine was too busy or the world broke, is played again, and left out of means if that fails too.
 The command line is `sre-autopilot evaluate`.
@@ -30,7 +31,7 @@ from sre_autopilot.evaluation.results import (
     Result,
     cells,
 )
-from sre_autopilot.policies import load_policy
+from sre_autopilot.policies import load_policy, weights_of
 from sre_autopilot.policies.play import play
 from sre_autopilot.world.vocabulary import SEED_SPLITS, WORLD_VERSION, Tier
 
@@ -51,9 +52,23 @@ class Job:
 
 
 def missing(jobs: Sequence[Job], results: Sequence[Result]) -> list[Job]:
-    """Jobs that have no result yet, or none that counts."""
-    played = {Job(r.policy, r.tier, r.seed) for r in results if r.counts}
+    """Jobs that have no result yet, none that counts, or one of other weights."""
+    outdated = {id(result) for result in of_other_weights(jobs, results)}
+    played = {Job(r.policy, r.tier, r.seed) for r in results if r.counts and id(r) not in outdated}
     return [job for job in jobs if job not in played]
+
+
+def of_other_weights(jobs: Sequence[Job], results: Sequence[Result]) -> list[Result]:
+    """Results of these jobs whose policy played by other weights than it has now."""
+    weights = {name: weights_of(load_policy(name)) for name in {job.policy for job in jobs}}
+    wanted = set(jobs)
+    return [
+        result
+        for result in results
+        if result.weights is not None
+        and Job(result.policy, result.tier, result.seed) in wanted
+        and result.weights != weights[result.policy]
+    ]
 
 
 class Meshes:
@@ -75,13 +90,14 @@ class Meshes:
         """
         environment = self._environment()
         for plays in range(1, MAX_PLAYS + 1):
+            policy = load_policy(job.policy)
             try:
-                record, _score = play(environment, load_policy(job.policy), job.tier, job.seed)
+                record, _score = play(environment, policy, job.tier, job.seed)
             except BackendError:
                 if plays == MAX_PLAYS:
                     raise
                 continue
-            result = Result.of(record, job.policy, plays)
+            result = Result.of(record, job.policy, plays, weights_of(policy))
             if result.counts:
                 break
         return result

@@ -24,7 +24,7 @@ from sre_autopilot.evaluation.results import Result
 from sre_autopilot.evaluation.run import MAX_PLAYS, Job
 from sre_autopilot.loopback import client_options
 from sre_autopilot.models import SREObservation
-from sre_autopilot.policies import Policy, brief, load_policy
+from sre_autopilot.policies import Policy, brief, load_policy, weights_of
 from sre_autopilot.world.close_codes import CloseCode
 from sre_autopilot.world.vocabulary import WORLD_VERSION
 
@@ -92,7 +92,9 @@ class Servers:
         Raises ServersGone, ServerRefused, and InvalidValue for a policy that reads the truth.
         """
         for plays in range(1, MAX_PLAYS + 1):
-            result = Result.of(self._record(job), job.policy, plays)
+            policy = load_policy(job.policy)
+            record = self._record(job, policy)
+            result = Result.of(record, job.policy, plays, weights_of(policy))
             if result.counts:
                 break
         return result
@@ -100,8 +102,7 @@ class Servers:
     def close(self) -> None:
         """Sessions end with their episodes: there is nothing to close."""
 
-    def _record(self, job: Job) -> grading.EpisodeRecord:
-        policy = load_policy(job.policy)
+    def _record(self, job: Job, policy: Policy) -> grading.EpisodeRecord:
         if policy.privileged:
             raise InvalidValue("policy", job.policy, "one that does not read the truth")
         error: Exception | None = None

@@ -1,7 +1,9 @@
 """The registry of policies: the shipped ones by name, others' as "module:Class"."""
 
+import hashlib
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 from typing import cast
 
 from orchestrator.episode import Episode
@@ -63,6 +65,16 @@ def brief(policy: Policy, seed: int, episode: Episode | None = None) -> None:
     policy.begin(Briefing(draw_seed, episode if policy.privileged else None))
 
 
+def weights_of(policy: Policy) -> str | None:
+    """Which weights a policy plays by: the first 12 hex digits of the SHA-256 of the file that its
+    `weights` names; None where it names none, or one that is not there.
+    """
+    path = getattr(policy, "weights", None)
+    if not isinstance(path, Path) or not path.is_file():
+        return None
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
 __all__ = [
     "DEFAULT_POLICY",
     "POLICIES",
@@ -71,4 +83,5 @@ __all__ = [
     "Policy",
     "brief",
     "load_policy",
+    "weights_of",
 ]

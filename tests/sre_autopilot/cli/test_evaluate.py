@@ -1,6 +1,7 @@
 """`evaluate` plays what OUT lacks, prints means with intervals, and says how to go on."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,9 @@ from server.app import create_app
 from sre_autopilot.cli import evaluate
 from sre_autopilot.evaluation.results import read_results
 from sre_autopilot.evaluation.run import TEST_SEEDS_FROM
+from sre_autopilot.policies import weights_of
+from sre_autopilot.policies.learned import Learned
+from sre_autopilot.policies.network import load, save
 from sre_autopilot.simulator import NAME as SIMULATOR
 from sre_autopilot.world.vocabulary import ActionName, FaultKind, Tier
 from tests.server.doors import UNLIMITED, on_a_port, without_preparation
@@ -86,6 +90,26 @@ def test_an_interrupt_says_what_is_kept_and_how_to_go_on(first, out, monkeypatch
     assert result.exit_code == 130
     assert f"4 of 10 episodes are in {out}" in result.stderr
     assert "run the same command" in result.stderr
+
+
+def test_episodes_of_other_weights_are_played_anew(monkeypatch, tmp_path):
+    out, asked = tmp_path / "results.jsonl", ("--policies", f"learned,{ActionName.WAIT}")
+    asked = (*asked, "--tiers", Tier.EASY, "--seeds", 1, "--out", out, "--json")
+    assert invoke("evaluate", *asked).exit_code == 0
+    shipped = weights_of(Learned())
+    assert shipped is not None
+    network = load(Learned.weights)
+    other = replace(network, provenance=replace(network.provenance, seed=99))
+    save(other, tmp_path / "other.npz")
+    monkeypatch.setattr(Learned, "weights", tmp_path / "other.npz")
+    again = invoke("evaluate", *asked)
+    assert f"1 results in {out} are of other weights of learned" in again.stderr
+    kept = {result.policy: result.weights for result in read_results(out)}
+    assert kept == {"learned": weights_of(Learned()), ActionName.WAIT: None}
+    assert kept["learned"] != shipped
+    assert [cell["episodes"] for cell in json.loads(again.stdout)["cells"]] == [1, 1]
+    assert len(out.read_text().splitlines()) == 3
+    assert invoke("evaluate", *asked).stderr.count("other weights") == 0
 
 
 def test_failed_episodes_end_with_status_1(monkeypatch, tmp_path):

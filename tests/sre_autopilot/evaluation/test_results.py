@@ -52,6 +52,14 @@ def test_results_of_other_worlds_are_left_alone(tmp_path):
     assert read_results(path, "paper") == mine
 
 
+def test_of_results_of_two_weights_the_later_ones_stay(tmp_path):
+    path = tmp_path / "results.jsonl"
+    earlier = [result(weights="a"), result(seed=2, weights="a"), result(seed=3)]
+    later = [result(weights="b"), result(seed=3, weights="b")]
+    path.write_text("\n".join(r.model_dump_json() for r in (*earlier, *later)) + "\n")
+    assert read_results(path) == [earlier[1], *later]
+
+
 def test_missing_file_holds_no_results(tmp_path):
     assert read_results(tmp_path / "none.jsonl", "paper") == []
 

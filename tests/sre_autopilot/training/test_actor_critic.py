@@ -140,6 +140,21 @@ def test_layers_of_the_policy_contain_mean_and_deviation(networks, observed):
     torch.testing.assert_close(torch.log_softmax(logits, dim=-1), before, atol=1e-4, rtol=1e-4)
 
 
+def test_what_the_optimizer_takes_are_the_parameters_also_of_a_loaded_state(networks):
+    def all_of(each):
+        return torch.cat([part.detach().flatten() for part in each.parameters()])
+
+    torch.manual_seed(1)
+    other = ActorCritic(recipe(SHIPPED if networks._privileged else TERMINAL_ONLY))
+    assert not torch.equal(all_of(networks), all_of(other))
+    networks.load_state_dict(other.state_dict())
+    assert torch.equal(networks.in_one, all_of(other))
+    with torch.no_grad():
+        networks.in_one += 1.0
+    assert torch.equal(all_of(networks), networks.in_one)
+    assert "in_one" not in networks.state_dict()
+
+
 def test_layers_are_copies(networks):
     layers = networks.layers()
     before = layers[0][0].copy()
