@@ -24,15 +24,15 @@ LEAST_DEVIATION = 0.05
 class Passed(NamedTuple):
     """What one pass computed, as `backward` needs it.
 
-    layers: of the trunk, its inputs (n, width) and its weights, as they were multiplied.
-    hidden: (n, width), of the trunk's last layer. judged: (n, critic_hidden), of the critic's first
-    layer, whose inputs and weights are in `critic`.
+    trunk: of each layer its inputs (n, width), weights and outputs, as they were multiplied.
+    critic: the same of its first layer. logits: (n, FLAT_COUNT), of the actions.
     """
 
-    layers: list[tuple[Any, Any]]
+    trunk: list[tuple[Any, Any, Any]]
+    critic: tuple[Any, Any, Any]
     hidden: Any
-    critic: tuple[Any, Any]
     judged: Any
+    logits: Any
     log_probabilities: Any
     values: Any
     faults: Any
@@ -90,23 +90,22 @@ class ActorCritic(nn.Module):
         """The outputs of `forward`, and what they were computed from."""
         kind = self.kind
         others = ((layer.weight, layer.bias) for layer in self._trunk_layers()[1:])
-        layers, hidden = [], inputs.to(kind)
-        for whole_weight, bias in (self._first_layer(), *others):
-            weight = whole_weight.to(kind)
-            layers.append((hidden, weight))
-            hidden = torch.addmm(bias.to(kind), hidden, weight.t()).relu()
-        everything = torch.cat([hidden, truth.to(kind)], dim=-1) if self._privileged else hidden
-        critic, last = self.critic
-        weight = critic.weight.to(kind)
-        judged = torch.addmm(critic.bias.to(kind), everything, weight.t()).relu()
+        trunk, output = [], inputs.to(kind)
+        for weight, bias in (self._first_layer(), *others):
+            trunk.append(_passed(output, weight, bias))
+            output = trunk[-1][-1]
+        everything = torch.cat([output, truth.to(kind)], dim=-1) if self._privileged else output
+        first, last = self.critic
+        critic = _passed(everything, first.weight, first.bias)
         # The last layers keep 32 bits: losses compare their outputs, which differ by per mille.
-        hidden, judged = hidden.float(), judged.float()
+        hidden, judged = output.float(), critic[-1].float()
         logits = self.actor(hidden).masked_fill(~masks, REFUSED)
         return Passed(
-            layers,
+            trunk,
+            critic,
             hidden,
-            (everything, weight),
             judged,
+            logits,
             torch.log_softmax(logits, dim=-1),
             last(judged).squeeze(-1),
             self.faults(hidden),
@@ -119,26 +118,24 @@ class ActorCritic(nn.Module):
         logits: (n, FLAT_COUNT), by the logits of the actions, 0 where refused. values: (n,).
         faults: (n, FLAG_COUNT).
         """
-        critic, last = self.critic
+        first, last = self.critic
         _set_gradient(last, values[:, None], passed.judged)
-        everything, weight = passed.critic
-        judged = _through_relu(values[:, None] * last.weight, passed.judged, everything.dtype)
-        _set_gradient(critic, judged, everything)
+        everything, weight, output = passed.critic
+        judged = _through_relu(values[:, None] * last.weight, output)
+        _set_gradient(first, judged, everything)
         _set_gradient(self.actor, logits, passed.hidden)
         _set_gradient(self.faults, faults, passed.hidden)
-        width = passed.hidden.shape[1]
         gradient = torch.mm(logits, self.actor.weight).addmm_(faults, self.faults.weight)
-        gradient += torch.mm(judged, weight[:, :width])
-        output = passed.hidden
-        for layer, (inputs, weight) in zip(
-            reversed(self._trunk_layers()), reversed(passed.layers), strict=True
+        gradient += torch.mm(judged, weight[:, : passed.hidden.shape[1]])
+        for layer, (inputs, weight, output) in zip(
+            reversed(self._trunk_layers()), reversed(passed.trunk), strict=True
         ):
-            gradient = _through_relu(gradient, output, inputs.dtype)
+            gradient = _through_relu(gradient, output)
             _set_gradient(layer, gradient, inputs)
             if layer is not self.trunk[0]:
-                gradient, output = torch.mm(gradient, weight), inputs
-        first = self.trunk[0]
-        first.weight.grad.addr_(first.bias.grad, self.mean, alpha=-1.0).div_(self.deviation)
+                gradient = torch.mm(gradient, weight)
+        of_scaled = self.trunk[0]
+        of_scaled.weight.grad.addr_(of_scaled.bias.grad, self.mean, alpha=-1.0).div_(self.deviation)
 
     def _trunk_layers(self) -> list[Any]:
         return [layer for layer in self.trunk if isinstance(layer, nn.Linear)]
@@ -183,8 +180,14 @@ def _linear(before: int, after: int, gain: float) -> Any:
     return layer
 
 
-def _through_relu(gradient: Any, output: Any, kind: torch.dtype) -> Any:
-    return torch.ops.aten.threshold_backward(gradient.to(kind), output.to(kind), 0.0)
+def _passed(inputs: Any, weight: Any, bias: Any) -> tuple[Any, Any, Any]:
+    """Inputs, weights and outputs of a layer of ReLU, in the precision of the inputs."""
+    weight = weight.to(inputs.dtype)
+    return inputs, weight, torch.addmm(bias.to(inputs.dtype), inputs, weight.t()).relu()
+
+
+def _through_relu(gradient: Any, output: Any) -> Any:
+    return torch.ops.aten.threshold_backward(gradient.to(output.dtype), output, 0.0)
 
 
 def _set_gradient(layer: Any, outputs: Any, inputs: Any) -> None:
