@@ -7,15 +7,16 @@ import numpy as np
 
 from sre_autopilot.history.row_layout import SERVICE_COUNT
 from sre_autopilot.history.tape import advance_inputs, blank_inputs
-from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT
+from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT, FLAT_WAIT
 from sre_autopilot.training.recipe import Recipe
 from sre_autopilot.training.worlds import SideBySide, lanes_of
-from sre_autopilot.world.vocabulary import ActionName, FaultKind, FlapCause
+from sre_autopilot.world.vocabulary import ActionName, FaultKind, FlapCause, Tier
 
 TRAINING_SEEDS_FROM = 2**40
 """Far above the seeds that anything is tuned or judged on."""
 SEEDS_A_RUN = 2**32
 """More than a training uses, so that neither two runs share an episode nor two worlds of one."""
+_CONTROL = tuple(Tier).index(Tier.CONTROL)
 _KINDS, _CAUSES = len(FaultKind) - 1, len(FlapCause)
 FLAG_COUNT = _KINDS * SERVICE_COUNT + _CAUSES
 """Of hidden faults: each kind but none on each service, then each cause of a flap."""
@@ -89,6 +90,8 @@ class Lanes:
         self._inputs = advance_inputs(blank_inputs(recipe.lanes), rows)
         self._done = np.zeros(recipe.lanes, np.bool_)
         self._memory = _empty_rollout(recipe)
+        # Evenly spread, so that each world has as large a share of them.
+        self._held = np.arange(recipe.lanes) * recipe.held_share % 1.0 < recipe.held_share
         self._observe(info)
 
     def forbid_rollback(self, forbidden: bool) -> None:
@@ -97,6 +100,7 @@ class Lanes:
 
     def _observe(self, info: Mapping[str, Any]) -> None:
         self._masks = info["action_mask"].astype(np.bool_)
+        self._masks[self._held & (info["tier"] == _CONTROL), :FLAT_WAIT] = False
         self._potential = info["potential"].astype(np.float32)
         flags = [hidden_flags(info, uncured_only=uncured) for uncured in (False, True)]
         self._truth = np.concatenate([*flags, self._potential[:, None]], axis=1)

@@ -33,6 +33,9 @@ class Recipe:
     first_wait_share: how often the first policy waits; the other actions are equal. At 1/29 waiting
         is like them, and a policy never sees an episode in which nothing was done, which is best
         on control; close to 1 it may never try what mends a fault.
+    held_share: of the lanes, in which nothing but waiting is allowed on control. A policy that acts
+        there sooner or later finds that waiting is worth as little; a critic that has read what it
+        is worth to go on waiting says otherwise.
     hidden: widths of the policy's layers. critic_hidden: of the critic's one, which stands on them.
     half_precision: whether all but the last layers multiply numbers of 16 bits (bfloat16); what is
         trained keeps 32, and the policy is played with them.
@@ -59,6 +62,7 @@ class Recipe:
     gradient_norm: float = 0.5
     half_precision: bool = False
     first_wait_share: float = 1 / FLAT_COUNT
+    held_share: float = 0.0
     worlds: dict[str, float] = field(default_factory=lambda: {"process": 1.0})
 
     def __post_init__(self) -> None:
@@ -69,7 +73,7 @@ class Recipe:
         for name in ("fault_loss", "value_loss", "clip", "gradient_norm"):
             value = getattr(self, name)
             _check(name, value, _is_number(value) and value >= 0, "a number from 0")
-        for name in ("no_rollback_share", "gae_lambda"):
+        for name in ("no_rollback_share", "gae_lambda", "held_share"):
             value = getattr(self, name)
             _check(name, value, _is_number(value) and 0 <= value <= 1, "a number from 0 to 1")
         share = self.first_wait_share

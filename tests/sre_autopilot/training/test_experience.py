@@ -20,7 +20,7 @@ from sre_autopilot.training.experience import (
 )
 from sre_autopilot.training.recipe import SHIPPED, Recipe, recipe_text
 from sre_autopilot.training.scoring import validation_seeds
-from sre_autopilot.world.vocabulary import MAX_STEPS, SEED_SPLITS, ActionName
+from sre_autopilot.world.vocabulary import MAX_STEPS, SEED_SPLITS, ActionName, Tier
 
 ROLLBACK = list(ActionName).index(ActionName.ROLLBACK)
 RECIPE = replace(Recipe.parse(recipe_text(SHIPPED)), lanes=12, horizon=2 * MAX_STEPS)
@@ -89,6 +89,17 @@ def test_a_forbidden_rollback_is_masked_out():
     assert not later.any()
     lanes.forbid_rollback(False)
     assert lanes.play(wait).masks[1:, :, ROLLBACK * SERVICE_COUNT].any()
+
+
+def test_lanes_that_are_held_can_only_wait_on_control_and_are_free_elsewhere():
+    tiers: dict[str, float] = {Tier.CONTROL: 0.5, Tier.EASY: 0.5}
+    lanes = Lanes(replace(RECIPE, tiers=tiers, held_share=0.25), 0, NUMPY, 0)
+    rollout = lanes.play(wait)
+    faulty = rollout.truth[..., :FLAG_COUNT].any(axis=-1)
+    can_act = rollout.masks[..., :FLAT_WAIT].any(axis=-1)
+    np.testing.assert_array_equal(can_act[:, ::4], faulty[:, ::4])
+    assert 0 < (~can_act).any(axis=0).sum() <= RECIPE.lanes // 4
+    assert rollout.masks[..., FLAT_WAIT].all()
 
 
 def test_flags_name_kind_root_and_cause():
