@@ -15,6 +15,7 @@ from websockets.typing import Subprotocol
 from server.watching import PROTOCOL
 from server.workers.place import CLIENT_HEADER, METRICS_PATH, TOKEN_HEADER, Place
 from server.workers.shared_memory import SharedMemory
+from sre_autopilot.world.close_codes import CloseCode
 from tests.server.doors import (
     CALL_TIMEOUT_S,
     WAIT,
@@ -108,6 +109,13 @@ def test_all_sessions_are_listed_by_every_worker_and_watched_from_there(places, 
     with connect(url, proxy=None, subprotocols=[Subprotocol(PROTOCOL)]) as watcher:
         assert watcher.subprotocol == PROTOCOL
         assert json.loads(watcher.recv())["data"]["session_id"] == names[0]
+    # What is asked for in the query goes with the call, also where it is refused.
+    with (
+        connect(f"{url}?pace_s=61", proxy=None, subprotocols=[Subprotocol(PROTOCOL)]) as watcher,
+        pytest.raises(ConnectionClosed) as closed,
+    ):
+        watcher.recv()
+    assert closed.value.rcvd is not None and closed.value.rcvd.code == CloseCode.INVALID_VALUE
 
 
 def test_errors_pass_unchanged(places, workers):
