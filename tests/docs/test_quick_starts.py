@@ -117,5 +117,12 @@ def test_inference_plays_every_default_tier(address: str) -> None:
     assert all(re.match(r"\[(START|STEP|END)\] ", line) for line in lines)
 
 
+def test_inference_writes_the_lines_that_its_page_shows(address: str) -> None:
+    (page,) = (doc for doc in documents() if doc.name == "docs/inference.md")
+    (lines,) = (fence.body for fence in page.fences if fence.body.startswith("[START]"))
+    (command,) = re.findall("`(python inference.py --policy belief .*?)`", page.text)
+    assert run(Fence(SERVER, "bash", command), address) == lines
+
+
 def test_every_block_for_a_server_is_run() -> None:
     assert len(BLOCKS) == 4
