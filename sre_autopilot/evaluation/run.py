@@ -61,12 +61,12 @@ def missing(jobs: Sequence[Job], results: Sequence[Result]) -> list[Job]:
 def of_other_weights(jobs: Sequence[Job], results: Sequence[Result]) -> list[Result]:
     """Results of these jobs whose policy played by other weights than it has now."""
     weights = {name: weights_of(load_policy(name)) for name in {job.policy for job in jobs}}
-    wanted = set(jobs)
+    asked = set(jobs)
     return [
         result
         for result in results
         if result.weights is not None
-        and Job(result.policy, result.tier, result.seed) in wanted
+        and Job(result.policy, result.tier, result.seed) in asked
         and result.weights != weights[result.policy]
     ]
 

@@ -16,7 +16,7 @@ from sre_autopilot.simulator.engines import span_rules_of
 from sre_autopilot.simulator.rules import state_layout as layout
 from sre_autopilot.simulator.rules.array_ops import stream_key
 from sre_autopilot.simulator.rules.window_arrays import SERVICE_COUNT
-from sre_autopilot.simulator.span_rules import Calls, Shown
+from sre_autopilot.simulator.span_rules import Calls, Counted
 from sre_autopilot.world.draws import Stream
 from sre_autopilot.world.topology import Service
 
@@ -83,7 +83,7 @@ class SpanDraws:
         lags[here] = np.minimum(state[:, 1:], state[:, :1])[:, _CALLERS]
         loss_keys = np.zeros(count, np.uint64)
         loss_keys[here] = stream_key(keys, _SPAN_LOSS, state[:, 0])
-        edges = _by_edge(self._rules.shown(self._windows, lags, loss_keys), count)
+        edges = _by_edge(self._rules.counted(self._windows, lags, loss_keys), count)
         return Edges(*(values[here] for values in edges))
 
 
@@ -98,12 +98,12 @@ def _replaced(window: Calls, by: Calls, lanes: Any, count: int) -> Calls:
     return Calls(*(np.concatenate([old[kept], new]) for old, new in zip(window, by, strict=True)))
 
 
-def _by_edge(shown: Shown, lanes: int) -> Edges:
-    called = shown.made > 0
+def _by_edge(counted: Counted, lanes: int) -> Edges:
+    called = counted.made > 0
     error_rate, latency_p99 = np.full((2, called.size), MISSING)
-    error_rate[called] = _error_rates(shown.failed[called], shown.made[called])
-    latency_p99[called] = np.rint(shown.latency_p99_ms[called] * 10.0) / 10.0
-    values = (shown.made.astype(np.float64), error_rate, latency_p99, shown.first)
+    error_rate[called] = _error_rates(counted.failed[called], counted.made[called])
+    latency_p99[called] = np.rint(counted.latency_p99_ms[called] * 10.0) / 10.0
+    values = (counted.made.astype(np.float64), error_rate, latency_p99, counted.first)
     return Edges(*(of_edge.reshape(lanes, -1) for of_edge in values))
 
 

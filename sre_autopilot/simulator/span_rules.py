@@ -28,7 +28,7 @@ class Calls(NamedTuple):
     failed: Any
 
 
-class Shown(NamedTuple):
+class Counted(NamedTuple):
     """What the spans that have arrived show, by group; see `Calls`.
 
     made, failed: how many calls. latency_p99_ms: by nearest rank, 0 without a call.
@@ -48,7 +48,7 @@ class SpanRules(Protocol):
         """Calls of the windows of some lanes. table: (lanes, CALL_ROWS); keys: (lanes,) uint64."""
         ...
 
-    def shown(self, windows: Any, lags: Any, loss_keys: Any) -> Shown:
+    def counted(self, windows: Any, lags: Any, loss_keys: Any) -> Counted:
         """Of all lanes. windows: `Calls` of the last ones, the newest first. lags: (lanes, edges),
         which of them an edge's spans show now, below 0 for none. loss_keys: (lanes,) uint64.
         """
@@ -101,7 +101,7 @@ def in_order(row: Any, start: Any) -> Any:
     return order
 
 
-def shown(windows: Any, lags: Any, loss_keys: Any) -> Shown:
+def counted(windows: Any, lags: Any, loss_keys: Any) -> Counted:
     """See `SpanRules`."""
     arrived = [_arrived(window, lags == lag, loss_keys) for lag, window in enumerate(windows)]
     group, place, latency_ms, failed = map(np.concatenate, zip(*arrived, strict=True))
@@ -110,7 +110,7 @@ def shown(windows: Any, lags: Any, loss_keys: Any) -> Shown:
     # An edge's calls are all of one window, the first one first: written last, it stays.
     first[group[::-1]] = place[::-1]
     of_failed = np.bincount(group, failed, lags.size).astype(np.int64)
-    return Shown(made, of_failed, p99(latency_ms, group, made), first)
+    return Counted(made, of_failed, p99(latency_ms, group, made), first)
 
 
 def _arrived(window: Calls, shows: Any, loss_keys: Any) -> Calls:

@@ -11,7 +11,7 @@ from sre_autopilot.simulator.numba_engine.compiled import compiled
 from sre_autopilot.simulator.rules import calls
 from sre_autopilot.simulator.rules.array_ops import fold_key
 from sre_autopilot.simulator.rules.traffic import TIMEOUT_MS
-from sre_autopilot.simulator.span_rules import SLOWEST_IS_P99, Calls, Shown, p99
+from sre_autopilot.simulator.span_rules import SLOWEST_IS_P99, Calls, Counted, p99
 from sre_autopilot.simulator.telemetry import EDGE_NUMBERS, EDGES, FASTEST_SHARE, PLACE_BITS
 
 _EDGE_COUNT, _WITH_SPANS = len(EDGES), len(SPAN_EDGES)
@@ -35,7 +35,7 @@ def calls_made(table: Any, lanes: Any, keys: Any) -> Calls:
     return made
 
 
-def shown(windows: Any, lags: Any, loss_keys: Any) -> Shown:
+def counted(windows: Any, lags: Any, loss_keys: Any) -> Counted:
     """See `SpanRules`."""
     made, failed = np.zeros((2, lags.size), np.int64)
     slowest_ms, first = np.zeros(lags.size), np.full(lags.size, np.inf)
@@ -49,7 +49,7 @@ def shown(windows: Any, lags: Any, loss_keys: Any) -> Shown:
         ]
         all_kept = Calls(*map(np.concatenate, zip(*kept, strict=True)))
         slowest_ms = p99(all_kept.latency_ms, all_kept.group, made)
-    return Shown(made, failed, slowest_ms, first)
+    return Counted(made, failed, slowest_ms, first)
 
 
 @overloads.inlined

@@ -140,7 +140,7 @@ def test_layers_of_the_policy_contain_mean_and_deviation(networks, observed):
     torch.testing.assert_close(torch.log_softmax(logits, dim=-1), before, atol=1e-4, rtol=1e-4)
 
 
-def test_what_the_optimizer_takes_are_the_parameters_also_of_a_loaded_state(networks):
+def test_parameters_lie_in_one_array_also_after_a_state_is_loaded(networks):
     def all_of(each):
         return torch.cat([part.detach().flatten() for part in each.parameters()])
 

@@ -119,7 +119,7 @@ def test_both_engines_read_many_calls_in_the_same_way():
     results = []
     for rules in (spans, span_rules):
         windows = [rules.calls_made(table, np.arange(lanes), keys[window]) for window in (0, 1)]
-        results.append([*windows[0], *windows[1], *rules.shown(windows, lags, keys[0] + keys[1])])
+        results.append([*windows[0], *windows[1], *rules.counted(windows, lags, keys[0] + keys[1])])
     for by_numba, by_numpy in zip(*results, strict=True):
         np.testing.assert_array_equal(by_numba, by_numpy)
     assert results[0][-4].max() > span_rules.SLOWEST_IS_P99
