@@ -61,7 +61,7 @@ class SpanDraws:
         """
         lanes = np.arange(len(seed_keys))
         self._windows = [
-            self._rules.calls_made(table, lanes, stream_key(seed_keys, _SPANS, of_window))
+            self._rules.draw_calls(table, lanes, stream_key(seed_keys, _SPANS, of_window))
             for table, of_window in zip(calls, steps, strict=True)
         ]
 
@@ -72,7 +72,7 @@ class SpanDraws:
         here = np.arange(count) if lanes is None else lanes
         state = engine.state([layout.STEP, *_LAGS])[here]
         keys = engine.keys[here, layout.SEED_KEY]
-        made = self._rules.calls_made(
+        made = self._rules.draw_calls(
             engine.calls[here], here, stream_key(keys, _SPANS, state[:, 0])
         )
         if lanes is None:
@@ -83,7 +83,7 @@ class SpanDraws:
         lags[here] = np.minimum(state[:, 1:], state[:, :1])[:, _CALLERS]
         loss_keys = np.zeros(count, np.uint64)
         loss_keys[here] = stream_key(keys, _SPAN_LOSS, state[:, 0])
-        edges = _by_edge(self._rules.counted(self._windows, lags, loss_keys), count)
+        edges = _by_edge(self._rules.count_arrived(self._windows, lags, loss_keys), count)
         return Edges(*(values[here] for values in edges))
 
 

@@ -44,18 +44,18 @@ class Counted(NamedTuple):
 class SpanRules(Protocol):
     """Two steps, which an engine may carry out in its own way, to the same bits."""
 
-    def calls_made(self, table: Any, lanes: Any, keys: Any) -> Calls:
+    def draw_calls(self, table: Any, lanes: Any, keys: Any) -> Calls:
         """Calls of the windows of some lanes. table: (lanes, CALL_ROWS); keys: (lanes,) uint64."""
         ...
 
-    def counted(self, windows: Any, lags: Any, loss_keys: Any) -> Counted:
+    def count_arrived(self, windows: Any, lags: Any, loss_keys: Any) -> Counted:
         """Of all lanes. windows: `Calls` of the last ones, the newest first. lags: (lanes, edges),
         which of them an edge's spans show now, below 0 for none. loss_keys: (lanes,) uint64.
         """
         ...
 
 
-def calls_made(table: Any, lanes: Any, keys: Any) -> Calls:
+def draw_calls(table: Any, lanes: Any, keys: Any) -> Calls:
     """See `SpanRules`."""
     edges = table.reshape(len(lanes), -1, calls.CALL_WIDTH)[:, _ROWS].reshape(-1, calls.CALL_WIDTH)
     totals = edges[:, calls.TOTAL].astype(np.int64)
@@ -101,7 +101,7 @@ def in_order(row: Any, start: Any) -> Any:
     return order
 
 
-def counted(windows: Any, lags: Any, loss_keys: Any) -> Counted:
+def count_arrived(windows: Any, lags: Any, loss_keys: Any) -> Counted:
     """See `SpanRules`."""
     arrived = [_arrived(window, lags == lag, loss_keys) for lag, window in enumerate(windows)]
     group, place, latency_ms, failed = map(np.concatenate, zip(*arrived, strict=True))

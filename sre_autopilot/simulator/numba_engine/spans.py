@@ -21,7 +21,7 @@ _START, _TIME, _DRAWS = (np.uint64(number) for number in range(3))
 _S11 = np.uint64(11)
 
 
-def calls_made(table: Any, lanes: Any, keys: Any) -> Calls:
+def draw_calls(table: Any, lanes: Any, keys: Any) -> Calls:
     """See `SpanRules`."""
     totals = table[:, _TOTALS]
     most = int(totals.sum(axis=1).max(initial=0.0))
@@ -35,14 +35,14 @@ def calls_made(table: Any, lanes: Any, keys: Any) -> Calls:
     return made
 
 
-def counted(windows: Any, lags: Any, loss_keys: Any) -> Counted:
+def count_arrived(windows: Any, lags: Any, loss_keys: Any) -> Counted:
     """See `SpanRules`."""
     made, failed = np.zeros((2, lags.size), np.int64)
     slowest_ms, first = np.zeros(lags.size), np.full(lags.size, np.inf)
     arrived = [np.zeros(len(window.group), np.bool_) for window in windows]
     of_lanes, out = (lags.reshape(-1), loss_keys), (made, failed, slowest_ms, first)
     for lag, window in enumerate(windows):
-        _count_arrived(tuple(window), lag, of_lanes, (*out, arrived[lag]))
+        _count_window(tuple(window), lag, of_lanes, (*out, arrived[lag]))
     if made.max(initial=0) > SLOWEST_IS_P99:
         kept = [
             Calls(*(rows[came] for rows in w)) for w, came in zip(windows, arrived, strict=True)
@@ -118,7 +118,7 @@ def _sort(starts: Any, count: Any, order: Any, ends: Any) -> None:
 
 
 @compiled
-def _count_arrived(window: Any, lag: Any, of_lanes: Any, out: Any) -> None:
+def _count_window(window: Any, lag: Any, of_lanes: Any, out: Any) -> None:
     (group, place, latency_ms, failed), (lags, loss_keys) = window, of_lanes
     made, of_failed, slowest_ms, first, arrived = out
     for call in range(len(group)):

@@ -93,8 +93,9 @@ def test_an_interrupt_says_what_is_kept_and_how_to_go_on(first, out, monkeypatch
 
 
 def test_episodes_of_other_weights_are_played_anew(monkeypatch, tmp_path):
-    out, asked = tmp_path / "results.jsonl", ("--policies", f"learned,{ActionName.WAIT}")
-    asked = (*asked, "--tiers", Tier.EASY, "--seeds", 1, "--out", out, "--json")
+    out = tmp_path / "results.jsonl"
+    policies = ("--policies", f"learned,{ActionName.WAIT}")
+    asked = (*policies, "--tiers", Tier.EASY, "--seeds", 1, "--out", out, "--json")
     assert invoke("evaluate", *asked).exit_code == 0
     shipped = weights_of(Learned())
     assert shipped is not None

@@ -118,8 +118,10 @@ def test_both_engines_read_many_calls_in_the_same_way():
     lags = rng.integers(-1, 2, (lanes, len(SPAN_EDGES)))
     results = []
     for rules in (spans, span_rules):
-        windows = [rules.calls_made(table, np.arange(lanes), keys[window]) for window in (0, 1)]
-        results.append([*windows[0], *windows[1], *rules.counted(windows, lags, keys[0] + keys[1])])
+        windows = [rules.draw_calls(table, np.arange(lanes), keys[window]) for window in (0, 1)]
+        results.append(
+            [*windows[0], *windows[1], *rules.count_arrived(windows, lags, keys[0] + keys[1])]
+        )
     for by_numba, by_numpy in zip(*results, strict=True):
         np.testing.assert_array_equal(by_numba, by_numpy)
     assert results[0][-4].max() > span_rules.SLOWEST_IS_P99
