@@ -35,6 +35,9 @@ def command(
     simulator_of: Annotated[
         str, typer.Option(help="The real backend that the simulator is fitted to.")
     ] = "process",
+    real_only: Annotated[
+        bool, typer.Option("--real-only", help="Keep simulated figures; play nothing.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Figures to write (else those of docs/benchmark.md).")
     ] = None,
@@ -43,35 +46,42 @@ def command(
 
     Without --out, the figures are those that docs/benchmark.md and `grade --submission` read, and
     the page is written anew, which needs a checkout. The same command gives the same figures.
+    With --real-only, new runs on real worlds are read, and the simulated figures stay.
 
     Example:
       sre-autopilot dev ladder --weights learned=a.npz,b.npz,c.npz
       sre-autopilot dev ladder --policies runbook,mine:Policy --out ladder.json
     """
     from sre_autopilot.evaluation.ladder import report
-    from sre_autopilot.evaluation.ladder.document import LADDER
+    from sre_autopilot.evaluation.ladder.document import LADDER, Ladder
     from sre_autopilot.evaluation.ladder.entrants import entrants, standard_policies
-    from sre_autopilot.evaluation.ladder.make import make_ladder
+    from sre_autopilot.evaluation.ladder.make import make_ladder, with_real_worlds
     from sre_autopilot.evaluation.progress import progress_bar
     from sre_autopilot.evaluation.results import read_results
 
     trained = dict(map(named_files, weights or ()))
     usual = (name for name in standard_policies() if name not in trained)
     with bad_input():
-        entered = entrants(policies.split(",") if policies else usual, trained)
+        if real_only and (policies or trained):
+            raise BadInput("--real-only: plays nothing; leave --policies and --weights out")
+        entered = [] if real_only else entrants(policies.split(",") if policies else usual, trained)
         real = [each for file in sorted(results.glob("*.jsonl")) for each in read_results(file)]
+        kept = Ladder.read(out or LADDER) if real_only else None
     with (
         on_interrupt(lambda: "interrupted; nothing was written: run it again with fewer --seeds"),
         progress_bar(messages_console()) as progress,
     ):
-        ladder = make_ladder(
-            entered,
-            real,
-            SEED_SPLITS["test"][:seeds],
-            simulator_of,
-            bound_seeds=bound_seeds,
-            progress=progress,
-        )
+        if kept is not None:
+            ladder = with_real_worlds(kept, real)
+        else:
+            ladder = make_ladder(
+                entered,
+                real,
+                SEED_SPLITS["test"][:seeds],
+                simulator_of,
+                bound_seeds=bound_seeds,
+                progress=progress,
+            )
     ladder.write(LADDER if out is None else out)
     results_console().print(text_table(report.SCORE_COLUMNS, report.score_rows(ladder.rungs)))
     if out is None:

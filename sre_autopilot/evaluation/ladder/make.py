@@ -39,12 +39,6 @@ def make_ladder(
     bound_seeds: how many seeds the bound of the hard tier is computed on; 0 leaves it out.
     """
     names = {entrant.name for entrant in entered}
-    real = sorted(
-        (r for r in results if r.policy in names | {*STANDARD} and r.backend != NAME),
-        key=lambda result: (
-            WORLDS.index(result.backend) if result.backend in WORLDS else len(WORLDS)
-        ),
-    )
     tiers = tuple(Tier)
     trainings = sum(len(entrant.trainings) for entrant in entered)
     bar = progress.add_task("", total=trainings * len(tiers) * len(seeds) + bound_seeds)
@@ -56,7 +50,8 @@ def make_ladder(
     samples = play(entered, tiers, VectorEvaluator(seeds, NUMPY, simulator_of), watch)
     bounds = _bounds(seeds[:bound_seeds], partial(watch, "bound")) if bound_seeds else []
     watch("intervals", 0)
-    made = rungs([*samples, *samples_of(real)], _references(entered))
+    real = samples_of(_of_real_worlds(results, names))
+    made = rungs([*samples, *real], _references(entered))
     return Ladder(
         world_version=WORLD_VERSION,
         simulator_of=simulator_of,
@@ -65,6 +60,23 @@ def make_ladder(
         rungs=(*bounds, *made),
         missing=tuple(name for name in STANDARD if name not in names),
     )
+
+
+def with_real_worlds(ladder: Ladder, results: Iterable[Result]) -> Ladder:
+    """`ladder` with the rungs of real worlds made anew, of `results`; the simulated ones stay."""
+    simulated = ladder.of_world(NAME)
+    names = {rung.policy for rung in simulated}
+    references = {rung.policy for rung in simulated if rung.is_reference}
+    made = rungs(samples_of(_of_real_worlds(results, names)), references)
+    return ladder.model_copy(update={"rungs": (*simulated, *made)})
+
+
+def _of_real_worlds(results: Iterable[Result], names: Iterable[str]) -> list[Result]:
+    """Those of the ladder's policies, by world."""
+    entered = {*names, *STANDARD}
+    real = (r for r in results if r.policy in entered and r.backend != NAME)
+    place = {world: number for number, world in enumerate(WORLDS)}
+    return sorted(real, key=lambda result: place.get(result.backend, len(place)))
 
 
 def _bounds(seeds: range, advance: Advance) -> list[Rung]:

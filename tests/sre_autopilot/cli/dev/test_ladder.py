@@ -31,6 +31,15 @@ def test_command_writes_figures_and_leaves_the_page_alone(tmp_path):
     assert ladder.rungs[1].tiers[0].mean.mean == 0.5
     assert ladder.rungs[2].tiers[0].mean.mean == 0.7
     assert "simulator" in result.stdout and "process" in result.stdout
+    more = played.model_copy(update={"backend": "docker", "score": 0.9, "seed": 200_001})
+    with (tmp_path / "process.jsonl").open("a") as results:
+        results.write(more.model_dump_json() + "\n")
+    arguments = ("--real-only", "--results", tmp_path, "--out", out)
+    assert invoke("dev", "ladder", *arguments, COLUMNS="200").exit_code == 0
+    again = Ladder.read(out)
+    assert again.rungs[:2] == ladder.rungs[:2]
+    assert [rung.policy for rung in again.rungs] == ["wait"] * 3
+    assert again.rungs[2].tiers[0].mean.mean == 0.8
 
 
 @pytest.mark.parametrize(
@@ -39,6 +48,7 @@ def test_command_writes_figures_and_leaves_the_page_alone(tmp_path):
         (("--weights", "learned"), "NAME=FILE"),
         (("--weights", "learned=none.npz"), "none.npz"),
         (("--policies", "genius"), "genius"),
+        (("--real-only",), "--policies"),
     ],
 )
 def test_bad_input_is_named(tmp_path, arguments, word):
