@@ -135,8 +135,8 @@ def _own_file(out: Path, fault: str | None) -> Path:
 def _of(jobs: Sequence[Job], results: Sequence[Result]) -> list[Result]:
     """The results of these jobs, in their order."""
     order = {job: place for place, job in enumerate(jobs)}
-    chosen = [r for r in results if Job(r.policy, r.tier, r.seed) in order]
-    return sorted(chosen, key=lambda r: order[Job(r.policy, r.tier, r.seed)])
+    chosen = [r for r in results if Job.of(r) in order]
+    return sorted(chosen, key=lambda r: order[Job.of(r)])
 
 
 def _progress_text(jobs: Sequence[Job], out: Path, settings: Settings) -> str:

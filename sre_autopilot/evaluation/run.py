@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from rich import box
 from rich.console import Console
@@ -50,12 +50,17 @@ class Job:
     tier: Tier
     seed: int
 
+    @classmethod
+    def of(cls, result: Result) -> Self:
+        """The one that a result is of."""
+        return cls(result.policy, result.tier, result.seed)
+
 
 def missing(jobs: Sequence[Job], results: Sequence[Result]) -> list[Job]:
     """Jobs that have no result yet, none that counts, or one of other weights."""
-    outdated = {id(result) for result in of_other_weights(jobs, results)}
-    played = {Job(r.policy, r.tier, r.seed) for r in results if r.counts and id(r) not in outdated}
-    return [job for job in jobs if job not in played]
+    played = {Job.of(result) for result in results if result.counts}
+    outdated = {Job.of(result) for result in of_other_weights(jobs, results)}
+    return [job for job in jobs if job not in played - outdated]
 
 
 def of_other_weights(jobs: Sequence[Job], results: Sequence[Result]) -> list[Result]:
@@ -66,7 +71,7 @@ def of_other_weights(jobs: Sequence[Job], results: Sequence[Result]) -> list[Res
         result
         for result in results
         if result.weights is not None
-        and Job(result.policy, result.tier, result.seed) in asked
+        and Job.of(result) in asked
         and result.weights != weights[result.policy]
     ]
 

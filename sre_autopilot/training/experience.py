@@ -109,11 +109,8 @@ class Lanes:
         """A horizon of steps in every lane. The next one is written over its arrays."""
         out, inputs = self._memory, []
         for step in range(self._recipe.horizon):
-            out.masks[step], out.truth[step], out.plays[step] = (
-                self._masks,
-                self._truth,
-                ~self._done,
-            )
+            out.masks[step], out.truth[step] = self._masks, self._truth
+            out.plays[step] = ~self._done
             acted = act(self._inputs, self._masks, self._truth)
             inputs.append(acted.inputs)
             out.actions[step], out.values[step] = acted.actions, acted.values
@@ -135,11 +132,14 @@ def _empty_rollout(recipe: Recipe) -> Rollout:
     widths = {"masks": (FLAT_COUNT,), "truth": (TRUTH_COUNT,)}
     kinds = {"actions": np.int64, **dict.fromkeys(("masks", "ends", "plays"), np.bool_)}
     shape = (recipe.horizon, recipe.lanes)
+    # What `play` puts in by itself has no memory of its own.
+    by_play = dict.fromkeys(("inputs", "last_values"))
     arrays = {
         name: np.empty((*shape, *widths.get(name, ())), kinds.get(name, np.float32))
         for name in Rollout._fields
+        if name not in by_play
     }
-    return Rollout(**arrays)
+    return Rollout(**by_play, **arrays)
 
 
 def advantages(rollout: Rollout, gae_lambda: float) -> Any:

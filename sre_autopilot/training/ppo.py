@@ -44,7 +44,7 @@ class Ppo:
     @torch.no_grad()
     def act(self, inputs: Any, masks: Any, truth: Any) -> Acted:
         """Draws an action for each lane; see `experience.Act`."""
-        # Rounded once: a rollout of half of the size stays in the cache, from which it is learned.
+        # Rounded here, once: an update reads all of it again.
         read = torch.from_numpy(inputs).to(self.networks.kind)
         rest = [torch.from_numpy(array) for array in (masks, truth)]
         log_probabilities, values, _ = self.networks(read, *rest)

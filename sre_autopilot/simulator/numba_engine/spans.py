@@ -18,6 +18,7 @@ _EDGE_COUNT, _WITH_SPANS = len(EDGES), len(SPAN_EDGES)
 _FIRST_ROWS = np.array(EDGE_NUMBERS) * calls.CALL_WIDTH
 _TOTALS = _FIRST_ROWS + calls.TOTAL
 _START, _TIME, _DRAWS = (np.uint64(number) for number in range(3))
+"""A call has two draws: of its start, and of the time until its answer."""
 _S11 = np.uint64(11)
 
 
@@ -65,7 +66,7 @@ def _write_calls(windows: Any, memory: Any, out: Any) -> None:
     for row in range(len(table)):
         count = 0
         for edge in range(_EDGE_COUNT):
-            for index in range(int(table[row, _FIRST_ROWS[edge] + calls.TOTAL])):
+            for index in range(int(table[row, _TOTALS[edge]])):
                 number = np.uint64((edge << PLACE_BITS) + index)
                 starts[count] = _uniform(fold_key(keys[row], _DRAWS * number + _START))
                 edges[count], indices[count] = edge, index
