@@ -203,6 +203,9 @@ _define(np.minimum, 2, _same, _extreme("<="))
 _define(np.fmax, 2, _same, _fmax)
 
 
+_ROW_AND_PLACES = types.Tuple((types.intp, INTS))
+
+
 @infer_global(operator.getitem)
 class _TableItem(AbstractTemplate):
     """`table[places]` and `table[row, places]` of a float table, `places` a vector of integers."""
@@ -215,7 +218,7 @@ class _TableItem(AbstractTemplate):
             return signature(FLOATS, table, INTS)
         in_row = isinstance(index, types.BaseTuple)
         if in_row and tuple(index)[1:] == (INTS,):
-            return signature(FLOATS, table, types.Tuple((types.intp, INTS)))
+            return signature(FLOATS, table, _ROW_AND_PLACES)
         return None
 
 
@@ -249,7 +252,8 @@ def _table_item(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return _gather(builder, table.data, args[1])
 
 
-@lower_builtin(operator.getitem, types.Array, types.Tuple)
+# This type alone: the class of all tuples would take every mixed index of others' code for one.
+@lower_builtin(operator.getitem, types.Array, _ROW_AND_PLACES)
 def _table_row_item(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     table = context.make_array(sig.args[0])(context, builder, args[0])
     row, places = cgutils.unpack_tuple(builder, args[1])

@@ -52,6 +52,11 @@ def reals_in_rows(x, y, out):
 
 
 @numba.njit
+def mixed_indices(table, row, column):
+    return table[row, column] + table[row, np.uint64(1)]
+
+
+@numba.njit
 def any_above(x, bound):
     return array_ops.any_lane(rows_at(x, 0)[0] > bound)
 
@@ -89,3 +94,9 @@ def test_whether_any_lane_has_it():
     x = np.arange(float(WIDTH))
     assert any_above(x, WIDTH - 1.5)
     assert not any_above(x, WIDTH - 1.0)
+
+
+def test_compiled_code_of_others_keeps_its_indices():
+    """What the simulator teaches Numba holds for vectors alone: two kinds of integers are none."""
+    for column in (np.uint8(4), np.int32(4), 4):
+        assert mixed_indices(TABLE, 1, column) == TABLE[1, 4] + TABLE[1, 1]
