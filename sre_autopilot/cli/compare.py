@@ -1,6 +1,8 @@
 """`sre-autopilot compare`: two records step by step, or two sets of scores on the same seeds."""
 
+import csv
 import json
+import sys
 from collections.abc import Sequence
 from enum import Enum
 from functools import partial
@@ -17,11 +19,14 @@ from sre_autopilot.cli.errors import BadInput, bad_input, on_interrupt
 from sre_autopilot.cli.grade import read
 from sre_autopilot.cli.options import BACKEND_HELP, JsonOption, read_settings
 from sre_autopilot.cli.output import messages_console, print_json, results_console
+from sre_autopilot.evaluation import markdown
 from sre_autopilot.evaluation.compare_records import (
     RecordComparison,
+    caveat_lines,
     compare_records,
     difference_text,
     record_tables,
+    summary_rows,
 )
 from sre_autopilot.evaluation.compare_results import (
     ResultsComparison,
@@ -70,6 +75,10 @@ def command(
     backend: Annotated[str, typer.Option(help=BACKEND_HELP)] = "simulator",
     meshes: Annotated[int, typer.Option(min=1, help="Policies: meshes side by side.")] = 1,
     as_json: JsonOption = False,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Two records: print their summary as Markdown.")
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="The same as CSV.")] = False,
 ) -> None:
     """Compare two episodes step by step, or the scores of two files or policies on equal seeds.
 
@@ -79,19 +88,36 @@ def command(
 
     Example:
       sre-autopilot compare runs/a.jsonl runs/b.jsonl
+      sre-autopilot compare runs/a.jsonl runs/b.jsonl --csv
       sre-autopilot compare runbook my_module:MyPolicy --tiers hard --seeds 50
     """
+    if as_json + as_markdown + as_csv > 1:
+        raise BadInput("--json, --markdown, --csv: one of them")
     options = Options(tiers, range(first_seed, first_seed + seeds), backend, meshes)
     comparison = compared(a, b, options)
     if as_json:
         print_json(comparison.as_json())
     elif isinstance(comparison, RecordComparison):
-        results_console().print(*record_tables(comparison), difference_text(comparison))
+        _print_records(comparison, as_markdown=as_markdown, as_csv=as_csv)
+    elif as_markdown or as_csv:
+        raise BadInput(f"--markdown, --csv: for two {Kind.RECORDS.value} alone")
     else:
         results_console().print(results_table(comparison))
         unpaired = comparison.unpaired_a + comparison.unpaired_b
         if unpaired:
             messages_console().print(f"{unpaired} episodes have no partner and are left out")
+
+
+def _print_records(comparison: RecordComparison, *, as_markdown: bool, as_csv: bool) -> None:
+    head, *rows = summary_rows(comparison)
+    if as_markdown:
+        typer.echo(markdown.table(head, rows), nl=False)
+    elif as_csv:
+        csv.writer(sys.stdout, lineterminator="\n").writerows((head, *rows))
+    else:
+        results_console().print(*record_tables(comparison), difference_text(comparison))
+    for line in caveat_lines(comparison):
+        messages_console().print(line, soft_wrap=True, markup=False)
 
 
 def compared(a: str, b: str, options: Options) -> RecordComparison | ResultsComparison:
@@ -130,6 +156,8 @@ def kind_of(side: str) -> Kind:
     """What a side is, from the first line of the file. Raises BadInput."""
     path = Path(side)
     if not path.is_file():
+        if path.is_dir():
+            raise BadInput(f"{side}: a folder; name one of its files")
         if path.suffix == ".jsonl":
             raise BadInput(f"{side}: no such file")
         load_policy(side)

@@ -15,7 +15,6 @@ from sre_autopilot.cli.errors import FAILED, BadInput
 from sre_autopilot.cli.options import JsonOption
 from sre_autopilot.cli.output import TEXT_WIDTH, messages_console, print_json, results_console
 from sre_autopilot.cli.screen import episode_summary
-from sre_autopilot.world.vocabulary import WORLD_VERSION
 
 SAME = 1e-9
 """Largest difference between equal scores: JSON keeps every digit of a float."""
@@ -33,17 +32,9 @@ class GradedEpisode(NamedTuple):
 
     def notes(self) -> Iterator[str]:
         """What a reader of the score should know."""
-        record = self.record
-        if record.world_version != WORLD_VERSION:
-            yield f"played in world version {record.world_version}, graded by {WORLD_VERSION}"
-        if record.aborted:
-            yield f"aborted: the file ends after step {len(record.steps) - 1}"
-        elif not record.finished:
-            yield f"unfinished: it ended at step {len(record.steps) - 1}"
-        if not record.checked_validity.counts:
-            yield record.checked_validity.text
+        yield from self.record.caveats
         if not self.agrees:
-            yield f"the score stored in the record is {record.score}"
+            yield f"the score stored in the record is {self.record.score}"
 
     @property
     def agrees(self) -> bool:

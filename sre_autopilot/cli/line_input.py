@@ -61,7 +61,8 @@ def complete_name(field: str, word: str, names: Sequence[str]) -> str:
     for matches in (initials, beginnings):
         if len(matches) == 1:
             return matches[0]
-    raise UnknownName(field, word, initials or beginnings or names)
+    meant = initials or beginnings
+    raise UnknownName(field, word, meant or names, "short for more than one" if meant else "")
 
 
 def _initials(name: str) -> str:

@@ -28,7 +28,7 @@ from sre_autopilot.cli.options import (
     read_settings,
 )
 from sre_autopilot.cli.output import TEXT_WIDTH, messages_console, print_json, results_console
-from sre_autopilot.cli.run import episode_json
+from sre_autopilot.cli.run import episode_json, record_file
 from sre_autopilot.cli.screen import episode_summary, screen, spell
 from sre_autopilot.errors import SREError
 from sre_autopilot.grading import grade
@@ -78,7 +78,9 @@ def command(
         record = environment.hidden_state()
     score = grade(record)
     console.print(episode_summary(record, score, explain=True))
-    console.print(f"record: {folder}/{record.episode_id}.jsonl", soft_wrap=True, markup=False)
+    file = record_file(record, folder)
+    kept = "none, as the log says" if file is None else str(file)
+    console.print(f"record: {kept}", soft_wrap=True, markup=False)
     if as_json:
         print_json(episode_json(record, score, folder))
 
@@ -168,7 +170,8 @@ def help_table() -> Table:
         line = f"{name} SERVICE" if ACTION_COSTS[name] else name
         table.add_row(line, str(ACTION_COSTS[name]), action.description)
     table.add_row(Word.TRACES, "-", "Shows the calls seen in the last window.")
-    table.add_row(Word.QUIT, "-", "Ends the episode; it is not scored.", end_section=True)
+    table.add_row(Word.QUIT, "-", "Ends the episode; it is not scored.")
+    table.add_row("", "", "Names may be shortened: res user_db, su pay.", end_section=True)
     for service in Service:
         table.add_row(service, "", "calls " + (", ".join(CALLS[service]) or "no other service"))
     return table

@@ -69,11 +69,15 @@ class Episodes:
             text += f", mean score {self.mean:.3f}"
         if self.left_out:
             text += f" without the {self.left_out} whose scores cannot be trusted"
+        files = [record_file(record, self.record_dir) for record, _score in self.played]
+        if None in files:
+            return f"{text}; {files.count(None)} without a record, as the log says"
         return f"{text}; records: {self.record_dir}"
 
 
 def episode_json(record: EpisodeRecord, score: Score, record_dir: Path) -> dict[str, Any]:
     """One episode as plain values, with the file that holds all of it."""
+    file = record_file(record, record_dir)
     return {
         "seed": record.seed,
         "backend": record.backend,
@@ -82,8 +86,14 @@ def episode_json(record: EpisodeRecord, score: Score, record_dir: Path) -> dict[
         "faults": [fault.model_dump(mode="json") for fault in record.faults],
         "score": score.model_dump(mode="json"),
         "validity": record.checked_validity.model_dump(mode="json"),
-        "record": str(record_dir / f"{record.episode_id}.jsonl"),
+        "record": None if file is None else str(file),
     }
+
+
+def record_file(record: EpisodeRecord, record_dir: Path) -> Path | None:
+    """Where the record of an episode is; None where it could not be written."""
+    file = record_dir / f"{record.episode_id}.jsonl"
+    return file if file.is_file() else None
 
 
 def command(

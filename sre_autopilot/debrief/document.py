@@ -99,6 +99,7 @@ def _summary(record: EpisodeRecord, post: Postmortem) -> Section:
         f"Broken: {', '.join(post.faults) or 'nothing'}.",
         f"Score {post.score:.3f} ({terms}); played by {record.policy or 'somebody'} on "
         f"{record.backend}.",
+        *(f"About this score: {caveat}." for caveat in post.caveats),
         f"Time to detect: {_moment(post.detected)}. Time to recover: {_moment(post.recovered)}.",
     ]
     losses = [(f"{points:.3f}", reason) for points, reason in post.losses]

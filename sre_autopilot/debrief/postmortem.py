@@ -43,9 +43,11 @@ class Postmortem(Frozen):
     """detected: the first accepted action on a service that was a cause (time to detect, MTTD).
     recovered: the first of the healthy windows that end an episode (time to recover, MTTR). None
     where that did not come, or nothing was broken. losses: points of score with their reasons.
+    caveats: what a reader of the score should know, such as that the machine was too busy.
     """
 
     score: float
+    caveats: tuple[str, ...]
     terms: Mapping[str, float]
     faults: tuple[str, ...]
     detected: Moment | None
@@ -62,6 +64,7 @@ def postmortem(record: EpisodeRecord) -> Postmortem:
     first = next((s for s, action in record.interventions if action.service_id in roots), None)
     return Postmortem(
         score=score.total,
+        caveats=record.caveats,
         terms={term: getattr(score, term) for term in grading.WEIGHTS},
         faults=tuple(_named(fault) for fault in record.breakages),
         detected=_moment(record, first),

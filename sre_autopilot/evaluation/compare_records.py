@@ -11,6 +11,7 @@ from typing import Any
 from rich.table import Table
 
 from sre_autopilot import grading
+from sre_autopilot.evaluation.diagnosis import Diagnosis
 from sre_autopilot.grading import EpisodeRecord, Score, StepRecord
 from sre_autopilot.world.topology import Service
 
@@ -117,17 +118,38 @@ def _side(record: EpisodeRecord, score: Score) -> dict[str, Any]:
         "backend": record.backend,
         "steps": len(record.steps) - 1,
         "score": score.model_dump(mode="json"),
+        "detected_at": Diagnosis.of(record).detected_at,
+        "caveats": list(record.caveats),
     }
+
+
+def summary_rows(comparison: RecordComparison) -> Iterator[tuple[str, ...]]:
+    """A header, the terms of the score, and the steps of detection (MTTD) and recovery (MTTR)."""
+    yield "score", *_column_names(comparison), "B - A"
+    for term, a, b in comparison.terms():
+        yield term, f"{a:.3f}", f"{b:.3f}", f"{b - a:+.3f}"
+    sides = ((comparison.a, comparison.score_a), (comparison.b, comparison.score_b))
+    detected = [Diagnosis.of(record).detected_at for record, _ in sides]
+    for name, steps in (
+        ("detected at step", detected),
+        ("recovered at step", [score.recovered_at for _, score in sides]),
+    ):
+        yield name, *("never" if step is None else str(step) for step in steps), ""
+
+
+def caveat_lines(comparison: RecordComparison) -> Iterator[str]:
+    """What a reader of the two scores should know."""
+    for name, record in zip(_column_names(comparison), (comparison.a, comparison.b), strict=True):
+        yield from (f"{name}: {caveat}" for caveat in record.caveats)
 
 
 def record_tables(comparison: RecordComparison) -> Iterator[Table]:
     """Two tables: the terms of the score, then the steps up to the end of the longer episode."""
     names = _column_names(comparison)
-    terms = Table("score", *names, "B - A", title=f"{comparison.a.tier}, seed {comparison.a.seed}")
-    for term, a, b in comparison.terms():
-        terms.add_row(term, f"{a:.3f}", f"{b:.3f}", f"{b - a:+.3f}")
-    recovered = [score.recovered_at for score in (comparison.score_a, comparison.score_b)]
-    terms.add_row("recovered at step", *("never" if r is None else str(r) for r in recovered), "")
+    head, *rows = summary_rows(comparison)
+    terms = Table(*head, title=f"{comparison.a.tier}, seed {comparison.a.seed}")
+    for row in rows:
+        terms.add_row(*row)
     yield terms
     steps = Table("step", *(f"{name}\nout of SLA" for name in names), title="step by step")
     for pair in comparison.steps:

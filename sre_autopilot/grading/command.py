@@ -9,7 +9,6 @@ from pathlib import Path
 from sre_autopilot.grading.record import EpisodeRecord
 from sre_autopilot.grading.record_file import RecordError, read_episodes
 from sre_autopilot.grading.score import WEIGHTS, grade
-from sre_autopilot.world import vocabulary as world
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,14 +34,8 @@ def _report(record: EpisodeRecord, explain: bool) -> bool:
     terms = " ".join(f"{term}={getattr(score, term):.3f}" for term in ("total", *WEIGHTS))
     who = f"{record.tier} seed={record.seed} backend={record.backend} policy={record.policy}"
     print(f"{who} {terms} recovered_at={score.recovered_at} validity={validity.verdict}")
-    if record.world_version != world.WORLD_VERSION:
-        print(f"  note: played in world {record.world_version}, graded by {world.WORLD_VERSION}")
-    if record.aborted:
-        print(f"  note: aborted, the file ends after step {len(record.steps) - 1}")
-    elif not record.finished:
-        print("  note: unfinished")
-    if not validity.counts:
-        print(f"  note: {validity.text}")
+    for caveat in record.caveats:
+        print(f"  note: {caveat}")
     agrees = record.score is None or math.isclose(record.score, score.total, abs_tol=1e-9)
     if not agrees:
         print(f"  note: the stored score is {record.score}")

@@ -139,6 +139,21 @@ class EpisodeRecord(Frozen):
         return self.validity or validity_of(self.steps)
 
     @property
+    def caveats(self) -> tuple[str, ...]:
+        """What a reader of its score should know; empty where there is nothing."""
+        last, noted = len(self.steps) - 1, []
+        if self.world_version != world.WORLD_VERSION:
+            of, by = self.world_version, world.WORLD_VERSION
+            noted.append(f"played in world version {of}, graded by {by}")
+        if self.aborted:
+            noted.append(f"aborted: the file ends after step {last}")
+        elif not self.finished:
+            noted.append(f"unfinished: it ended at step {last}")
+        if not self.checked_validity.counts:
+            noted.append(self.checked_validity.text)
+        return tuple(noted)
+
+    @property
     def breakages(self) -> tuple[FaultRecord, ...]:
         """The faults, without the one that is none."""
         return tuple(f for f in self.faults if f.kind != FaultKind.NONE)

@@ -46,6 +46,7 @@ def made_up() -> Review:
         policy="person",
         adviser="belief",
         score=0.64,
+        caveats=(),
         replayed_score=0.64,
         gap=0.0,
         exact=True,
@@ -59,6 +60,7 @@ def made_up() -> Review:
     )
     postmortem = Postmortem(
         score=0.64,
+        caveats=(),
         terms={},
         faults=("made up",),
         detected=Moment(step=2, after_s=1.0),

@@ -82,7 +82,7 @@ def test_a_record_of_another_world(tmp_path: Path, capsys: pytest.CaptureFixture
     older = episode().model_copy(update={"world_version": "0", "finished": False})
     assert grading.main([_file(tmp_path, older)]) == 0
     printed = capsys.readouterr().out
-    assert f"played in world 0, graded by {WORLD_VERSION}" in printed
+    assert f"played in world version 0, graded by {WORLD_VERSION}" in printed
     assert "unfinished" in printed
 
 
