@@ -46,7 +46,6 @@ def made_up() -> Review:
         policy="person",
         adviser="belief",
         score=0.64,
-        caveats=(),
         replayed_score=0.64,
         gap=0.0,
         exact=True,
