@@ -31,10 +31,14 @@ def installation_command(module: str) -> str | None:
 
     In a checkout, which no index need know, it installs the checkout.
     """
+    top_level = module.partition(".")[0]
+    extras = (extra for extra, modules in EXTRAS.items() if top_level in modules)
+    extra = next(extras, None)
+    return None if extra is None else extra_command(extra)
+
+
+def extra_command(extra: str) -> str:
+    """The command that installs an extra; in a checkout, of the checkout."""
     is_checkout = (CHECKOUT / "pyproject.toml").is_file()
     name = f"-e '{CHECKOUT}" if is_checkout else f"'{DISTRIBUTION}"
-    top_level = module.partition(".")[0]
-    for extra, modules in EXTRAS.items():
-        if top_level in modules:
-            return f"pip install {name}[{extra}]'"
-    return None
+    return f"pip install {name}[{extra}]'"

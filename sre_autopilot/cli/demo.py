@@ -16,13 +16,15 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.validation import parse_tier
 from server.server_process import ROOT, child_process, server_process
 from sre_autopilot import grading
-from sre_autopilot.cli.errors import FAILED, BadInput, on_interrupt
+from sre_autopilot.cli.errors import FAILED, BadInput, bad_input, on_interrupt
 from sre_autopilot.cli.options import read_settings
 from sre_autopilot.cli.output import TEXT_WIDTH, messages_console, results_console
 from sre_autopilot.cli.screen import episode_summary, screen
 from sre_autopilot.models import SREAction, SREObservation
+from sre_autopilot.policies import load_policy
 from sre_autopilot.world.vocabulary import DEFAULT_TIERS
 
 POLL_S = 0.1
@@ -108,7 +110,9 @@ def command(
         typer.Option(help="Who plays, a name or module:Class (else a model, see above)."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the episodes.")] = 7,
-    tiers: Annotated[str, typer.Option(help="Comma-separated.")] = ",".join(DEFAULT_TIERS),
+    tiers: Annotated[str, typer.Option("--tiers", "--tier", help="Comma-separated.")] = (
+        ",".join(DEFAULT_TIERS)
+    ),
 ) -> None:
     """Watch a policy play three incidents over HTTP, and read a summary of each.
 
@@ -122,6 +126,11 @@ def command(
         raise BadInput(
             f"the demo runs {PLAYER}, which a checkout of the repository has; {ROOT} has none"
         )
+    with bad_input():
+        for tier in tiers.split(","):
+            parse_tier(tier)
+        if policy is not None:
+            load_policy(policy)
     record_dir = read_settings().record_dir or Path("runs")
     record_dir.mkdir(parents=True, exist_ok=True)
     chosen = ("--policy", policy) if policy else ()

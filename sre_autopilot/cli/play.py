@@ -38,7 +38,7 @@ from sre_autopilot.policies import DEFAULT_POLICY, Policy, brief, load_policy
 from sre_autopilot.world.topology import CALLS, Service
 from sre_autopilot.world.vocabulary import ACTION_COSTS, Tier
 
-POLICY = "human"
+POLICY = "person"
 """The policy that the record names."""
 INTRODUCTION = (
     "You are on call for seven services, and something may be broken. Bring every SLA\n"

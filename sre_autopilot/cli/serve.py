@@ -26,9 +26,15 @@ def command(
       sre-autopilot serve --backend simulator --workers 4
     """
     from orchestrator.settings import PREFIX
+    from sre_autopilot.cli.output import messages_console
 
     if backend is not None:
         os.environ[f"{PREFIX}BACKEND"] = backend
     from server.app import run
 
+    folder = os.environ.get(f"{PREFIX}RECORD_DIR")
+    kept = f"in {folder}" if folder else f"not kept ({PREFIX}RECORD_DIR names a folder)"
+    messages_console().print(
+        f"console: http://localhost:{port}/web; records: {kept}", soft_wrap=True, markup=False
+    )
     run(host, port, workers)

@@ -13,7 +13,7 @@ from rich.table import Table
 from sre_autopilot.cli.errors import BadInput, bad_input, on_interrupt
 from sre_autopilot.cli.options import JsonOption
 from sre_autopilot.cli.output import messages_console, print_json, results_console
-from sre_autopilot.distribution import DISTRIBUTION
+from sre_autopilot.distribution import extra_command
 from sre_autopilot.world.vocabulary import Tier
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def command(
       sre-autopilot train --resume
     """
     if find_spec("torch") is None:
-        raise BadInput(f"this command needs torch: pip install '{DISTRIBUTION}[train]'")
+        raise BadInput(f"this command needs torch: {extra_command('train')}")
     from sre_autopilot.training.recipe import Recipe, recipe_text
     from sre_autopilot.training.trainer import WEIGHTS, Job
 

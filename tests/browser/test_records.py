@@ -91,7 +91,10 @@ def test_a_file_that_is_dropped_on_the_page_is_opened(page: Any, record: Path) -
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("not json\n", "line 1 is no JSON"), ('{"type": "step"}\n', "the first line is no")],
+    [
+        ("not json\n", "other.jsonl: line 1 is no JSON"),
+        ('{"type": "step"}\n', "other.jsonl: the first line is no"),
+    ],
 )
 def test_a_file_that_is_no_record_is_refused(
     page: Any, tmp_path: Path, text: str, said: str
@@ -114,6 +117,19 @@ def test_two_records_of_one_seed_lie_side_by_side(page: Any, url: str, record: P
     expect(page.locator("#compare-table tbody tr")).to_have_count(MAX_STEPS + 1)
     two.set_input_files(third)
     expect(page.locator("#compare-note")).to_contain_text("two different incidents")
+    expect(page.locator("#compare-table tr")).to_have_count(0)
+
+
+def test_a_record_that_was_cut_in_its_last_line_is_shown(
+    page: Any, record: Path, tmp_path: Path
+) -> None:
+    lines = record.read_text().splitlines()
+    cut = tmp_path / "cut.jsonl"
+    cut.write_text("\n".join([*lines[:5], lines[5][:30]]))
+    page.click("#records-open")
+    page.set_input_files("#file", cut)
+    expect(page.locator("#mode")).to_have_text("Record of agent")
+    expect(page.locator("#scrub")).to_have_attribute("max", "3")
 
 
 def with_a_trace(record: Path, path: Path) -> Path:

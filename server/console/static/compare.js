@@ -22,7 +22,9 @@ function draw() {
   const [left, right] = chosen;
   if (!left || !right) return;
   const same = left.seed === right.seed && left.tier === right.tier && left.world_version === right.world_version;
+  $("compare-table").replaceChildren();
   $("compare-note").textContent = same ? `Tier ${left.tier}, seed ${left.seed}: ${outcome(left, left.faults)} | ${outcome(right, right.faults)}` : "✕ These are two different incidents: tier, seed or world differ.";
+  if (!same) return;
   $("compare-table").replaceChildren(table(`${title(left)} beside ${title(right)}`, ["step", `${title(left)}: action`, "SLA seen broken", `${title(right)}: action`, "SLA seen broken"], compareRows([left, right])));
 }
 export function buildCompare() {
@@ -35,6 +37,8 @@ async function choose(side, file) {
     chosen[side] = await readFile(file);
     draw();
   } catch (error) {
+    chosen[side] = null;
+    $("compare-table").replaceChildren();
     $("compare-note").textContent = `✕ ${error.message}`;
   }
 }

@@ -16,7 +16,8 @@ export function buildKeys(act) {
     else if (chosen !== null && letters.has(event.key)) {
       act(letters.get(event.key), services[chosen]);
       choose(null);
-    } else return;
+    } else if (letters.has(event.key)) $("chosen").textContent = `Choose a service first: 1 to ${services.length}`;
+    else return;
     event.preventDefault();
   });
 }

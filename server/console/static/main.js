@@ -151,7 +151,7 @@ function summary(observation) {
   if (mode === "watch" && episode.closed) return `The session is over: ${episode.closed}.`;
   if (mode === "watch" && !observation) return "Waiting for the session's first step.";
   if (!episode?.episode) return "Choose a tier and begin; ? shows how to play.";
-  if (mode === "play" && episode.done) return `The episode is over; its session is free ${episode.alive ? "once the debrief is there" : "for others"}.`;
+  if (mode === "play" && episode.done) return `The episode is over${episode.score ? `, with a score of ${episode.score.score.toFixed(3)}` : ""}; its session is free ${episode.alive ? "once the debrief is there" : "for others"}.`;
   if (mode === "play" && !episode.alive) return "No session: begin another episode.";
   if (!observation) return "";
   const names = broken(observation);

@@ -1,10 +1,12 @@
-/* A record's file (JSON lines) as an episode that can be shown. Throws Error with the line's number. */
+/* A record's file (JSON lines) as an episode that can be shown, also one that was cut in its last line.
+   Throws Error with the line's number. */
 import { world } from "./world.js";
 
 export function parseRecord(text) {
   const lines = text.split("\n").filter((line) => line.trim());
-  const parsed = lines.map((line, index) => {
-    try { return JSON.parse(line); } catch { throw new Error(`line ${index + 1} is no JSON: not a record`); }
+  const parsed = lines.flatMap((line, index) => {
+    try { return [JSON.parse(line)]; } catch { if (index && index === lines.length - 1) return []; }
+    throw new Error(`line ${index + 1} is no JSON: not a record`);
   });
   const [header, ...rest] = parsed;
   if (header?.type !== "episode") throw new Error("the first line is no `episode`: not a record");

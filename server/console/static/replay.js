@@ -6,7 +6,9 @@ import { redraw, show, view } from "./view.js";
 
 let playing = null;
 
-export const readFile = async (file) => parseRecord(await file.text());
+export async function readFile(file) {
+  try { return parseRecord(await file.text()); } catch (error) { throw new Error(`${file.name}: ${error.message}`); }
+}
 const textOf = async (id) => (await ask("GET", `records/${encodeURIComponent(id)}`)).text();
 export async function fetchRecord(id) {
   return { ...parseRecord(await textOf(id)), id };

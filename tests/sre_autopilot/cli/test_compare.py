@@ -1,5 +1,6 @@
 """`compare` finds out what its two sides are, and compares what can be compared."""
 
+import csv
 import json
 
 import numpy as np
@@ -131,3 +132,36 @@ def test_a_file_of_something_else_is_named(tmp_path, content):
     result = invoke("compare", file, file)
     assert result.exit_code == 2
     assert "neither records of episodes nor results" in result.stderr
+
+
+def test_two_records_are_exported_as_markdown_and_csv(files):
+    sides = (files[ActionName.WAIT], files["oracle"])
+    written = invoke("compare", *sides, "--csv").stdout
+    head, *rows = csv.reader(written.splitlines())
+    assert head == ["score", f"A: {ActionName.WAIT}", "B: oracle", "B - A"]
+    assert {"total", "detected at step", "recovered at step"} < {row[0] for row in rows}
+    in_markdown = invoke("compare", *sides, "--markdown").stdout.splitlines()
+    assert [line.strip("| ").split(" | ") for line in in_markdown[2:]] == [
+        [cell for cell in row if cell] for row in rows
+    ]
+
+
+def test_results_and_policies_have_no_such_export(files):
+    names = (f"{ActionName.WAIT}-results", "oracle-results")
+    result = invoke("compare", *(files[name] for name in names), "--csv")
+    assert result.exit_code == 2 and "--csv: for two records" in result.stderr
+    both = invoke("compare", *[files["oracle"]] * 2, "--csv", "--json")
+    assert both.exit_code == 2 and "one of them" in both.stderr
+
+
+def test_a_record_that_was_cut_is_called_so(files, tmp_path):
+    cut = tmp_path / "cut.jsonl"
+    cut.write_text("\n".join(files[ActionName.WAIT].read_text().splitlines()[:9]) + '\n{"ty')
+    result = invoke("compare", cut, files["oracle"])
+    assert result.exit_code == 0, result.output
+    assert "aborted: the file ends after step 7" in result.stderr
+
+
+def test_a_folder_is_no_policy(files, tmp_path):
+    result = invoke("compare", files["oracle"], tmp_path)
+    assert result.exit_code == 2 and "a folder" in result.stderr

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from sre_autopilot import grading
+from sre_autopilot.grading import Verdict
 from sre_autopilot.world.vocabulary import Tier
 from tests.sre_autopilot.cli.terminal import invoke, simulated
 
@@ -55,3 +56,19 @@ def test_a_record_of_another_world_is_refused_by_name(file, tmp_path):
     result = invoke("debrief", other)
     assert result.exit_code == 2
     assert "world_version" in result.stderr
+
+
+def test_a_postmortem_says_what_its_score_is_worth(file, tmp_path):
+    """A record that ends in the middle of a line, of a machine that was too busy."""
+    lines = file.read_text().splitlines()
+    cut = tmp_path / "cut.jsonl"
+    cut.write_text("\n".join(lines[:3]) + "\n" + lines[3][:40])
+    result = invoke("debrief", cut)
+    assert result.exit_code == 0, result.output
+    assert "About this score: aborted: the file ends after step 1." in result.stdout
+    end = json.loads(lines[-1])
+    end["validity"] |= {"verdict": Verdict.CONTENDED}
+    busy = tmp_path / "busy.jsonl"
+    busy.write_text("\n".join([*lines[:-1], json.dumps(end)]) + "\n")
+    for words in ((), ("--html",), ("--json",)):
+        assert Verdict.CONTENDED in invoke("debrief", busy, *words).stdout

@@ -59,3 +59,10 @@ def test_new_steps_of_a_record_are_drawn_once(tmp_path):
             f"{Tier.EASY}  step 1/30  {ActionName.WAIT}",
             f"{Tier.EASY}  step 2/30  {ActionName.RESTART} {Service.USER_DB}",
         ]
+
+
+@pytest.mark.parametrize("words", [("--tier", "brutal"), ("--policy", "nobody")])
+def test_wrong_names_are_refused_before_a_server_starts(words, tmp_path):
+    result = invoke("demo", *words, SRE_RECORD_DIR=str(tmp_path))
+    assert result.exit_code == 2 and "valid values" in result.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -120,3 +120,10 @@ def test_an_interrupt_says_where_the_record_is(tmp_path, monkeypatch):
     assert result.exit_code == 130
     assert f"the record so far is in {tmp_path}" in result.stderr
     assert not record_of(tmp_path).finished
+
+
+def test_a_record_that_could_not_be_written_is_not_named(tmp_path):
+    (tmp_path / "file").touch()
+    result = scripted(tmp_path / "file" / "records", "quit")
+    assert result.exit_code == 0, result.output
+    assert "record: none" in result.stdout

@@ -42,3 +42,9 @@ def test_a_port_that_cannot_be_is_refused(served, port):
     result = invoke("serve", "--port", port)
     assert result.exit_code == 2
     assert "--port" in result.stderr and served == []
+
+
+def test_it_says_where_the_console_is_and_whether_records_are_kept(served, monkeypatch, tmp_path):
+    assert "http://localhost:8123/web; records: not kept" in invoke("serve", "--port", 8123).stderr
+    monkeypatch.setenv("SRE_RECORD_DIR", str(tmp_path))
+    assert f"records: in {tmp_path}" in invoke("serve").stderr.replace("\n", "")
