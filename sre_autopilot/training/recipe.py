@@ -98,8 +98,8 @@ class Recipe:
         fits = isinstance(self.hidden, tuple) and len(self.hidden) == len(("before", "after"))
         fits = fits and all(_is_whole(width) and width >= 1 for width in self.hidden)
         _check("hidden", self.hidden, fits, "two whole numbers from 1")
-        fits = self.minibatch % self.horizon == 0
-        _check("minibatch", self.minibatch, fits, f"a multiple of the horizon, {self.horizon}")
+        fits = self.minibatch >= self.horizon
+        _check("minibatch", self.minibatch, fits, f"at least the horizon, {self.horizon}")
         _check_shares("tiers", self.tiers, tuple(Tier))
         _check_shares("worlds", self.worlds, fitted_backends())
 
