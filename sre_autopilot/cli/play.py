@@ -171,7 +171,7 @@ def help_table() -> Table:
         table.add_row(line, str(ACTION_COSTS[name]), action.description)
     table.add_row(Word.TRACES, "-", "Shows the calls seen in the last window.")
     table.add_row(Word.QUIT, "-", "Ends the episode; it is not scored.")
-    table.add_row("", "", "Names may be shortened: res user_db, su pay.", end_section=True)
+    table.add_row("", "", "Names may be shortened, to beginnings or initials.", end_section=True)
     for service in Service:
         table.add_row(service, "", "calls " + (", ".join(CALLS[service]) or "no other service"))
     return table

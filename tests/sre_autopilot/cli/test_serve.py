@@ -44,7 +44,7 @@ def test_a_port_that_cannot_be_is_refused(served, port):
     assert "--port" in result.stderr and served == []
 
 
-def test_it_says_where_the_console_is_and_whether_records_are_kept(served, monkeypatch, tmp_path):
+def test_console_and_folder_of_records_are_named(served, monkeypatch, tmp_path):
     assert "http://localhost:8123/web; records: not kept" in invoke("serve", "--port", 8123).stderr
     monkeypatch.setenv("SRE_RECORD_DIR", str(tmp_path))
     assert f"records: in {tmp_path}" in invoke("serve").stderr.replace("\n", "")
