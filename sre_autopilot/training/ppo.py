@@ -65,12 +65,12 @@ class Ppo:
         for _ in range(recipe.epochs):
             for lanes in torch.randperm(recipe.lanes).split(recipe.minibatch // recipe.horizon):
                 part = {name: tensor.index_select(1, lanes) for name, tensor in batch.items()}
-                loss, shown = self.losses(part, state[lanes], entropy_weight)
+                loss, losses = self.losses(part, state[lanes], entropy_weight)
                 self.networks.in_one.grad.zero_()
                 loss.backward()
                 nn.utils.clip_grad_norm_([self.networks.in_one], recipe.gradient_norm)
                 self.optimizer.step()
-                figures.append(torch.stack([figure.detach() for figure in shown]))
+                figures.append(torch.stack([figure.detach() for figure in losses]))
         if share < OBSERVED_SHARE:
             played = batch["inputs"][batch["plays"]]
             self.networks.observe(played[::OBSERVED_EVERY])

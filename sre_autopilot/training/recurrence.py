@@ -17,14 +17,14 @@ class Recurrence(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, *given: Any) -> Any:
-        """The states after each step. Of what is given, `state` and `keeps` get no gradient.
+    def forward(ctx: Any, *tensors: Any) -> Any:
+        """The states after each step; `state` and `keeps` get no gradient.
 
         of_inputs: (steps, lanes, 3 * units). state: (lanes, units), before the first step.
         keeps: (steps, lanes, 1), 0 where an episode begins, else 1. weight: (3 * units, units).
         bias: (3 * units,).
         """
-        of_inputs, state, keeps, weight, bias = given
+        of_inputs, state, keeps, weight, bias = tensors
         steps, lanes, _ = of_inputs.shape
         width = weight.shape[1]
         befores, afters, news = (of_inputs.new_empty(steps, lanes, width) for _ in range(3))
@@ -76,10 +76,10 @@ class Recurrence(torch.autograd.Function):
         flat = parts.view(steps, lanes, 3 * width)
         later = torch.zeros_like(gradient[0])
         of_steps = (gradient, wholes, wholes[:, :, None], shares, parts, flat, keeps, kept)
-        for given, whole, whole_wide, share, part, part_flat, keep, kept_now in zip(
+        for by_state, whole, whole_wide, share, part, part_flat, keep, kept_now in zip(
             *(reversed(tensor.unbind()) for tensor in of_steps), strict=True
         ):
-            torch.add(given, later, out=whole)
+            torch.add(by_state, later, out=whole)
             torch.mul(whole_wide, share, out=part)
             later = torch.mm(part_flat, weight).mul_(keep).addcmul_(whole, kept_now)
         by_inputs = flat.clone()

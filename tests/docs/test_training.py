@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 from sre_autopilot.history.newest import NEWEST_COUNT
-
 from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT
 from sre_autopilot.training.recipe import FOLDER, SHIPPED, Recipe, recipe_text
 from tests.architecture.source import ROOT

@@ -10,7 +10,7 @@ STEPS, LANES, UNITS = 7, 5, 4
 
 
 @pytest.fixture
-def given():
+def tensors():
     """Inputs' part, state, keeps (a lane in four begins an episode), weight and bias."""
     draws = torch.Generator().manual_seed(4)
 
@@ -24,9 +24,9 @@ def given():
     return drawn(STEPS, LANES, width), state, keeps, drawn(width, UNITS), drawn(width)
 
 
-def by_cell(*given):
+def by_cell(*tensors):
     """torch.nn.GRUCell, which multiplies its inputs itself: by the unit matrix here."""
-    of_inputs, state, keeps, weight, bias = given
+    of_inputs, state, keeps, weight, bias = tensors
     cell = torch.nn.GRUCell(3 * UNITS, UNITS, dtype=torch.float64)
     parameters = {
         "weight_ih": torch.eye(3 * UNITS, dtype=torch.float64),
@@ -41,23 +41,23 @@ def by_cell(*given):
     return torch.stack(states)
 
 
-def test_states_are_those_of_a_cell_that_begins_anew_with_an_episode(given):
-    torch.testing.assert_close(Recurrence.apply(*given), by_cell(*given))
+def test_states_are_those_of_a_cell_that_begins_anew_with_an_episode(tensors):
+    torch.testing.assert_close(Recurrence.apply(*tensors), by_cell(*tensors))
 
 
-def test_gradient_is_that_of_autograd_through_the_cell(given):
+def test_gradient_is_that_of_autograd_through_the_cell(tensors):
     weights = torch.rand(STEPS, LANES, UNITS, generator=torch.Generator().manual_seed(5))
-    asked = [tensor for tensor in given if tensor.requires_grad]
+    asked = [tensor for tensor in tensors if tensor.requires_grad]
     written, expected = (
         torch.autograd.grad((made * weights).sum(), asked)
-        for made in (Recurrence.apply(*given), by_cell(*given))
+        for made in (Recurrence.apply(*tensors), by_cell(*tensors))
     )
     for ours, theirs in zip(written, expected, strict=True):
         torch.testing.assert_close(ours, theirs)
 
 
-def test_nothing_is_remembered_over_the_beginning_of_an_episode(given):
-    of_inputs, state, keeps, weight, bias = given
+def test_nothing_is_remembered_over_the_beginning_of_an_episode(tensors):
+    of_inputs, state, keeps, weight, bias = tensors
     keeps = torch.ones_like(keeps)
     keeps[3] = 0.0
     other = of_inputs.detach().clone()
