@@ -27,13 +27,13 @@ class Recurrence(torch.autograd.Function):
         of_inputs, state, keeps, weight, bias = tensors
         steps, lanes, _ = of_inputs.shape
         width = weight.shape[1]
-        befores, afters, news = (of_inputs.new_empty(steps, lanes, width) for _ in range(3))
+        earlier, afters, news = (of_inputs.new_empty(steps, lanes, width) for _ in range(3))
         gates = of_inputs.new_empty(steps, lanes, 2 * width)
         of_states = of_inputs.new_empty(steps, lanes, 3 * width)
         turned = weight.t()
         # Views of all steps at once, which an index in each step would make one by one.
         for before, after, new, gate, reset, update, gate_x, new_x, of_state, keep in zip(
-            befores.unbind(),
+            earlier.unbind(),
             afters.unbind(),
             news.unbind(),
             gates.unbind(),
@@ -51,21 +51,21 @@ class Recurrence(torch.autograd.Function):
             torch.addcmul(new_x, reset, of_state[:, 2 * width :], out=new).tanh_()
             torch.lerp(new, before, update, out=after)
             state = after
-        ctx.save_for_backward(befores, news, gates, of_states, keeps, weight)
+        ctx.save_for_backward(earlier, news, gates, of_states, keeps, weight)
         return afters
 
     @staticmethod
     def backward(ctx: Any, gradient: Any) -> Any:
         """gradient: (steps, lanes, units), by the states after each step."""
-        befores, news, gates, of_states, keeps, weight = ctx.saved_tensors
-        steps, lanes, width = befores.shape
+        earlier, news, gates, of_states, keeps, weight = ctx.saved_tensors
+        steps, lanes, width = earlier.shape
         resets, updates = gates[..., :width], gates[..., width:]
         by_new = (1.0 - updates) * (1.0 - news.square())
         # What of the gradient by a state is that by the three parts of `of_states`.
         shares = torch.stack(
             [
                 by_new * of_states[..., 2 * width :] * resets * (1.0 - resets),
-                (befores - news) * updates * (1.0 - updates),
+                (earlier - news) * updates * (1.0 - updates),
                 by_new * resets,
             ],
             dim=2,
@@ -84,5 +84,5 @@ class Recurrence(torch.autograd.Function):
             later = torch.mm(part_flat, weight).mul_(keep).addcmul_(whole, kept_now)
         by_inputs = flat.clone()
         torch.mul(wholes, by_new, out=by_inputs[..., 2 * width :])
-        by_weight = flat.flatten(0, 1).t() @ befores.flatten(0, 1)
+        by_weight = flat.flatten(0, 1).t() @ earlier.flatten(0, 1)
         return by_inputs, None, None, by_weight, flat.sum(dim=(0, 1))
