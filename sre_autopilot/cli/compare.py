@@ -109,11 +109,11 @@ def command(
 
 
 def _print_records(comparison: RecordComparison, *, as_markdown: bool, as_csv: bool) -> None:
-    head, *rows = summary_rows(comparison)
     if as_markdown:
+        head, *rows = summary_rows(comparison)
         typer.echo(markdown.table(head, rows), nl=False)
     elif as_csv:
-        csv.writer(sys.stdout, lineterminator="\n").writerows((head, *rows))
+        csv.writer(sys.stdout, lineterminator="\n").writerows(summary_rows(comparison))
     else:
         results_console().print(*record_tables(comparison), difference_text(comparison))
     for line in caveat_lines(comparison):
