@@ -24,7 +24,7 @@ from sre_autopilot.world.topology import ENTRY, Service
 from sre_autopilot.world.vocabulary import SCALE_UP_STEPS, ActionName
 
 _ACTIONS = tuple(ActionName)
-_RESTART, _SCALE_UP, _CIRCUIT_BREAK, _ROLLBACK, WAIT = range(len(_ACTIONS))
+_RESTART, SCALE_UP, _CIRCUIT_BREAK, ROLLBACK, WAIT = range(len(_ACTIONS))
 WIDTH = layout.METRIC_COUNT
 """Columns of a block: metrics by service, or actions but wait by service; both are 28."""
 assert WIDTH == WAIT * layout.SERVICE_COUNT
@@ -109,11 +109,21 @@ def advance(before: Any, rows: Any) -> Any:
     return after
 
 
-def _remember_actions(after: Any, rows: Any) -> None:
+def done_now(rows: Any) -> Any:
+    """(lanes, WIDTH) bool: what the step of each row did, by action, then service."""
     action, service = rows[:, layout.ACTION_FEATURE, None], rows[:, layout.SERVICE_FEATURE, None]
     accepted = rows[:, layout.REFUSED_FEATURE, None] == 0.0
     number = action * np.float32(layout.SERVICE_COUNT) + service
-    now = (number == np.arange(WIDTH, dtype=np.float32)) & accepted & (action < WAIT)
+    return (number == np.arange(WIDTH, dtype=np.float32)) & accepted & (action < WAIT)
+
+
+def asked_now(rows: Any) -> Any:
+    """(lanes, ACTION_COUNT) bool: which action the step of each row asked for."""
+    return rows[:, layout.ACTION_FEATURE, None] == np.arange(len(_ACTIONS), dtype=np.float32)
+
+
+def _remember_actions(after: Any, rows: Any) -> None:
+    now = done_now(rows)
     done = now.astype(np.float32)
     block(after, DONE_NOW)[:] = done
     for place, keep in _DECAYS:
@@ -123,7 +133,7 @@ def _remember_actions(after: Any, rows: Any) -> None:
     block(after, TIMES_DONE)[:] += done * _COUNT_UNIT
     since = block(after, SINCE_DONE)
     since[:] = np.where(now, np.float32(0.0), np.minimum(_NEVER, since + _STEP))
-    after[:, LAST_ACTION:SINCE_ACTION] = action == np.arange(len(_ACTIONS), dtype=np.float32)
+    after[:, LAST_ACTION:SINCE_ACTION] = asked_now(rows)
     after[:, SINCE_ACTION] = since.min(axis=1)
 
 
@@ -151,23 +161,27 @@ def _remember_metrics(after: Any, rows: Any) -> None:
 
 
 def action_mask(features: Any) -> Any:
-    """(lanes, MASK_SIZE) bool, by action, then service: what would be accepted in the next step.
+    """(lanes, MASK_SIZE) bool, by action, then service: what would be accepted in the next step."""
+    since = block(features, SINCE_DONE).reshape(len(features), WAIT, layout.SERVICE_COUNT)
+    return accepted_next(features[:, RESTARTS_LEFT], since[:, SCALE_UP], since[:, ROLLBACK])
+
+
+def accepted_next(restarts_left: Any, scaled: Any, rolled_back: Any) -> Any:
+    """(lanes, MASK_SIZE) bool, see `action_mask`. restarts_left: (lanes,). scaled, rolled_back:
+    (lanes, SERVICE_COUNT), time since that was done.
 
     What an agent has done says which replicas run, so it is that of the world.
     """
-    shape = (len(features), len(_ACTIONS), layout.SERVICE_COUNT)
-    mask = np.ones(shape, np.bool_)
-    since = block(features, SINCE_DONE).reshape(len(features), WAIT, layout.SERVICE_COUNT)
-    scaled, rolled_back = since[:, _SCALE_UP], since[:, _ROLLBACK]
+    mask = np.ones((len(scaled), len(_ACTIONS), layout.SERVICE_COUNT), np.bool_)
     # The standby runs from a scale-up until a rollback, and serves SCALE_UP_STEPS later. Seen from
     # the next step, everything is one step older.
     full = scaled < rolled_back
     starting = scaled + _STEP < np.float32(SCALE_UP_STEPS * STEP)
-    mask[:, _RESTART] = features[:, RESTARTS_LEFT, None] > 0.0
-    mask[:, _SCALE_UP] = ~full
+    mask[:, _RESTART] = restarts_left[:, None] > 0.0
+    mask[:, SCALE_UP] = ~full
     mask[:, _CIRCUIT_BREAK, tuple(Service).index(ENTRY)] = False
-    mask[:, _ROLLBACK] = (rolled_back == _NEVER) & ~starting
-    return mask.reshape(len(features), -1)
+    mask[:, ROLLBACK] = (rolled_back == _NEVER) & ~starting
+    return mask.reshape(len(scaled), -1)
 
 
 class History:

@@ -10,7 +10,6 @@ from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ActionName
 
 _ACTIONS, _SERVICES = tuple(ActionName), tuple(Service)
-_SERVICE_NUMBERS = np.arange(layout.SERVICE_COUNT, dtype=np.float32)
 _NO_CALLS = (0, layout.MISSING, layout.MISSING)
 
 
@@ -35,26 +34,6 @@ def row_of(observation: SREObservation, *, trace_edges: bool = False) -> Any:
     if trace_edges:
         values += _spans(observation)
     return np.array(values, np.float32)
-
-
-def did(rows: Any, *actions: ActionName) -> Any:
-    """(lanes,) bool: whether the step of each row did one of `actions`, on whatever service.
-
-    A refused action is not done, and none in the window that an episode begins with.
-    """
-    numbers = np.array([_ACTIONS.index(action) for action in actions], np.float32)
-    accepted = rows[:, layout.REFUSED_FEATURE] == 0.0
-    return (
-        np.isin(rows[:, layout.ACTION_FEATURE], numbers)
-        & accepted
-        & (rows[:, layout.STEP_FEATURE] > 0.0)
-    )
-
-
-def begun_anew(rows: Any) -> Any:
-    """(lanes, SERVICE_COUNT) bool: whether the step's action starts a process of the service."""
-    started = did(rows, ActionName.RESTART, ActionName.ROLLBACK)
-    return started[:, None] & (rows[:, layout.SERVICE_FEATURE, None] == _SERVICE_NUMBERS)
 
 
 def _spans(observation: SREObservation) -> list[float]:

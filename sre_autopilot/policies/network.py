@@ -1,12 +1,13 @@
 """A trained network as arrays: its forward pass in NumPy, and the file that it is shipped in.
 
-The file is a `.npz` without pickled objects: the layers, and a line of JSON that says where they
-come from.
+A layer reads the newest observation, a gated recurrent unit remembers (Cho et al., "Learning phrase
+representations using RNN encoder-decoder", 2014), and two layers choose. The file is a `.npz`
+without pickled objects: the arrays, and a line of JSON that says where they come from.
 """
 
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,22 @@ from typing import Any
 import numpy as np
 
 from sre_autopilot.errors import InvalidValue
-from sre_autopilot.history.tape import INPUT_COUNT, input_mask
+from sre_autopilot.history.newest import (
+    CAME_FROM,
+    CLOCK,
+    DONE_FROM,
+    NEWEST_COUNT,
+    VALUES_FROM,
+    newest_mask,
+)
 from sre_autopilot.world.vocabulary import WORLD_VERSION
 
 PROVENANCE = "provenance"
 RETRAIN = "train it again: sre-autopilot train --out FILE"
+SCALING = ("mean", "inverse_deviation")
+LAYERS = ("first", "gates_of_inputs", "gates_of_state", "second", "actor")
+"""Each is two arrays: a matrix (inputs, outputs), and its bias."""
+_ZERO, _HALF, _ONE = map(np.float32, (0.0, 0.5, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,35 +53,61 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """layers: of each a (inputs, outputs) float32 matrix and its (outputs,) bias; ReLU between."""
+    """arrays: float32, those of SCALING by name and of LAYERS as `matrix_` and `bias_` of it.
 
-    layers: Sequence[tuple[Any, Any]]
+    A step of `inputs`, see `history.newest`, and of the state that the step before left.
+    """
+
+    arrays: Mapping[str, Any]
     provenance: Provenance
 
-    def actions(self, inputs: Any) -> Any:
-        """(lanes,) flat actions: of those that would be accepted, the one with the highest value.
+    def blank_state(self, lanes: int) -> Any:
+        """(lanes, units) float32: before an episode."""
+        return np.zeros((lanes, len(self.arrays["matrix_gates_of_state"])), np.float32)
 
-        inputs: (lanes, INPUT_COUNT) float32, see `history.tape`.
+    def actions(self, inputs: Any, state: Any) -> tuple[Any, Any]:
+        """(lanes,) flat actions: of those that would be accepted, the one with the highest value;
+        and the state after this step.
         """
-        return np.where(input_mask(inputs), self.logits(inputs), -np.inf).argmax(axis=1)
+        logits, state = self.logits(inputs, state)
+        return np.where(newest_mask(inputs), logits, -np.inf).argmax(axis=1), state
 
-    def logits(self, inputs: Any) -> Any:
-        """(lanes, FLAT_COUNT) float32."""
-        hidden = inputs
-        for number, (matrix, bias) in enumerate(self.layers):
-            hidden = hidden @ matrix + bias
-            if number < len(self.layers) - 1:
-                hidden = np.maximum(hidden, np.float32(0.0))
-        return hidden
+    def logits(self, inputs: Any, state: Any) -> tuple[Any, Any]:
+        """(lanes, FLAT_COUNT) float32, and the state after this step.
+
+        inputs: (lanes, NEWEST_COUNT). state: where an episode begins it does not matter.
+        """
+        scaled = (inputs - self.arrays["mean"]) * self.arrays["inverse_deviation"]
+        # What did not come counts as the mean of what did.
+        scaled[:, VALUES_FROM:CAME_FROM] *= inputs[:, CAME_FROM:DONE_FROM]
+        read = np.maximum(self._through("first", scaled), _ZERO)
+        before = state * (inputs[:, CLOCK, None] != 0.0)
+        of_inputs = self._through("gates_of_inputs", read)
+        of_state = self._through("gates_of_state", before)
+        width = before.shape[1]
+        gates = _sigmoid(of_inputs[:, : 2 * width] + of_state[:, : 2 * width])
+        reset, update = gates[:, :width], gates[:, width:]
+        new = np.tanh(of_inputs[:, 2 * width :] + reset * of_state[:, 2 * width :])
+        after = new + update * (before - new)
+        chosen = np.maximum(self._through("second", after), _ZERO)
+        return self._through("actor", chosen), after
+
+    def _through(self, layer: str, inputs: Any) -> Any:
+        return inputs @ self.arrays[f"matrix_{layer}"] + self.arrays[f"bias_{layer}"]
+
+
+def _sigmoid(x: Any) -> Any:
+    """By tanh, which overflows nowhere."""
+    return _HALF * (np.tanh(_HALF * x) + _ONE)
+
+
+def array_names() -> list[str]:
+    return [*SCALING, *(f"{part}_{layer}" for layer in LAYERS for part in ("matrix", "bias"))]
 
 
 def save(network: Network, path: Path) -> None:
     """Writes the file, in whole or not at all."""
-    arrays: dict[str, Any] = {
-        f"{name}{number}": array
-        for number, layer in enumerate(network.layers)
-        for name, array in zip(("matrix", "bias"), layer, strict=True)
-    }
+    arrays: dict[str, Any] = {**network.arrays}
     arrays[PROVENANCE] = np.array(json.dumps(asdict(network.provenance)))
     part = path.with_suffix(".part.npz")
     np.savez_compressed(part, **arrays)
@@ -81,10 +119,9 @@ def load(path: Path) -> Network:
     scores of two versions are never compared, and what was learned in one may be wrong in another.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            provenance = Provenance(**json.loads(str(arrays[PROVENANCE])))
-            count = (len(arrays.files) - 1) // 2
-            layers = [(arrays[f"matrix{n}"], arrays[f"bias{n}"]) for n in range(count)]
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            provenance = Provenance(**json.loads(str(stored[PROVENANCE])))
+            arrays = {name: stored[name] for name in array_names()}
     except FileNotFoundError as error:
         raise InvalidValue("weights", str(path), f"a file of weights; {RETRAIN}") from error
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
@@ -93,6 +130,6 @@ def load(path: Path) -> Network:
     if provenance.world_version != WORLD_VERSION:
         expected = f"weights of world version {WORLD_VERSION}; {RETRAIN}"
         raise InvalidValue("weights", f"{path}, of {provenance.world_version}", expected)
-    if not layers or layers[0][0].shape[0] != INPUT_COUNT:
-        raise InvalidValue("weights", str(path), f"a network of {INPUT_COUNT} inputs; {RETRAIN}")
-    return Network(layers, provenance)
+    if arrays["mean"].shape != (NEWEST_COUNT,):
+        raise InvalidValue("weights", str(path), f"a network of {NEWEST_COUNT} inputs; {RETRAIN}")
+    return Network(arrays, provenance)

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sre_autopilot.history.newest import NEWEST_COUNT, advance_newest, blank_newest
 from sre_autopilot.history.row_layout import SERVICE_COUNT
-from sre_autopilot.history.tape import advance_inputs, blank_inputs
 from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT, FLAT_WAIT
 from sre_autopilot.training.recipe import Recipe
 from sre_autopilot.training.worlds import SideBySide, lanes_of
@@ -25,26 +25,26 @@ TRUTH_COUNT = 2 * FLAG_COUNT + 1
 
 
 class Acted(NamedTuple):
-    """What a learner did in all lanes: inputs as it read them, actions, their log-probabilities,
-    values.
+    """What a learner did in all lanes: actions, their log-probabilities, values, and the state of
+    its memory after this step.
     """
 
-    inputs: Any
     actions: Any
     log_probabilities: Any
     values: Any
+    state: Any
 
 
-Act = Callable[[Any, Any, Any], Acted]
-"""From inputs, masks and truth of all lanes."""
+Act = Callable[[Any, Any, Any, Any], Acted]
+"""From inputs, masks and truth of all lanes, and the state that the step before left."""
 
 
 class Rollout(NamedTuple):
     """What was played, (horizon, lanes, ...).
 
-    inputs: a list over the horizon, of what `Acted` holds. plays: whether a step was one, not the
-    beginning of the next episode. ends: whether it ended the episode. last_values: (lanes,), of
-    what follows the last step.
+    plays: whether a step was one, not the beginning of the next episode. ends: whether it ended the
+    episode. last_values: (lanes,), of what follows the last step. first_state: (lanes, units), of
+    the memory before the first step.
     """
 
     inputs: Any
@@ -57,6 +57,7 @@ class Rollout(NamedTuple):
     ends: Any
     plays: Any
     last_values: Any
+    first_state: Any
 
 
 def hidden_flags(info: Mapping[str, Any], *, uncured_only: bool) -> Any:
@@ -87,9 +88,10 @@ class Lanes:
             first + number * SEEDS_A_RUN // len(worlds) for number in range(len(worlds))
         )
         # Lanes that are within an episode begin with what is at hand.
-        self._inputs = advance_inputs(blank_inputs(recipe.lanes), rows)
+        self._inputs = advance_newest(blank_newest(recipe.lanes), rows)
+        self._state = np.zeros((recipe.lanes, recipe.memory), np.float32)
         self._done = np.zeros(recipe.lanes, np.bool_)
-        self._memory = _empty_rollout(recipe)
+        self._rollout = _empty_rollout(recipe)
         # Evenly spread, so that each world has as large a share of them.
         self._held = np.arange(recipe.lanes) * recipe.held_share % 1.0 < recipe.held_share
         self._observe(info)
@@ -107,33 +109,33 @@ class Lanes:
 
     def play(self, act: Act) -> Rollout:
         """A horizon of steps in every lane. The next one is written over its arrays."""
-        out, inputs = self._memory, []
+        out, first_state = self._rollout, self._state
         for step in range(self._recipe.horizon):
-            out.masks[step], out.truth[step] = self._masks, self._truth
-            out.plays[step] = ~self._done
-            acted = act(self._inputs, self._masks, self._truth)
-            inputs.append(acted.inputs)
+            out.inputs[step], out.masks[step] = self._inputs, self._masks
+            out.truth[step], out.plays[step] = self._truth, ~self._done
+            acted = act(self._inputs, self._masks, self._truth, self._state)
+            self._state = acted.state
             out.actions[step], out.values[step] = acted.actions, acted.values
             out.log_probabilities[step] = acted.log_probabilities
             out.rewards[step], out.ends[step] = self._step(acted.actions)
-        last = act(self._inputs, self._masks, self._truth)
-        return out._replace(inputs=inputs, last_values=last.values)
+        last = act(self._inputs, self._masks, self._truth, self._state)
+        return out._replace(last_values=last.values, first_state=first_state)
 
     def _step(self, actions: Any) -> tuple[Any, Any]:
         """Rewards as the recipe asks for, and whether the episodes ended."""
         before = self._potential
         rows, rewards, done, info = self._env.step(actions)
-        self._inputs, self._done = advance_inputs(self._inputs, rows), done
+        self._inputs, self._done = advance_newest(self._inputs, rows), done
         self._observe(info)
         return (self._potential - before if self._recipe.shaping else rewards), done
 
 
 def _empty_rollout(recipe: Recipe) -> Rollout:
-    widths = {"masks": (FLAT_COUNT,), "truth": (TRUTH_COUNT,)}
+    widths = {"inputs": (NEWEST_COUNT,), "masks": (FLAT_COUNT,), "truth": (TRUTH_COUNT,)}
     kinds = {"actions": np.int64, **dict.fromkeys(("masks", "ends", "plays"), np.bool_)}
     shape = (recipe.horizon, recipe.lanes)
     # What `play` puts in by itself has no memory of its own.
-    by_play = dict.fromkeys(("inputs", "last_values"))
+    by_play = dict.fromkeys(("last_values", "first_state"))
     arrays = {
         name: np.empty((*shape, *widths.get(name, ())), kinds.get(name, np.float32))
         for name in Rollout._fields

@@ -1,14 +1,14 @@
-"""Proximal policy optimisation (Schulman et al., 2017) with a joint mask and hidden flags."""
+"""Proximal policy optimisation (Schulman et al., 2017): a memory, a joint mask, hidden flags."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from sre_autopilot.training.actor_critic import ActorCritic, Passed
+from sre_autopilot.training.actor_critic import ActorCritic
 from sre_autopilot.training.experience import FLAG_COUNT, Acted, Rollout, advantages
 from sre_autopilot.training.recipe import Recipe
 
@@ -19,8 +19,6 @@ LOSSES = ("policy", "value", "entropy", "faults", "clipped")
 """What an update reports; clipped: share of the samples whose ratio left the clip's bounds."""
 OBSERVED_EVERY = 8
 """Steps: mean and deviation of that many are as good."""
-REPORTED_EVERY = 8
-"""Minibatches: figures of each of them would take a thirtieth of the time."""
 _TINY = 1e-8
 
 
@@ -42,128 +40,91 @@ class Ppo:
         )
 
     @torch.no_grad()
-    def act(self, inputs: Any, masks: Any, truth: Any) -> Acted:
+    def act(self, inputs: Any, masks: Any, truth: Any, state: Any) -> Acted:
         """Draws an action for each lane; see `experience.Act`."""
-        # Rounded here, once: an update reads all of it again.
-        read = torch.from_numpy(inputs).to(self.networks.kind)
-        rest = [torch.from_numpy(array) for array in (masks, truth)]
-        log_probabilities, values, _ = self.networks(read, *rest)
+        read, *rest = (torch.from_numpy(array) for array in (inputs, masks, truth, state))
+        after = self.networks.remember(read[None], rest.pop())[0]
+        out = self.networks.judge(after, *rest)
+        log_probabilities = out.logits.log_softmax(dim=-1)
         # The largest of log-probabilities with Gumbel noise is a draw by the probabilities.
         noise = torch.empty_like(log_probabilities).exponential_().log_()
         actions = (log_probabilities - noise).argmax(dim=-1)
         chosen = log_probabilities.gather(1, actions[:, None]).squeeze(1)
-        return Acted(read, actions.numpy(), chosen.numpy(), values.numpy())
+        return Acted(actions.numpy(), chosen.numpy(), out.values.numpy(), after.numpy())
 
     def update(self, rollout: Rollout, share: float) -> dict[str, float]:
         """Learns from a rollout; share: of the training that is over, 0 to 1.
 
-        Returns the means of LOSSES over every eighth of its minibatches.
+        Returns the means of LOSSES over its minibatches, each of whole rows of some lanes.
         """
         recipe = self._recipe
         for group in self.optimizer.param_groups:
             group["lr"] = _between(recipe.learning_rate, share)
-        batch = _batch(rollout, recipe.gae_lambda)
-        played = torch.from_numpy(np.flatnonzero(rollout.plays))
+        batch, state = _batch(rollout, recipe.gae_lambda), torch.from_numpy(rollout.first_state)
         figures, entropy_weight = [], _between(recipe.entropy, share)
         for _ in range(recipe.epochs):
-            minibatches = played[torch.randperm(len(played))].split(recipe.minibatch)
-            for number, chosen in enumerate(minibatches):
-                # Rows are copied whole, which `tensor[chosen]` does element by element.
-                part = {name: tensor.index_select(0, chosen) for name, tensor in batch.items()}
-                out = self._learn(part, entropy_weight)
-                if number % REPORTED_EVERY == 0:
-                    figures.append(_losses(out, part, recipe.clip))
+            for lanes in torch.randperm(recipe.lanes).split(recipe.minibatch // recipe.horizon):
+                part = {name: tensor.index_select(1, lanes) for name, tensor in batch.items()}
+                loss, losses = self.losses(part, state[lanes], entropy_weight)
+                self.networks.in_one.grad.zero_()
+                loss.backward()
+                nn.utils.clip_grad_norm_([self.networks.in_one], recipe.gradient_norm)
+                self.optimizer.step()
+                figures.append(torch.stack([figure.detach() for figure in losses]))
         if share < OBSERVED_SHARE:
-            self.networks.observe(batch["inputs"][played[::OBSERVED_EVERY]])
+            played = batch["inputs"][batch["plays"]]
+            self.networks.observe(played[::OBSERVED_EVERY])
         means = torch.stack(figures).mean(dim=0).tolist()
         return dict(zip(LOSSES, means, strict=True))
 
-    @torch.no_grad()
-    def _learn(self, part: Mapping[str, Any], entropy_weight: float) -> "_Outputs":
-        """A step of the optimizer. Returns the outputs that it began with."""
-        recipe, count = self._recipe, len(part["actions"])
-        passed = self.networks.passes(part["inputs"], part["masks"], part["truth"])
-        out = _outputs(passed, part, recipe.clip)
-        # By the logits: d log p(chosen) = 1[chosen] - p, and dH = -p (log p + H).
-        by_chosen = torch.where(out.gained <= out.bounded, out.gained, 0.0) / -count
-        spread = passed.log_probabilities + out.entropy[:, None]
-        by_logits = out.probabilities * spread * (entropy_weight / count)
-        by_logits.addcmul_(out.probabilities, by_chosen[:, None], value=-1.0)
-        by_logits.scatter_add_(1, part["actions"][:, None], by_chosen[:, None])
-        by_values = out.missed * (2.0 * recipe.value_loss / count)
-        flags = _flags(part)
-        by_faults = (passed.faults.sigmoid() - flags) * (recipe.fault_loss / flags.numel())
-        self.networks.backward(passed, by_logits, by_values, by_faults)
-        nn.utils.clip_grad_norm_([self.networks.in_one], recipe.gradient_norm)
-        self.optimizer.step()
-        return out
+    def losses(
+        self, part: Mapping[str, Any], state: Any, entropy_weight: float
+    ) -> tuple[Any, tuple[Any, ...]]:
+        """What an update makes smaller, and LOSSES. part: (horizon, lanes, ...) of each array.
 
-
-class _Outputs(NamedTuple):
-    """Of a minibatch, (n,) but for what has a column an action.
-
-    gained, bounded: the ratio of new to old probability times the advantage, and so with a ratio
-    within the clip. missed: by how much the value is above what followed.
-    """
-
-    passed: Passed
-    probabilities: Any
-    entropy: Any
-    ratio: Any
-    gained: Any
-    bounded: Any
-    missed: Any
-
-
-def _outputs(passed: Passed, part: Mapping[str, Any], clip: float) -> _Outputs:
-    log_probabilities = passed.log_probabilities
-    # Not the exponentials of `log_probabilities`, which take four times as long.
-    probabilities = passed.logits.softmax(dim=-1)
-    chosen = log_probabilities.gather(1, part["actions"][:, None]).squeeze(1)
-    ratio, gain = (chosen - part["log_probabilities"]).exp(), part["advantages"]
-    return _Outputs(
-        passed,
-        probabilities,
+        state: (lanes, units), before the first step, as the policy had it that played.
+        """
+        recipe = self._recipe
+        states = self.networks.remember(part["inputs"], state)
+        # A step that only begins the next episode is remembered, and no loss reads it.
+        played = part["plays"].flatten().nonzero().squeeze(1)
+        states, masks, truth, actions, before, gain, returns = (
+            tensor.flatten(0, 1).index_select(0, played)
+            for tensor in (states, *(part[name] for name in _READ))
+        )
+        out = self.networks.judge(states, masks, truth)
+        log_probabilities = out.logits.log_softmax(dim=-1)
+        ratio = (log_probabilities.gather(1, actions[:, None]).squeeze(1) - before).exp()
+        bounded = ratio.clamp(1.0 - recipe.clip, 1.0 + recipe.clip)
+        policy = -torch.minimum(ratio * gain, bounded * gain).mean()
+        value = (out.values - returns).square().mean()
         # What is refused has probability 0 and adds nothing.
-        -(probabilities * log_probabilities).sum(dim=-1),
-        ratio,
-        ratio * gain,
-        ratio.clamp(1.0 - clip, 1.0 + clip) * gain,
-        passed.values - part["returns"],
-    )
+        entropy = -(log_probabilities.exp() * log_probabilities).sum(dim=-1).mean()
+        uncured = truth[:, FLAG_COUNT : 2 * FLAG_COUNT]
+        faults = binary_cross_entropy_with_logits(out.faults, uncured)
+        clipped = ((ratio - 1.0).abs() > recipe.clip).float().mean()
+        loss = policy + recipe.value_loss * value + recipe.fault_loss * faults
+        return loss - entropy_weight * entropy, (policy, value, entropy, faults, clipped)
 
 
-def _losses(out: _Outputs, part: Mapping[str, Any], clip: float) -> Any:
-    """LOSSES, as a tensor."""
-    losses = (
-        -torch.minimum(out.gained, out.bounded).mean(),
-        out.missed.square().mean(),
-        out.entropy.mean(),
-        binary_cross_entropy_with_logits(out.passed.faults, _flags(part)),
-        ((out.ratio - 1.0).abs() > clip).float().mean(),
-    )
-    return torch.stack(losses)
-
-
-def _flags(part: Mapping[str, Any]) -> Any:
-    """(n, FLAG_COUNT): uncured faults."""
-    return part["truth"][:, FLAG_COUNT : 2 * FLAG_COUNT]
+_READ = ("masks", "truth", "actions", "log_probabilities", "advantages", "returns")
 
 
 def _batch(rollout: Rollout, gae_lambda: float) -> dict[str, Any]:
-    """All steps, in one row each; advantages of those that were played have mean 0, deviation 1."""
+    """(horizon, lanes, ...) tensors; advantages of what was played have mean 0, deviation 1."""
     gains, plays = advantages(rollout, gae_lambda), rollout.plays
     of_plays = gains[plays]
     arrays = {
+        "inputs": rollout.inputs,
         "masks": rollout.masks,
         "truth": rollout.truth,
         "actions": rollout.actions,
         "log_probabilities": rollout.log_probabilities,
+        "plays": plays,
         "returns": gains + rollout.values,
         "advantages": (gains - of_plays.mean()) / (of_plays.std() + _TINY),
     }
-    flat = {name: torch.from_numpy(array).flatten(0, 1) for name, array in arrays.items()}
-    return {"inputs": torch.cat(rollout.inputs), **flat}
+    return {name: torch.from_numpy(np.asarray(array)) for name, array in arrays.items()}
 
 
 def _between(ends: tuple[float, float], share: float) -> float:

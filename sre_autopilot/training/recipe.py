@@ -36,9 +36,9 @@ class Recipe:
     held_share: of the lanes, in which nothing but waiting is allowed on control. A policy that acts
         there sooner or later finds that waiting is worth as little; a critic that has read what it
         is worth to go on waiting says otherwise.
-    hidden: widths of the policy's layers. critic_hidden: of the critic's one, which stands on them.
-    half_precision: whether all but the last layers multiply numbers of 16 bits (bfloat16); what is
-        trained keeps 32, and the policy is played with them.
+    minibatch: samples between two steps of the optimizer, whole horizons of some lanes.
+    hidden: widths of the layers before and after the memory. memory: units of the recurrent one.
+        critic_hidden: width of the critic's layer, which stands on these.
     learning_rate, entropy: at the beginning and at the end, linear between.
     """
 
@@ -49,6 +49,7 @@ class Recipe:
     minibatch: int
     tiers: dict[str, float]
     hidden: tuple[int, ...]
+    memory: int
     critic_hidden: int
     learning_rate: tuple[float, float]
     entropy: tuple[float, float]
@@ -60,14 +61,21 @@ class Recipe:
     gae_lambda: float = 0.95
     value_loss: float = 0.5
     gradient_norm: float = 0.5
-    half_precision: bool = False
     first_wait_share: float = 1 / FLAT_COUNT
     held_share: float = 0.0
     worlds: dict[str, float] = field(default_factory=lambda: {"process": 1.0})
 
     def __post_init__(self) -> None:
         """Raises InvalidValue and UnknownName, which name the field."""
-        for name in ("samples", "lanes", "horizon", "epochs", "minibatch", "critic_hidden"):
+        for name in (
+            "samples",
+            "lanes",
+            "horizon",
+            "epochs",
+            "minibatch",
+            "memory",
+            "critic_hidden",
+        ):
             value = getattr(self, name)
             _check(name, value, _is_whole(value) and value >= 1, "a whole number from 1")
         for name in ("fault_loss", "value_loss", "clip", "gradient_norm"):
@@ -79,7 +87,7 @@ class Recipe:
         share = self.first_wait_share
         fits = _is_number(share) and 0 < share < 1
         _check("first_wait_share", share, fits, "a number above 0 and below 1")
-        for name in ("shaping", "privileged_critic", "half_precision"):
+        for name in ("shaping", "privileged_critic"):
             value = getattr(self, name)
             _check(name, value, isinstance(value, bool), "true or false")
         for name in ("learning_rate", "entropy"):
@@ -87,9 +95,11 @@ class Recipe:
             fits = isinstance(value, tuple) and len(value) == len(("first", "last"))
             fits = fits and all(_is_number(end) and end >= 0 for end in value)
             _check(name, value, fits, "two numbers from 0: at the beginning, and at the end")
-        fits = isinstance(self.hidden, tuple) and bool(self.hidden)
+        fits = isinstance(self.hidden, tuple) and len(self.hidden) == len(("before", "after"))
         fits = fits and all(_is_whole(width) and width >= 1 for width in self.hidden)
-        _check("hidden", self.hidden, fits, "a list of whole numbers from 1")
+        _check("hidden", self.hidden, fits, "two whole numbers from 1")
+        fits = self.minibatch >= self.horizon
+        _check("minibatch", self.minibatch, fits, f"at least the horizon, {self.horizon}")
         _check_shares("tiers", self.tiers, tuple(Tier))
         _check_shares("worlds", self.worlds, fitted_backends())
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sre_autopilot.history.tape import advance_inputs, blank_inputs
+from sre_autopilot.history.newest import advance_newest, blank_newest
 from sre_autopilot.policies.network import Network
 from sre_autopilot.simulator.gym.action_coding import FLAT
 from sre_autopilot.simulator.gym.vector_env import SREAutopilotVectorEnv
@@ -25,12 +25,13 @@ def scores(network: Network, tier: Tier, seeds: Sequence[int], engine: str | Non
     """(seeds,) float64, in the order of the seeds."""
     env = SREAutopilotVectorEnv(len(seeds), tier, engine=engine, actions=FLAT, trace_edges=True)
     rows, _ = env.reset(seed=list(seeds))
-    inputs = advance_inputs(blank_inputs(len(seeds)), rows)
+    inputs, state = advance_newest(blank_newest(len(seeds)), rows), network.blank_state(len(seeds))
     out = np.full(len(seeds), np.nan)
     # Lanes whose episode is over begin another one, which is not read.
     while (unfinished := np.isnan(out)).any():
-        rows, rewards, done, _, _ = env.step(network.actions(inputs))
-        inputs = advance_inputs(inputs, rows)
+        actions, state = network.actions(inputs, state)
+        rows, rewards, done, _, _ = env.step(actions)
+        inputs = advance_newest(inputs, rows)
         ended = done & unfinished
         out[ended] = rewards[ended]
     return out

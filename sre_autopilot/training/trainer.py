@@ -113,7 +113,7 @@ def _network(job: Job, ppo: Ppo, update: int, cpu_s: float) -> Network:
         cpu_s=round(cpu_s, 1),
         scores={},
     )
-    return Network(ppo.networks.layers(), provenance)
+    return Network(ppo.networks.arrays(), provenance)
 
 
 def _scored(network: Network, job: Job) -> Network:

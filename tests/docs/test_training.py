@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from sre_autopilot.history.tape import FEATURES_COUNT, INPUT_COUNT, TAPE_STEPS
+from sre_autopilot.history.newest import NEWEST_COUNT
 from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT
-from sre_autopilot.training.recipe import FOLDER
+from sre_autopilot.training.recipe import FOLDER, SHIPPED, Recipe, recipe_text
 from tests.architecture.source import ROOT
 
 PAGE = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
@@ -28,7 +28,6 @@ def test_files_of_a_run_are_on_the_page():
 
 
 def test_numbers_of_the_input_are_those_of_the_code():
-    assert f"{INPUT_COUNT} numbers" in PLAIN
-    assert f"{FEATURES_COUNT} features" in PLAIN
-    assert f"the last {TAPE_STEPS} steps" in PLAIN
+    assert f"{NEWEST_COUNT} numbers" in PLAIN
+    assert f"{Recipe.parse(recipe_text(SHIPPED)).memory} numbers that it keeps" in PLAIN
     assert f"each of {FLAT_COUNT} flat actions" in PLAIN

@@ -2,23 +2,23 @@
 
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from sre_autopilot.errors import InvalidValue
 from sre_autopilot.evaluation.vector_play import play_batch
-from sre_autopilot.history.tape import INPUT_COUNT
+from sre_autopilot.history.newest import NEWEST_COUNT
 from sre_autopilot.models import SREObservation
 from sre_autopilot.policies.learned import Learned
-from sre_autopilot.policies.network import Network, Provenance, load, save
+from sre_autopilot.policies.network import Provenance, load, save
 from sre_autopilot.policies.policy import Briefing
 from sre_autopilot.simulator.engines import NUMPY, make_engine
-from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT, FLAT_WAIT
+from sre_autopilot.simulator.gym.action_coding import FLAT_WAIT
 from sre_autopilot.training.scoring import scores
 from sre_autopilot.world.vocabulary import WORLD_VERSION, Tier
 from tests.sre_autopilot.cli.terminal import simulated
+from tests.sre_autopilot.policies.networks import UNITS, random_network
 
 PROVENANCE = Provenance(
     world_version=WORLD_VERSION,
@@ -34,15 +34,10 @@ SEEDS = range(300_000, 300_006)
 
 @pytest.fixture
 def network():
-    """Of random weights: it takes many different actions."""
-    draws = np.random.default_rng(5)
-    widths = (INPUT_COUNT, 16, FLAT_COUNT)
-    layers = [
-        (draws.normal(size=pair).astype(np.float32) / 8, np.zeros(pair[1], np.float32))
-        for pair in pairwise(widths)
-    ]
-    layers[-1][1][FLAT_WAIT] = 1.0
-    return Network(layers, PROVENANCE)
+    """Of random weights: it takes many different actions, and waits now and then."""
+    made = random_network(PROVENANCE)
+    made.arrays["bias_actor"][FLAT_WAIT] += 1.0
+    return made
 
 
 @pytest.fixture
@@ -60,9 +55,9 @@ def learned(path):
 def test_a_file_holds_the_network_and_where_it_comes_from(network, path):
     loaded = load(path)
     assert loaded.provenance == PROVENANCE
-    for layer, original in zip(loaded.layers, network.layers, strict=True):
-        for array, of_original in zip(layer, original, strict=True):
-            np.testing.assert_array_equal(array, of_original)
+    assert loaded.arrays.keys() == network.arrays.keys()
+    for name, array in loaded.arrays.items():
+        np.testing.assert_array_equal(array, network.arrays[name])
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
@@ -93,16 +88,15 @@ def test_a_missing_file_says_how_to_make_one(tmp_path):
 
 def test_a_network_of_other_inputs_is_refused(network, tmp_path):
     path = tmp_path / "narrow.npz"
-    (matrix, bias), last = network.layers
-    save(replace(network, layers=[(matrix[1:], bias), last]), path)
-    with pytest.raises(InvalidValue, match=f"a network of {INPUT_COUNT} inputs"):
+    save(replace(network, arrays={**network.arrays, "mean": network.arrays["mean"][1:]}), path)
+    with pytest.raises(InvalidValue, match=f"a network of {NEWEST_COUNT} inputs"):
         load(path)
 
 
 def test_a_refused_action_is_never_taken(network):
-    inputs = np.zeros((4, INPUT_COUNT), np.float32)  # no restart is left in them
-    network.layers[-1][1][0] = 1e6
-    assert (network.actions(inputs) != 0).all()
+    inputs = np.zeros((4, NEWEST_COUNT), np.float32)  # no restart is left in them
+    network.arrays["bias_actor"][0] = 1e6
+    assert (network.actions(inputs, network.blank_state(4))[0] != 0).all()
 
 
 def test_policy_scores_as_the_network_on_rows_of_lanes(network, path):
@@ -120,6 +114,7 @@ def test_a_fork_goes_on_apart_from_what_both_have_observed(path):
     policy.act(before)
     fork = policy.fork()
     policy.act(after)
-    assert not np.array_equal(policy._tape.inputs, fork._tape.inputs)
+    assert policy._state.shape == (1, UNITS)
+    assert not np.array_equal(policy._state, fork._state)
     fork.act(after)
-    np.testing.assert_array_equal(policy._tape.inputs, fork._tape.inputs)
+    np.testing.assert_array_equal(policy._state, fork._state)

@@ -7,10 +7,18 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra train")
 
-from sre_autopilot.history.tape import INPUT_COUNT  # noqa: E402
+from sre_autopilot.history.newest import (  # noqa: E402
+    CAME_FROM,
+    CLOCK,
+    DONE_FROM,
+    NEWEST_COUNT,
+    VALUES_FROM,
+)
+from sre_autopilot.policies.network import Network, Provenance, array_names  # noqa: E402
 from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT, FLAT_WAIT  # noqa: E402
 from sre_autopilot.training.actor_critic import (  # noqa: E402
-    LEAST_DEVIATION,
+    LEAST_OF_FLAG,
+    LEAST_OF_VALUE,
     REFUSED,
     ActorCritic,
 )
@@ -22,12 +30,12 @@ from sre_autopilot.training.recipe import (  # noqa: E402
     recipe_text,
 )
 
-LANES = 6
+LANES, STEPS, UNITS = 6, 4, 5
 WIDTHS = (24, 16)
 
 
 def recipe(name):
-    return replace(Recipe.parse(recipe_text(name)), hidden=WIDTHS, critic_hidden=8)
+    return replace(Recipe.parse(recipe_text(name)), hidden=WIDTHS, memory=UNITS, critic_hidden=8)
 
 
 @pytest.fixture(params=[SHIPPED, TERMINAL_ONLY])
@@ -38,106 +46,118 @@ def networks(request):
 
 @pytest.fixture
 def observed():
-    """Inputs, masks in which every second action is refused, and truth."""
+    """States, masks in which every second action is refused, and truth."""
     draws = torch.Generator().manual_seed(1)
     masks = torch.zeros(LANES, FLAT_COUNT, dtype=torch.bool)
     masks[:, ::2] = True
     return (
-        torch.rand(LANES, INPUT_COUNT, generator=draws),
+        torch.rand(LANES, UNITS, generator=draws),
         masks,
         torch.rand(LANES, TRUTH_COUNT, generator=draws),
     )
 
 
-def test_outputs_have_a_row_a_lane(networks, observed):
-    log_probabilities, values, faults = networks(*observed)
-    assert log_probabilities.shape == (LANES, FLAT_COUNT)
-    assert values.shape == (LANES,)
-    assert faults.shape == (LANES, FLAG_COUNT)
+@pytest.fixture
+def inputs():
+    """(STEPS, LANES, NEWEST_COUNT), of which some values did not come."""
+    draws = torch.Generator().manual_seed(7)
+    made = torch.rand(STEPS, LANES, NEWEST_COUNT, generator=draws)
+    came = (torch.rand(STEPS, LANES, DONE_FROM - CAME_FROM, generator=draws) > 0.3).float()
+    made[..., CAME_FROM:DONE_FROM] = came
+    made[..., VALUES_FROM:CAME_FROM] *= came
+    return made
 
 
-def test_half_precision_rounds_while_training_and_nothing_that_is_played(observed):
-    torch.manual_seed(0)
-    networks = ActorCritic(replace(recipe(SHIPPED), half_precision=True))
-    trained, played = networks(*observed)[1], networks.eval()(*observed)[1]
-    assert not torch.equal(trained, played)
-    torch.testing.assert_close(trained, played, rtol=0.05, atol=0.02)
-    torch.manual_seed(0)
-    whole = ActorCritic(replace(recipe(SHIPPED), half_precision=False))
-    assert torch.equal(played, whole(*observed)[1])
+def probabilities(networks, *observed):
+    return networks.judge(*observed).logits.softmax(dim=-1)
+
+
+def test_outputs_have_a_row_a_state(networks, observed):
+    out = networks.judge(*observed)
+    assert out.logits.shape == (LANES, FLAT_COUNT)
+    assert out.values.shape == (LANES,)
+    assert out.faults.shape == (LANES, FLAG_COUNT)
 
 
 def test_refused_actions_have_no_probability_and_the_others_all_of_it(networks, observed):
-    probabilities = networks(*observed)[0].exp()
-    masks = observed[1]
-    assert (probabilities[~masks] == 0.0).all()
-    assert probabilities[masks].reshape(LANES, -1).sum(dim=1).tolist() == pytest.approx([1] * LANES)
+    chances, masks = probabilities(networks, *observed), observed[1]
+    assert (chances[~masks] == 0.0).all()
+    assert chances[masks].reshape(LANES, -1).sum(dim=1).tolist() == pytest.approx([1] * LANES)
 
 
 def test_a_lane_that_can_only_wait_waits(networks, observed):
-    inputs, masks, truth = observed
+    states, masks, truth = observed
     masks[:] = False
     masks[:, FLAT_WAIT] = True
-    log_probabilities, _, _ = networks(inputs, masks, truth)
-    assert log_probabilities[:, FLAT_WAIT].tolist() == [0.0] * LANES
-    assert torch.isfinite(log_probabilities).all()
+    chances = probabilities(networks, states, masks, truth)
+    assert chances[:, FLAT_WAIT].tolist() == [1.0] * LANES
 
 
 @pytest.mark.parametrize("share", [1 / FLAT_COUNT, 0.9])
 def test_a_first_policy_waits_as_often_as_asked_and_chooses_evenly_else(share, observed):
-    inputs, masks, truth = observed
+    states, masks, truth = observed
     networks = ActorCritic(replace(recipe(SHIPPED), first_wait_share=share))
-    probabilities = networks(inputs, torch.ones_like(masks), truth)[0].exp()
-    others = probabilities[:, :FLAT_WAIT]
-    assert probabilities[:, FLAT_WAIT].tolist() == pytest.approx([share] * LANES, rel=0.2)
+    chances = probabilities(networks, states, torch.ones_like(masks), truth)
+    others = chances[:, :FLAT_WAIT]
+    assert chances[:, FLAT_WAIT].tolist() == pytest.approx([share] * LANES, rel=0.2)
     assert others.max() < 1.5 * others.min()
 
 
 @pytest.mark.parametrize(("name", "reads"), [(SHIPPED, True), (TERMINAL_ONLY, False)])
 def test_critic_alone_reads_the_truth_and_only_where_the_recipe_says_so(name, reads, observed):
-    networks, (inputs, masks, truth) = ActorCritic(recipe(name)), observed
-    before, after = networks(inputs, masks, truth), networks(inputs, masks, truth + 1.0)
-    assert torch.equal(before[0], after[0])
-    assert torch.equal(before[2], after[2])
-    assert torch.equal(before[1], after[1]) != reads
+    networks, (states, masks, truth) = ActorCritic(recipe(name)), observed
+    before, after = (networks.judge(states, masks, each) for each in (truth, truth + 1.0))
+    assert torch.equal(before.logits, after.logits)
+    assert torch.equal(before.faults, after.faults)
+    assert torch.equal(before.values, after.values) != reads
 
 
-def test_layers_of_the_policy_are_float32_arrays_without_the_critic(networks):
-    layers = networks.layers()
-    assert [matrix.shape for matrix, _ in layers] == [
-        (INPUT_COUNT, WIDTHS[0]),
-        WIDTHS,
-        (WIDTHS[1], FLAT_COUNT),
-    ]
-    assert [bias.shape for _, bias in layers] == [(width,) for width in (*WIDTHS, FLAT_COUNT)]
-    assert {array.dtype for layer in layers for array in layer} == {np.dtype(np.float32)}
-
-
-def test_inputs_are_brought_to_mean_0_and_deviation_1(networks):
-    draws = torch.Generator().manual_seed(2)
-    halves = [5.0 + 3.0 * torch.randn(200, INPUT_COUNT, generator=draws) for _ in range(2)]
-    for half in halves:
+def test_inputs_are_brought_to_mean_0_and_deviation_1_of_what_came(networks, inputs):
+    flat = inputs.flatten(0, 1)
+    for half in flat.split(len(flat) // 2):
         networks.observe(half)
-    inputs = torch.cat(halves)
-    torch.testing.assert_close(networks.mean, inputs.mean(dim=0))
-    torch.testing.assert_close(networks.deviation, inputs.std(dim=0, correction=0))
+    came = flat[:, CAME_FROM] > 0.0
+    assert 0 < came.sum() < len(came)
+    of_value = flat[came, VALUES_FROM]
+    assert float(networks.mean[VALUES_FROM]) == pytest.approx(float(of_value.mean()), rel=1e-5)
+    deviation = float(of_value.std(correction=0))
+    assert float(networks.deviation[VALUES_FROM]) == pytest.approx(deviation, rel=1e-4)
+    torch.testing.assert_close(networks.mean[DONE_FROM:], flat.mean(dim=0)[DONE_FROM:])
 
 
 def test_an_input_that_never_changes_is_not_blown_up(networks):
-    networks.observe(torch.full((4, INPUT_COUNT), 7.0))
-    assert networks.deviation.tolist() == [pytest.approx(LEAST_DEVIATION)] * INPUT_COUNT
+    networks.observe(torch.ones(4, NEWEST_COUNT))
+    assert networks.deviation[VALUES_FROM].tolist() == pytest.approx(LEAST_OF_VALUE)
+    assert networks.deviation[DONE_FROM:].tolist() == pytest.approx(
+        [LEAST_OF_FLAG] * (NEWEST_COUNT - DONE_FROM)
+    )
 
 
-def test_layers_of_the_policy_contain_mean_and_deviation(networks, observed):
-    inputs, masks, truth = observed
-    networks.observe(inputs)
-    before = networks(inputs, masks, truth)[0]
-    (first, bias), *others = networks.layers()
-    hidden = inputs.numpy() @ first + bias
-    for matrix, own_bias in others:
-        hidden = np.maximum(hidden, 0.0) @ matrix + own_bias
-    logits = torch.from_numpy(hidden).masked_fill(~masks, REFUSED)
-    torch.testing.assert_close(torch.log_softmax(logits, dim=-1), before, atol=1e-4, rtol=1e-4)
+def test_states_of_a_rollout_are_those_of_its_steps_one_by_one(networks, inputs):
+    inputs[2, ::2, CLOCK] = 0.0
+    first = torch.rand(LANES, UNITS, generator=torch.Generator().manual_seed(3))
+    together, state = networks.remember(inputs, first), first
+    for step in range(STEPS):
+        state = networks.remember(inputs[step][None], state)[0]
+        torch.testing.assert_close(state, together[step])
+
+
+def test_arrays_of_the_policy_play_as_the_networks_do_without_the_critic(networks, inputs):
+    networks.observe(inputs.flatten(0, 1))
+    arrays = networks.arrays()
+    assert [*arrays] == array_names()
+    assert {array.dtype for array in arrays.values()} == {np.dtype(np.float32)}
+    network = Network(arrays, Provenance("2", "", "", 0, 0, 0.0, {}))
+    state = network.blank_state(LANES)
+    for step in range(STEPS):
+        logits, state = network.logits(inputs[step].numpy(), state)
+    with torch.no_grad():
+        states = networks.remember(inputs, torch.zeros(LANES, UNITS))
+        everything = torch.ones(LANES, FLAT_COUNT, dtype=torch.bool)
+        out = networks.judge(states[-1], everything, torch.zeros(LANES, TRUTH_COUNT))
+    np.testing.assert_allclose(state, states[-1].numpy(), atol=1e-5)
+    np.testing.assert_allclose(logits, out.logits.numpy(), atol=1e-5)
+    assert (out.logits > REFUSED).all()
 
 
 def test_parameters_lie_in_one_array_also_after_a_state_is_loaded(networks):
@@ -155,9 +175,9 @@ def test_parameters_lie_in_one_array_also_after_a_state_is_loaded(networks):
     assert "in_one" not in networks.state_dict()
 
 
-def test_layers_are_copies(networks):
-    layers = networks.layers()
-    before = layers[0][0].copy()
+def test_arrays_are_copies(networks):
+    arrays = networks.arrays()
+    before = arrays["matrix_first"].copy()
     with torch.no_grad():
-        networks.trunk[0].weight += 1.0
-    np.testing.assert_array_equal(layers[0][0], before)
+        networks.first.weight += 1.0
+    np.testing.assert_array_equal(arrays["matrix_first"], before)

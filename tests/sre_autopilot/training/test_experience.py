@@ -26,10 +26,10 @@ ROLLBACK = list(ActionName).index(ActionName.ROLLBACK)
 RECIPE = replace(Recipe.parse(recipe_text(SHIPPED)), lanes=12, horizon=2 * MAX_STEPS)
 
 
-def wait(inputs, masks, truth):
-    count = len(inputs)
-    nothing = np.zeros(count, np.float32)
-    return Acted(inputs, np.full(count, FLAT_WAIT), nothing, nothing)
+def wait(inputs, masks, truth, state):
+    """Counts its calls in the state."""
+    nothing = np.zeros(len(inputs), np.float32)
+    return Acted(np.full(len(inputs), FLAT_WAIT), nothing, nothing, state + 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +80,14 @@ def test_equal_seeds_give_equal_rollouts_and_others_do_not(shaped):
     assert not np.array_equal(shaped.inputs, later.inputs)
 
 
+def test_a_memory_goes_on_from_one_rollout_to_the_next():
+    """The step that is only judged, after the last one, is the first of the next rollout."""
+    lanes = Lanes(RECIPE, 0, NUMPY, 0)
+    first, second = lanes.play(wait).first_state.copy(), lanes.play(wait).first_state
+    assert first.shape == (RECIPE.lanes, RECIPE.memory)
+    assert (first == 0.0).all() and (second == RECIPE.horizon).all()
+
+
 def test_a_forbidden_rollback_is_masked_out():
     lanes = Lanes(RECIPE, 0, NUMPY, 0)
     lanes.forbid_rollback(True)
@@ -124,6 +132,7 @@ def test_an_advantage_does_not_reach_over_the_end_of_an_episode():
     rollout = Rollout(
         *(column,) * 5,
         values=values, rewards=rewards, ends=ends, plays=~ends, last_values=np.array([4.0]),
+        first_state=column,
     )  # fmt: skip
     gains = advantages(rollout, 0.5)[:, 0]
     assert gains[1] == 1.0 - 0.25

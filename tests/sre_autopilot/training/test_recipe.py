@@ -48,7 +48,9 @@ def test_samples_can_be_replaced_and_make_whole_updates():
         ("fault_loss = nan", "fault_loss must be a number from 0"),
         ("shaping = 1", "shaping must be true or false"),
         ("learning_rate = 1e-3", "learning_rate must be two numbers"),
-        ("hidden = []", "hidden must be a list of whole numbers from 1"),
+        ("hidden = [128]", "hidden must be two whole numbers from 1"),
+        ("memory = 0", "memory must be a whole number from 1"),
+        ("minibatch = 31", "minibatch must be at least the horizon, 32"),
         ("samples = ", "recipe must be TOML"),
     ],
 )

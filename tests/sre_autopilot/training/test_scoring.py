@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 
 from sre_autopilot.evaluation.many_seeds import VectorEvaluator
-from sre_autopilot.history.tape import INPUT_COUNT
-from sre_autopilot.policies.network import Network, Provenance
+from sre_autopilot.policies.network import Provenance
 from sre_autopilot.simulator.engines import NUMPY
-from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT, FLAT_WAIT
 from sre_autopilot.training import commit
 from sre_autopilot.training.baselines import baseline_scores
 from sre_autopilot.training.scoring import scores, validation_seeds
 from sre_autopilot.version import __version__
 from sre_autopilot.world.vocabulary import SEED_SPLITS, WORLD_VERSION, ActionName, Tier
+from tests.sre_autopilot.policies.networks import waiting_network
 
 SEED_COUNT = 4
 
@@ -23,9 +22,7 @@ SEED_COUNT = 4
 def waiting():
     """A network that waits, whatever it reads."""
     provenance = Provenance(WORLD_VERSION, "", "", 0, 0, 0.0, {})
-    bias = np.zeros(FLAT_COUNT, np.float32)
-    bias[FLAT_WAIT] = 1.0
-    return Network([(np.zeros((INPUT_COUNT, FLAT_COUNT), np.float32), bias)], provenance)
+    return waiting_network(provenance)
 
 
 @pytest.fixture

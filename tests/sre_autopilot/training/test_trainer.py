@@ -20,7 +20,13 @@ from sre_autopilot.world.vocabulary import WORLD_VERSION, Tier  # noqa: E402
 
 TEXT = recipe_text(SHIPPED)
 RECIPE = replace(
-    Recipe.parse(TEXT), samples=3 * 8 * 16, lanes=8, horizon=16, minibatch=32, hidden=(16,)
+    Recipe.parse(TEXT),
+    samples=3 * 8 * 16,
+    lanes=8,
+    horizon=16,
+    minibatch=32,
+    hidden=(16, 16),
+    memory=8,
 )
 STATES = 10_000
 
@@ -53,8 +59,8 @@ def test_equal_seeds_give_equal_weights_and_others_do_not(finished, tmp_path):
     _, network, _ = finished
     for seed, is_equal in ((1, True), (2, False)):
         other = train(replace(job(tmp_path / str(seed)), seed=seed), lambda _: None)
-        pairs = zip(network.layers, other.layers, strict=True)
-        assert all(np.array_equal(a[0], b[0]) for a, b in pairs) == is_equal
+        same = [np.array_equal(array, other.arrays[name]) for name, array in network.arrays.items()]
+        assert all(same) == is_equal
 
 
 def test_a_training_goes_on_where_it_stopped(tmp_path):
@@ -91,28 +97,31 @@ def test_a_folder_without_a_checkpoint_is_refused(tmp_path):
         Checkpoint.load(tmp_path)
 
 
-def in_rows(rollout):
-    """Inputs, masks and truth, a row a step of a lane."""
-    arrays = (rollout.masks, rollout.truth)
-    return torch.cat(rollout.inputs), *(torch.from_numpy(a).flatten(0, 1) for a in arrays)
-
-
 def test_numpy_and_torch_take_the_same_actions_in_10_000_states(finished):
-    """States as a policy that explores meets them."""
-    recipe = replace(RECIPE, lanes=250, horizon=STATES // 250, hidden=(160, 128))
+    """States as a policy that explores meets them, each with the memory of those before."""
+    lanes = 250
+    recipe = replace(
+        RECIPE, lanes=lanes, horizon=STATES // lanes, minibatch=512, hidden=(128, 128), memory=128
+    )
     ppo = Ppo(recipe, 3)
     rollout = Lanes(recipe, 3, NUMPY, 0).play(ppo.act)
-    observed = inputs, masks, _ = in_rows(rollout)
+    inputs, state, masks, truth = map(
+        torch.from_numpy, (rollout.inputs, rollout.first_state, rollout.masks, rollout.truth)
+    )
     with torch.no_grad():
-        log_probabilities = ppo.networks.eval()(*observed)[0].numpy()
-    network = Network(ppo.networks.layers(), finished[1].provenance)
-    actions = network.actions(inputs.float().numpy())
+        out = ppo.networks.judge(ppo.networks.remember(inputs, state), masks, truth)
+    network, of_numpy = Network(ppo.networks.arrays(), finished[1].provenance), []
+    memory = network.blank_state(lanes)
+    for of_step in rollout.inputs:
+        actions, memory = network.actions(of_step, memory)
+        of_numpy.append(actions)
+    taken = np.stack(of_numpy)
     # Where two are equal to the last bits, either may come first.
-    best = log_probabilities.max(axis=1)
-    taken = log_probabilities[np.arange(STATES), actions]
-    assert (taken > best - 1e-5).all()
-    assert masks[np.arange(STATES), actions].all()
-    assert (actions == log_probabilities.argmax(axis=1)).mean() > 0.999
+    logits = out.logits.numpy()
+    of_taken = np.take_along_axis(logits, taken[..., None], axis=2)[..., 0]
+    assert (of_taken > logits.max(axis=2) - 1e-5).all()
+    assert np.take_along_axis(rollout.masks, taken[..., None], axis=2).all()
+    assert (taken == logits.argmax(axis=2)).mean() > 0.999
 
 
 def test_an_update_raises_the_probability_of_what_was_better_than_expected():
@@ -121,10 +130,13 @@ def test_an_update_raises_the_probability_of_what_was_better_than_expected():
     rollout = Lanes(recipe, 0, NUMPY, 0).play(ppo.act)
     rewards = np.where(rollout.actions == rollout.actions.max(), 1.0, 0.0).astype(np.float32)
     rollout = rollout._replace(rewards=rewards, ends=np.ones_like(rollout.ends))
+    arrays = (rollout.inputs, rollout.first_state, rollout.masks, rollout.truth)
+    inputs, state, *rest = map(torch.from_numpy, arrays)
 
     def probability():
         with torch.no_grad():
-            return float(ppo.networks(*in_rows(rollout))[0].exp()[:, rollout.actions.max()].mean())
+            out = ppo.networks.judge(ppo.networks.remember(inputs, state), *rest)
+        return float(out.logits.softmax(dim=-1)[..., rollout.actions.max()].mean())
 
     before = probability()
     for _ in range(5):

@@ -1,9 +1,7 @@
 """Entrants are named policies and files of weights; what does not fit is named."""
 
 from dataclasses import replace
-from itertools import pairwise
 
-import numpy as np
 import pytest
 from rich.console import Console
 from rich.progress import Progress
@@ -13,13 +11,12 @@ from sre_autopilot.evaluation.ladder import make
 from sre_autopilot.evaluation.ladder.entrants import STANDARD, entrants, standard_policies
 from sre_autopilot.evaluation.many_seeds import VectorEvaluator
 from sre_autopilot.evaluation.score_checks import hard_bound
-from sre_autopilot.history.tape import INPUT_COUNT
 from sre_autopilot.policies import POLICIES
 from sre_autopilot.policies.learned import Learned
-from sre_autopilot.policies.network import Network, Provenance, save
+from sre_autopilot.policies.network import Provenance, save
 from sre_autopilot.simulator.engines import NUMPY
-from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT, FLAT_WAIT
 from sre_autopilot.world.vocabulary import WORLD_VERSION, Tier
+from tests.sre_autopilot.policies.networks import waiting_network
 
 SEEDS = range(200_000, 200_002)
 TIERS = (Tier.HARD, Tier.CONTROL)
@@ -30,12 +27,7 @@ PROVENANCE = Provenance(
 
 def weights(path, seed):
     """A file of a network that waits."""
-    widths = (INPUT_COUNT, 4, FLAT_COUNT)
-    layers = [
-        (np.zeros(pair, np.float32), np.zeros(pair[1], np.float32)) for pair in pairwise(widths)
-    ]
-    layers[-1][1][FLAT_WAIT] = 1.0
-    save(Network(layers, replace(PROVENANCE, seed=seed)), path)
+    save(waiting_network(replace(PROVENANCE, seed=seed)), path)
     return path
 
 
