@@ -1,4 +1,4 @@
-"""Policies in worlds that they were not made for: other parameters, more noise, more traffic."""
+"""Policies in worlds that they were not made for: other parameters, noise, traffic and hosts."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from sre_autopilot.simulator.rules.window_arrays import Parameters
 from sre_autopilot.world.vocabulary import WORLD_VERSION, Tier
 
 FACTOR = 2.0
+CPU_SCALE = 1.5
 COLUMNS = ("world", "policy", *Tier)
 DOCUMENT = """# Other worlds than those of the training
 
@@ -28,6 +29,7 @@ others the mean, and the difference to the first on the same seeds with its inte
 - Other parameters: those fitted to another real backend.
 - Twice the noise: of the metrics that the policy observes, deviations and losses; not of spans.
 - Twice the traffic: twice the calls. Latency at rest stays as fitted; CPU follows the calls.
+- A slower host: the same work takes {scale} times the CPU; a faster one: as many times less.
 """
 Worlds = Mapping[str, "World"]
 Scores = Mapping[tuple[str, str, Tier], list[float]]
@@ -53,6 +55,8 @@ def worlds(made_for: str, other: str) -> Worlds:
         f"fitted to {other}": World(parameters.load(other)),
         "twice the noise": World(fitted, partial(noisier, factor=FACTOR)),
         "twice the traffic": World(fitted._replace(arrivals=FACTOR * fitted.arrivals)),
+        "a slower host": World(parameters.on_host(fitted, CPU_SCALE)),
+        "a faster host": World(parameters.on_host(fitted, 1.0 / CPU_SCALE)),
     }
 
 
@@ -100,5 +104,6 @@ def document(scores: Scores, seeds: range) -> str:
         count=len(seeds),
         first=seeds.start,
         version=WORLD_VERSION,
+        scale=CPU_SCALE,
         table=table(COLUMNS, rows(scores)),
     )

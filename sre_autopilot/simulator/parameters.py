@@ -12,6 +12,7 @@ from sre_autopilot.simulator.fitted_files import fitted_file
 from sre_autopilot.simulator.rules.window_arrays import BINS, Parameters
 
 _ARRAY_FIELDS = tuple(name for name in Parameters._fields if name != "normal")
+_CPU_OF_WORK = ("cpu_idle_pct", "cpu_call_pct", "cpu_lost_pct", "cpu_pct", "cpu_started_pct")
 _DIGITS = 6
 
 
@@ -47,6 +48,15 @@ def load(backend: str) -> Parameters:
         if name in _ARRAY_FIELDS
     }
     return Parameters(**values, normal=normal_table())
+
+
+def on_host(fitted: Parameters, cpu_scale: float) -> Parameters:
+    """The same world on a host where the same work takes `cpu_scale` times the CPU.
+
+    What a noisy neighbour burns is a share of the limit anywhere, so that it stays.
+    """
+    values = fitted._asdict()
+    return Parameters(**values | {name: values[name] * cpu_scale for name in _CPU_OF_WORK})
 
 
 def _middles() -> np.ndarray[Any, Any]:

@@ -81,7 +81,7 @@ class Lanes:
 
     def __init__(self, recipe: Recipe, seed: int, engine: str | None, first_episode: int) -> None:
         self._recipe = recipe
-        worlds = lanes_of(recipe.worlds, recipe.lanes)
+        worlds = lanes_of(recipe.worlds, recipe.cpu_scales, recipe.lanes)
         self._env = SideBySide(worlds, recipe.tiers, engine)
         first = TRAINING_SEEDS_FROM + seed * SEEDS_A_RUN + first_episode * recipe.lanes
         rows, info = self._env.reset(

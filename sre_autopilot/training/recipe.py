@@ -24,6 +24,8 @@ class Recipe:
         between two updates.
     tiers: share of the episodes of each.
     worlds: share of the lanes that have the parameters fitted to each real backend.
+    cpu_scales: of the hosts, among which the lanes are divided: CPU that the same work takes, as
+        multiples of what it took where the parameters were fitted.
     shaping: whether a step is rewarded by the change of the highest score still reachable, or the
         last step alone by the score. Both have the same optimum.
     privileged_critic: whether the critic, which no policy ships, reads the hidden faults.
@@ -64,6 +66,7 @@ class Recipe:
     first_wait_share: float = 1 / FLAT_COUNT
     held_share: float = 0.0
     worlds: dict[str, float] = field(default_factory=lambda: {"process": 1.0})
+    cpu_scales: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
         """Raises InvalidValue and UnknownName, which name the field."""
@@ -100,6 +103,10 @@ class Recipe:
         _check("hidden", self.hidden, fits, "two whole numbers from 1")
         fits = self.minibatch >= self.horizon
         _check("minibatch", self.minibatch, fits, f"at least the horizon, {self.horizon}")
+        scales = self.cpu_scales
+        fits = isinstance(scales, tuple) and len(scales) > 0
+        fits = fits and all(_is_number(scale) and scale > 0 for scale in scales)
+        _check("cpu_scales", scales, fits, "some numbers above 0")
         _check_shares("tiers", self.tiers, tuple(Tier))
         _check_shares("worlds", self.worlds, fitted_backends())
 

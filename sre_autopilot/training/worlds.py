@@ -1,10 +1,12 @@
 """Lanes of several simulated worlds side by side, so that a policy learns none of them by heart."""
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import product
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from sre_autopilot.simulator import parameters
 from sre_autopilot.simulator.gym.action_coding import FLAT
 from sre_autopilot.simulator.gym.vector_env import SREAutopilotVectorEnv
 from sre_autopilot.world.vocabulary import ActionName
@@ -12,27 +14,44 @@ from sre_autopilot.world.vocabulary import ActionName
 Info = Mapping[str, Any]
 
 
-def lanes_of(shares: Mapping[str, float], lanes: int) -> dict[str, int]:
-    """How many of the lanes each world has; a world without a share is left out."""
-    ends = np.cumsum([*shares.values()]) / sum(shares.values())
-    counts = np.diff([0, *np.round(ends * lanes).astype(int)])
-    return {world: int(count) for world, count in zip(shares, counts, strict=True) if count}
+class World(NamedTuple):
+    """A simulator of a real backend, on a host.
+
+    backend: whose fitted parameters it has. cpu_scale: CPU that the same work takes on its host,
+    as a multiple of what it took where the parameters were fitted.
+    """
+
+    backend: str
+    cpu_scale: float = 1.0
+
+
+def lanes_of(
+    shares: Mapping[str, float], cpu_scales: Sequence[float], lanes: int
+) -> dict[World, int]:
+    """How many of the lanes each world has, hosts alike; one without a lane is left out.
+
+    shares: of the real backends.
+    """
+    hosts = [(World(*host), shares[host[0]]) for host in product(shares, cpu_scales)]
+    ends = np.cumsum([share for _, share in hosts])
+    counts = np.diff([0, *np.round(ends / ends[-1] * lanes).astype(int)])
+    return {world: int(count) for (world, _), count in zip(hosts, counts, strict=True) if count}
 
 
 class SideBySide:
     """Steps the lanes of all worlds as those of one: first all of the first world, and so on.
 
-    worlds: lanes by the real backend whose fitted parameters they have.
+    worlds: lanes of each.
     tiers: share of the episodes of each.
     """
 
     def __init__(
-        self, worlds: Mapping[str, int], tiers: Mapping[str, float], engine: str | None
+        self, worlds: Mapping[World, int], tiers: Mapping[str, float], engine: str | None
     ) -> None:
         self._envs = [
             SREAutopilotVectorEnv(
                 lanes,
-                simulator_of=world,
+                simulator_of=parameters.on_host(parameters.load(world.backend), world.cpu_scale),
                 engine=engine,
                 tiers=tiers,
                 actions=FLAT,

@@ -27,6 +27,7 @@ from sre_autopilot.simulator.gym.pictures import RGB_ARRAY, picture_of_rows
 from sre_autopilot.simulator.gym.spaces import observation_space
 from sre_autopilot.simulator.lane_observations import LaneObservations
 from sre_autopilot.simulator.rules import state_layout as layout
+from sre_autopilot.simulator.rules.window_arrays import Parameters
 from sre_autopilot.simulator.span_draws import SpanDraws
 from sre_autopilot.world.vocabulary import MAX_STEPS, ActionName, Tier
 
@@ -75,7 +76,7 @@ class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
     ### Arguments
     num_envs: episodes side by side.
     tier: easy, medium, hard, control or expert.
-    simulator_of: the real backend whose fitted parameters are taken.
+    simulator_of: the real backend whose fitted parameters are taken, or the parameters.
     engine: "numba" (the first one on a machine compiles for about ten seconds), "numpy" (a tenth
         as fast, the same bits), or None: Numba where it is installed, else NumPy with a warning.
     tiers: instead of `tier`, the share of episodes of each; an episode's seed and the shares decide
@@ -101,7 +102,7 @@ class SREAutopilotVectorEnv(VectorEnv[Any, Any, Any]):
         self,
         num_envs: int = 1,
         tier: str = Tier.EASY,
-        simulator_of: str = "process",
+        simulator_of: str | Parameters = "process",
         engine: str | None = None,
         *,
         render_mode: str | None = None,

@@ -5,10 +5,15 @@ import json
 import numpy as np
 import pytest
 
+from orchestrator.environment import Environment
 from sre_autopilot.errors import UnknownName
+from sre_autopilot.evaluation.sim_to_real.unfitted import SimulatorBySeed
+from sre_autopilot.policies import load_policy
+from sre_autopilot.policies.play import play
 from sre_autopilot.simulator import fitted_files, parameters
 from sre_autopilot.simulator.backend import SimulatorBackend
 from sre_autopilot.simulator.rules.window_arrays import BINS, SERVICE_COUNT, Parameters
+from sre_autopilot.world.vocabulary import Tier
 
 FITTED = sorted(path.stem for path in fitted_files.FOLDER.glob("*.json"))
 
@@ -80,3 +85,18 @@ def test_the_normal_is_symmetric_and_of_unit_spread():
     (table,) = parameters.normal_table()
     np.testing.assert_array_equal(table, -table[::-1])
     assert table.std() == pytest.approx(1.0, abs=0.02)
+
+
+def true_windows(world):
+    """Of an episode of waiting in a simulator with these parameters."""
+    with Environment(lambda: SimulatorBySeed(lambda _seed: world)) as environment:
+        record, _ = play(environment, load_policy("wait"), Tier.HARD, 4)
+    return [window for step in record.steps for window in step.true.values()]
+
+
+def test_on_a_slower_host_the_same_work_takes_more_cpu_and_all_else_stays():
+    fitted = parameters.load("process")
+    here, there = true_windows(fitted), true_windows(parameters.on_host(fitted, 1.5))
+    for one, other in zip(here, there, strict=True):
+        assert other.cpu_pct == pytest.approx(1.5 * one.cpu_pct, rel=1e-3)
+        assert other.model_copy(update={"cpu_pct": one.cpu_pct}) == one

@@ -66,8 +66,9 @@ def test_a_step_that_begins_an_episode_is_not_one_to_learn_from(shaped):
     np.testing.assert_array_equal(~shaped.plays[1:], shaped.ends[:-1])
 
 
-def test_lanes_begin_out_of_step():
-    rollout = Lanes(RECIPE, 0, NUMPY, 0).play(wait)
+def test_the_lanes_of_a_world_begin_out_of_step():
+    one_world = replace(RECIPE, worlds={"process": 1.0}, cpu_scales=(1.0,))
+    rollout = Lanes(one_world, 0, NUMPY, 0).play(wait)
     assert len({*np.argmax(rollout.ends, axis=0)}) > RECIPE.lanes // 2
 
 

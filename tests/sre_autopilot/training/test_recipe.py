@@ -50,6 +50,8 @@ def test_samples_can_be_replaced_and_make_whole_updates():
         ("learning_rate = 1e-3", "learning_rate must be two numbers"),
         ("hidden = [128]", "hidden must be two whole numbers from 1"),
         ("memory = 0", "memory must be a whole number from 1"),
+        ("cpu_scales = []", "cpu_scales must be some numbers above 0"),
+        ("cpu_scales = [1.0, 0.0]", "cpu_scales must be some numbers above 0"),
         ("minibatch = 31", "minibatch must be at least the horizon, 32"),
         ("samples = ", "recipe must be TOML"),
     ],
@@ -89,6 +91,12 @@ def test_shares_are_checked(head, table, name, valid):
 def test_processes_are_the_default_world_and_the_shipped_recipe_mixes_two():
     assert Recipe.parse(SHIPPED_TEXT.partition("[worlds]")[0]).worlds == {"process": 1.0}
     assert set(Recipe.parse(SHIPPED_TEXT).worlds) == {"process", "docker"}
+
+
+def test_the_shipped_recipe_mixes_hosts_around_the_one_that_was_fitted():
+    scales = Recipe.parse(SHIPPED_TEXT).cpu_scales
+    assert min(scales) < 1.0 < max(scales)
+    assert 1.0 in scales
 
 
 def test_a_recipe_may_be_a_file_and_an_unknown_one_lists_the_shipped(tmp_path):
