@@ -42,12 +42,14 @@ def test_the_first_world_is_that_of_every_other_evaluation(scores):
         assert scores["fitted to process", "runbook", tier] == expected
 
 
-def test_other_worlds_have_other_parameters_more_noise_or_more_traffic():
-    home, other, noise, traffic = worlds("process", "docker").values()
+def test_other_worlds_have_other_parameters_noise_traffic_and_hosts():
+    home, other, noise, traffic, slower, faster = worlds("process", "docker").values()
     np.testing.assert_array_equal(other.parameters.cpu_pct, parameters.load("docker").cpu_pct)
     assert (other.parameters.cpu_pct != home.parameters.cpu_pct).any()
     assert isinstance(noise.wrapped(partial(load_policy, "runbook"))(), Noisier)
     np.testing.assert_array_equal(traffic.parameters.arrivals, 2.0 * home.parameters.arrivals)
+    calls_pct = [w.parameters.cpu_call_pct for w in (slower, home, faster)]
+    assert (calls_pct[0] > calls_pct[1]).all() and (calls_pct[1] > calls_pct[2]).all()
 
 
 def test_rows_have_a_cell_for_every_tier_and_differences_but_for_the_first(scores, two_tiers):
