@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sre_autopilot.cli.machine import Machine
-from sre_autopilot.distribution import DISTRIBUTION
+from sre_autopilot.distribution import DISTRIBUTION, extra_command
 from sre_autopilot.world.stack import METRICS_PORT, SERVER_PORT
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def packages(machine: Machine) -> Iterator[Check]:
     base = [r for r in required if r.marker is None or r.marker.evaluate({"extra": ""})]
     wrong = [text for r in base for text in [_mismatch(r, machine)] if text]
     fact = "; ".join(wrong) or "as required"
-    yield _check("packages", not wrong, fact, f"pip install {DISTRIBUTION}", bad=Status.FAIL)
+    yield _check("packages", not wrong, fact, extra_command("all"), bad=Status.FAIL)
     extras = [r for r in required if r not in base and r.name != DISTRIBUTION]
     present = [r for r in extras if r.name in machine.versions]
     wrong = [text for r in present for text in [_mismatch(r, machine)] if text]
@@ -144,8 +144,7 @@ def packages(machine: Machine) -> Iterator[Check]:
     fact = "; ".join(wrong) or (
         f"not installed: {', '.join(absent)}" if absent else "all installed"
     )
-    advice = f"pip install '{DISTRIBUTION}[all]'"
-    yield _check("extras", not wrong, fact, advice)
+    yield _check("extras", not wrong, fact, extra_command("all"))
 
 
 def _mismatch(requirement: "Requirement", machine: Machine) -> str:
@@ -159,7 +158,7 @@ def _mismatch(requirement: "Requirement", machine: Machine) -> str:
 
 
 def numba(machine: Machine) -> Iterator[Check]:
-    install = f"NumPy steps the simulator, slower: pip install '{DISTRIBUTION}[sim]'"
+    install = f"NumPy steps the simulator, slower: {extra_command('sim')}"
     yield _check(
         "Numba", machine.has_numba, "installed" if machine.has_numba else "not installed", install
     )

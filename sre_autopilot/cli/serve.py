@@ -31,10 +31,12 @@ def command(
     if backend is not None:
         os.environ[f"{PREFIX}BACKEND"] = backend
     from server.app import run
+    from server.uvicorn_options import check_port
 
+    check_port(host, port)
     folder = os.environ.get(f"{PREFIX}RECORD_DIR")
     kept = f"in {folder}" if folder else f"not kept ({PREFIX}RECORD_DIR names a folder)"
-    messages_console().print(
-        f"console: http://localhost:{port}/web; records: {kept}", soft_wrap=True, markup=False
-    )
+    where = f"http://localhost:{port}/web" if port else "/web at the address below"
+    line = f"console: {where}; records: {kept}"
+    messages_console().print(line, soft_wrap=True, markup=False)
     run(host, port, workers)

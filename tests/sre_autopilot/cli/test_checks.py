@@ -7,7 +7,7 @@ import pytest
 
 from sre_autopilot.cli.checks import Status, checks
 from sre_autopilot.cli.machine import Machine
-from sre_autopilot.distribution import DISTRIBUTION
+from sre_autopilot.distribution import extra_command
 from sre_autopilot.world.stack import METRICS_PORT, SERVER_PORT
 
 FIT = Machine(
@@ -56,7 +56,7 @@ def test_a_fit_machine_is_ok_throughout():
             "extras",
             {"versions": {"numpy": "2.3", "scipy": "1.1"}},
             Status.WARN,
-            f"pip install '{DISTRIBUTION}[all]'",
+            extra_command("all"),
         ),
         ("system", {"system": "Darwin", "has_proc": False}, Status.WARN, "Darwin without /proc"),
         ("system", {"has_prctl": False}, Status.WARN, "--backend simulator"),
@@ -67,7 +67,7 @@ def test_a_fit_machine_is_ok_throughout():
         ("temp folder", {"temp_free_mb": 1.0}, Status.FAIL, "TMPDIR"),
         ("server port", {"taken_ports": {SERVER_PORT}}, Status.WARN, "--port"),
         ("metrics port", {"taken_ports": {METRICS_PORT}}, Status.WARN, "SRE_METRICS_PORT=0"),
-        ("Numba", {"has_numba": False}, Status.WARN, f"pip install '{DISTRIBUTION}[sim]'"),
+        ("Numba", {"has_numba": False}, Status.WARN, extra_command("sim")),
         ("compiled code", {"cache_is_writable": False}, Status.WARN, "XDG_CACHE_HOME"),
         ("compiled code", {"cache_is_warm": False}, Status.OK, "the first use"),
         (
