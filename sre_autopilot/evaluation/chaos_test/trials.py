@@ -60,7 +60,7 @@ class Trials:
             call, victims = await self._strike(trial, session)
             struck_s = time.monotonic()
             left = await until_empty(
-                lambda: world.residues(victims, renewed=_renews(trial, call)), CLEAN_WITHIN_S
+                lambda: world.residues(victims, renewed=_renews(trial, call, victims)), CLEAN_WITHIN_S
             )
             clean_s = None if left else time.monotonic() - struck_s
             answer = await call
@@ -152,9 +152,12 @@ class Trials:
         return seconds, await until_empty(self._world.unwell, patience_s)
 
 
-def _renews(trial: Trial, call: asyncio.Task[Answer]) -> bool:
-    """Whether the call was a reset that went on after the kill, with a new mesh."""
-    return trial.moment is Moment.RESET and call.done() and call.result().ok
+def _renews(trial: Trial, call: asyncio.Task[Answer], victims: Victims) -> bool:
+    """Whether the call was a reset that went on after the kill, with a new mesh. The answer of a
+    server that was killed had left before, and its mesh ends with it.
+    """
+    is_answered = call.done() and call.result().ok
+    return trial.moment is Moment.RESET and is_answered and not victims.ends_server
 
 
 async def until_empty(problems: Callable[[], list[str]], timeout_s: float) -> list[str]:

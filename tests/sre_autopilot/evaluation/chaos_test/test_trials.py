@@ -105,12 +105,16 @@ async def test_residues_are_named_when_the_time_is_over(script: Script) -> None:
     assert (outcome.clean_s, outcome.residues) == (None, ("port 80",))
 
 
-@pytest.mark.parametrize(("answer", "renewed"), [(OK, True), (REFUSED, False)])
+@pytest.mark.parametrize(
+    ("answer", "ends_server", "renewed"),
+    [(OK, False, True), (REFUSED, False, False), (OK, True, False)],
+)
 async def test_a_reset_that_goes_on_after_a_kill_has_a_new_mesh(
-    script: Script, answer: Answer, renewed: bool
+    script: Script, answer: Answer, ends_server: bool, renewed: bool
 ) -> None:
     script(reset=[answer, OK])
-    world = FakeWorld(residues=["new process"])
+    victims = Victims(("part",), ends_server=ends_server)
+    world = FakeWorld(residues=["new process"], victims=victims)
     await play(world, Moment.RESET)
     assert world.renewed is renewed
 
