@@ -60,7 +60,8 @@ class Trials:
             call, victims = await self._strike(trial, session)
             struck_s = time.monotonic()
             left = await until_empty(
-                lambda: world.residues(victims, renewed=_renews(trial, call, victims)), CLEAN_WITHIN_S
+                lambda: world.residues(victims, renewed=_renews(trial, call, victims)),
+                CLEAN_WITHIN_S,
             )
             clean_s = None if left else time.monotonic() - struck_s
             answer = await call
