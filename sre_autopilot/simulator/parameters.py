@@ -55,8 +55,7 @@ def on_host(fitted: Parameters, cpu_scale: float) -> Parameters:
 
     What a noisy neighbour burns is a share of the limit anywhere, so that it stays.
     """
-    values = fitted._asdict()
-    return Parameters(**values | {name: values[name] * cpu_scale for name in _CPU_OF_WORK})
+    return fitted._replace(**{name: getattr(fitted, name) * cpu_scale for name in _CPU_OF_WORK})
 
 
 def _middles() -> np.ndarray[Any, Any]:

@@ -106,7 +106,8 @@ class Recipe:
         scales = self.cpu_scales
         fits = isinstance(scales, tuple) and len(scales) > 0
         fits = fits and all(_is_number(scale) and scale > 0 for scale in scales)
-        _check("cpu_scales", scales, fits, "some numbers above 0")
+        fits = fits and len(set(scales)) == len(scales)
+        _check("cpu_scales", scales, fits, "some numbers above 0, each once")
         _check_shares("tiers", self.tiers, tuple(Tier))
         _check_shares("worlds", self.worlds, fitted_backends())
 

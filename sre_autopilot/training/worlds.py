@@ -32,10 +32,10 @@ def lanes_of(
 
     shares: of the real backends.
     """
-    hosts = [(World(*host), shares[host[0]]) for host in product(shares, cpu_scales)]
-    ends = np.cumsum([share for _, share in hosts])
+    worlds = [World(*each) for each in product(shares, cpu_scales)]
+    ends = np.cumsum([shares[world.backend] for world in worlds])
     counts = np.diff([0, *np.round(ends / ends[-1] * lanes).astype(int)])
-    return {world: int(count) for (world, _), count in zip(hosts, counts, strict=True) if count}
+    return {world: int(count) for world, count in zip(worlds, counts, strict=True) if count}
 
 
 class SideBySide:

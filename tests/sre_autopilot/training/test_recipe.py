@@ -52,6 +52,7 @@ def test_samples_can_be_replaced_and_make_whole_updates():
         ("memory = 0", "memory must be a whole number from 1"),
         ("cpu_scales = []", "cpu_scales must be some numbers above 0"),
         ("cpu_scales = [1.0, 0.0]", "cpu_scales must be some numbers above 0"),
+        ("cpu_scales = [1.0, 0.8, 1.0]", "cpu_scales must be some numbers above 0, each once"),
         ("minibatch = 31", "minibatch must be at least the horizon, 32"),
         ("samples = ", "recipe must be TOML"),
     ],
