@@ -51,6 +51,7 @@ def guessed(shapes: Parameters, window_s: float) -> Parameters:
     nothing = {name: np.zeros_like(value) for name, value in shapes._asdict().items()}
     guesses = {
         "arrivals": ARRIVALS_PER_S * window_s * shares,
+        "stall_lost": 1.0,
         "deferred": min(1.0, CALL_TIMEOUT_S / window_s),
         "latency_ms": nothing["latency_ms"] + GUESSED_P99_MS,
         "memory_pct": nothing["memory_pct"] + GUESSED_MEMORY_PCT,

@@ -29,6 +29,8 @@ PAYMENT_CALLS = _rounded(_CHECKOUT, 0.5)
 """Calls to the payment gateway in a window."""
 DEFERRED = _rounded(_FITTED.deferred, 0.01)
 """Share of a window's lost calls that are counted one window later: they still hang at its end."""
+EARLY = _rounded(_FITTED.early, 0.01)
+"""Share of a window's calls that are made before what impairs them changes."""
 PAYMENT_CPU_REST_PCT = _rounded(
     _FITTED.cpu_idle_pct[_PAYMENT] + _FITTED.cpu_call_pct[_PAYMENT] * _CHECKOUT, 1.0
 )

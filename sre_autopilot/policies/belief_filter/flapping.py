@@ -27,6 +27,7 @@ from sre_autopilot.models import ServiceMetrics, SREObservation
 from sre_autopilot.policies.belief_filter.action_log import NEVER, ActionLog
 from sre_autopilot.policies.belief_filter.fitted import (
     DEFERRED,
+    EARLY,
     PAYMENT_CALLS,
     PAYMENT_CPU_CALLS_PCT,
     PAYMENT_CPU_LOST_PCT,
@@ -209,7 +210,8 @@ class FlapBelief:
         if window and not action_log.unreachable(PAYMENT, window - 1):
             before[:-1] = self._shares[window - 1]
         # A call that hangs at the end of a window is counted in the next, as failed and as a call.
-        failed = (1.0 - DEFERRED) * share + DEFERRED * before
+        lag = DEFERRED + EARLY
+        failed = (1.0 - lag) * share + lag * before
         calls = 1.0 - DEFERRED * share + DEFERRED * before
         log: Array = self._log_rates[np.rint(failed / calls * (len(SHARES) - 1)).astype(int)]
         if metrics.error_rate is not None and metrics.error_rate < NO_ERROR and metrics.latency_p99:

@@ -23,6 +23,7 @@ from sre_autopilot.simulator.calibration.evidence import (
     Floats,
     RecordedWindow,
 )
+from sre_autopilot.simulator.calibration.losses import deferred, stall_lost
 from sre_autopilot.simulator.rules.traffic import SLOW_MS
 from sre_autopilot.simulator.rules.window_arrays import AGES, BINS
 from sre_autopilot.world.topology import (
@@ -47,16 +48,18 @@ def fit(evidence: Evidence) -> dict[str, Any]:
     by_service = dict(zip(SERVICES, calls, strict=True))
     checkouts = by_service[Service.ORDER_SERVICE]
     logins = by_service[Service.AUTH_SERVICE] - checkouts
-    window_s = by_service[ENTRY] / ARRIVALS_PER_S
+    timeout_share = CALL_TIMEOUT_S * ARRIVALS_PER_S / by_service[ENTRY]
+    early = _early(recorded, calls)
     return {
         "arrivals": [by_service[Service.PRODUCT_SERVICE], logins, checkouts],
-        "deferred": min(1.0, CALL_TIMEOUT_S / window_s),
+        "deferred": deferred(recorded, calls, early, min(1.0, timeout_share)),
         "latency_ms": [_quantiles(rest[:, s, P99_MS]) for s in range(len(SERVICES))],
         **_memory(recorded),
         **cpu_lines(recorded),
         "cpu_started_pct": cpu_of_a_start(recorded),
         **_pools(*_held_connections(recorded, rest)),
-        "early": _early(recorded, calls),
+        "early": early,
+        "stall_lost": stall_lost(recorded, calls),
         "died_early": _died_early(recorded),
         "rejoins_late": _rejoining(recorded),
         "slow_checkout": _slow_checkouts(*_failed_checkouts(recorded)),

@@ -70,9 +70,11 @@ VERDICT = LAG + SERVICE_COUNT
 # What a window carries over to the next: see `window_arrays.Carried`.
 HANGING = VERDICT + SERVICE_COUNT
 UNSERVED = HANGING + EDGE_COUNT
+HUNG = UNSERVED + SERVICE_COUNT
+SILENT = HUNG + SERVICE_COUNT
 
 # By metric, then service: latency, error rate, CPU, memory.
-TRUTH_1_AGO = UNSERVED + SERVICE_COUNT
+TRUTH_1_AGO = SILENT + SERVICE_COUNT
 TRUTH_2_AGO = TRUTH_1_AGO + METRIC_COUNT
 """The truth one and two windows before this one, for telemetry that is late."""
 OBSERVED = TRUTH_2_AGO + METRIC_COUNT

@@ -56,7 +56,12 @@ def observe(lane: layout.Lane, arrays: WindowArrays) -> None:
     """Runs the window of this step, writes what the agent observes of it, and scores it."""
     keys, x = lane
     condition = condition_of(lane, arrays.condition)
-    carried = Carried(rows_from(x, layout.HANGING), rows_from(x, layout.UNSERVED))
+    carried = Carried(
+        hanging=rows_from(x, layout.HANGING),
+        unserved=rows_from(x, layout.UNSERVED),
+        hung=rows_from(x, layout.HUNG),
+        silent=rows_from(x, layout.SILENT),
+    )
     apply_faults(lane, condition)
     window = WindowArrays(arrays.parameters, condition, arrays.work, arrays.measured, carried)
     start_key = stream_key(keys[layout.SEED_KEY], _PROCESS_START, x[layout.STEP])

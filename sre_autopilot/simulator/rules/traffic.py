@@ -50,6 +50,8 @@ from sre_autopilot.world.shapes import STALL_CYCLE_S, STALL_FORGIVEN_S
 from sre_autopilot.world.topology import MAX_REPLICAS, POOL_SIZE
 
 STALL_SHARE = STALL_FORGIVEN_S / STALL_CYCLE_S
+TINY = 1e-9
+"""In place of 0 under a fraction."""
 FULL_PCT = 100.0
 LOWEST_TIMEOUT_MS, TIMEOUT_MS, SLOW_MS, SLOWER_MS = 200.0, 250.0, 300.0, 400.0
 """Bounds of the histogram buckets (`world.signals.DURATION_BUCKETS_S`) that hold time-outs: the
@@ -168,8 +170,25 @@ def _combine_replicas(key: Any, arrays: WindowArrays) -> None:
         refused = np.maximum(w.refused[s] * share, where(unserved[s] > 0.0, late, 0.0))
         w.refused[s] = where(w.serving[s] > 0.0, refused, 1.0)
         unserved[s] = to_float(w.serving[s] == 0.0)
-        w.hangs[s], w.silent[s] = w.hangs[s] * share, w.silent[s] * share
         w.slow_ms[s], w.share[s] = w.slow_ms[s] * share, share
+        _begin_with_the_last(arrays, s)
+
+
+@rule
+def _begin_with_the_last(arrays: WindowArrays, s: Any) -> None:
+    """Of the calls that hang at service `s`: all its replicas', and those of before it changed.
+
+    Impairments change a little after a window has begun, as breakers do. Calls that were made
+    before hang as in the last window; they are early enough to time out in this one.
+    """
+    p, w, carried = arrays.parameters, arrays.work, arrays.carried
+    hangs, silent = w.hangs[s] * w.share[s], w.silent[s] * w.share[s]
+    before = where(arrays.condition.breaker_new[s] > 0.0, 1.0, p.early)
+    w.hangs[s] = hangs + before * (carried.hung[s] - hangs)
+    w.silent[s] = silent + before * (carried.silent[s] - silent)
+    counted_later = p.deferred * hangs / np.maximum(w.hangs[s], TINY)
+    w.deferred[s] = np.minimum(1.0, counted_later) * (1.0 - w.open[s])
+    carried.hung[s], carried.silent[s] = hangs, silent
 
 
 @rule
@@ -182,7 +201,8 @@ def _add_impaired_calls(key: Any, arrays: WindowArrays, r: Any, s: Any) -> None:
         # Causes are independent, so the shares of calls that get an answer multiply.
         answered = (1.0 - c.partitioned[r]) * (1.0 - c.drop_ratio[r])
         # `world.shapes.cpu_fraction_for` the other way round: lost = 1 - f - forgiven / cycle.
-        answered = answered * (1.0 - np.maximum(0.0, 1.0 - c.cpu_fraction[r] - STALL_SHARE))
+        stalled = np.maximum(0.0, 1.0 - c.cpu_fraction[r] - STALL_SHARE)
+        answered = answered * (1.0 - np.minimum(1.0, p.stall_lost * stalled))
         answered = answered * to_float(held < POOL_SIZE)
         last_ms = where(held == POOL_SIZE - 1, p.last_connection_ms, 0.0)
         stalled_ms = where(starved, 1000.0 * STALL_FORGIVEN_S * upper_uniform(key), 0.0)
@@ -210,11 +230,11 @@ def _call_edge(key: Any, arrays: WindowArrays, places: Any, n: Any) -> Any:
         chance = fold_key(key, np.uint64(_LOSSES + edge))
         refused_z = quantile(p.normal, 0, upper_uniform(chance))
         hang_z = quantile(p.normal, 0, lower_uniform(chance))
+        late_z = quantile(p.normal, 0, lower_uniform(fold_key(key, np.uint64(_EARLY + edge))))
         turned_away = binomial(sent, w.refused[s], refused_z)
         hang = binomial(sent - turned_away, w.hangs[s], hang_z)
-        # A call made late in the window times out, and is counted, in the next one. Calls made
-        # before a breaker opens are early enough to time out in their own window.
-        later = np.floor(hang * p.deferred + lower_uniform(chance)) * (1.0 - w.open[s])
+        # A call made late in the window times out, and is counted, in the next one.
+        later = binomial(hang, w.deferred[s], late_z)
     # A service with no replica left closes the connections of the calls that hang at it: those
     # carried over from the last window fail at once.
     cut = where(w.share[s] > 0.0, 0.0, hanging[edge])

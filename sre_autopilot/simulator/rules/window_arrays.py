@@ -32,14 +32,16 @@ class Parameters(NamedTuple):
     """Fitted to one real backend by `calibration.fit`. Tables have BINS quantiles a service.
 
     arrivals: (3,) mean calls a window of browse, login and checkout.
-    deferred: share of the calls that hang which is counted in the next window.
+    deferred: share of the calls that hang which is counted in the next window, while what makes
+        them hang stays the same.
     latency_ms, cpu_pct, memory_pct: (services, BINS) quantiles at rest; CPU's are residuals of
         its regression.
     cpu_idle_pct, cpu_call_pct, cpu_lost_pct: (services,) coefficients of that regression: with no
         calls, per call worked on, per call lost.
     cpu_started_pct: CPU in the window in which a process started, if nobody called it.
     memory_young_pct: (AGES,) memory that a process has not taken yet, by its age in windows.
-    early: share of a window's calls that are made before a breaker opens in it.
+    early: share of a window's calls that are made before breakers and impairments change in it.
+    stall_lost: calls that a starved process loses, for each that `cpu_fraction_for` says.
     contention_ms, last_connection_ms: p99 added by each held connection, and by holding all but
         the last one.
     died_early: least share of a window during which a killed process is gone.
@@ -60,6 +62,7 @@ class Parameters(NamedTuple):
     cpu_started_pct: Any
     memory_young_pct: Any
     early: Any
+    stall_lost: Any
     contention_ms: Any
     last_connection_ms: Any
     died_early: Any
@@ -120,6 +123,7 @@ class Work(NamedTuple):
     slow_ms: p99 added by what is wrong at the service and below it.
     serving: replicas in rotation; share: 1 / serving, 0 where none is.
     open: whether the breaker is open.
+    deferred: share of the calls that hang at a service which is counted in the next window.
     sent, turned_away, late, lost, shifted: calls of an edge that were made, that failed at once,
         that timed out, that failed either way, and how many more are counted in this window than
         were made in it.
@@ -132,6 +136,7 @@ class Work(NamedTuple):
     serving: Any
     share: Any
     open: Any
+    deferred: Any
     sent: Any
     turned_away: Any
     late: Any
@@ -144,10 +149,13 @@ class Carried(NamedTuple):
 
     hanging: by edge, calls that time out there.
     unserved: by service, whether no replica was in rotation.
+    hung, silent: by service, as in `Work`, but of what was impaired at the window's end.
     """
 
     hanging: Any
     unserved: Any
+    hung: Any
+    silent: Any
 
 
 class WindowArrays(NamedTuple):
@@ -168,5 +176,8 @@ def make_window_arrays(parameters: Parameters, rows: Callable[[int], Any]) -> Wi
     work = Work(**{name: rows(EDGE_COUNT) for name in Work._fields})
     by_service = {name: rows(SERVICE_COUNT) for name in Measured._fields[:-2]}
     measured = Measured(**by_service, killed=rows(REPLICA_COUNT), truth=rows(METRIC_COUNT))
-    carried = Carried(hanging=rows(EDGE_COUNT), unserved=rows(SERVICE_COUNT))
+    carried = Carried(
+        hanging=rows(EDGE_COUNT),
+        **{name: rows(SERVICE_COUNT) for name in Carried._fields if name != "hanging"},
+    )
     return WindowArrays(parameters, condition, work, measured, carried)

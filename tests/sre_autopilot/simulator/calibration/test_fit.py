@@ -39,7 +39,6 @@ def fitted(recordings):
 
 def test_fit_recovers_traffic(fitted):
     np.testing.assert_allclose(fitted["arrivals"], TRUTH.arrivals, rtol=0.1)
-    assert fitted["deferred"] == pytest.approx(TRUTH.deferred, rel=0.1)
 
 
 def test_fit_recovers_the_line_of_cpu(fitted):

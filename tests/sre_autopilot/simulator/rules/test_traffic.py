@@ -132,7 +132,7 @@ HANGS = {USER_DB: [USER_DB], INVENTORY_DB: [INVENTORY_DB, ORDER_TO_INVENTORY], P
 
 @pytest.mark.parametrize("service", HANGS)
 def test_a_hanging_call_is_counted_once_in_its_window_or_the_next(arrays, service):
-    arrays.condition.partitioned[first(service)] = 1.0
+    arrays.condition.partitioned[first(service)] = arrays.carried.hung[service] = 1.0
     sent, counted = np.zeros(LANES), np.zeros(LANES)
     for step in range(4):
         counted += play(arrays, [step]).failed[service]
@@ -233,6 +233,29 @@ def test_lanes_of_one_key_are_alike_and_others_are_not(arrays):
     assert len(set(play(arrays).calls[GATEWAY])) > 1
 
 
+def test_the_first_calls_of_a_window_meet_the_impairments_of_the_last(arrays):
+    arrays.condition.partitioned[first(PAYMENT)] = 1.0
+    begins, goes_on = (play(arrays, [step]).failed[PAYMENT].mean() for step in range(2))
+    arrays.condition.partitioned[first(PAYMENT)] = 0.0
+    ends, after = (play(arrays, [step]).failed[PAYMENT].mean() for step in range(2, 4))
+    _browses, _logins, usual = FITTED.arrivals
+    lag = FITTED.early + FITTED.deferred
+    assert begins == pytest.approx((1.0 - lag) * usual, rel=0.1)
+    assert goes_on == pytest.approx(usual, rel=0.1)
+    assert ends == pytest.approx(lag * usual, rel=0.1)
+    assert after == 0.0
+
+
+def test_calls_that_hang_are_counted_later_each_by_itself(arrays):
+    arrays.condition.partitioned[first(PAYMENT)] = arrays.carried.hung[PAYMENT] = 1.0
+    play(arrays)
+    hang, later = arrays.work.sent[PAYMENT], arrays.carried.hanging[PAYMENT]
+    many = hang == np.median(hang)
+    n, share = np.median(hang), FITTED.deferred
+    assert later[many].mean() == pytest.approx(n * share, rel=0.1)
+    assert later[many].var() == pytest.approx(n * share * (1.0 - share), rel=0.4)
+
+
 def test_a_killed_process_cuts_off_the_calls_that_hang_at_it(arrays):
     arrays.carried.hanging[PAYMENT] = 3.0
     arrays.condition.in_rotation[first(PAYMENT)] = 0.0
@@ -254,7 +277,7 @@ def test_a_breaker_opens_when_its_window_has_begun(arrays):
 
 def test_calls_that_hang_before_a_breaker_opens_are_counted_in_that_window(arrays):
     arrays.condition.breaker_open[PAYMENT] = arrays.condition.breaker_new[PAYMENT] = 1.0
-    arrays.condition.partitioned[first(PAYMENT)] = 1.0
+    arrays.condition.partitioned[first(PAYMENT)] = arrays.carried.hung[PAYMENT] = 1.0
     assert play(arrays).failed[PAYMENT].any()
     assert not arrays.carried.hanging[PAYMENT].any()
 
