@@ -141,11 +141,10 @@ class ProcessWorld:
         if not isinstance(doomed, Doomed):
             return []
         left = [text_of(process) for process in doomed.processes if process.alive]
-        if renewed:
-            left += self.unwell()
-        elif doomed.all_but is not None:
-            living = [p for p in processes_of(self.tmp) if p not in doomed.all_but]
-            left += [text_of(process) for process in living if process not in doomed.processes]
+        # A mesh that goes on without a replica lacks it until a window ends.
+        if doomed.all_but is not None:
+            others = {*processes_of(self.tmp)} - doomed.all_but - {*doomed.processes}
+            left += self.unwell() if renewed else map(text_of, others)
         left += [f"port {address}" for address in listening_addresses(doomed.sockets)]
         if doomed.folder:
             left += [f"folder {path.name}" for path in mesh_folders(self.tmp)]

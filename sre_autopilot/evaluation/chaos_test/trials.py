@@ -58,9 +58,11 @@ class Trials:
             if not await self._prepare(trial, session):
                 return None
             call, victims = await self._strike(trial, session)
-            struck_s = time.monotonic()
+            struck_s, under_way = time.monotonic(), not call.done()
             left = await until_empty(
-                lambda: world.residues(victims, renewed=_renews(trial, call, victims)),
+                lambda: world.residues(
+                    victims, renewed=under_way and _renews(trial, call, victims)
+                ),
                 CLEAN_WITHIN_S,
             )
             clean_s = None if left else time.monotonic() - struck_s

@@ -66,7 +66,8 @@ class World(Protocol):
     def residues(self, victims: Victims, *, renewed: bool = False) -> list[str]:
         """What is left that must be gone once these are dead.
 
-        renewed: whether a reset has gone on after the kill, so that a new mesh is expected.
+        renewed: whether a reset has gone on after the kill, so that a new mesh is expected where
+            they end the old one.
         """
 
     def unwell(self) -> list[str]:

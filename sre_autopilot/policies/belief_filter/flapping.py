@@ -4,7 +4,7 @@ How a window of the payment gateway looks to the filter, where `share` is the sh
 
 | reading | expected |
 |---|---|
-| error rate | k of n calls by chance at `share`; DEFERRED of them count one window later |
+| error rate | k of n calls by chance at `share`; EARLY + DEFERRED of them count one window later |
 | error rate after a restart, or behind an open breaker | 1, whatever the cause |
 | CPU, stale connection | rest; lost calls never arrive, and cost what their ends cost |
 | CPU, bad rollout | rest, and what the ends of lost calls cost |

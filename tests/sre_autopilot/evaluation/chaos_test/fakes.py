@@ -1,5 +1,6 @@
 """A trial, outcomes, and a world of nothing whose server is a script."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -47,6 +48,7 @@ class ScriptedSession:
         return self
 
     async def reset(self, tier: Tier, seed: int, episode_id: str | None = None) -> Answer:
+        await asyncio.sleep(0.002)  # a kill may fall in it
         return self._next("reset")
 
     async def wait(self) -> Answer:

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,8 @@ def test_a_reset_that_went_on_needs_dead_victims_and_a_whole_mesh(tmp_path: Path
         left = world.residues(Victims(doomed=doomed), renewed=True)
         assert left == [victim, *world.unwell()]
         assert f"stray {victim}" in left
+        of_replicas = replace(doomed, all_but=None)
+        assert world.residues(Victims(doomed=of_replicas), renewed=True) == [victim]
     finally:
         process.kill()
         process.wait()

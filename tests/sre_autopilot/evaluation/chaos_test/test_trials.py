@@ -106,16 +106,21 @@ async def test_residues_are_named_when_the_time_is_over(script: Script) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "ends_server", "renewed"),
-    [(OK, False, True), (REFUSED, False, False), (OK, True, False)],
+    ("answer", "ends_server", "fraction", "renewed"),
+    [
+        (OK, False, 0.0, True),
+        (OK, False, 1.0, False),  # it was answered before the kill
+        (REFUSED, False, 0.0, False),
+        (OK, True, 0.0, False),
+    ],
 )
 async def test_a_reset_that_goes_on_after_a_kill_has_a_new_mesh(
-    script: Script, answer: Answer, ends_server: bool, renewed: bool
+    script: Script, answer: Answer, *, ends_server: bool, fraction: float, renewed: bool
 ) -> None:
     script(reset=[answer, OK])
     victims = Victims(("part",), ends_server=ends_server)
     world = FakeWorld(residues=["new process"], victims=victims)
-    await play(world, Moment.RESET)
+    await play(world, Moment.RESET, fraction=fraction)
     assert world.renewed is renewed
 
 
