@@ -17,6 +17,9 @@ TRAINING_SEEDS_FROM = 2**40
 SEEDS_A_RUN = 2**32
 """More than a training uses, so that neither two runs share an episode nor two worlds of one."""
 _CONTROL = tuple(Tier).index(Tier.CONTROL)
+_ROLLBACK = np.arange(FLAT_COUNT) // SERVICE_COUNT == tuple(ActionName).index(ActionName.ROLLBACK)
+_OTHERS = ~_ROLLBACK & (np.arange(FLAT_COUNT) != FLAT_WAIT)
+"""Flat actions that roll a service back, and those that do something else to one."""
 _KINDS, _CAUSES = len(FaultKind) - 1, len(FlapCause)
 FLAG_COUNT = _KINDS * SERVICE_COUNT + _CAUSES
 """Of hidden faults: each kind but none on each service, then each cause of a flap."""
@@ -92,17 +95,23 @@ class Lanes:
         self._state = np.zeros((recipe.lanes, recipe.memory), np.float32)
         self._done = np.zeros(recipe.lanes, np.bool_)
         self._rollout = _empty_rollout(recipe)
-        # Evenly spread, so that each world has as large a share of them.
-        self._held = np.arange(recipe.lanes) * recipe.held_share % 1.0 < recipe.held_share
+        self._held = _spread(recipe.held_share, recipe.lanes)
+        self._never_rollback = _spread(recipe.never_rollback_share, recipe.lanes)
+        # Beside the others, so that small shares have no lane in common.
+        self._only_rollback = np.roll(_spread(recipe.only_rollback_share, recipe.lanes), 1)
+        self._rollback_forbidden = False
         self._observe(info)
 
     def forbid_rollback(self, forbidden: bool) -> None:
         """From the next step on; the mask of that step is not changed any more."""
-        self._env.forbid((ActionName.ROLLBACK,) if forbidden else ())
+        self._rollback_forbidden = forbidden
 
     def _observe(self, info: Mapping[str, Any]) -> None:
         self._masks = info["action_mask"].astype(np.bool_)
         self._masks[self._held & (info["tier"] == _CONTROL), :FLAT_WAIT] = False
+        without = ~self._only_rollback if self._rollback_forbidden else self._never_rollback
+        self._masks[np.ix_(without, _ROLLBACK)] = False
+        self._masks[np.ix_(self._only_rollback, _OTHERS)] = False
         self._potential = info["potential"].astype(np.float32)
         flags = [hidden_flags(info, uncured_only=uncured) for uncured in (False, True)]
         self._truth = np.concatenate([*flags, self._potential[:, None]], axis=1)
@@ -128,6 +137,11 @@ class Lanes:
         self._inputs, self._done = advance_newest(self._inputs, rows), done
         self._observe(info)
         return (self._potential - before if self._recipe.shaping else rewards), done
+
+
+def _spread(share: float, lanes: int) -> Any:
+    """(lanes,) bool: such a share of them, evenly, so that each world has as many of them."""
+    return np.arange(lanes) * share % 1.0 < share
 
 
 def _empty_rollout(recipe: Recipe) -> Rollout:

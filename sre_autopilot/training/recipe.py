@@ -32,6 +32,9 @@ class Recipe:
     fault_loss: weight of the loss of predicting the hidden faults from the actor's last layer.
     no_rollback_share: first share of the training in which `rollback` is forbidden: it is a safe
         way out that keeps learners from finding better ones.
+    never_rollback_share, only_rollback_share: of the lanes, in which `rollback` is never allowed,
+        and in which nothing else is, but waiting, from the start. A policy that is sure of one way
+        to mend flaps tries no other any more; in these lanes each way stays of use.
     first_wait_share: how often the first policy waits; the other actions are equal. At 1/29 waiting
         is like them, and a policy never sees an episode in which nothing was done, which is best
         on control; close to 1 it may never try what mends a fault.
@@ -65,6 +68,8 @@ class Recipe:
     gradient_norm: float = 0.5
     first_wait_share: float = 1 / FLAT_COUNT
     held_share: float = 0.0
+    never_rollback_share: float = 0.0
+    only_rollback_share: float = 0.0
     worlds: dict[str, float] = field(default_factory=lambda: {"process": 1.0})
     cpu_scales: tuple[float, ...] = (1.0,)
 
@@ -84,7 +89,13 @@ class Recipe:
         for name in ("fault_loss", "value_loss", "clip", "gradient_norm"):
             value = getattr(self, name)
             _check(name, value, _is_number(value) and value >= 0, "a number from 0")
-        for name in ("no_rollback_share", "gae_lambda", "held_share"):
+        for name in (
+            "no_rollback_share",
+            "gae_lambda",
+            "held_share",
+            "never_rollback_share",
+            "only_rollback_share",
+        ):
             value = getattr(self, name)
             _check(name, value, _is_number(value) and 0 <= value <= 1, "a number from 0 to 1")
         share = self.first_wait_share

@@ -1,6 +1,6 @@
 """Lanes of several simulated worlds side by side, so that a policy learns none of them by heart."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -9,7 +9,6 @@ import numpy as np
 from sre_autopilot.simulator import parameters
 from sre_autopilot.simulator.gym.action_coding import FLAT
 from sre_autopilot.simulator.gym.vector_env import SREAutopilotVectorEnv
-from sre_autopilot.world.vocabulary import ActionName
 
 Info = Mapping[str, Any]
 
@@ -61,11 +60,6 @@ class SideBySide:
             for world, lanes in worlds.items()
         ]
         self._begins = np.cumsum([*worlds.values()])[:-1]
-
-    def forbid(self, names: Collection[ActionName]) -> None:
-        """From the next step on; the mask of that step is not changed any more."""
-        for env in self._envs:
-            env.forbidden = names
 
     def reset(self, first_seeds: Iterable[int]) -> tuple[Any, Info]:
         """Rows and info of lanes in the middle of their episodes. first_seeds: one a world."""

@@ -7,7 +7,7 @@ import pytest
 
 from sre_autopilot.history.row_layout import SERVICE_COUNT
 from sre_autopilot.simulator.engines import NUMPY
-from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT, FLAT_WAIT
+from sre_autopilot.simulator.gym.action_coding import FLAT_WAIT
 from sre_autopilot.training.experience import (
     FLAG_COUNT,
     SEEDS_A_RUN,
@@ -23,7 +23,14 @@ from sre_autopilot.training.scoring import validation_seeds
 from sre_autopilot.world.vocabulary import MAX_STEPS, SEED_SPLITS, ActionName, Tier
 
 ROLLBACK = list(ActionName).index(ActionName.ROLLBACK)
-RECIPE = replace(Recipe.parse(recipe_text(SHIPPED)), lanes=12, horizon=2 * MAX_STEPS)
+ROLLBACKS = slice(ROLLBACK * SERVICE_COUNT, (ROLLBACK + 1) * SERVICE_COUNT)
+RECIPE = replace(
+    Recipe.parse(recipe_text(SHIPPED)),
+    lanes=12,
+    horizon=2 * MAX_STEPS,
+    never_rollback_share=0.0,
+    only_rollback_share=0.0,
+)
 
 
 def wait(inputs, masks, truth, state):
@@ -92,12 +99,23 @@ def test_a_memory_goes_on_from_one_rollout_to_the_next():
 def test_a_forbidden_rollback_is_masked_out():
     lanes = Lanes(RECIPE, 0, NUMPY, 0)
     lanes.forbid_rollback(True)
-    flags = lanes.play(wait).masks.reshape(-1, FLAT_COUNT)
     # The mask of the first step was there before.
-    later = flags[RECIPE.lanes :, ROLLBACK * SERVICE_COUNT : (ROLLBACK + 1) * SERVICE_COUNT]
-    assert not later.any()
+    assert not lanes.play(wait).masks[1:, :, ROLLBACKS].any()
     lanes.forbid_rollback(False)
-    assert lanes.play(wait).masks[1:, :, ROLLBACK * SERVICE_COUNT].any()
+    assert lanes.play(wait).masks[1:, :, ROLLBACKS].any(axis=(0, 2)).all()
+
+
+def test_some_lanes_never_roll_back_and_others_do_nothing_else():
+    recipe = replace(RECIPE, never_rollback_share=0.25, only_rollback_share=0.25)
+    lanes = Lanes(recipe, 0, NUMPY, 0)
+    place = np.arange(RECIPE.lanes) % 4
+    for forbidden in (True, False):
+        lanes.forbid_rollback(forbidden)
+        masks = lanes.play(wait).masks[1:].any(axis=0)
+        rollback, others = masks[:, ROLLBACKS].any(axis=1), masks[:, : ROLLBACKS.start].any(axis=1)
+        np.testing.assert_array_equal(rollback, (place == 1) | (place > 1) & (not forbidden))
+        np.testing.assert_array_equal(others, place != 1)
+        assert masks[:, FLAT_WAIT].all()
 
 
 def test_lanes_that_are_held_can_only_wait_on_control_and_are_free_elsewhere():

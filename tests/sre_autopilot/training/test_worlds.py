@@ -8,7 +8,6 @@ import pytest
 from sre_autopilot.simulator.engines import NUMPY
 from sre_autopilot.simulator.gym.action_coding import FLAT_COUNT
 from sre_autopilot.training.worlds import SideBySide, World, lanes_of
-from sre_autopilot.world.vocabulary import ActionName
 
 TIERS = {"medium": 0.5, "control": 0.5}
 WORLDS = {World("process", 1.3): 3, World("docker"): 2}
@@ -61,13 +60,3 @@ def test_each_world_is_what_it_is_by_itself():
     for both, one, other in zip(together, *alone, strict=True):
         for array, first, second in zip(both, one, other, strict=True):
             np.testing.assert_array_equal(array, np.concatenate([first, second]))
-
-
-def test_an_action_is_forbidden_in_all_worlds():
-    env = SideBySide(WORLDS, TIERS, NUMPY)
-    env.reset(SEEDS)
-    _, _, _, info = env.step(np.zeros(5, np.int64))
-    allowed = info["action_mask"].sum()
-    env.forbid([ActionName.ROLLBACK])
-    _, _, _, info = env.step(np.zeros(5, np.int64))
-    assert info["action_mask"].sum() <= allowed - 5 * 7
