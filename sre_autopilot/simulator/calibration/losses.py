@@ -69,7 +69,7 @@ def _lost_in_stalls(impairments: Impairments) -> float:
 
 
 def _losses(recorded: Recorded, calls: Floats, lost: LostShare) -> list[_Loss]:
-    found = []
+    losses = []
     for last, window in pairwise(recorded):
         services = {target.service for w in (last, window) for target in w.impairments}
         if not window.step or len(services) != 1:
@@ -78,8 +78,8 @@ def _losses(recorded: Recorded, calls: Floats, lost: LostShare) -> list[_Loss]:
         now, before = (_share(w, service, lost) for w in (window, last))
         if now is not None and before is not None and now + before > 0.0:
             s = SERVICES.index(service)
-            found.append(_Loss(now, before, calls[s], window.true[s, FAILED_COUNT]))
-    return [loss for loss in found if not np.isnan(loss.failed)]
+            losses.append(_Loss(now, before, calls[s], window.true[s, FAILED_COUNT]))
+    return [loss for loss in losses if not np.isnan(loss.failed)]
 
 
 def _share(window: RecordedWindow, service: Service, lost: LostShare) -> float | None:

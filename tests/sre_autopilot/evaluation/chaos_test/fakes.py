@@ -17,6 +17,8 @@ REFUSED = Answer(503, "", 0.01, {"error": "episode_abandoned", "detail": "reset 
 BROKEN = Answer(None, NO_ANSWER, 0.01)
 BUG = Answer(500, "Internal Server Error", 0.01)
 
+RESET_S = 0.002
+"""What a reset takes, so that a kill may fall in it."""
 TRIAL = Trial(
     number=1,
     kind="part",
@@ -48,7 +50,7 @@ class ScriptedSession:
         return self
 
     async def reset(self, tier: Tier, seed: int, episode_id: str | None = None) -> Answer:
-        await asyncio.sleep(0.002)  # a kill may fall in it
+        await asyncio.sleep(RESET_S)
         return self._next("reset")
 
     async def wait(self) -> Answer:

@@ -28,8 +28,8 @@ def world(request):
 def test_the_share_that_is_counted_later_is_recovered(world):
     truth, (windows, rest) = world
     calls = rest[:, :, CALL_COUNT].mean(axis=0)
-    found = deferred(windows, calls, truth.early, OTHERWISE)
-    assert found == pytest.approx(truth.deferred, abs=0.06)
+    share = deferred(windows, calls, truth.early, OTHERWISE)
+    assert share == pytest.approx(truth.deferred, abs=0.06)
 
 
 def test_the_share_that_stalls_lose_is_recovered(world):
