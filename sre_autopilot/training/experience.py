@@ -16,7 +16,7 @@ TRAINING_SEEDS_FROM = 2**40
 """Far above the seeds that anything is tuned or judged on."""
 SEEDS_A_RUN = 2**32
 """More than a training uses, so that neither two runs share an episode nor two worlds of one."""
-_CONTROL = tuple(Tier).index(Tier.CONTROL)
+_CONTROL, _HARD = (tuple(Tier).index(tier) for tier in (Tier.CONTROL, Tier.HARD))
 _ROLLBACK = np.arange(FLAT_COUNT) // SERVICE_COUNT == tuple(ActionName).index(ActionName.ROLLBACK)
 _OTHERS = ~_ROLLBACK & (np.arange(FLAT_COUNT) != FLAT_WAIT)
 """Flat actions that roll a service back, and those that do something else to one."""
@@ -109,9 +109,11 @@ class Lanes:
     def _observe(self, info: Mapping[str, Any]) -> None:
         self._masks = info["action_mask"].astype(np.bool_)
         self._masks[self._held & (info["tier"] == _CONTROL), :FLAT_WAIT] = False
-        without = ~self._only_rollback if self._rollback_forbidden else self._never_rollback
+        without = self._never_rollback | self._rollback_forbidden
         self._masks[np.ix_(without, _ROLLBACK)] = False
-        self._masks[np.ix_(self._only_rollback, _OTHERS)] = False
+        if not self._rollback_forbidden:
+            only = self._only_rollback & (info["tier"] == _HARD)
+            self._masks[np.ix_(only, _OTHERS)] = False
         self._potential = info["potential"].astype(np.float32)
         flags = [hidden_flags(info, uncured_only=uncured) for uncured in (False, True)]
         self._truth = np.concatenate([*flags, self._potential[:, None]], axis=1)

@@ -33,8 +33,8 @@ class Recipe:
     no_rollback_share: first share of the training in which `rollback` is forbidden: it is a safe
         way out that keeps learners from finding better ones.
     never_rollback_share, only_rollback_share: of the lanes, in which `rollback` is never allowed,
-        and in which nothing else is, but waiting, from the start. A policy that is sure of one way
-        to mend flaps tries no other any more; in these lanes each way stays of use.
+        and in which later nothing else is on hard, but waiting. A policy that is sure of one way to
+        mend flaps tries no other any more; in these lanes each stays of use.
     first_wait_share: how often the first policy waits; the other actions are equal. At 1/29 waiting
         is like them, and a policy never sees an episode in which nothing was done, which is best
         on control; close to 1 it may never try what mends a fault.

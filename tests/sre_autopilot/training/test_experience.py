@@ -105,16 +105,18 @@ def test_a_forbidden_rollback_is_masked_out():
     assert lanes.play(wait).masks[1:, :, ROLLBACKS].any(axis=(0, 2)).all()
 
 
-def test_some_lanes_never_roll_back_and_others_do_nothing_else():
+@pytest.mark.parametrize("tier", [Tier.HARD, Tier.MEDIUM])
+def test_some_lanes_never_roll_back_and_others_do_nothing_else_on_hard(tier):
     recipe = replace(RECIPE, never_rollback_share=0.25, only_rollback_share=0.25)
-    lanes = Lanes(recipe, 0, NUMPY, 0)
+    lanes = Lanes(replace(recipe, tiers={tier: 1.0}), 0, NUMPY, 0)
     place = np.arange(RECIPE.lanes) % 4
     for forbidden in (True, False):
         lanes.forbid_rollback(forbidden)
         masks = lanes.play(wait).masks[1:].any(axis=0)
         rollback, others = masks[:, ROLLBACKS].any(axis=1), masks[:, : ROLLBACKS.start].any(axis=1)
-        np.testing.assert_array_equal(rollback, (place == 1) | (place > 1) & (not forbidden))
-        np.testing.assert_array_equal(others, place != 1)
+        np.testing.assert_array_equal(rollback, (place != 0) & (not forbidden))
+        only = (place == 1) & (tier is Tier.HARD) & (not forbidden)
+        np.testing.assert_array_equal(others, ~only)
         assert masks[:, FLAT_WAIT].all()
 
 
