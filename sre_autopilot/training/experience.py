@@ -99,20 +99,23 @@ class Lanes:
         self._never_rollback = _spread(recipe.never_rollback_share, recipe.lanes)
         # Beside the others, so that small shares have no lane in common.
         self._only_rollback = np.roll(_spread(recipe.only_rollback_share, recipe.lanes), 1)
-        self._rollback_forbidden = False
+        self._progress = 1.0
         self._observe(info)
 
-    def forbid_rollback(self, forbidden: bool) -> None:
-        """From the next step on; the mask of that step is not changed any more."""
-        self._rollback_forbidden = forbidden
+    def begin_update(self, progress: float) -> None:
+        """Forbids what the recipe does at this share of the training, from the next step on; the
+        mask of that step is not changed any more.
+        """
+        self._progress = progress
 
     def _observe(self, info: Mapping[str, Any]) -> None:
         self._masks = info["action_mask"].astype(np.bool_)
         self._masks[self._held & (info["tier"] == _CONTROL), :FLAT_WAIT] = False
-        without = self._never_rollback | self._rollback_forbidden
-        self._masks[np.ix_(without, _ROLLBACK)] = False
-        if not self._rollback_forbidden:
+        if self._progress <= self._recipe.no_rollback_share:
+            self._masks[:, _ROLLBACK] = False
+        elif self._progress <= self._recipe.kept_share:
             only = self._only_rollback & (info["tier"] == _HARD)
+            self._masks[np.ix_(self._never_rollback, _ROLLBACK)] = False
             self._masks[np.ix_(only, _OTHERS)] = False
         self._potential = info["potential"].astype(np.float32)
         flags = [hidden_flags(info, uncured_only=uncured) for uncured in (False, True)]

@@ -32,9 +32,10 @@ class Recipe:
     fault_loss: weight of the loss of predicting the hidden faults from the actor's last layer.
     no_rollback_share: first share of the training in which `rollback` is forbidden: it is a safe
         way out that keeps learners from finding better ones.
-    never_rollback_share, only_rollback_share: of the lanes, in which `rollback` is never allowed,
-        and in which later nothing else is on hard, but waiting. A policy that is sure of one way to
-        mend flaps tries no other any more; in these lanes each stays of use.
+    never_rollback_share, only_rollback_share: of the lanes, in which `rollback` stays forbidden
+        after that, and in which nothing else is allowed on hard, but waiting. A policy that is sure
+        of one way to mend flaps tries no other any more; in these lanes each stays of use.
+    kept_share: first share of the training, at whose end these lanes are as all others.
     first_wait_share: how often the first policy waits; the other actions are equal. At 1/29 waiting
         is like them, and a policy never sees an episode in which nothing was done, which is best
         on control; close to 1 it may never try what mends a fault.
@@ -70,6 +71,7 @@ class Recipe:
     held_share: float = 0.0
     never_rollback_share: float = 0.0
     only_rollback_share: float = 0.0
+    kept_share: float = 0.0
     worlds: dict[str, float] = field(default_factory=lambda: {"process": 1.0})
     cpu_scales: tuple[float, ...] = (1.0,)
 
@@ -95,6 +97,7 @@ class Recipe:
             "held_share",
             "never_rollback_share",
             "only_rollback_share",
+            "kept_share",
         ):
             value = getattr(self, name)
             _check(name, value, _is_number(value) and 0 <= value <= 1, "a number from 0 to 1")

@@ -81,7 +81,7 @@ def train(job: Job, watch: Watch, resumed: Checkpoint | None = None) -> Network:
     network = _network(job, ppo, done, earlier_s)
     with _event_log(job.folder) as log:
         for update in range(done + 1, recipe.updates + 1):
-            lanes.forbid_rollback(update <= recipe.no_rollback_share * recipe.updates)
+            lanes.begin_update(update / recipe.updates)
             losses = ppo.update(lanes.play(ppo.act), (update - 1) / recipe.updates)
             cpu_s = time.process_time() - started_s
             means = None
