@@ -98,24 +98,25 @@ def test_a_memory_goes_on_from_one_rollout_to_the_next():
 
 def test_a_forbidden_rollback_is_masked_out():
     lanes = Lanes(RECIPE, 0, NUMPY, 0)
-    lanes.forbid_rollback(True)
+    lanes.begin_update(RECIPE.no_rollback_share)
     # The mask of the first step was there before.
     assert not lanes.play(wait).masks[1:, :, ROLLBACKS].any()
-    lanes.forbid_rollback(False)
+    lanes.begin_update(1.0)
     assert lanes.play(wait).masks[1:, :, ROLLBACKS].any(axis=(0, 2)).all()
 
 
 @pytest.mark.parametrize("tier", [Tier.HARD, Tier.MEDIUM])
-def test_some_lanes_never_roll_back_and_others_do_nothing_else_on_hard(tier):
+def test_some_lanes_never_roll_back_and_others_do_nothing_else_on_hard_for_a_while(tier):
     recipe = replace(RECIPE, never_rollback_share=0.25, only_rollback_share=0.25)
     lanes = Lanes(replace(recipe, tiers={tier: 1.0}), 0, NUMPY, 0)
     place = np.arange(RECIPE.lanes) % 4
-    for forbidden in (True, False):
-        lanes.forbid_rollback(forbidden)
+    for progress in (recipe.kept_share, 1.0):
+        lanes.begin_update(progress)
+        kept = progress < 1.0
         masks = lanes.play(wait).masks[1:].any(axis=0)
         rollback, others = masks[:, ROLLBACKS].any(axis=1), masks[:, : ROLLBACKS.start].any(axis=1)
-        np.testing.assert_array_equal(rollback, (place != 0) & (not forbidden))
-        only = (place == 1) & (tier is Tier.HARD) & (not forbidden)
+        np.testing.assert_array_equal(rollback, (place != 0) | (not kept))
+        only = (place == 1) & (tier is Tier.HARD) & kept
         np.testing.assert_array_equal(others, ~only)
         assert masks[:, FLAT_WAIT].all()
 
