@@ -176,10 +176,10 @@ def _combine_replicas(key: Any, arrays: WindowArrays) -> None:
 
 @rule
 def _begin_with_the_last(arrays: WindowArrays, s: Any) -> None:
-    """Of the calls that hang at service `s`: all its replicas', and those of before it changed.
+    """Shares of the calls at service `s` that hang, from the sums over its replicas.
 
     Impairments change a little after a window has begun, as breakers do. Calls that were made
-    before hang as in the last window; they are early enough to time out in this one.
+    before hang as in the last window, and are early enough to time out in this one.
     """
     p, w, carried = arrays.parameters, arrays.work, arrays.carried
     hangs, silent = w.hangs[s] * w.share[s], w.silent[s] * w.share[s]
