@@ -71,7 +71,7 @@ class Recipe:
     held_share: float = 0.0
     never_rollback_share: float = 0.0
     only_rollback_share: float = 0.0
-    kept_share: float = 0.0
+    kept_share: float = 1.0
     worlds: dict[str, float] = field(default_factory=lambda: {"process": 1.0})
     cpu_scales: tuple[float, ...] = (1.0,)
 

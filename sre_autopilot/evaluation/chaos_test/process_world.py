@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,12 +143,15 @@ class ProcessWorld:
         left = [text_of(process) for process in doomed.processes if process.alive]
         # A mesh that goes on without a replica lacks it until a window ends.
         if doomed.all_but is not None:
-            others = {*processes_of(self.tmp)} - doomed.all_but - {*doomed.processes}
-            left += self.unwell() if renewed else map(text_of, others)
+            left += self.unwell() if renewed else self._strays(doomed.all_but, doomed.processes)
         left += [f"port {address}" for address in listening_addresses(doomed.sockets)]
         if doomed.folder:
             left += [f"folder {path.name}" for path in mesh_folders(self.tmp)]
         return left
+
+    def _strays(self, *expected: Iterable[Process]) -> list[str]:
+        known = {process for group in expected for process in group}
+        return [text_of(process) for process in processes_of(self.tmp) if process not in known]
 
     def unwell(self) -> list[str]:
         parts = self.parts()

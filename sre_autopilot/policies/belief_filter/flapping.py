@@ -209,7 +209,8 @@ class FlapBelief:
         before = np.zeros_like(share)
         if window and not action_log.unreachable(PAYMENT, window - 1):
             before[:-1] = self._shares[window - 1]
-        # A call that hangs at the end of a window is counted in the next, as failed and as a call.
+        # A call that hangs at the end of a window is counted in the next, as failed and as a call;
+        # and the first calls of a window are lost as those of the last one.
         lag = DEFERRED + EARLY
         failed = (1.0 - lag) * share + lag * before
         calls = 1.0 - DEFERRED * share + DEFERRED * before

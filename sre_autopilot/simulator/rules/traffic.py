@@ -51,7 +51,7 @@ from sre_autopilot.world.topology import MAX_REPLICAS, POOL_SIZE
 
 STALL_SHARE = STALL_FORGIVEN_S / STALL_CYCLE_S
 TINY = 1e-9
-"""In place of 0 under a fraction."""
+"""The least that anything is divided by, in place of 0."""
 FULL_PCT = 100.0
 LOWEST_TIMEOUT_MS, TIMEOUT_MS, SLOW_MS, SLOWER_MS = 200.0, 250.0, 300.0, 400.0
 """Bounds of the histogram buckets (`world.signals.DURATION_BUCKETS_S`) that hold time-outs: the

@@ -178,6 +178,8 @@ def make_window_arrays(parameters: Parameters, rows: Callable[[int], Any]) -> Wi
     measured = Measured(**by_service, killed=rows(REPLICA_COUNT), truth=rows(METRIC_COUNT))
     carried = Carried(
         hanging=rows(EDGE_COUNT),
-        **{name: rows(SERVICE_COUNT) for name in Carried._fields if name != "hanging"},
+        unserved=rows(SERVICE_COUNT),
+        hung=rows(SERVICE_COUNT),
+        silent=rows(SERVICE_COUNT),
     )
     return WindowArrays(parameters, condition, work, measured, carried)

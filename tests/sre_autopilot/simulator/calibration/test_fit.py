@@ -10,8 +10,9 @@ from sre_autopilot.policies import load_policy
 from sre_autopilot.policies.play import play
 from sre_autopilot.simulator import parameters
 from sre_autopilot.simulator.backend import SimulatorBackend
-from sre_autopilot.simulator.calibration.evidence import Evidence
+from sre_autopilot.simulator.calibration.evidence import CALL_COUNT, Evidence
 from sre_autopilot.simulator.calibration.fit import fit, residuals
+from sre_autopilot.simulator.calibration.losses import deferred, stall_lost
 from sre_autopilot.simulator.calibration.recordings import Recording
 from sre_autopilot.simulator.rules.window_arrays import BINS
 from sre_autopilot.world.vocabulary import Tier
@@ -39,6 +40,14 @@ def fitted(recordings):
 
 def test_fit_recovers_traffic(fitted):
     np.testing.assert_allclose(fitted["arrivals"], TRUTH.arrivals, rtol=0.1)
+
+
+def test_fit_takes_losses_from_the_same_windows(recordings, fitted):
+    windows, rest = Evidence.of(recordings)
+    calls = rest[:, :, CALL_COUNT].mean(axis=0)
+    assert fitted["deferred"] == deferred(windows, calls, fitted["early"], 0.0)
+    assert fitted["stall_lost"] == stall_lost(windows, calls)
+    assert 0.0 < fitted["deferred"] < 1.0 and fitted["stall_lost"] > 0.0
 
 
 def test_fit_recovers_the_line_of_cpu(fitted):
