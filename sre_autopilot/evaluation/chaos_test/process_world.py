@@ -150,8 +150,9 @@ class ProcessWorld:
         return left
 
     def _strays(self, *expected: Iterable[Process]) -> list[str]:
-        known = {process for group in expected for process in group}
-        return [text_of(process) for process in processes_of(self.tmp) if process not in known]
+        all_expected = {process for group in expected for process in group}
+        living = processes_of(self.tmp)
+        return [text_of(process) for process in living if process not in all_expected]
 
     def unwell(self) -> list[str]:
         parts = self.parts()
