@@ -40,10 +40,10 @@ class Impact(Frozen):
 
 
 class Postmortem(Frozen):
-    """detected: the first accepted action on a service that was a cause (time to detect, MTTD).
-    recovered: the first of the healthy windows that end an episode (time to recover, MTTR). None
-    where that did not come, or nothing was broken. losses: points of score with their reasons.
-    caveats: what a reader of the score should know, such as that the machine was too busy.
+    """detected: the first intervention on a cause (time to detect, MTTD). recovered: the first of
+    the healthy windows that end an episode (time to recover, MTTR). None where that did not come,
+    or nothing was broken. losses: points of score with their reasons. caveats: what a reader of
+    the score should know, such as that the machine was too busy.
     """
 
     score: float
@@ -60,14 +60,12 @@ class Postmortem(Frozen):
 def postmortem(record: EpisodeRecord) -> Postmortem:
     """Of a record with one window at least."""
     score = grading.grade(record)
-    roots = {fault.root for fault in record.breakages}
-    first = next((s for s, action in record.interventions if action.service_id in roots), None)
     return Postmortem(
         score=score.total,
         caveats=record.caveats,
         terms={term: getattr(score, term) for term in grading.WEIGHTS},
         faults=tuple(_named(fault) for fault in record.breakages),
-        detected=_moment(record, first),
+        detected=_moment(record, record.detected_at),
         recovered=_moment(record, score.recovered_at),
         impact=_impact(record),
         timeline=tuple(sorted(_events(record, score.recovered_at), key=lambda event: event.step)),

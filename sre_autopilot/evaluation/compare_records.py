@@ -11,7 +11,6 @@ from typing import Any
 from rich.table import Table
 
 from sre_autopilot import grading
-from sre_autopilot.evaluation.diagnosis import Diagnosis
 from sre_autopilot.grading import EpisodeRecord, Score, StepRecord
 from sre_autopilot.world.topology import Service
 
@@ -118,7 +117,7 @@ def _side(record: EpisodeRecord, score: Score) -> dict[str, Any]:
         "backend": record.backend,
         "steps": len(record.steps) - 1,
         "score": score.model_dump(mode="json"),
-        "detected_at": Diagnosis.of(record).detected_at,
+        "detected_at": record.detected_at,
         "caveats": list(record.caveats),
     }
 
@@ -129,7 +128,7 @@ def summary_rows(comparison: RecordComparison) -> Iterator[tuple[str, ...]]:
     for term, a, b in comparison.terms():
         yield term, f"{a:.3f}", f"{b:.3f}", f"{b - a:+.3f}"
     sides = ((comparison.a, comparison.score_a), (comparison.b, comparison.score_b))
-    detected = [Diagnosis.of(record).detected_at for record, _ in sides]
+    detected = [record.detected_at for record, _ in sides]
     for name, steps in (
         ("detected at step", detected),
         ("recovered at step", [score.recovered_at for _, score in sides]),

@@ -12,7 +12,7 @@ class Diagnosis(Frozen):
 
     first_action_at: step of the first one; None where there was none.
     first_at_cause: whether that was on a service that is a cause; None without an action.
-    detected_at: step of the first one on a cause, from which time to detect is counted.
+    detected_at: as in the record.
     actions, cost_units: how many, and what they cost together.
     """
 
@@ -30,7 +30,7 @@ class Diagnosis(Frozen):
         return cls(
             first_action_at=first_at,
             first_at_cause=first_at_cause,
-            detected_at=next((step for step, at_cause in acted if at_cause), None),
+            detected_at=record.detected_at,
             actions=len(acted),
             cost_units=sum(ACTION_COSTS[action.action] for _, action in record.interventions),
         )

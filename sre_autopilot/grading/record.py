@@ -164,6 +164,15 @@ class EpisodeRecord(Frozen):
         acted = ((s.step, s.action) for s in self.steps if s.action and s.action.accepted)
         return tuple((step, action) for step, action in acted if ACTION_COSTS[action.action])
 
+    @property
+    def detected_at(self) -> int | None:
+        """Step of the first intervention on a cause, from which time to detect (MTTD) is counted;
+        None where there was none.
+        """
+        causes = {fault.root for fault in self.breakages}
+        acted_on = ((step, action.service_id) for step, action in self.interventions)
+        return next((step for step, service in acted_on if service in causes), None)
+
     def cured(self, fault: FaultRecord) -> bool:
         """Whether the cure took hold before the episode was over."""
         return fault.cured_at is not None and fault.cured_at < len(self.steps)
