@@ -8,6 +8,8 @@ import os
 import time
 from pathlib import Path
 
+from services.runtime.proc_file import read_proc
+
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -57,4 +59,4 @@ def resident_bytes(pid: int | str = "self", proc: Path = Path("/proc")) -> int:
 
     Raises FileNotFoundError or ProcessLookupError where there is no such process.
     """
-    return int((proc / str(pid) / "statm").read_bytes().split()[1]) * PAGE_BYTES
+    return int(read_proc(f"{proc}/{pid}/statm").split()[1]) * PAGE_BYTES

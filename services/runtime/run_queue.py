@@ -9,6 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from services.runtime.proc_file import read_proc
+
 NANOS = 1e9
 STOP_S = 0.75
 """Longer than a quota stops a thread at a time: most of an outage's cycle (STALL_CYCLE_S)."""
@@ -77,5 +79,5 @@ class RunQueueWait:
         with suppress(OSError):
             for task in self._tasks.iterdir():
                 with suppress(OSError, IndexError, ValueError):  # the thread has just ended
-                    waits.append((task.name, int((task / "schedstat").read_bytes().split()[1])))
+                    waits.append((task.name, int(read_proc(f"{task}/schedstat").split()[1])))
         return waits
