@@ -27,6 +27,7 @@ from services import (
     user_db,
 )
 from services.runtime.app import Install, Runtime, create_app
+from services.runtime.authorization import TokenMiddleware
 from services.runtime.control import create_control
 from services.runtime.link import LinkMiddleware
 from services.runtime.preload import preload
@@ -87,7 +88,8 @@ def _data_side(runtime: Runtime, stop: Stop) -> AbstractAsyncContextManager[int]
     if service is None:
         return _users(runtime, stop)
     app = create_app(runtime, INSTALL[service])
-    return _data_port(LinkMiddleware(app, runtime.link), runtime.spec, stop)
+    guarded = TokenMiddleware(LinkMiddleware(app, runtime.link), runtime.spec.token)
+    return _data_port(guarded, runtime.spec, stop)
 
 
 @asynccontextmanager

@@ -43,14 +43,19 @@ class Runtime:
         self.draws = Draws(spec.draw_seed)
         self.routing = Routing()
         self.link = Link(self.draws)
-        self.held_connections = HeldConnections(spec.name, self.routing)
+        self.held_connections = HeldConnections(spec.name, self.routing, spec.token)
         self.warm: Future[None] = Future()
         """Done when calls cost what they will cost from now on. The users set it, see `traffic`."""
         self.warm.set_result(None)
         self._pool: Pool | None = None
         self._opening: Callable[[], Awaitable[None]] | None = None
         mesh = MeshTransport(
-            self.timeout_s, self.routing, self.link, self.metrics, tracer=self.tracing.tracer
+            self.timeout_s,
+            self.routing,
+            self.link,
+            self.metrics,
+            tracer=self.tracing.tracer,
+            token=spec.token,
         )
         self.downstream = Downstream(mesh, self.routing, self.metrics)
 

@@ -11,6 +11,7 @@ import httpx
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
 
+from services.runtime.authorization import bearer
 from services.runtime.link import Link
 from services.runtime.metrics import Metrics
 from services.runtime.routing import Endpoint, Routing
@@ -53,13 +54,21 @@ class MeshTransport(httpx.AsyncBaseTransport):
     """
 
     def __init__(
-        self, timeout_s: float, routing: Routing, link: Link, metrics: Metrics, *, tracer: Tracer
+        self,
+        timeout_s: float,
+        routing: Routing,
+        link: Link,
+        metrics: Metrics,
+        *,
+        tracer: Tracer,
+        token: str | None = None,
     ) -> None:
         self._timeout_s = timeout_s
         self._routing = routing
         self._link = link
         self._metrics = metrics
         self._tracer = tracer
+        self._headers = bearer(token)
         self._wires: dict[tuple[Service, Endpoint], Wire] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -104,7 +113,7 @@ class MeshTransport(httpx.AsyncBaseTransport):
                 closing = asyncio.create_task(self._close_idle(self._wires.pop(stale)))
                 self._closing.add(closing)
                 closing.add_done_callback(self._closing.discard)
-            self._wires[callee, endpoint] = Wire(endpoint.address)
+            self._wires[callee, endpoint] = Wire(endpoint.address, self._headers)
         return self._wires[callee, endpoint]
 
     async def _close_idle(self, wire: Wire) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from services.runtime.authorization import bearer
 from services.runtime.cursor import CURSOR_PATHS
 from services.runtime.pool import Pool, PoolExhausted
 from services.runtime.routing import Routing
@@ -33,14 +34,19 @@ class HeldConnection:
 
 
 class HeldConnections:
-    """Converges on the desired number of held connections; belongs to the data loop."""
+    """Converges on the desired number of held connections; belongs to the data loop.
 
-    def __init__(self, replica: str, routing: Routing) -> None:
+    token: of the mesh, which databases ask for.
+    """
+
+    def __init__(self, replica: str, routing: Routing, token: str | None = None) -> None:
         self.pool: Pool | None = None
         self._replica = replica
         self._routing = routing
         self._held: dict[str, list[HeldConnection]] = {}
-        self._client = httpx.AsyncClient(timeout=None, trust_env=False, verify=False)
+        self._client = httpx.AsyncClient(
+            headers=bearer(token), timeout=None, trust_env=False, verify=False
+        )
 
     async def converge(self, desired: Mapping[str, int]) -> None:
         """Opens and releases connections until there are `desired`, by database replica.

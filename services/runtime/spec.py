@@ -22,7 +22,7 @@ class ProcessSpec:
     data_dir: where a database keeps its file, made anew at every start.
     runtime_memory_mb: MiB of interpreter and libraries that the process does not share with others.
     quota_file: `cpu.stat` of a CPU quota that is this process's own; None where it has none.
-    token: of the mesh; without it nobody may use the control port. None: everybody may.
+    token: of the mesh; without it neither port answers anybody. None: both answer everybody.
     """
 
     name: str

@@ -6,6 +6,7 @@ authentication or streams to resolve: a call costs a fraction of one over a gene
 
 import asyncio
 import time
+from collections.abc import Mapping, Sequence
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -95,9 +96,13 @@ class Connection(asyncio.Protocol):
 
 
 class Wire(httpx.AsyncBaseTransport):
-    """All connections to one address, "http://HOST:PORT". Has no time-out of its own."""
+    """All connections to one address, "http://HOST:PORT". Has no time-out of its own.
 
-    def __init__(self, address: str) -> None:
+    headers: sent with every request, besides its own.
+    """
+
+    def __init__(self, address: str, headers: Mapping[str, str] | None = None) -> None:
+        self._headers = httpx.Headers(headers).raw
         parts = urlsplit(address)
         self._host, self._port = parts.hostname or "", parts.port or HTTP_PORT
         self._idle: list[Connection] = []
@@ -108,7 +113,7 @@ class Wire(httpx.AsyncBaseTransport):
         A call whose connection broke before its answer began is sent a second time where that
         changes nothing (RFC 9110, 9.2.2): a server may close a connection while it is taken up.
         """
-        message = serialized(request)
+        message = serialized(request, self._headers)
         try:
             return await self._exchange(message)
         except httpx.ReadError:
@@ -153,9 +158,9 @@ class Wire(httpx.AsyncBaseTransport):
             self._idle.pop().close()
 
 
-def serialized(request: httpx.Request) -> bytes:
-    """A request as it is sent."""
+def serialized(request: httpx.Request, headers: Sequence[tuple[bytes, bytes]] = ()) -> bytes:
+    """A request as it is sent, with `headers` behind its own."""
     target = request.extensions.get(TARGET) or request.url.raw_path
     lines = [b"%b %b HTTP/1.1" % (request.method.encode(), target)]
-    lines += [b"%b: %b" % header for header in request.headers.raw]
+    lines += [b"%b: %b" % header for header in (*request.headers.raw, *headers)]
     return b"\r\n".join((*lines, b"", request.content))

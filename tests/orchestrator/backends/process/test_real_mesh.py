@@ -174,10 +174,13 @@ async def test_traffic_flows_again_after_a_restart_of_the_gateway(mesh: ProcessB
     assert await window_that_flows(mesh)
 
 
-async def test_no_port_of_the_mesh_is_steered_or_read_without_its_token(
+async def test_no_port_of_the_mesh_answers_without_its_token(
     mesh: ProcessBackend,
 ) -> None:
-    """All that listen, found as another user of the machine finds them: data ports serve users."""
+    """All that listen, found as another user of the machine finds them.
+
+    Data ports too: their answers carry no noise, and tell who asks which service is broken.
+    """
     spans = httpx.URL(await mesh._receiver.start())
     targets = [handle.target for handle in mesh.handles() if handle.target]
     data_ports = {httpx.URL(target.data_url).port for target in targets}
@@ -197,5 +200,9 @@ async def test_no_port_of_the_mesh_is_steered_or_read_without_its_token(
                     answer = await stranger.request(method, url, json={})
                     assert answer.status_code == 401, (method, url)
                     assert "seed" not in answer.text
+        for port in data_ports - {0}:
+            for method, path in (("POST", "/charges"), ("GET", "/users"), ("GET", "/nowhere")):
+                answer = await stranger.request(method, f"http://{LOOPBACK}:{port}{path}", json={})
+                assert answer.status_code == 401, (port, path)
         answer = await stranger.post(spans, headers={"content-type": "application/x-protobuf"})
         assert answer.status_code == 401
