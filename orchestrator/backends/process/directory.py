@@ -1,11 +1,12 @@
 """A mesh's own folder: databases and logs, gone when the mesh is closed or its owner is dead."""
 
 import contextlib
+import errno
 import fcntl
 import os
-import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 _PREFIX = "sre-mesh-"
@@ -56,7 +57,8 @@ class MeshDirectory:
     def remove(self) -> None:
         """Idempotent."""
         if self._path is not None:
-            _remove(self._path)
+            with contextlib.suppress(OSError), _own_folder(self._path) as folder:
+                _remove(self._path, folder)
             self._path = None
         if self._lock_fd is not None:
             os.close(self._lock_fd)
@@ -75,27 +77,45 @@ def remove_stale(root: Path) -> None:
 
 
 def remove_if_stale(path: Path, *, wait: bool = False) -> None:
-    """Removes the folder of a mesh if its owner is dead; `wait` for its death if asked to."""
-    if not path.is_symlink() and _is_stale(path, wait=wait):
-        _remove(path)
+    """Removes the folder of a mesh if its owner is dead; `wait` for its death if asked to.
+
+    A folder of another user stays, whatever is in it: everybody may make one in /tmp.
+    """
+    with contextlib.suppress(OSError), _own_folder(path) as folder:
+        if _is_stale(path.name, folder, wait=wait):
+            _remove(path, folder)
 
 
-def _remove(path: Path) -> None:
+@contextlib.contextmanager
+def _own_folder(path: Path) -> Iterator[int]:
+    """A descriptor of the folder, by which all further looks at it go: its name may be another's
+    by then. Raises OSError where it is no folder, or not this user's.
+    """
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        if os.fstat(folder).st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, "another user's", str(path))
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _remove(path: Path, folder: int) -> None:
     """The lock goes last, so that a folder whose removal was cut short is still a stale one."""
-    with contextlib.suppress(OSError):
-        for part in path.iterdir():
-            if part.name != _LOCK:
-                part.unlink()
-    shutil.rmtree(path, ignore_errors=True)
+    for name in sorted(os.listdir(folder), key=_LOCK.__eq__):
+        os.unlink(name, dir_fd=folder)
+    path.rmdir()
 
 
-def _is_stale(path: Path, *, wait: bool) -> bool:
-    """Whether the lock is free. False where it cannot be asked for."""
-    with contextlib.suppress(OSError):
-        if path.name.startswith("."):
-            # Its lock is taken in a moment, if its owner lives.
-            return time.time() - path.stat().st_mtime > _MAKING_TIMEOUT_S
-        with (path / _LOCK).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            return True
-    return False
+def _is_stale(name: str, folder: int, *, wait: bool) -> bool:
+    """Whether the lock is free. Raises OSError where it cannot be asked for."""
+    if name.startswith("."):
+        # Its lock is taken in a moment, if its owner lives.
+        return time.time() - os.fstat(folder).st_mtime > _MAKING_TIMEOUT_S
+    # Not blocking, for a pipe of this name would.
+    lock = os.open(_LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    finally:
+        os.close(lock)
+    return True

@@ -1,5 +1,6 @@
 """A mesh's folder comes when it is needed and goes with its owner."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -123,6 +124,55 @@ def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "sre-mesh-1-x").symlink_to(precious)
     remove_stale(tmp_path)
     assert (precious / "data").exists()
+
+
+def test_a_pipe_as_a_lock_holds_nobody_up(tmp_path: Path) -> None:
+    folder = tmp_path / "sre-mesh-1-x"
+    folder.mkdir()
+    os.mkfifo(folder / "owner.lock")
+    assert MeshDirectory(tmp_path).path.is_dir()
+
+
+def test_a_link_as_a_lock_is_not_followed(tmp_path: Path) -> None:
+    folder = tmp_path / "sre-mesh-1-x"
+    folder.mkdir()
+    (tmp_path / "elsewhere").touch()
+    (folder / "owner.lock").symlink_to(tmp_path / "elsewhere")
+    remove_stale(tmp_path)
+    assert folder.is_dir()
+
+
+def test_a_folder_of_another_user_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "sre-mesh-1-x"
+    folder.mkdir()
+    (folder / "owner.lock").touch()
+    this_user = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: this_user + 1)
+    remove_stale(tmp_path)
+    assert (folder / "owner.lock").exists()
+    monkeypatch.undo()
+    remove_stale(tmp_path)
+    assert not folder.exists()
+
+
+def test_what_takes_the_place_of_a_folder_meanwhile_is_not_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, precious = tmp_path / "sre-mesh-1-x", tmp_path / "precious"
+    for path in (folder, precious):
+        path.mkdir()
+        (path / "owner.lock").touch()
+    (precious / "data").touch()
+    lock = fcntl.flock
+
+    def swapped(descriptor: int, operation: int) -> None:
+        lock(descriptor, operation)
+        folder.rename(tmp_path / "moved")
+        folder.symlink_to(precious)
+
+    monkeypatch.setattr(fcntl, "flock", swapped)
+    remove_stale(tmp_path)
+    assert {path.name for path in precious.iterdir()} == {"owner.lock", "data"}
 
 
 def test_the_tail_of_a_log_is_its_last_lines(tmp_path: Path) -> None:
