@@ -14,6 +14,8 @@ LONGEST_ANSWER = 20_000
 WAIT = SREAction(action=ActionName.WAIT)
 THOUGHT = r"(?:think|thinking|thought|thoughts|reasoning|reflection)"
 """Tags that models put around their thoughts; some leave the opening one to the prompt."""
+BEGIN = re.compile(rf"<{THOUGHT}(?:\s[^<>]*)?>|\[{THOUGHT}\]", re.IGNORECASE)
+END = re.compile(rf"</{THOUGHT}\s*>|\[/{THOUGHT}\]", re.IGNORECASE)
 
 
 def text_of(content: Any) -> str:
@@ -48,5 +50,4 @@ def parse_answer(text: str) -> SREAction:
 
 def _without_thoughts(text: str) -> str:
     """What follows the last end of a thought, up to the beginning of one that does not end."""
-    spoken = re.split(rf"</{THOUGHT}>", text, flags=re.IGNORECASE)[-1]
-    return re.split(rf"<{THOUGHT}>", spoken, flags=re.IGNORECASE)[0]
+    return BEGIN.split(END.split(text)[-1])[0]

@@ -42,11 +42,13 @@ TIME_IS_UP = "time is up, the model is asked no more"
 
 
 class ProviderError(Exception):
-    """An error inside of an answer with status 200; `status` is its code, where it has one."""
+    """An error inside of an answer with status 200; `status` is its code, where that is one: a
+    number, which some providers write as text.
+    """
 
     def __init__(self, error: Any) -> None:
-        code = error.get("code") if isinstance(error, dict) else None
-        self.status = code if isinstance(code, int) else 0
+        code = str(error.get("code")) if isinstance(error, dict) else ""
+        self.status = int(code) if code.isdecimal() else 0
         super().__init__(str(error.get("message", error) if isinstance(error, dict) else error))
 
 

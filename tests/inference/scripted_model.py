@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer; `text` becomes a chat completion, `raw` is sent as it is."""
+    """One answer; `text`, whole or in parts, becomes a chat completion, `raw` is sent as it is."""
 
-    text: str = ""
+    text: str | list[Any] = ""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     raw: str | None = None

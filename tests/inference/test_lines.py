@@ -5,7 +5,7 @@ import re
 import signal
 
 import pytest
-from typer import Typer
+from typer import BadParameter, Typer
 from typer.testing import CliRunner
 
 import inference
@@ -185,8 +185,34 @@ def test_servers_on_this_machine_are_called_whatever_the_proxies_are(stage, star
     assert {request["authorization"] for request in scripted.requests} == {"Bearer hf_x"}
 
 
-def test_a_proxy_that_cannot_be_used_is_said_in_one_line(start):
-    elsewhere = ("--base-url", "http://sre.invalid", "--policy", "heuristic")
-    stdout, stderr = start(*elsewhere, **HOSTILE).communicate()
-    assert stdout == ""
+@pytest.mark.parametrize(
+    ("arguments", "model"),
+    [
+        (("--base-url", "http://sre.invalid", "--policy", "heuristic"), {}),
+        ((), {"API_BASE_URL": "http://model.invalid/v1", "MODEL_NAME": "m", "HF_TOKEN": "hf_x"}),
+    ],
+    ids=["of the server", "of the model"],
+)
+def test_a_proxy_that_cannot_be_used_is_said_without_a_traceback(start, arguments, model):
+    process = start(*arguments, **model, **HOSTILE)
+    stdout, stderr = process.communicate()
+    assert (process.returncode, stdout) == (2, "")
     assert "Traceback" not in stderr and "ALL_PROXY" in stderr
+
+
+@pytest.mark.parametrize(("option", "limit_s"), [((), 7.0), (("--call-limit-s", "8"), 8.0)])
+def test_an_answer_may_take_as_long_as_is_set(monkeypatch, option, limit_s):
+    """By the variable, or by the option, which comes first."""
+    limits: list[float] = []
+
+    def player(*_arguments, call_limit_s):
+        limits.append(call_limit_s)
+        raise BadParameter("enough")
+
+    monkeypatch.setattr("sre_autopilot.llm.player.ModelPlayer", player)
+    command = Typer(add_completion=False)
+    command.command()(inference.main)
+    model = {"API_BASE_URL": "http://127.0.0.1:1", "MODEL_NAME": "m", "HF_TOKEN": "hf_x"}
+    ended = CliRunner(env={**model, "MODEL_CALL_LIMIT_S": "7"}).invoke(command, option)
+    assert "enough" in ended.stderr
+    assert limits == [limit_s]

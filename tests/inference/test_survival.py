@@ -160,8 +160,9 @@ async def test_a_model_that_is_slower_than_the_time_left_is_not_unreachable(stag
     assert set(outcome.played[1].errors) == {"null"}
 
 
-async def test_an_error_inside_an_answer_waits_as_its_code_says(stage):
-    refusal = '{"error": {"message": "Rate limit exceeded: free-models-per-min", "code": 429}}'
+@pytest.mark.parametrize("code", ["429", '"429"'])
+async def test_an_error_inside_an_answer_waits_as_its_code_says(stage, code):
+    refusal = f'{{"error": {{"message": "Rate limit exceeded", "code": {code}}}}}'
     scripted = stage.model(lambda n: Reply(raw=refusal) if n < 5 else Reply(WAIT))
     assert set(await errors_of(stage, stage.player(scripted))) == {"null"}
     assert stage.clock.sleeps == pytest.approx([1.0, 2.0, 4.0, 8.0, 16.0])
@@ -171,6 +172,14 @@ async def test_the_message_of_an_error_inside_an_answer_is_shown(stage):
     scripted = stage.model(lambda _: Reply(raw='{"error": {"message": "out of credit"}}'))
     errors = await errors_of(stage, stage.player(scripted))
     assert all("out of credit" in error for error in errors)
+
+
+async def test_an_answer_in_parts_is_read(stage):
+    parts = [{"type": "thinking", "thinking": []}, {"type": "text", "text": RESTART}]
+    scripted = stage.model(lambda _: Reply(parts))
+    outcome = await stage.play(stage.environment(), stage.player(scripted), [Tier.EASY])
+    assert outcome.played[0].actions[0] == "restart(auth_service)"
+    assert len(scripted.requests) == MAX_STEPS
 
 
 async def test_an_endpoint_that_knows_no_schema_is_asked_for_what_it_knows(stage):
@@ -184,6 +193,11 @@ async def test_an_endpoint_that_knows_no_schema_is_asked_for_what_it_knows(stage
     assert set(await errors_of(stage, stage.player(scripted))) == {"null"}
     kinds = [asked.get("response_format", {}).get("type") for asked in scripted.requests]
     assert kinds == ["json_schema", "json_object"] + [None] * MAX_STEPS
+    action, service = scripted.requests[0]["response_format"]["json_schema"]["schema"][
+        "properties"
+    ].values()
+    assert action["enum"] == [*ActionName]
+    assert service["anyOf"][0]["enum"] == [*Service]
     assert all(asked["max_tokens"] == ANSWER_TOKENS for asked in scripted.requests)
 
 
