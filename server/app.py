@@ -40,6 +40,7 @@ from server.mcp_http import McpClientMiddleware, McpClients
 from server.messages import CREATE_SESSION, MessageMiddleware, rpc_refusal
 from server.metrics_door import serving_metrics
 from server.monitoring import Monitoring
+from server.openapi_document import DocumentedApp
 from server.openenv_compat import HTTP_API_VERSION, guard_mcp_route, register_routes
 from server.pager import pager_routes
 from server.preparation import Preparation
@@ -116,7 +117,7 @@ def create_app(
             limits.admit(Cost.RESETS, request.scope)
         return rpc_refusal(body)
 
-    app = FastAPI(
+    app = DocumentedApp(
         title="SRE Autopilot Environment",
         version=HTTP_API_VERSION,
         description=DESCRIPTION,
@@ -153,14 +154,6 @@ def create_app(
         app.add_middleware(ForwardingMiddleware, place=place, metrics=monitoring.as_text)
     handle_errors(app)
     return app
-
-
-def app_from_env() -> FastAPI:
-    """The application with the settings of this process's environment.
-
-    Raises InvalidSettings, which names the variables that are wrong.
-    """
-    return create_app(settings_from_env(os.environ))
 
 
 def run(host: str = HOST, port: int = PORT, workers: int = 1) -> None:
@@ -230,8 +223,9 @@ def __getattr__(name: str) -> FastAPI:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
         refuse_several_workers()
-        app = globals()["app"] = app_from_env()
-        check_uvicorn_options()
+        settings = settings_from_env(os.environ)
+        app = globals()["app"] = create_app(settings)
+        check_uvicorn_options(settings.ping_timeout_s)
     except (InvalidSettings, InvalidValue, CannotListen) as error:
         sys.stderr.write(f"server: {error}\n")
         sys.exit(BAD_INPUT)

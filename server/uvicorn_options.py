@@ -49,22 +49,28 @@ def refuse_several_workers() -> None:
         )
 
 
-def check_uvicorn_options() -> None:
+def check_uvicorn_options(ping_timeout_s: float) -> None:
     """Where uvicorn's own command imports this module, checks the address of its options: uvicorn
     itself binds it only after the application has started. Raises CannotListen, InvalidValue.
-    Without the limits on connections it goes on, and says so.
+    Without the limits on connections, or with less patience than `ping_timeout_s`, it goes on, and
+    says so.
 
     With --reload or --workers, uvicorn binds it first, and imports this module in other processes.
     """
     context = click.get_current_context(silent=True)
     if context is None or context.command is not uvicorn.main:
         return
-    if context.params["uds"] is None and context.params["fd"] is None:
-        check_port(context.params["host"], context.params["port"])
-    if LIMITED_HTTP not in context.params["http"]:
+    chosen = context.params
+    if chosen["uds"] is None and chosen["fd"] is None:
+        check_port(chosen["host"], chosen["port"])
+    options = (
+        (f"--http {LIMITED_HTTP}", LIMITED_HTTP in chosen["http"]),
+        (f"--ws-max-size {MAX_MESSAGE_BYTES}", chosen["ws_max_size"] <= MAX_MESSAGE_BYTES),
+        (f"--ws-ping-timeout {ping_timeout_s:g}", chosen["ws_ping_timeout"] >= ping_timeout_s),
+    )
+    if missing := " ".join(option for option, is_there in options if not is_there):
         log.warning(
-            "connections are not limited: start the server by python -m server.app, or with "
-            "uvicorn's options --http %s --ws-max-size %d",
-            LIMITED_HTTP,
-            MAX_MESSAGE_BYTES,
+            "limits of connections are not as documented: start the server by python -m "
+            "server.app, or with uvicorn's options %s",
+            missing,
         )

@@ -136,13 +136,16 @@ def test_taken_port_is_the_only_line_under_uvicorn():
 
 
 def test_the_server_is_one_process_and_waits_for_an_agent_that_thinks(monkeypatch):
-    """Whatever WEB_CONCURRENCY says; and a socket is kept as long without a pong as is set."""
+    """Whatever WEB_CONCURRENCY says; and a socket is kept without a pong for ten minutes, or for as
+    long as is set.
+    """
     options: dict[str, object] = {}
     monkeypatch.setattr("uvicorn.run", lambda _app, **keywords: options.update(keywords))
     monkeypatch.setenv("WEB_CONCURRENCY", "2")
+    main(["--host", "127.0.0.1", "--port", "0"])
+    assert (options["workers"], options["ws_ping_timeout"]) == (1, 600)
     monkeypatch.setenv("SRE_PING_TIMEOUT_S", "123")
     main(["--host", "127.0.0.1", "--port", "0"])
-    assert options["workers"] == 1
     assert options["ws_ping_timeout"] == 123
 
 
