@@ -33,8 +33,8 @@ from sre_autopilot.world.vocabulary import SESSION_LEASE_S
 PREFIX = "SRE_"
 MAX_PORT = 2**16 - 1
 SECRET_LENGTH = 16
-DOCKER = "docker"
-"""The backend that plays on a stack of containers."""
+PROCESS, DOCKER = "process", "docker"
+"""The backends that play on local processes, and on a stack of containers."""
 URL = r"https?://[^\s,/]+(/[^\s,]*)?"
 
 
@@ -85,11 +85,11 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     backend: str = Field(
-        "process",
+        PROCESS,
         description="where episodes are played: process, docker, simulator, or `module:Class`",
     )
     simulator_of: str = Field(
-        "process", description="simulator: the real backend whose fitted parameters it takes"
+        PROCESS, description="simulator: the real backend whose fitted parameters it takes"
     )
     fault: str | None = Field(
         None, description="a fault in place of the tiers' own: a name, or `module:Class`"
@@ -224,23 +224,23 @@ def _problem(error: ErrorDetails) -> str:
 
 
 def valid_values(name: str) -> str:
-    """The values that a field takes, from its type and its bounds."""
+    """The values that a field takes, from its type and its bounds; an example where any text is."""
+    field = Settings.model_fields[name]
+    return valid_range(name) or f"such as {field.default} ({field.description})"
+
+
+def valid_range(name: str) -> str:
+    """The same; empty where any text is."""
     if name in SECRETS:
         return SECRETS[name]
     if name == "mode":
         return ", ".join(Mode)
     field = Settings.model_fields[name]
-    kind = field.annotation
-    text = (
-        "a whole number"
-        if int in (kind, *get_args(kind))
-        else "a number"
-        if float in (kind, *get_args(kind))
-        else ""
-    )
+    kinds = (field.annotation, *get_args(field.annotation))
+    text = "a whole number" if int in kinds else "a number" if float in kinds else ""
     limits = {type(limit): limit for limit in field.metadata}
     for limit_class, word in ((Gt, "above"), (Ge, "from"), (Le, "up to")):
         if limit_class in limits:
             limit = limits[limit_class]
             text += f" {word} {getattr(limit, limit_class.__name__.lower()):g}"
-    return text or f"such as {field.default} ({field.description})"
+    return text

@@ -1,13 +1,17 @@
 """What a server says when it starts: its mode, and a backend that cannot be played in."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from orchestrator.backends import BACKENDS
 from orchestrator.errors import BackendError
-from orchestrator.settings import DOCKER, Mode, Settings, variable
+from orchestrator.settings import DOCKER, PROCESS, Mode, Settings, variable
+from sre_autopilot.cores import file_lines
 
 log = logging.getLogger(__name__)
+HIDING = {f"hidepid={how}" for how in ("1", "noaccess", "2", "invisible", "4", "ptraceable")}
+"""Options of a /proc in which a user has no look at the processes of others."""
 
 
 def log_to_stderr() -> None:
@@ -40,6 +44,22 @@ def say_mode(settings: Settings) -> None:
     if settings.secret is None:
         name = variable("secret")
         log.warning("%s is not set: a seed is another story after the next start", name)
+    if settings.backend == PROCESS and shows_processes(file_lines(Path("/proc/self/mounts"))):
+        log.warning(
+            "/proc shows all users how much memory and CPU each service takes, which tells faults: "
+            "mount -o remount,hidepid=invisible /proc, unless agents play from another machine or "
+            "from a container"
+        )
+
+
+def shows_processes(mounts: Iterable[str]) -> bool:
+    """Whether users see the processes of others, by the lines of /proc/self/mounts.
+
+    Source: Linux, Documentation/filesystems/proc.rst, "Mount options".
+    """
+    fields = [line.split() for line in mounts]
+    options = [options.split(",") for _, path, _, options, *_ in fields if path == "/proc"]
+    return bool(options) and not HIDING.intersection(options[-1])
 
 
 def _open_for_want_of_a_token(settings: Settings) -> Iterator[str]:

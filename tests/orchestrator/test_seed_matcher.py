@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from itertools import cycle, islice
 
+import pytest
+
 from chaos.fault import Fault
 from chaos.tiers import draw_faults
 from orchestrator.environment import Environment
@@ -43,10 +45,29 @@ def test_in_develop_mode_the_seed_can_be_read_off_what_an_agent_sees():
     assert sum(right) / len(right) >= 0.9
 
 
-def test_in_judge_mode_neither_seed_nor_fault_can_be_read_off_what_an_agent_sees():
+class StorySecretAlone(Secrecy):
+    """Keys of episodes are as in develop mode."""
+
+    @staticmethod
+    def episode_key() -> int:
+        return 0
+
+
+class EpisodeKeyAlone(Secrecy):
+    """A seed is the story that it is in develop mode."""
+
+    def seed(self, tier: Tier, asked: int) -> int:
+        return asked
+
+
+@pytest.mark.parametrize("defence", [Secrecy, StorySecretAlone, EpisodeKeyAlone])
+def test_in_judge_mode_neither_seed_nor_fault_can_be_read_off_what_an_agent_sees(
+    defence: type[Secrecy],
+) -> None:
+    """Either defence is enough by itself."""
     seeds = faults = chance = 0
     others = {tier: [hidden_of(draw_faults(tier, seed)) for seed in PUBLIC[:100]] for tier in TIERS}
-    for tier, seed, guess, record in guesses(Secrecy(b"a-secret-of-the-judge"), EPISODES):
+    for tier, seed, guess, record in guesses(defence(b"a-secret-of-the-judge"), EPISODES):
         seeds += guess in {seed, record.seed}
         faults += hidden_of(draw_faults(tier, guess)) == hidden(record)
         # Any other seed is as good a guess: what a guess is worth that has seen nothing.

@@ -96,9 +96,29 @@ def test_develop_mode_warns_once_of_what_is_open(caplog):
     assert TOKEN not in caplog.text
 
 
-def test_judge_mode_warns_of_what_cannot_be_had_later(caplog, tmp_path):
+MOUNTS = ("tmpfs /tmp tmpfs rw 0 0", "proc /proc proc rw,nosuid{} 0 0")
+
+
+@pytest.mark.parametrize(
+    ("options", "warned"),
+    [("", True), (",hidepid=0", True), (",gid=4,hidepid=invisible", False), (",hidepid=2", False)],
+)
+def test_judge_mode_warns_where_all_users_see_the_services_processes(
+    caplog, monkeypatch, tmp_path, *, options, warned
+):
+    lines = [line.format(options) for line in MOUNTS]
+    monkeypatch.setattr("server.startup.file_lines", lambda _file: lines)
+    caplog.set_level("WARNING", "server.startup")
+    say_mode(Settings(record_dir=tmp_path, **(JUDGED | {"backend": "process"})))
+    assert ["hidepid" in entry.message for entry in caplog.records] == [True] * warned
+    say_mode(Settings(record_dir=tmp_path, **(JUDGED | {"backend": "simulator"})))
+    assert len(caplog.records) == warned
+
+
+def test_judge_mode_warns_of_what_cannot_be_had_later(caplog, monkeypatch, tmp_path):
     # A server that another test has started may have set a lower level.
     caplog.set_level("WARNING", "server.startup")
+    monkeypatch.setattr("server.startup.file_lines", lambda _file: [])
     say_mode(Settings(record_dir=tmp_path, **JUDGED))
     assert not caplog.records
     say_mode(Settings(**{**JUDGED, "secret": None}))
