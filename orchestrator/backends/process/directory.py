@@ -101,9 +101,12 @@ def _own_folder(path: Path) -> Iterator[int]:
 
 
 def _remove(path: Path, folder: int) -> None:
-    """The lock goes last, so that a folder whose removal was cut short is still a stale one."""
-    for name in sorted(os.listdir(folder), key=_LOCK.__eq__):
-        os.unlink(name, dir_fd=folder)
+    """The lock goes last, so that a folder whose removal was cut short is still a stale one; what a
+    dying process has written meanwhile goes too.
+    """
+    while names := sorted(os.listdir(folder), key=_LOCK.__eq__):
+        for name in names:
+            os.unlink(name, dir_fd=folder)
     path.rmdir()
 
 

@@ -130,10 +130,9 @@ class Zygote:
             self._reap(child, status, oom)
 
     def _reap_exited(self) -> None:
-        for child in list(self._children.values()):
-            pid, status = os.waitpid(child.pid, os.WNOHANG)
-            if pid:
-                self._reap(child, status)
+        while self._children and (exited := os.waitpid(-1, os.WNOHANG))[0]:
+            child = next(c for c in self._children.values() if c.pid == exited[0])
+            self._reap(child, exited[1])
 
     def _reap(self, child: Child, status: int, oom: bool = False) -> None:
         del self._children[child.name]

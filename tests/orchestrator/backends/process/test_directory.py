@@ -155,7 +155,7 @@ def test_a_folder_of_another_user_stays(tmp_path: Path, monkeypatch: pytest.Monk
     assert not folder.exists()
 
 
-def test_what_takes_the_place_of_a_folder_meanwhile_is_not_emptied(
+def test_a_link_that_takes_the_place_of_a_folder_meanwhile_is_not_followed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, precious = tmp_path / "sre-mesh-1-x", tmp_path / "precious"
