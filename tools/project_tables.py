@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from orchestrator.settings import PREFIX, Settings
+from orchestrator.settings import Settings, valid_range, variable
 from sre_autopilot.cli.commands import COMMANDS, DEV_COMMANDS, CommandEntry
 from tools.markdown import table
 
@@ -39,10 +39,10 @@ def targets() -> str:
 def settings() -> str:
     """Every variable that commands and the server read."""
     rows = (
-        (f"`{PREFIX}{name.upper()}`", field.default or "-", field.description)
+        (f"`{variable(name)}`", field.default or "-", valid_range(name) or "-", field.description)
         for name, field in Settings.model_fields.items()
     )
-    return table("variable | default | meaning", rows)
+    return table("variable | default | valid | meaning", rows)
 
 
 def decisions() -> str:
