@@ -27,6 +27,8 @@ TEXT = '{"action": "restart", "service_id": "user_db"}'
         f'perhaps {{"action": "wait"}}? No.\n</think>\n{TEXT}',
         f'<Thinking>{{"action": "wait"}}</Thinking>{TEXT}',
         f'<reasoning>{{"action": "wait"}}</reasoning> {TEXT} <think>was that right?',
+        f'[THINK]{{"action": "wait"}}[/THINK]{TEXT}',
+        f'<think id="1">{{"action": "wait"}}</think >{TEXT}<think id="2">or',
         f"{'<think>hm</think>' * 2_000}{TEXT}",
         '{"reasoning": "nothing certain", "action": "restart", "service_id": "user_db"}',
         '{"service_id":"user_db",\n"action":"restart"}',
