@@ -26,10 +26,8 @@ from services import (
     product_service,
     user_db,
 )
-from services.runtime.app import Install, Runtime, create_app
-from services.runtime.authorization import TokenMiddleware
+from services.runtime.app import Install, Runtime, create_data_port
 from services.runtime.control import create_control
-from services.runtime.link import LinkMiddleware
 from services.runtime.preload import preload
 from services.runtime.server import Phases, PortServer, Stop, bind
 from services.runtime.spec import ProcessSpec
@@ -87,9 +85,7 @@ def _data_side(runtime: Runtime, stop: Stop) -> AbstractAsyncContextManager[int]
     service = runtime.spec.service
     if service is None:
         return _users(runtime, stop)
-    app = create_app(runtime, INSTALL[service])
-    guarded = TokenMiddleware(LinkMiddleware(app, runtime.link), runtime.spec.token)
-    return _data_port(guarded, runtime.spec, stop)
+    return _data_port(create_data_port(runtime, INSTALL[service]), runtime.spec, stop)
 
 
 @asynccontextmanager

@@ -14,10 +14,11 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp
 
 from services.runtime.admission import AdmissionMiddleware
+from services.runtime.authorization import TokenMiddleware
 from services.runtime.downstream import CallFailed, Downstream, MeshTransport
 from services.runtime.draws import Draws
 from services.runtime.held_connections import HeldConnections
-from services.runtime.link import Link
+from services.runtime.link import Link, LinkMiddleware
 from services.runtime.mesh_route import MeshRoute
 from services.runtime.metrics import Metrics
 from services.runtime.pool import Pool, PoolExhausted
@@ -122,6 +123,12 @@ def create_app(runtime: Runtime, install: Install) -> FastAPI:
     app.add_middleware(ServerSpanMiddleware, tracer=runtime.tracing.tracer)
     install(app, runtime)
     return app
+
+
+def create_data_port(runtime: Runtime, install: Install) -> ASGIApp:
+    """What the replica's data port serves. A call without the mesh's token meets nothing of it."""
+    app = create_app(runtime, install)
+    return TokenMiddleware(LinkMiddleware(app, runtime.link), runtime.spec.token)
 
 
 async def _call_failed(_request: Request, error: Exception) -> JSONResponse:

@@ -108,6 +108,8 @@ class HeldConnections:
             return
         url = f"{address}{CURSOR_PATHS[callee]}?limit=1&follow=true"
         async with self._client.stream("GET", url) as response:
+            if response.is_error:
+                return
             async for _ in response.aiter_raw():
                 _settle(opened)
 

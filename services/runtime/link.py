@@ -24,7 +24,7 @@ class Link:
 
 
 class LinkMiddleware:
-    """Outermost of the data port, so that a silenced call leaves no span and no metric here.
+    """Outside of all that measures, so that a silenced call leaves no span and no metric here.
 
     A silenced call stays silent until its caller hangs up, even if the link is healed meanwhile.
     """

@@ -8,7 +8,7 @@ _ENOUGH_BYTES = 4096
 def read_proc(path: str) -> bytes:
     """The first 4 KiB, by three calls of the system.
 
-    pathlib and a buffered file take four times as long, and a mesh is asked 200 times a second.
+    pathlib and a buffered file take three times as long, and a mesh is read 200 times a second.
     Raises FileNotFoundError or ProcessLookupError where there is no such process.
     """
     file = os.open(path, os.O_RDONLY)

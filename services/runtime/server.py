@@ -83,5 +83,5 @@ class PortServer(uvicorn.Server):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes any free one."""
-    return socket.create_server((host, port), backlog=512)
+    """A listening socket; port 0 takes any free one, another may be bound by this user already."""
+    return socket.create_server((host, port), backlog=512, reuse_port=True)

@@ -32,8 +32,8 @@ async def make_runtime(tmp_path: Path, spans: InMemorySpanExporter) -> AsyncIter
     """Makes the runtime of a process by its name."""
     made: list[Runtime] = []
 
-    def make(name: str, seed: int = 7) -> Runtime:
-        runtime = Runtime(ProcessSpec(name, Release.CURRENT, seed, tmp_path))
+    def make(name: str, seed: int = 7, token: str | None = None) -> Runtime:
+        runtime = Runtime(ProcessSpec(name, Release.CURRENT, seed, tmp_path, token=token))
         runtime.tracing.provider.add_span_processor(SimpleSpanProcessor(spans))
         made.append(runtime)
         return runtime

@@ -5,8 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from services import inventory_db, user_db
-from services.runtime.app import Runtime, create_app
-from services.runtime.link import LinkMiddleware
+from services.runtime.app import Runtime, create_data_port
 from services.runtime.pool import Pool
 from sre_autopilot.world.topology import Service
 from tests.services.neighbours import listening
@@ -33,6 +32,5 @@ async def serving(runtime: Runtime) -> AsyncIterator[Database]:
     """Serves the database that `runtime` is a replica of."""
     service = runtime.spec.service
     assert service is not None
-    app = create_app(runtime, INSTALL[service])
-    async with listening(LinkMiddleware(app, runtime.link)) as address:
+    async with listening(create_data_port(runtime, INSTALL[service])) as address:
         yield Database(runtime, address)

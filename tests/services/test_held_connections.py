@@ -17,17 +17,19 @@ pytestmark = pytest.mark.anyio
 REPLICA = f"{Service.USER_DB}-0"
 OTHER = f"{Service.USER_DB}-1"
 GIVE_UP_S = 20.0
+TOKEN = "a-token-of-the-mesh"
+"""Which databases ask for, and callers send."""
 
 
 @pytest.fixture
 async def database(make_runtime: MakeRuntime) -> AsyncIterator[Database]:
-    async with serving(make_runtime(REPLICA)) as database:
+    async with serving(make_runtime(REPLICA, token=TOKEN)) as database:
         yield database
 
 
 @pytest.fixture
 async def caller(make_runtime: MakeRuntime, database: Database) -> Runtime:
-    caller = make_runtime(f"{Service.AUTH_SERVICE}-0")
+    caller = make_runtime(f"{Service.AUTH_SERVICE}-0", token=TOKEN)
     route(caller, database.address, to=Service.USER_DB)
     return caller
 
@@ -50,6 +52,19 @@ async def test_as_many_as_wanted_are_held(holder: Runtime, database: Database) -
     await holder.held_connections.converge({})
     assert holder.held_connections.idle
     await eventually(lambda: database.pool.checked_out() == 0)
+
+
+async def test_a_refused_cursor_is_no_held_connection(
+    make_runtime: MakeRuntime, database: Database
+) -> None:
+    stranger = make_runtime(f"{Service.ORDER_SERVICE}-0")
+    route(stranger, database.address, to=Service.USER_DB)
+    await stranger.held_connections.converge({REPLICA: 2})
+    await eventually(
+        lambda: all(one.task.done() for one in stranger.held_connections._held[REPLICA])
+    )
+    assert stranger.held_connections.open([REPLICA]) == {REPLICA: 0}
+    assert database.pool.checked_out() == 0
 
 
 async def test_asking_again_opens_no_more(holder: Runtime, database: Database) -> None:

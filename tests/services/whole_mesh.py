@@ -5,8 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from services.process import INSTALL
-from services.runtime.app import Runtime, create_app
-from services.runtime.link import LinkMiddleware
+from services.runtime.app import Runtime, create_data_port
 from services.runtime.routing import RoutingTable
 from sre_autopilot.world.topology import CALLS, ENTRY, USERS, Service
 from tests.services.neighbours import listening
@@ -41,8 +40,7 @@ async def whole_mesh(make_runtime: Callable[[str], Runtime]) -> AsyncIterator[Me
         mesh = Mesh({}, make_runtime(USERS), {})
         for service in Service:
             runtime = mesh.runtimes[service] = make_runtime(f"{service}-0")
-            app = create_app(runtime, INSTALL[service])
-            entry = listening(LinkMiddleware(app, runtime.link))
+            entry = listening(create_data_port(runtime, INSTALL[service]))
             mesh.addresses[service] = await serving.enter_async_context(entry)
         mesh.route()
         yield mesh

@@ -104,7 +104,7 @@ def _remove(path: Path, folder: int) -> None:
     """The lock goes last, so that a folder whose removal was cut short is still a stale one; what a
     dying process has written meanwhile goes too.
     """
-    while names := sorted(os.listdir(folder), key=_LOCK.__eq__):
+    while names := sorted(os.listdir(folder), key=lambda name: name == _LOCK):
         for name in names:
             os.unlink(name, dir_fd=folder)
     path.rmdir()

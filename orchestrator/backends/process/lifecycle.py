@@ -31,7 +31,7 @@ class ProcessLifecycle(ReplicaSet):
         ready_timeout_s: float = READY_TIMEOUT_S,
         token: str | None = None,
     ) -> None:
-        """token: what control ports ask for; it reaches the processes by a pipe alone."""
+        """token: what all ports of the mesh ask for; it reaches the processes by a pipe alone."""
         super().__init__(ready_timeout_s)
         self._supervisor = supervisor
         self._directory = directory

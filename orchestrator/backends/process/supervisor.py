@@ -17,6 +17,7 @@ from orchestrator.backends.live.control_client import Target
 from orchestrator.backends.live.replicas import KILLED_EXIT_CODE, ReplicaHandle
 from orchestrator.backends.process.directory import MeshDirectory
 from orchestrator.backends.process.environ import mesh_environ
+from orchestrator.backends.process.held_ports import HeldPorts
 from orchestrator.errors import BackendError
 from services.runtime.spec import LOOPBACK
 
@@ -35,6 +36,7 @@ class Supervisor:
         self._zygote: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self._running: dict[str, ReplicaHandle] = {}
+        self._ports = HeldPorts(LOOPBACK)
 
     @property
     def has_ended(self) -> bool:
@@ -70,7 +72,8 @@ class Supervisor:
         self._running[name] = handle
         log = str(self._directory.log(name))
         limit = {"memory_limit_mb": memory_limit_mb}
-        await self._send("spawn", name=name, spec=spec, log=log, **limit)
+        ports = {port: self._ports.take() for port in ("data_port", "control_port")}
+        await self._send("spawn", name=name, spec={**spec, **ports}, log=log, **limit)
         return handle
 
     async def kill(self, handles: Iterable[ReplicaHandle]) -> None:
@@ -97,6 +100,7 @@ class Supervisor:
             # Before the zygote ends, which removes the folder if this process is killed meanwhile.
             self._directory.remove()
             await self._end_zygote()
+            self._ports.close()
 
     async def _end_zygote(self) -> None:
         zygote, reading = self._zygote, self._reading

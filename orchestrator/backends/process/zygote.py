@@ -130,9 +130,10 @@ class Zygote:
             self._reap(child, status, oom)
 
     def _reap_exited(self) -> None:
-        while self._children and (exited := os.waitpid(-1, os.WNOHANG))[0]:
-            child = next(c for c in self._children.values() if c.pid == exited[0])
-            self._reap(child, exited[1])
+        by_pid = {child.pid: child for child in self._children.values()}
+        while self._children and (exited := os.waitpid(-1, os.WNOHANG)) != (0, 0):
+            pid, status = exited
+            self._reap(by_pid[pid], status)
 
     def _reap(self, child: Child, status: int, oom: bool = False) -> None:
         del self._children[child.name]

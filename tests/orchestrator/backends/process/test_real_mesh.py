@@ -1,6 +1,7 @@
 """The backend with the real services behind it: traffic flows, kills and leaks are real."""
 
 import shutil
+import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -174,9 +175,17 @@ async def test_traffic_flows_again_after_a_restart_of_the_gateway(mesh: ProcessB
     assert await window_that_flows(mesh)
 
 
-async def test_no_port_of_the_mesh_answers_without_its_token(
-    mesh: ProcessBackend,
-) -> None:
+async def test_the_ports_of_a_dead_process_are_no_strangers(mesh: ProcessBackend) -> None:
+    """Callers still send it the mesh's token, until the window ends."""
+    (dead,) = (handle for handle in mesh.handles() if handle.target and handle.name == str(DB))
+    assert dead.target is not None
+    await mesh.stop(DB)
+    for url in (dead.target.data_url, dead.target.control_url):
+        with pytest.raises(OSError, match="in use"), socket.socket() as stranger:
+            stranger.bind((LOOPBACK, httpx.URL(url).port))
+
+
+async def test_no_port_of_the_mesh_answers_without_its_token(mesh: ProcessBackend) -> None:
     """All that listen, found as another user of the machine finds them.
 
     Data ports too: their answers carry no noise, and tell who asks which service is broken.
