@@ -14,8 +14,8 @@ LONGEST_ANSWER = 20_000
 WAIT = SREAction(action=ActionName.WAIT)
 THOUGHT = r"(?:think|thinking|thought|thoughts|reasoning|reflection)"
 """Tags that models put around their thoughts; some leave the opening one to the prompt."""
-BEGIN = re.compile(rf"<{THOUGHT}(?:\s[^<>]*)?>|\[{THOUGHT}\]", re.IGNORECASE)
-END = re.compile(rf"</{THOUGHT}\s*>|\[/{THOUGHT}\]", re.IGNORECASE)
+BEGIN = re.compile(rf"(?i:<{THOUGHT}(?:\s+\w+=[^<>]*)?>)|\[THINK\]")
+END = re.compile(rf"(?i:</{THOUGHT}\s*>)|\[/THINK\]")
 
 
 def text_of(content: Any) -> str:
