@@ -27,7 +27,7 @@ PROMETHEUS_PROFILE = "prometheus"
 """Prometheus shows the truth to whoever reaches its port, so that a judged stack goes without it:
 `make up` asks for it in develop mode alone."""
 TOKEN = {TOKEN_VARIABLE: "${" + TOKEN_VARIABLE + ":-}"}
-"""What all control traffic of a stack carries; without it all of it is open."""
+"""What all traffic within a stack carries; without it all of it is open."""
 
 ROOT = "0:0"
 """The owner of the Docker socket; it needs no capability for it."""

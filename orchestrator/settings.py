@@ -144,7 +144,7 @@ class Settings(BaseModel):
     mesh_token: Token | None = Field(
         None,
         validate_default=True,
-        description="docker: token of all orders and spans inside the stack (`make up` draws one)",
+        description="docker: token of all traffic inside the stack (`make up` draws one)",
     )
     broker_urls: str = Field(
         ",".join(

@@ -27,7 +27,7 @@ def _make_whole(part: Any) -> None:
     elif isinstance(part, dict):
         for bound in ("minimum", "maximum"):
             if part.get("type") == "integer" and isinstance(part.get(bound), float):
-                # No bound is beyond a seed's, whose float lies above it.
+                # The float of the greatest seed lies above it; all other bounds are exact.
                 part[bound] = min(int(part[bound]), MAX_SEED)
         for each in part.values():
             _make_whole(each)

@@ -1,17 +1,13 @@
 """What a server says when it starts: its mode, and a backend that cannot be played in."""
 
 import logging
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 from orchestrator.backends import BACKENDS
 from orchestrator.errors import BackendError
 from orchestrator.settings import DOCKER, PROCESS, Mode, Settings, variable
-from sre_autopilot.cores import file_lines
 
 log = logging.getLogger(__name__)
-HIDING = {f"hidepid={how}" for how in ("1", "noaccess", "2", "invisible", "4", "ptraceable")}
-"""Options of a /proc in which a user has no look at the processes of others."""
 
 
 def log_to_stderr() -> None:
@@ -44,29 +40,19 @@ def say_mode(settings: Settings) -> None:
     if settings.secret is None:
         name = variable("secret")
         log.warning("%s is not set: a seed is another story after the next start", name)
-    if settings.backend == PROCESS and shows_processes(file_lines(Path("/proc/self/mounts"))):
+    if settings.backend in (PROCESS, DOCKER):
         log.warning(
-            "/proc shows all users how much memory and CPU each service takes, which tells faults: "
-            "mount -o remount,hidepid=invisible /proc, unless agents play from another machine or "
-            "from a container"
+            "whoever has a shell on this machine sees, as any user, how much memory and CPU the "
+            "services take and how many connections they hold, which tells faults: let agents play "
+            "from another machine, or from a container"
         )
-
-
-def shows_processes(mounts: Iterable[str]) -> bool:
-    """Whether users see the processes of others, by the lines of /proc/self/mounts.
-
-    Source: Linux, Documentation/filesystems/proc.rst, "Mount options".
-    """
-    fields = [line.split() for line in mounts]
-    options = [options.split(",") for _, path, _, options, *_ in fields if path == "/proc"]
-    return bool(options) and not HIDING.intersection(options[-1])
 
 
 def _open_for_want_of_a_token(settings: Settings) -> Iterator[str]:
     if settings.state_token is None:
         yield f"{variable('state_token')} is not set, so that /state shows what is hidden; "
     if settings.backend == DOCKER and settings.mesh_token is None:
-        yield f"{variable('mesh_token')} is not set, so that control traffic is open; "
+        yield f"{variable('mesh_token')} is not set, so that traffic within the stack is open; "
 
 
 def backend_problem(backend: str, error: BackendError | TimeoutError) -> str:

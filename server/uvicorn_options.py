@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+from math import ceil
 
 import click
 import uvicorn
@@ -66,7 +67,7 @@ def check_uvicorn_options(ping_timeout_s: float) -> None:
     options = (
         (f"--http {LIMITED_HTTP}", LIMITED_HTTP in chosen["http"]),
         (f"--ws-max-size {MAX_MESSAGE_BYTES}", chosen["ws_max_size"] <= MAX_MESSAGE_BYTES),
-        (f"--ws-ping-timeout {ping_timeout_s:g}", chosen["ws_ping_timeout"] >= ping_timeout_s),
+        (f"--ws-ping-timeout {ceil(ping_timeout_s)}", chosen["ws_ping_timeout"] >= ping_timeout_s),
     )
     if missing := " ".join(option for option, is_there in options if not is_there):
         log.warning(

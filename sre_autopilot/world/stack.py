@@ -63,7 +63,7 @@ HOST_ALIAS = "host.docker.internal"
 """Name of the engine's host inside the mesh's containers."""
 
 TOKEN_VARIABLE = "SRE_MESH_TOKEN"
-"""From it the programs of a stack get the token of their control traffic."""
+"""From it the programs of a stack get the token of all traffic between them."""
 
 LABEL_PROJECT = "com.docker.compose.project"
 LABEL_CONTAINER = "com.docker.compose.service"

@@ -96,32 +96,23 @@ def test_develop_mode_warns_once_of_what_is_open(caplog):
     assert TOKEN not in caplog.text
 
 
-MOUNTS = ("tmpfs /tmp tmpfs rw 0 0", "proc /proc proc rw,nosuid{} 0 0")
-
-
 @pytest.mark.parametrize(
-    ("options", "warned"),
-    [("", True), (",hidepid=0", True), (",gid=4,hidepid=invisible", False), (",hidepid=2", False)],
+    ("backend", "warned"), [("process", True), ("docker", True), ("simulator", False)]
 )
-def test_judge_mode_warns_where_all_users_see_the_services_processes(
-    caplog, monkeypatch, tmp_path, *, options, warned
-):
-    lines = [line.format(options) for line in MOUNTS]
-    monkeypatch.setattr("server.startup.file_lines", lambda _file: lines)
+def test_judge_mode_warns_of_agents_on_the_same_machine(caplog, tmp_path, backend, warned):
     caplog.set_level("WARNING", "server.startup")
-    say_mode(Settings(record_dir=tmp_path, **(JUDGED | {"backend": "process"})))
-    assert ["hidepid" in entry.message for entry in caplog.records] == [True] * warned
-    say_mode(Settings(record_dir=tmp_path, **(JUDGED | {"backend": "simulator"})))
-    assert len(caplog.records) == warned
+    judged = JUDGED | {"backend": backend, "mesh_token": TOKEN}
+    say_mode(Settings(record_dir=tmp_path, **judged))
+    assert ["a shell" in entry.message for entry in caplog.records] == [True] * warned
 
 
-def test_judge_mode_warns_of_what_cannot_be_had_later(caplog, monkeypatch, tmp_path):
+def test_judge_mode_warns_of_what_cannot_be_had_later(caplog, tmp_path):
     # A server that another test has started may have set a lower level.
     caplog.set_level("WARNING", "server.startup")
-    monkeypatch.setattr("server.startup.file_lines", lambda _file: [])
-    say_mode(Settings(record_dir=tmp_path, **JUDGED))
+    simulated = JUDGED | {"backend": "simulator"}
+    say_mode(Settings(record_dir=tmp_path, **simulated))
     assert not caplog.records
-    say_mode(Settings(**{**JUDGED, "secret": None}))
+    say_mode(Settings(**{**simulated, "secret": None}))
     assert [entry.message.partition(" ")[0] for entry in caplog.records] == [
         "SRE_RECORD_DIR",
         "SRE_SECRET",
