@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def command(
-    record: Annotated[Path, typer.Argument(help="Record of an episode, JSON lines.")],
+    record: Annotated[
+        Path, typer.Argument(help="Record of an episode, JSON lines; of a folder the newest.")
+    ],
     *,
     as_html: Annotated[bool, typer.Option("--html", help="Print a page with the picture.")] = False,
     as_markdown: Annotated[
@@ -36,12 +38,12 @@ def command(
       sre-autopilot debrief docs/examples/episode.jsonl
       sre-autopilot debrief runs/episode.jsonl --html --out postmortem.html
     """
-    from sre_autopilot.cli.grade import read
+    from sre_autopilot.cli.grade import newest, read
     from sre_autopilot.debrief.review import Format, review, written
 
     if as_html + as_markdown + as_json > 1:
         raise BadInput("--html, --markdown, --json: one of them")
-    episode = read(record)[-1].record
+    episode = read(newest(record))[-1].record
     with messages_console().status(f"replaying {len(episode.steps) - 1} steps in many futures"):
         made = review(episode, simulator_of)
     asked = {Format.HTML: as_html, Format.JSON: as_json}

@@ -6,6 +6,8 @@ standard error. Plays nothing itself: inference.py does, over HTTP, as any agent
 
 import asyncio
 import json
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -100,8 +102,15 @@ def print_summaries(folder: Path) -> None:
         for record in grading.read_episodes(file.read_text(encoding="ascii").splitlines()):
             if not record.aborted:
                 console.print(episode_summary(record, grading.grade(record)))
-    console.print(f"records: {folder}/*.jsonl", soft_wrap=True, markup=False)
-    console.print("grade one again: sre-autopilot grade FILE --explain")
+    program = "sre-autopilot"
+    if shutil.which(program) is None:  # no environment is active, as under make
+        program = str(Path(sys.executable).with_name(program))
+    for text in (
+        f"records: {folder}/*.jsonl",
+        f"what would have been better in the last one: {program} debrief {folder}",
+        f"play yourself: {program} play",
+    ):
+        console.print(text, soft_wrap=True, markup=False)
 
 
 def command(

@@ -125,6 +125,16 @@ def read(file: Path) -> list[GradedEpisode]:
     return [GradedEpisode(file, record, grading.grade(record)) for record in records]
 
 
+def newest(path: Path) -> Path:
+    """A record: `path`, or the one last written in it where it is a folder. Raises BadInput."""
+    if not path.is_dir():
+        return path
+    records = path.glob("*.jsonl")
+    if file := max(records, key=lambda file: file.stat().st_mtime_ns, default=None):
+        return file
+    raise BadInput(f"{path}: no record of an episode (*.jsonl) in this folder")
+
+
 def table(episodes: Sequence[GradedEpisode]) -> Table:
     """A row an episode."""
     out = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from sre_autopilot.cli.errors import BadInput
-from sre_autopilot.cli.grade import read
+from sre_autopilot.cli.grade import newest, read
 from sre_autopilot.cli.keyboard import key_of, read_key, single_keys
 from sre_autopilot.cli.output import messages_console, results_console
 from sre_autopilot.cli.playback import KEYS_IN_WORDS, Playback
@@ -28,7 +28,9 @@ ReadKey = Callable[[float | None], str | None]
 
 
 def command(
-    file: Annotated[Path, typer.Argument(help="A record of an episode, JSON lines.")],
+    file: Annotated[
+        Path, typer.Argument(help="Record of an episode, JSON lines; of a folder the newest.")
+    ],
     *,
     speed: Annotated[
         float, typer.Option(min=0.0, max=1000.0, help="Times as fast as it was; 0: keys step.")
@@ -47,7 +49,7 @@ def command(
       sre-autopilot replay docs/examples/episode.jsonl
       sre-autopilot replay docs/examples/episode.jsonl --speed 8 --from 10
     """
-    for _file, record, score in read(file):
+    for _file, record, score in read(newest(file)):
         if first >= len(record.steps):
             raise BadInput(f"--from: {first}: the last step of {file} is {len(record.steps) - 1}")
         screens = [_screen(record, step) for step in record.steps]

@@ -57,12 +57,14 @@ def episode_summary(
 def _summary_rows(
     record: EpisodeRecord, score: Score, explain: bool
 ) -> Iterator[tuple[str, RenderableType]]:
-    yield "broken", Text("; ".join(map(_fault_text, record.faults)))
+    yield "broken", Text("; ".join(map(_fault_text, record.breakages)) or "nothing")
     yield "done", Text("; ".join(_action_texts(record)) or "nothing")
-    recovered = score.recovered_at
-    yield "recovered", "never" if recovered is None else f"at step {recovered}"
+    if record.breakages:
+        recovered = score.recovered_at
+        yield "recovered", "never" if recovered is None else f"at step {recovered}"
     if not record.finished:
-        yield "score", f"none: the episode ended early, at step {len(record.steps) - 1}"
+        early = f"the episode ended early, at step {len(record.steps) - 1}"
+        yield "score", f"none: {early} (so far {score.total:.3f})"
         return
     yield "validity", _validity_text(record.checked_validity, explain)
     terms = ", ".join(f"{term} {getattr(score, term):.2f}" for term in WEIGHTS)

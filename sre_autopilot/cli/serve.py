@@ -25,7 +25,7 @@ def command(
       sre-autopilot serve --backend simulator --host 127.0.0.1
       sre-autopilot serve --backend simulator --workers 4
     """
-    from orchestrator.settings import PREFIX
+    from orchestrator.settings import PREFIX, Settings
     from sre_autopilot.cli.output import messages_console
 
     if backend is not None:
@@ -34,8 +34,8 @@ def command(
     from server.uvicorn_options import check_port
 
     check_port(host, port)
-    folder = os.environ.get(f"{PREFIX}RECORD_DIR")
-    kept = f"in {folder}" if folder else f"not kept ({PREFIX}RECORD_DIR names a folder)"
+    folder = Settings.from_env(os.environ).record_dir
+    kept = f"not kept ({PREFIX}RECORD_DIR names a folder)" if folder is None else f"in {folder}"
     where = f"http://localhost:{port}/web" if port else "/web at the address below"
     line = f"console: {where}; records: {kept}"
     messages_console().print(line, soft_wrap=True, markup=False)

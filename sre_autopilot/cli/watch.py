@@ -125,7 +125,8 @@ def _screen(title: str, step: Mapping[str, Any]) -> RenderableType:
     action = None if step["action"] is None else SREAction.parse(step["action"])
     table = screen(title, action, SREObservation.model_validate(step["observation"]))
     if step["done"]:
-        table.caption = f"the episode is over, its score is {step['reward']:.3f}"
+        score = f"the episode is over, its score is {step['reward']:.3f}"
+        table.caption = f"{score}; waiting for the session's next one (Ctrl-C ends)"
     return table
 
 

@@ -87,7 +87,14 @@ def sections(record: EpisodeRecord, post: Postmortem, made: Debrief) -> list[Sec
         Section("Timeline", table=[("step", "what"), *_timeline(post)]),
         _impact(post),
         Section("What was good", bullets=list(_good(made)) or ["Nothing beat what was advised."]),
-        Section("What to do better", bullets=list(_better(made)) or ["Nothing that is sure."]),
+        Section(
+            "What to do better",
+            bullets=list(_better(made, knowable=True)) or ["Nothing that could have been known."],
+        ),
+        Section(
+            "What could not be known yet",
+            bullets=list(_better(made, knowable=False)) or ["Nothing that cost points."],
+        ),
         _ledgers(made),
         Section("Step by step", table=[STEP_COLUMNS, *map(_step, made.steps)]),
     ]
@@ -97,11 +104,15 @@ def _summary(record: EpisodeRecord, post: Postmortem) -> Section:
     terms = ", ".join(f"{term} {value:.2f}" for term, value in post.terms.items())
     bullets = [
         f"Broken: {', '.join(post.faults) or 'nothing'}.",
-        f"Score {post.score:.3f} ({terms}); played by {record.policy or 'somebody'} on "
-        f"{record.backend}.",
+        f"Score {'' if record.finished else 'so far '}{post.score:.3f} ({terms}); played by "
+        f"{record.policy or 'somebody'} on {record.backend}.",
         *(f"About this score: {caveat}." for caveat in post.caveats),
-        f"Time to detect: {_moment(post.detected)}. Time to recover: {_moment(post.recovered)}.",
     ]
+    if post.faults:
+        bullets.append(
+            f"Time to detect, which is to act on a cause: {_moment(post.detected)}. Time to "
+            f"recover: {_moment(post.recovered)}."
+        )
     losses = [(f"{points:.3f}", reason) for points, reason in post.losses]
     return Section("Summary", bullets=bullets, table=[("points lost", "why"), *losses])
 
@@ -134,16 +145,15 @@ def _good(made: Debrief) -> Iterator[str]:
         yield f"Step {step.step}: {named(step.taken)}, as {made.adviser} would have done."
 
 
-def _better(made: Debrief) -> Iterator[str]:
-    by_regret = sorted(made.steps, key=lambda step: -step.truth.regret.mean)
-    for step in by_regret[:MOST_ADVICE]:
+def _better(made: Debrief, *, knowable: bool) -> Iterator[str]:
+    """Of the steps whose regret was mostly knowable, or mostly not, those that cost most."""
+    asked = [step for step in made.steps if (step.knowable > step.not_knowable) is knowable]
+    for step in sorted(asked, key=lambda step: -step.truth.regret.mean)[:MOST_ADVICE]:
         if step.truth.regret.mean < NOTICEABLE:
             return
-        knowable = step.knowable > step.not_knowable
-        why = "it was knowable" if knowable else "it could not be known yet"
         yield (
             f"Step {step.step}: {named(step.truth.best_action)} instead of {named(step.taken)}: "
-            f"{_points(step.truth.regret)}; {why} ({made.adviser}: {named(step.advised)})."
+            f"{_points(step.truth.regret)} ({made.adviser}: {named(step.advised)})."
         )
 
 
@@ -161,7 +171,16 @@ def _ledgers(made: Debrief) -> Section:
 
 
 LEDGER_COLUMNS = ("view", "start", "regrets", "luck", "score")
-STEP_COLUMNS = ("step", "action", "regret", "best", "knowable", "advised", "by sight", "luck")
+STEP_COLUMNS = (
+    "step",
+    "action",
+    "regret, truth known",
+    "best",
+    "knowable",
+    "advised",
+    "regret by sight",
+    "luck by sight",
+)
 
 
 def _named_ledgers(made: Debrief) -> Iterator[tuple[str, Ledger]]:
@@ -193,7 +212,7 @@ def _points(estimate: Estimate) -> str:
 def _moment(moment: Moment | None) -> str:
     if moment is None:
         return "never"
-    after = "" if moment.after_s is None else f", {moment.after_s:.0f} s"
+    after = "" if moment.after_s is None else f", {moment.after_s:.1f} s"
     return f"step {moment.step}{after}"
 
 

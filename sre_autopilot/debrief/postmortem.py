@@ -135,7 +135,8 @@ def _first_symptom(record: EpisodeRecord) -> Event | None:
         verdicts: Mapping[str, Any] = step.observed.get("sla_status", {})
         bad = [service for service, met in verdicts.items() if not met]
         if bad:
-            return Event(step=step.step, text=f"first symptom that the agent saw: {', '.join(bad)}")
+            what = "first symptom" if record.breakages else "false alarm"
+            return Event(step=step.step, text=f"{what} that the agent saw: {', '.join(bad)}")
     return None
 
 
