@@ -38,6 +38,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
         project_tables.targets,
         project_tables.settings,
         project_tables.decisions,
+        project_tables.trainers,
         excerpts.screen,
         excerpts.summary,
         excerpts.explained,

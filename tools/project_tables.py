@@ -11,6 +11,7 @@ from tools.markdown import table
 ROOT = Path(__file__).parents[1]
 DECISIONS = ROOT / "docs" / "decisions"
 TARGET = re.compile(r"(?m)^([a-z-]+):.*## (.+)$")
+PIN = re.compile(r"(?m)^(\S+)==(\S+)$")
 
 
 def commands() -> str:
@@ -43,6 +44,16 @@ def settings() -> str:
         for name, field in Settings.model_fields.items()
     )
     return table("variable | default | valid | meaning", rows)
+
+
+def trainers() -> str:
+    """The libraries of the adapters, and the versions that their tests play with."""
+    rows = (
+        (name, version, f"`pip install --require-hashes -r requirements/adapters/{file.stem}.txt`")
+        for file in sorted((ROOT / "requirements" / "adapters").glob("*.in"))
+        for name, version in PIN.findall(file.read_text(encoding="utf-8"))
+    )
+    return table("library | version | in an environment of its own", rows)
 
 
 def decisions() -> str:
