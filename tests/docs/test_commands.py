@@ -76,7 +76,7 @@ def check_command(name: str, words: list[str]) -> None:
             assert file == "FILE" or grading.main([file, *options]) == 0
         case ["python", program, *arguments]:
             check_program(name, program, arguments)
-        case ["pip", "install", package]:
+        case ["pip", "install", package] | ["pip", "install", "-e", package]:
             assert package.removeprefix(".").strip("[]") in {"", *EXTRAS}
         case ["uvicorn", *_]:
             assert words in [shlex.split(line) for line in SERVER_COMMANDS]
