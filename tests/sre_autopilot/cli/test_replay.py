@@ -30,6 +30,21 @@ def test_a_replay_may_begin_later_and_hide_the_end():
     assert "broken   " not in result.stdout and "score" not in result.stdout
 
 
+def test_the_newest_record_of_a_folder_is_replayed(tmp_path):
+    for age_s, seed in enumerate((7, 8)):
+        file = tmp_path / f"{seed}.jsonl"
+        file.write_text(EXAMPLE.read_text().replace('"seed": 7', f'"seed": {seed}', 1))
+        os.utime(file, (0, 1000 - age_s))
+    assert f"{Tier.MEDIUM}, seed 7" in invoke("replay", tmp_path).stdout
+
+
+def test_a_folder_without_a_record_is_named(tmp_path):
+    for command in ("replay", "debrief"):
+        result = invoke(command, tmp_path)
+        assert result.exit_code == 2
+        assert "no record" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [

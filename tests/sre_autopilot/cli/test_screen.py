@@ -69,6 +69,18 @@ def test_summary_of_an_uncured_episode_says_so(uncured):
     assert "recovered  never" in text and "done       nothing" in text
 
 
+def test_summary_of_a_control_episode_has_nothing_broken_and_no_recovery():
+    record, score = simulated(ActionName.WAIT, Tier.CONTROL, 4)
+    text = text_of(episode_summary(record, score))
+    assert "broken    nothing" in text and "recovered" not in text
+
+
+def test_summary_of_an_unfinished_episode_has_a_score_so_far(cured):
+    record, score = cured
+    early = record.model_copy(update={"finished": False})
+    assert f"(so far {score.total:.3f})" in text_of(episode_summary(early, score))
+
+
 def test_losses_are_explained_largest_first(uncured):
     record, score, _screens = uncured
     text = text_of(episode_summary(record, score, explain=True))

@@ -50,6 +50,7 @@ def test_an_incident_nobody_acts_on_is_never_detected(record_of):
 def test_an_episode_in_which_nothing_broke_has_no_fault_in_its_timeline(record_of):
     post = postmortem(record_of(ActionName.WAIT, Tier.CONTROL, 1))
     assert post.faults == ()
+    assert not any("first symptom" in event.text for event in post.timeline)
     assert not any("begins" in event.text for event in post.timeline)
 
 
@@ -104,11 +105,24 @@ def test_names_that_others_choose_do_not_break_the_page(record, made):
     assert "<script>" not in document.as_html(document.title_of(hostile), sections)
 
 
-def test_the_largest_regret_is_the_first_advice(record, made):
+@pytest.mark.parametrize(
+    ("title", "knowable"), [("What to do better", True), ("What could not be known yet", False)]
+)
+def test_advice_names_the_largest_regrets_first_and_parts_what_was_knowable(
+    record, made, title, knowable
+):
     advice = next(
-        section
-        for section in document.sections(record, postmortem(record), made)
-        if section.title == "What to do better"
+        s for s in document.sections(record, postmortem(record), made) if s.title == title
     )
-    worst = max(made.steps, key=lambda step: step.truth.regret.mean)
-    assert advice.bullets[0].startswith(f"Step {worst.step}: ")
+    steps = [step for step in made.steps if (step.knowable > step.not_knowable) is knowable]
+    steps.sort(key=lambda step: -step.truth.regret.mean)
+    named = [step for step in steps[: document.MOST_ADVICE] if step.truth.regret.mean >= 0.005]
+    assert named
+    for bullet, step in zip(advice.bullets, named, strict=True):
+        assert bullet.startswith(f"Step {step.step}: ")
+
+
+def test_only_an_incident_has_times(record_of, made):
+    quiet = record_of(ActionName.WAIT, Tier.CONTROL, 1)
+    summary, *_ = document.sections(quiet, postmortem(quiet), made)
+    assert not any("Time to detect" in bullet for bullet in summary.bullets)
