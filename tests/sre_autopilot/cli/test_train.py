@@ -20,7 +20,7 @@ SMALL = ("--recipe", "small.toml", "--score-seeds", 2, "--baselines", "")
 def small(tmp_path, monkeypatch):
     """A folder to train in, with a recipe of two updates."""
     monkeypatch.chdir(tmp_path)
-    changes = {"samples": 128, "lanes": 8, "horizon": 8, "hidden": [16]}
+    changes = {"samples": 128, "lanes": 8, "horizon": 8, "hidden": [16, 16]}
     lines = [
         f"{name} = {changes[name]}" if (name := line.partition(" ")[0]) in changes else line
         for line in recipe_text(SHIPPED).splitlines()
