@@ -22,6 +22,7 @@ from orchestrator.validation import parse_tier
 from server.server_process import ROOT, child_process, server_process
 from sre_autopilot import grading
 from sre_autopilot.cli.errors import FAILED, BadInput, bad_input, on_interrupt
+from sre_autopilot.cli.grade import records_of
 from sre_autopilot.cli.options import read_settings
 from sre_autopilot.cli.output import TEXT_WIDTH, messages_console, results_console
 from sre_autopilot.cli.screen import episode_summary, screen
@@ -42,13 +43,9 @@ class Records:
         self._read: dict[Path, int] = {}
         self._tiers: dict[Path, str] = {}
 
-    def files(self) -> list[Path]:
-        """In the order in which they were last written."""
-        return sorted(self._folder.glob("*.jsonl"), key=lambda file: file.stat().st_mtime_ns)
-
     def new_screens(self) -> Iterator[Table]:
         """One of each step written since the last call; half a line is left for the next call."""
-        for file in self.files():
+        for file in records_of(self._folder):
             start = self._read.get(file, 0)
             with file.open(encoding="ascii") as lines:
                 lines.seek(start)
@@ -98,7 +95,7 @@ async def play(folder: Path, arguments: Sequence[str]) -> int:
 def print_summaries(folder: Path) -> None:
     """Prints a summary of every episode that was played to its end, and where the records are."""
     console = results_console(TEXT_WIDTH)
-    for file in Records(folder).files():
+    for file in records_of(folder):
         for record in grading.read_episodes(file.read_text(encoding="ascii").splitlines()):
             if not record.aborted:
                 console.print(episode_summary(record, grading.grade(record)))

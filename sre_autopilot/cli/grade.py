@@ -125,13 +125,17 @@ def read(file: Path) -> list[GradedEpisode]:
     return [GradedEpisode(file, record, grading.grade(record)) for record in records]
 
 
+def records_of(folder: Path) -> list[Path]:
+    """The files of records in it, in the order in which they were last written."""
+    return sorted(folder.glob("*.jsonl"), key=lambda file: file.stat().st_mtime_ns)
+
+
 def newest(path: Path) -> Path:
     """A record: `path`, or the one last written in it where it is a folder. Raises BadInput."""
     if not path.is_dir():
         return path
-    records = path.glob("*.jsonl")
-    if file := max(records, key=lambda file: file.stat().st_mtime_ns, default=None):
-        return file
+    if records := records_of(path):
+        return records[-1]
     raise BadInput(f"{path}: no record of an episode (*.jsonl) in this folder")
 
 

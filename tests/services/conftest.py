@@ -11,6 +11,8 @@ from services.runtime.app import Runtime
 from services.runtime.spec import ProcessSpec
 from sre_autopilot.world.vocabulary import Release
 
+TOKEN = "a-token-of-the-mesh"
+"""Which ports ask for, and callers send, where a test gives it to a runtime."""
 MakeRuntime = Callable[..., Runtime]
 
 

@@ -16,11 +16,10 @@ from services.runtime.control import create_control
 from services.runtime.tracing import Tracing
 from sre_autopilot.world.signals import ControlRoute
 from sre_autopilot.world.topology import Service
-from tests.services.conftest import MakeRuntime
+from tests.services.conftest import TOKEN, MakeRuntime
 
 pytestmark = pytest.mark.anyio
 
-TOKEN = "a-token-of-the-mesh"
 NAME = f"{Service.USER_DB}-0"
 WRONG = (None, "", "Bearer", "Bearer ", TOKEN, f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer \xff")
 ROUTES = [

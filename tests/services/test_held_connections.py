@@ -8,7 +8,7 @@ import pytest
 from services.runtime.app import Runtime
 from services.runtime.held_connections import OPENING_TIMEOUT_S
 from sre_autopilot.world.topology import POOL_SIZE, Service
-from tests.services.conftest import MakeRuntime
+from tests.services.conftest import TOKEN, MakeRuntime
 from tests.services.databases import Database, serving
 from tests.services.neighbours import Callee, eventually, route
 
@@ -17,8 +17,6 @@ pytestmark = pytest.mark.anyio
 REPLICA = f"{Service.USER_DB}-0"
 OTHER = f"{Service.USER_DB}-1"
 GIVE_UP_S = 20.0
-TOKEN = "a-token-of-the-mesh"
-"""Which databases ask for, and callers send."""
 
 
 @pytest.fixture

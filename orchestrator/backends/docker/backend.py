@@ -16,7 +16,7 @@ from orchestrator.backends.live.control_client import ControlClient
 from orchestrator.backends.live.telemetry import MeshTelemetry
 from orchestrator.backends.live.traffic import MeshTraffic
 from orchestrator.errors import StackUnavailable
-from orchestrator.settings import Settings
+from orchestrator.settings import DOCKER, Settings
 from orchestrator.telemetry.spans import SpanReceiver, SpanStore
 from orchestrator.telemetry.window import Window
 from sre_autopilot.world.stack import STEP_SECONDS
@@ -33,7 +33,7 @@ class DockerBackend(DockerLifecycle):
     mesh: a second backend that launches in it raises StackUnavailable.
     """
 
-    name = "docker"
+    name = DOCKER
 
     def __init__(self, settings: Settings) -> None:
         token = settings.mesh_token.get_secret_value() if settings.mesh_token else None

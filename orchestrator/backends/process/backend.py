@@ -13,7 +13,7 @@ from orchestrator.backends.process.directory import MeshDirectory
 from orchestrator.backends.process.fault_surface import ProcessFaultSurface
 from orchestrator.backends.process.lifecycle import READY_TIMEOUT_S, ProcessLifecycle
 from orchestrator.backends.process.supervisor import ZYGOTE_COMMAND, Supervisor
-from orchestrator.settings import Settings
+from orchestrator.settings import PROCESS, Settings
 from orchestrator.telemetry.spans import SpanReceiver, SpanStore
 
 STEP_SECONDS = 0.5
@@ -25,7 +25,7 @@ class ProcessBackend(ProcessLifecycle):
     Starts nothing until `launch`. All its methods belong to one event loop.
     """
 
-    name = "process"
+    name = PROCESS
 
     def __init__(
         self,

@@ -1,7 +1,6 @@
 """A mesh's own folder: databases and logs, gone when the mesh is closed or its owner is dead."""
 
 import contextlib
-import errno
 import fcntl
 import os
 import tempfile
@@ -94,7 +93,7 @@ def _own_folder(path: Path) -> Iterator[int]:
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         if os.fstat(folder).st_uid != os.geteuid():
-            raise PermissionError(errno.EPERM, "another user's", str(path))
+            raise PermissionError(f"{path} is another user's")
         yield folder
     finally:
         os.close(folder)
