@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI, HTTPException
 from sqlalchemy import Column, Integer, MetaData, String, Table, bindparam, select
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from services.runtime.app import Runtime
 from services.runtime.catalogue import USER_COUNT, password, user_name
@@ -43,11 +43,11 @@ def install(app: FastAPI, runtime: Runtime) -> None:
     all_users = select(USERS).order_by(USERS.c.id).limit(bindparam("limit"))
 
     @app.get("/users/{name}")
-    async def find(name: str) -> Response:
+    async def find(name: str) -> dict[str, Any]:
         rows = await pool.rows(by_name, name=name)
         if not rows:
             raise HTTPException(404, f"no user {name!r}")
-        return JSONResponse(dict(rows[0]))
+        return dict(rows[0])
 
     @app.get(CURSOR_PATHS[Service.USER_DB])
     async def stream(limit: int = USER_COUNT, follow: bool = False) -> Response:

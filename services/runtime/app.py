@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from fastapi.telemetry import TelemetryConfig
 from sqlalchemy import Table
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp
@@ -94,8 +95,18 @@ Install = Callable[[FastAPI, Runtime], None]
 """Adds a service's routes to an app."""
 
 
-class DataApp(FastAPI):
-    """FastAPI with the layers that a call between neighbours needs, and none more."""
+NO_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False)
+"""FastAPI's own: a mesh's spans and metrics are the ones that it makes itself."""
+
+
+class MeshApp(FastAPI):
+    """FastAPI with the layers that a call within the mesh needs, and none more."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            openapi_url=None, docs_url=None, redoc_url=None, telemetry=NO_TELEMETRY, **options
+        )
+        self.router.route_class = MeshRoute
 
     def build_middleware_stack(self) -> ASGIApp:
         """Those added by `add_middleware`, last one outermost, and the handlers of errors.
@@ -113,8 +124,7 @@ def create_app(runtime: Runtime, install: Install) -> FastAPI:
     """The data port's app of the replica that `runtime` belongs to."""
     service = runtime.spec.service
     assert service is not None, f"{runtime.spec.name} serves nothing"
-    app = DataApp(openapi_url=None, docs_url=None, redoc_url=None, lifespan=runtime.running)
-    app.router.route_class = MeshRoute
+    app = MeshApp(lifespan=runtime.running)
     app.add_middleware(
         AdmissionMiddleware, limit=LIMITS[service].in_flight_limit, metrics=runtime.metrics
     )

@@ -8,7 +8,7 @@ from typing import Literal
 from fastapi import FastAPI, Response
 from pydantic import BaseModel, ConfigDict
 
-from services.runtime.app import Runtime
+from services.runtime.app import MeshApp, Runtime
 from services.runtime.authorization import TokenMiddleware
 from services.runtime.governor import Governor
 from services.runtime.impairments import ImpairmentControl, Impairments
@@ -46,7 +46,7 @@ def create_control(runtime: Runtime, data_loop: asyncio.AbstractEventLoop) -> Fa
     runtime.metrics.gauge(
         IMPAIRMENT_DIGEST, "Stands for the impairments in force; 0: none", lambda: impairment.digest
     )
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app = MeshApp()
     app.add_middleware(TokenMiddleware, token=spec.token)
 
     @app.get(ControlRoute.HEALTH)
@@ -77,10 +77,10 @@ def create_control(runtime: Runtime, data_loop: asyncio.AbstractEventLoop) -> Fa
         return order
 
     @app.post(ControlRoute.FLUSH)
-    def flush() -> Response:  # a plain function: it blocks, so it gets a thread
+    async def flush() -> Response:
         # Counters first: they are read as of now, while spans carry their own times.
         page = runtime.metrics.window_page()
-        runtime.tracing.flush()
+        await asyncio.to_thread(runtime.tracing.flush)  # it blocks
         return Response(page, media_type=METRICS_MEDIA_TYPE)
 
     return app

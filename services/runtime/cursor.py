@@ -1,7 +1,6 @@
 """An answer streamed from a database cursor, one JSON document a line. Never holds two pages."""
 
-import json
-
+from pydantic_core import to_json
 from sqlalchemy import Executable
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -49,7 +48,7 @@ class CursorResponse(Response):
             )
             for page in result.mappings().partitions():
                 await self._pool.storage_delay()
-                lines = b"".join(json.dumps(dict(row)).encode() + b"\n" for row in page)
+                lines = b"".join(to_json(dict(row)) + b"\n" for row in page)
                 await send({"type": "http.response.body", "body": lines, "more_body": True})
             if self._follow:
                 await hung_up(receive)

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
+from pydantic_core import to_json
 
 from services.runtime.authorization import bearer
 from services.runtime.link import Link
@@ -20,6 +21,7 @@ from services.runtime.wire import TARGET, CutShort, Wire
 from sre_autopilot.world.signals import SPAN_OUTCOME, SPAN_PEER, Outcome
 from sre_autopilot.world.topology import Service
 
+JSON = b"application/json"
 _ROOTS = {service: httpx.URL(f"http://{service}/") for service in Service}
 
 
@@ -42,9 +44,19 @@ def mesh_request(method: str, callee: Service, path: str, payload: Any = None) -
     """A request of `path`, which may have a query; with `payload` as JSON unless it is None.
 
     Its URL is the callee's root and its path an extension: parsing a URL costs as much as a span.
+    So does finding out which headers a body needs, so they are given.
     """
-    target = {TARGET: path.encode("ascii")}
-    return httpx.Request(method, _ROOTS[callee], json=payload, extensions=target)
+    headers, body = [(b"Host", callee.encode())], b""
+    if payload is not None:
+        body = to_json(payload)
+        headers += (b"Content-Type", JSON), (b"Content-Length", b"%d" % len(body))
+    return httpx.Request(
+        method,
+        _ROOTS[callee],
+        headers=headers,
+        stream=httpx.ByteStream(body),
+        extensions={TARGET: path.encode("ascii")},
+    )
 
 
 class MeshTransport(httpx.AsyncBaseTransport):

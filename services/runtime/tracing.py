@@ -6,10 +6,11 @@ import requests
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from services.runtime.authorization import bearer
+from services.runtime.span_exporter import NeighbourSpanExporter
 from services.runtime.spec import ProcessSpec
 
 EXPORT_TIMEOUT_S = 1.0
@@ -39,11 +40,23 @@ class Tracing:
 
     def __init__(self, spec: ProcessSpec, collector: str | None = None) -> None:
         self.provider = TracerProvider(
-            resource=Resource({"service.name": spec.service_name, "service.instance.id": spec.name})
+            sampler=ALWAYS_ON,  # no neighbour leaves a trace out, so none need be asked
+            resource=Resource(
+                {"service.name": spec.service_name, "service.instance.id": spec.name}
+            ),
         )
         self.tracer = self.provider.get_tracer("services")
-        self._windowed = self._export_to(spec.otlp_endpoint, spec.token)
-        self._export_to(collector)
+        self._windowed: BatchSpanProcessor | None = None
+        if spec.otlp_endpoint is not None:
+            url = _traces_url(spec.otlp_endpoint)
+            exporter = NeighbourSpanExporter(url, spec.token, EXPORT_TIMEOUT_S)
+            self._windowed = self._export_by(exporter)
+        if collector is not None:
+            session = requests.Session()
+            session.trust_env = False  # a proxy of the host must not get between neighbours
+            self._export_by(
+                OTLPSpanExporter(_traces_url(collector), timeout=EXPORT_TIMEOUT_S, session=session)
+            )
 
     def flush(self) -> None:
         """Blocks until every finished span has left for the orchestrator."""
@@ -54,16 +67,11 @@ class Tracing:
         """Sends what is left and ends the exporters."""
         self.provider.shutdown()
 
-    def _export_to(
-        self, endpoint: str | None, token: str | None = None
-    ) -> BatchSpanProcessor | None:
-        if endpoint is None:
-            return None
-        session = requests.Session()
-        session.trust_env = False  # a proxy of the host must not get between neighbours
-        url = endpoint.rstrip("/").removesuffix("/v1/traces") + "/v1/traces"
-        headers = {**bearer(token)} or None  # None: those of the environment
-        exporter = OTLPSpanExporter(url, headers=headers, timeout=EXPORT_TIMEOUT_S, session=session)
+    def _export_by(self, exporter: SpanExporter) -> BatchSpanProcessor:
         processor = BatchSpanProcessor(exporter)
         self.provider.add_span_processor(processor)
         return processor
+
+
+def _traces_url(endpoint: str) -> str:
+    return endpoint.rstrip("/").removesuffix("/v1/traces") + "/v1/traces"

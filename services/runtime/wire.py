@@ -25,6 +25,16 @@ class CutShort(httpx.RemoteProtocolError):
     """The answer began and did not end."""
 
 
+class WholeAnswer(httpx.Response):
+    """An answer whose body has come: `httpx.Response(content=...)` would pass it through decoders
+    and chunkers, which costs as much as the rest of a call.
+    """
+
+    def __init__(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
+        super().__init__(status, headers=headers, stream=httpx.ByteStream(body))
+        self._content = body  # what `read` of the base class sets
+
+
 class Connection(asyncio.Protocol):
     """One connection and, while a call is under way, its answer. One call at a time."""
 
@@ -88,7 +98,7 @@ class Connection(asyncio.Protocol):
         self.idle_since = time.monotonic()
         if not self._answer.done():
             status, body = self._parser.get_status_code(), b"".join(self._body)
-            self._answer.set_result(httpx.Response(status, headers=self._headers, content=body))
+            self._answer.set_result(WholeAnswer(status, self._headers, body))
 
     def _fail(self, error: httpx.TransportError) -> None:
         if self._answer is not None and not self._answer.done():
@@ -163,4 +173,4 @@ def serialized(request: httpx.Request, headers: Sequence[tuple[bytes, bytes]] = 
     target = request.extensions.get(TARGET) or request.url.raw_path
     lines = [b"%b %b HTTP/1.1" % (request.method.encode(), target)]
     lines += [b"%b: %b" % header for header in (*request.headers.raw, *headers)]
-    return b"\r\n".join((*lines, b"", request.content))
+    return b"\r\n".join((*lines, b"", request.read()))

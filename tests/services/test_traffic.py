@@ -98,7 +98,7 @@ def test_every_request_is_for_the_entry(journey: Journey) -> None:
     request = request_of(Arrival(0.0, journey, user=4, item=5))
     assert request.url.host == ENTRY
     if journey is Journey.CHECKOUT:
-        assert set(json.loads(request.content)) == {"name", "password", "item"}
+        assert set(json.loads(request.read())) == {"name", "password", "item"}
 
 
 async def test_traffic_waits_for_the_first_routing(
