@@ -44,7 +44,6 @@ BROKER_URLS = ",".join(
     f"http://{network_alias(broker, Network.CONTROL)}:{stack.BROKER_PORT}" for broker in BROKERS
 )
 TELEMETRY_SIDE = network_alias(Part.ORCHESTRATOR, Network.TELEMETRY)
-SPANS_URL = f"http://{TELEMETRY_SIDE}:{stack.SPANS_PORT}"
 
 SIZES = {
     Part.TRAFFIC: Size(stack.USERS_MEMORY_MB, stack.USERS_CPU_CORES),
@@ -124,11 +123,10 @@ def _of_the_mesh(name: str, size: Size) -> dict[str, Any]:
         "init": False,
         "restart": "no",
         "environment": {
-            "SRE_SPANS_URL": "${SRE_SPANS_URL:-" + SPANS_URL + "}",
             "OTEL_EXPORTER_OTLP_ENDPOINT": None,
             **TOKEN,
         },
-        # For a collector, or an orchestrator, on the host itself.
+        # For a collector on the host itself.
         "extra_hosts": [f"{stack.HOST_ALIAS}:{HOST_ON_TELEMETRY}"],
         # No health check: it would start a process inside, which an outage of the CPU stalls for
         # seconds, and the engine changes no quota meanwhile. The environment asks the control port.
@@ -187,9 +185,8 @@ def _orchestrator() -> dict[str, Any]:
         "environment": {
             "SRE_BACKEND": "docker",
             "SRE_MAX_SESSIONS": "1",
-            # Out of an agent's reach: metrics tell the truth, and who sends spans is believed.
+            # Out of an agent's reach: metrics tell the truth.
             "SRE_METRICS_HOST": TELEMETRY_SIDE,
-            "SRE_SPANS_ADDRESS": f"{TELEMETRY_SIDE}:{stack.SPANS_PORT}",
             "SRE_BROKER_URLS": BROKER_URLS,
             "SRE_CHAOS_URL": chaos,
             "SRE_MODE": None,

@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from deploy.compose import HOST_ON_TELEMETRY, MESH_NETWORK, PROMETHEUS_PROFILE
+from deploy.compose import PROMETHEUS_PROFILE
 from deploy.inspected import Containers
 from orchestrator.backends.docker.backend import DockerBackend
 from orchestrator.errors import StackUnavailable
@@ -27,13 +27,11 @@ from orchestrator.settings import PREFIX
 from sre_autopilot.world.stack import (
     BROKER_PORT,
     CHAOS_PORT,
-    HOST_ALIAS,
     LABEL_CONTAINER,
     LABEL_PROJECT,
     PROMETHEUS_PORT,
     REPLICAS,
     SERVER_PORT,
-    SPANS_PORT,
     TOKEN_VARIABLE,
     Network,
     Part,
@@ -179,12 +177,6 @@ def stack(*, with_server: bool = False) -> Iterator[Stack]:
         TOKEN_VARIABLE: secrets.token_urlsafe(),
         f"{PREFIX}CPUSET": os.environ.get(f"{PREFIX}CPUSET") or cpus(),
     }
-    if not with_server:
-        network = environ[f"{PREFIX}MESH_NETWORK"]
-        # The stack's own network, so that the port is nobody's: known before the network is there.
-        host = HOST_ON_TELEMETRY.replace(MESH_NETWORK, network)
-        environ[f"{PREFIX}SPANS_URL"] = f"http://{HOST_ALIAS}:{SPANS_PORT}"
-        environ[f"{PREFIX}SPANS_ADDRESS"] = f"{host}:{SPANS_PORT}"
     up = Stack(project, environ)
     try:
         # Standbys are created and not started: nothing that is started waits for one.

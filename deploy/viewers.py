@@ -25,7 +25,7 @@ PROFILE = "observability"
 GRAFANA, JAEGER = "grafana", "jaeger"
 GRAFANA_IMAGE = "grafana/grafana:12.0.2"
 JAEGER_IMAGE = "jaegertracing/all-in-one:1.71.0"
-GRAFANA_PORT, JAEGER_PORT = 3000, 16686
+GRAFANA_PORT, JAEGER_PORT, OTLP_PORT = 3000, 16686, 4318
 GRAFANA_USER, JAEGER_USER = "472:0", "10001:10001"
 """Those of their images, which read their own files."""
 SIZES = {GRAFANA: Size(512, 0.5, tmp_mb=128), JAEGER: Size(512, 0.5)}
@@ -109,7 +109,7 @@ def _jaeger() -> dict[str, Any]:
         "command": [f"--memory.max-traces={MOST_TRACES}"],
         "environment": {
             "COLLECTOR_OTLP_ENABLED": "true",
-            "COLLECTOR_OTLP_HTTP_HOST_PORT": f"0.0.0.0:{stack.SPANS_PORT}",
+            "COLLECTOR_OTLP_HTTP_HOST_PORT": f"0.0.0.0:{OTLP_PORT}",
         },
         "networks": attached(Network.TELEMETRY, [JAEGER]) | attached(Network.OPERATOR, [JAEGER]),
         "ports": ["127.0.0.1:${SRE_JAEGER_PORT:-16686}:" + str(JAEGER_PORT)],

@@ -23,7 +23,6 @@ from sre_autopilot.errors import InvalidSettings, InvalidValue, UnknownName
 from sre_autopilot.world.stack import (
     BROKER_PORT,
     CHAOS_PORT,
-    SPANS_PORT,
     Network,
     Part,
     network_alias,
@@ -54,12 +53,6 @@ SECRETS = {
 CHOSEN = frozenset({"state_token", "secret"})
 """Secrets of which an empty one is an error: whoever sets it means to have one. The Compose file
 sets the third one always."""
-
-
-def _check_port(address: str) -> str:
-    if int(address.rpartition(":")[2]) > MAX_PORT:
-        raise ValueError(f"the port is above {MAX_PORT}")
-    return address
 
 
 def _check_token(token: SecretStr) -> SecretStr:
@@ -158,11 +151,6 @@ class Settings(BaseModel):
         f"http://{network_alias(Part.CHAOS, Network.CONTROL)}:{CHAOS_PORT}",
         pattern=rf"^{URL}$",
         description="docker: the chaos app",
-    )
-    spans_address: Annotated[str, AfterValidator(_check_port)] = Field(
-        f"0.0.0.0:{SPANS_PORT}",
-        pattern=r"^[^:]+:\d+$",
-        description="docker: where the orchestrator listens for the services' spans",
     )
     metrics_host: str = Field("127.0.0.1", description="server: address of `/metrics`")
     metrics_port: int = Field(

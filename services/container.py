@@ -22,8 +22,6 @@ from sre_autopilot.world.stack import (
 from sre_autopilot.world.topology import USERS
 from sre_autopilot.world.vocabulary import Release
 
-SPANS_VARIABLE = "SRE_SPANS_URL"
-"""URL of the orchestrator's receiver of spans."""
 ANY_ADDRESS = "0.0.0.0"
 CPU_STATS = (Path("/sys/fs/cgroup/cpu.stat"), Path("/sys/fs/cgroup/cpu/cpu.stat"))
 """Of the container's own cgroup, of version 2 and 1: its CPU quota is its own, and an outage may
@@ -50,7 +48,6 @@ def spec_of(arguments: Sequence[str], environ: Mapping[str, str]) -> ProcessSpec
         control_port=CONTROL_PORT,
         runtime_memory_mb=RUNTIME_MEMORY_MB,
         quota_file=own_quota_file(),
-        otlp_endpoint=environ.get(SPANS_VARIABLE) or None,
         token=environ.get(TOKEN_VARIABLE) or None,
     )
 

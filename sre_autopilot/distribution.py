@@ -9,7 +9,7 @@ DISTRIBUTION = "openenv-sre-autopilot"
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "sim": ("numba", "llvmlite"),
     "live": (
-        *("aiohttp", "docker", "fastapi", "fastmcp", "google", "httptools"),
+        *("docker", "fastapi", "fastmcp", "google", "httptools"),
         *("opentelemetry", "prometheus_client", "requests", "sqlalchemy", "starlette", "uvicorn"),
     ),
     "eval": ("matplotlib", "scipy"),

@@ -1,33 +1,18 @@
-"""Receives spans (OTLP over HTTP) and returns calls. Keeps the last seconds only.
+"""Takes spans (OTLP) and returns calls. Keeps the last seconds only."""
 
-One receiver a mesh, on a port of its own that no agent knows.
-"""
-
-import socket
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from aiohttp import web
-from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from orchestrator.telemetry.window import EdgeCall
-from services.runtime.authorization import HEADER, carries
-from services.runtime.spec import LOOPBACK
 from sre_autopilot.world.signals import SPAN_OUTCOME, SPAN_PEER, Outcome
 
-TRACES_PATH = "/v1/traces"
 RETENTION_S = 10.0
 MAX_SPANS = 20_000
-MAX_EXPORT_BYTES = 16 * 2**20
-_PROTOBUF = "application/x-protobuf"
-_TAKEN = ExportTraceServiceResponse().SerializeToString()
 NANOS = 1_000_000_000
 
 
@@ -105,59 +90,6 @@ class SpanStore:
             self._clients.popleft()
         while self._served and self._served[0][0] < oldest_ns:
             self._served.popleft()
-
-
-class SpanReceiver:
-    """Serves a store's OTLP endpoint inside the running event loop."""
-
-    def __init__(
-        self,
-        store: SpanStore,
-        host: str = LOOPBACK,
-        port: int = 0,
-        *,
-        token: str | None = None,
-    ) -> None:
-        """token: without it no export is taken; None takes all."""
-        self._store = store
-        self._token = token
-        self._address = host, port
-        self._runner: web.AppRunner | None = None
-        self._endpoint: str | None = None
-
-    async def start(self) -> str:
-        """Returns the URL to export traces to; serves from now on, unless it does already.
-
-        Raises OSError where the port is taken.
-        """
-        if self._endpoint is None:
-            # The socket listens before the server runs: an early export waits in its backlog.
-            listener = socket.create_server(self._address)
-            host, port = listener.getsockname()
-            self._endpoint = f"http://{host}:{port}{TRACES_PATH}"
-            app = web.Application(client_max_size=MAX_EXPORT_BYTES)
-            app.router.add_post(TRACES_PATH, self._receive)
-            self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.0)
-            await self._runner.setup()
-            await web.SockSite(self._runner, listener).start()
-        return self._endpoint
-
-    async def aclose(self) -> None:
-        """Stops serving. Idempotent."""
-        runner, self._runner, self._endpoint = self._runner, None, None
-        if runner is not None:
-            await runner.cleanup()
-
-    async def _receive(self, request: web.Request) -> web.Response:
-        if not carries(request.headers.get(HEADER), self._token):
-            return web.Response(text="spans of the mesh carry its token\n", status=401)
-        if request.content_type != _PROTOBUF:
-            return web.Response(text=f"only {_PROTOBUF} is understood\n", status=415)
-        try:
-            self._store.add(ExportTraceServiceRequest.FromString(await request.read()))
-        except (DecodeError, web.RequestPayloadError) as error:
-            return web.Response(text=f"not an export of traces: {error}\n", status=400)
-        return web.Response(body=_TAKEN, content_type=_PROTOBUF)
 
 
 def _text(attributes: Iterable[KeyValue], key: str) -> str:

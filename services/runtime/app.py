@@ -95,8 +95,8 @@ Install = Callable[[FastAPI, Runtime], None]
 """Adds a service's routes to an app."""
 
 
-NO_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False)
-"""FastAPI's own: a mesh's spans and metrics are the ones that it makes itself."""
+NO_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False, auto_configure=False)
+"""FastAPI's own. A mesh makes its spans and metrics itself."""
 
 
 class MeshApp(FastAPI):

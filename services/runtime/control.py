@@ -13,7 +13,12 @@ from services.runtime.authorization import TokenMiddleware
 from services.runtime.governor import Governor
 from services.runtime.impairments import ImpairmentControl, Impairments
 from services.runtime.routing import RoutingTable
-from sre_autopilot.world.signals import IMPAIRMENT_DIGEST, METRICS_MEDIA_TYPE, ControlRoute
+from sre_autopilot.world.signals import (
+    IMPAIRMENT_DIGEST,
+    METRICS_LENGTH,
+    METRICS_MEDIA_TYPE,
+    ControlRoute,
+)
 from sre_autopilot.world.topology import LIMITS
 from sre_autopilot.world.vocabulary import Release
 
@@ -80,7 +85,7 @@ def create_control(runtime: Runtime, data_loop: asyncio.AbstractEventLoop) -> Fa
     async def flush() -> Response:
         # Counters first: they are read as of now, while spans carry their own times.
         page = runtime.metrics.window_page()
-        await asyncio.to_thread(runtime.tracing.flush)  # it blocks
-        return Response(page, media_type=METRICS_MEDIA_TYPE)
+        spans = runtime.tracing.ended.take()
+        return Response(page + spans, headers={METRICS_LENGTH: str(len(page))})
 
     return app

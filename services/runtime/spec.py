@@ -18,7 +18,6 @@ UNUSED_SEED = -1
 class ProcessSpec:
     """One process: a replica ("user_db-0") or the users ("users"). Port 0 means any free port.
 
-    otlp_endpoint: base address of the orchestrator's OTLP/HTTP receiver; None exports nothing.
     data_dir: where a database keeps its file, made anew at every start.
     runtime_memory_mb: MiB of interpreter and libraries that the process does not share with others.
     quota_file: `cpu.stat` of a CPU quota that is this process's own; None where it has none.
@@ -32,7 +31,6 @@ class ProcessSpec:
     host: str = LOOPBACK
     data_port: int = 0
     control_port: int = 0
-    otlp_endpoint: str | None = None
     runtime_memory_mb: int = 0
     quota_file: Path | None = None
     token: str | None = field(default=None, repr=False)

@@ -94,3 +94,8 @@ class ControlRoute(StrEnum):
     IMPAIRMENTS = "/impairments"
     RELEASE = "/release"
     FLUSH = "/flush"
+
+
+METRICS_LENGTH = "metrics-length"
+"""Header of the answer to a flush: how many bytes its metrics take. All spans that have ended since
+the last flush follow them, as one OTLP export."""

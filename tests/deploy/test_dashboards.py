@@ -15,7 +15,7 @@ from deploy.dashboard_pieces import COLUMNS
 from deploy.dashboards import dashboards
 from deploy.recording_rules import rule_groups
 from sre_autopilot.world import signals
-from sre_autopilot.world.stack import SPANS_PORT, Network, Part, network_alias
+from sre_autopilot.world.stack import Network, Part, network_alias
 
 NAMED = {"type": "string", "minLength": 1}
 SOURCE = {"const": {"type": "prometheus", "uid": "prometheus"}}
@@ -180,4 +180,4 @@ def test_grafana_finds_prometheus_and_jaeger_by_their_names() -> None:
     ]
     jaeger = viewers.viewers()[viewers.JAEGER]
     endpoint = jaeger["environment"]["COLLECTOR_OTLP_HTTP_HOST_PORT"]
-    assert endpoint == f"0.0.0.0:{SPANS_PORT}"
+    assert endpoint == "0.0.0.0:4318"

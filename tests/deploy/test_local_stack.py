@@ -27,12 +27,10 @@ from sre_autopilot.world.deployment import ReplicaId
 from sre_autopilot.world.stack import (
     BROKER_PORT,
     CHAOS_PORT,
-    HOST_ALIAS,
     LABEL_CONTAINER,
     LABEL_PROJECT,
     PROMETHEUS_PORT,
     REPLICAS,
-    SPANS_PORT,
     Network,
     Part,
 )
@@ -176,8 +174,6 @@ def test_a_stack_without_a_server_can_be_played_in_from_here(engine: Docker) -> 
     assert settings.backend == DockerBackend.name
     assert settings.broker_urls == ",".join([f"http://{ADDRESS}:{BROKER_PORT}"] * 2)
     assert settings.chaos_url == f"http://{ADDRESS}:{CHAOS_PORT}"
-    assert environ["SRE_SPANS_URL"] == f"http://{HOST_ALIAS}:{SPANS_PORT}"
-    assert settings.spans_address == f"{environ['SRE_MESH_NETWORK']}.129:{SPANS_PORT}"
 
 
 def test_cpus_that_are_given_are_taken(engine: Docker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,13 +13,11 @@ from typing import Any
 
 import docker
 import pytest
-from anyio.from_thread import start_blocking_portal
 from docker.errors import NotFound
 from docker.models.containers import Container
 from docker.models.images import Image
 
 from deploy.local_stack import build, stack
-from orchestrator.telemetry.spans import TRACES_PATH, SpanReceiver
 from services.process import COLLECTOR_VARIABLE
 from sre_autopilot.world.stack import HOST_ALIAS, LABEL_PROJECT
 from tests.architecture.source import ROOT
@@ -98,15 +96,10 @@ def start(engine: docker.DockerClient, image: Image) -> Iterator[Start]:
 @pytest.fixture(scope="session")
 def collector() -> Iterator[Collector]:
     """A receiver of OTLP on this machine; its address stands in the environment."""
-    # The stack's network, and this machine's address on it, are not there yet.
-    everywhere = "0.0.0.0"
     collector = Collector()
-    receiver = SpanReceiver(collector, everywhere)
-    with start_blocking_portal() as portal, pytest.MonkeyPatch.context() as environ:
-        url = portal.call(receiver.start).removesuffix(TRACES_PATH)
-        environ.setenv(COLLECTOR_VARIABLE, url.replace(everywhere, HOST_ALIAS))
+    with collector.listening() as port, pytest.MonkeyPatch.context() as environ:
+        environ.setenv(COLLECTOR_VARIABLE, f"http://{HOST_ALIAS}:{port}")
         yield collector
-        portal.call(receiver.aclose)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,6 @@ from sre_autopilot.world.stack import (
     METRICS_PORT,
     PROMETHEUS_PORT,
     SERVER_PORT,
-    SPANS_PORT,
     TOKEN_VARIABLE,
     BrokerVerb,
     Network,
@@ -39,7 +38,6 @@ PORTS = (
     CONTROL_PORT,
     METRICS_PORT,
     PROMETHEUS_PORT,
-    SPANS_PORT,
 )
 KNOCK = """
 import json, socket, sys
@@ -102,7 +100,6 @@ def test_an_agent_reaches_the_server_and_nothing_else(game: Game) -> None:
         (game.up.address(Part.CHAOS, Network.CONTROL), CHAOS_PORT),
         (game.up.address(DATABASE, Network.TELEMETRY), CONTROL_PORT),
         (game.up.address(Part.PROMETHEUS, Network.TELEMETRY), PROMETHEUS_PORT),
-        (game.up.address(Part.ORCHESTRATOR, Network.TELEMETRY), SPANS_PORT),
         (game.up.address(Part.ORCHESTRATOR, Network.TELEMETRY), METRICS_PORT),
     } <= knock(game, targets, "exec", "-T", Part.ORCHESTRATOR)
 

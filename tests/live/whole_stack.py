@@ -4,7 +4,9 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from typing import Any
 
@@ -15,7 +17,6 @@ from chaos.faults.flapping_network import FlappingNetwork
 from deploy.inspected import Containers, mesh_address, runs, unwell
 from deploy.local_stack import Stack, docker
 from orchestrator.errors import StackUnavailable
-from orchestrator.telemetry.spans import SpanStore
 from sre_autopilot.world.stack import REPLICAS, Part
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import ActionName, FlapCause, Tier
@@ -26,12 +27,24 @@ POLL_S = 0.1
 SESSION = "default"
 
 
-class Collector(SpanStore):
-    """Remembers which services had spans in each trace."""
+class Collector:
+    """Takes OTLP over HTTP, and remembers which services had spans in each trace."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.services: dict[str, set[str]] = defaultdict(set)
+
+    @contextmanager
+    def listening(self) -> Iterator[int]:
+        """The port, on every address: the stack's network is not there yet."""
+        handler = type("Handler", (ExportHandler,), {"collector": self})
+        with ThreadingHTTPServer(("0.0.0.0", 0), handler) as server:
+            thread = threading.Thread(target=server.serve_forever, args=(POLL_S,))
+            thread.start()
+            try:
+                yield server.server_port
+            finally:
+                server.shutdown()
+                thread.join()
 
     def add(self, exported: ExportTraceServiceRequest) -> None:
         for resource in exported.resource_spans:
@@ -43,6 +56,20 @@ class Collector(SpanStore):
             for scope in resource.scope_spans:
                 for span in scope.spans:
                     self.services[span.trace_id.hex()].add(name)
+
+
+class ExportHandler(BaseHTTPRequestHandler):
+    collector: Collector
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.collector.add(ExportTraceServiceRequest.FromString(body))
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 class Game:

@@ -14,7 +14,6 @@ from sre_autopilot.simulator import NAME as SIMULATOR
 from sre_autopilot.world.stack import (
     BROKER_PORT,
     CHAOS_PORT,
-    SPANS_PORT,
     Network,
     Part,
     network_alias,
@@ -77,7 +76,6 @@ def test_an_unknown_name_of_a_setting_names_its_variable():
         ("SRE_BROKER_URLS", "broker:8200", "such as http://"),
         ("SRE_BROKER_URLS", "http://a:1,", "such as http://"),
         ("SRE_CHAOS_URL", "http://a b", "such as http://"),
-        ("SRE_SPANS_ADDRESS", "0.0.0.0:65536", "such as 0.0.0.0:4318"),
         ("SRE_STATE_TOKEN", "abc\n", "printable ASCII without spaces"),
         ("SRE_STATE_TOKEN", "two words", "printable ASCII without spaces"),
         ("SRE_STATE_TOKEN", "na\u00efve", "printable ASCII without spaces"),
@@ -119,18 +117,11 @@ def test_by_default_the_parts_of_a_stack_are_found_by_their_names_on_one_network
         network_alias(part, Network.CONTROL) for part in parts
     ]
     assert [httpx.URL(url).port for url in urls] == [BROKER_PORT, BROKER_PORT, CHAOS_PORT]
-    assert settings.spans_address.endswith(f":{SPANS_PORT}")
-
-
-@pytest.mark.parametrize("address", ["here", "4318", ":4318", "here:", "here:port", "::1:80"])
-def test_spans_need_a_host_and_a_port(address):
-    with pytest.raises(InvalidSettings, match=r"SRE_SPANS_ADDRESS: .*such as 0.0.0.0:4318"):
-        Settings.from_env({"SRE_SPANS_ADDRESS": address})
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_backend_is_made_by_its_name_and_tells_it(backend):
-    settings = Settings(backend=backend, step_seconds=0.7, spans_address="127.0.0.1:0")
+    settings = Settings(backend=backend, step_seconds=0.7)
     made = make_backend(settings)()
     # The simulator has no wall clock: the setting changes nothing.
     assert (made.name, made.step_seconds) == (backend, 0.0 if backend == SIMULATOR else 0.7)

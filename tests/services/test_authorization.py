@@ -6,14 +6,11 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from opentelemetry.trace import SpanKind
 
 from orchestrator.backends.live.control_client import ControlClient, Target
 from orchestrator.errors import ReplicaUnreachable
-from orchestrator.telemetry.spans import TRACES_PATH, SpanReceiver, SpanStore
 from services.runtime.authorization import bearer, carries
 from services.runtime.control import create_control
-from services.runtime.tracing import Tracing
 from sre_autopilot.world.signals import ControlRoute
 from sre_autopilot.world.topology import Service
 from tests.services.conftest import TOKEN, MakeRuntime
@@ -69,22 +66,6 @@ async def test_a_client_sends_its_token(control: httpx.AsyncClient) -> None:
     assert await with_token.seed(target) == 7
     with pytest.raises(ReplicaUnreachable, match="401"):
         await ControlClient(transport=control._transport).seed(target)
-
-
-async def test_spans_without_the_token_are_refused(make_runtime: MakeRuntime) -> None:
-    store = SpanStore()
-    receiver = SpanReceiver(store, token=TOKEN)
-    url = await receiver.start()
-    assert url.endswith(TRACES_PATH)
-    spec = replace(make_runtime(NAME).spec, otlp_endpoint=url)
-    for token, kept in ((None, 0), (TOKEN, 1)):
-        tracing = Tracing(replace(spec, token=token))
-        with tracing.tracer.start_as_current_span("served", kind=SpanKind.SERVER):
-            pass
-        await asyncio.to_thread(tracing.flush)
-        await asyncio.to_thread(tracing.shutdown)
-        assert len(store) == kept
-    await receiver.aclose()
 
 
 async def test_a_token_is_not_printed(make_runtime: MakeRuntime) -> None:

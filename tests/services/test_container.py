@@ -4,13 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from services.container import SPANS_VARIABLE, spec_of
+from services.container import spec_of
 from services.runtime.spec import LOOPBACK, UNUSED_SEED, ProcessSpec
 from sre_autopilot.world.stack import CONTROL_PORT, DATA_PORT, REPLICAS, RUNTIME_MEMORY_MB
 from sre_autopilot.world.topology import USERS, Service
 
 DATABASE = f"{Service.USER_DB}-1"
-SPANS = f"http://{LOOPBACK}:4318"
 
 
 @pytest.mark.parametrize("name", [*map(str, REPLICAS), USERS])
@@ -50,14 +49,6 @@ def test_files_of_a_container_go_to_the_temporary_folder(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert spec_of([DATABASE], {}).data_dir == tmp_path
-
-
-@pytest.mark.parametrize(
-    ("environ", "endpoint"),
-    [({SPANS_VARIABLE: SPANS}, SPANS), ({SPANS_VARIABLE: ""}, None), ({}, None)],
-)
-def test_spans_go_where_the_variable_says(environ: dict[str, str], endpoint: str | None) -> None:
-    assert spec_of([DATABASE], environ).otlp_endpoint == endpoint
 
 
 @pytest.mark.parametrize("arguments", [["nobody-0"], [f"{Service.USER_DB}-9"], [], [USERS, USERS]])

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
 
 from services.runtime.app import Runtime
@@ -20,6 +21,7 @@ from sre_autopilot.world.signals import (
     LABEL_OUTCOME,
     LABEL_PEER,
     MEMORY_BYTES,
+    METRICS_LENGTH,
     SERVER_DURATION,
     ControlRoute,
     Outcome,
@@ -169,8 +171,17 @@ async def test_bad_orders_change_nothing_and_name_the_field(
     assert runtime.spec is before
 
 
-async def test_a_flush_answers_when_there_is_nothing_to_send(control: httpx.AsyncClient) -> None:
-    assert (await control.post(ControlRoute.FLUSH)).status_code == 200
+async def test_a_flush_answers_with_the_spans_since_the_last_one(
+    control: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    runtime.tracing.tracer.start_span("one").end()
+    for names in (["one"], []):
+        answer = await control.post(ControlRoute.FLUSH)
+        export = ExportTraceServiceRequest.FromString(
+            answer.content[int(answer.headers[METRICS_LENGTH]) :]
+        )
+        spans = [s.name for r in export.resource_spans for sc in r.scope_spans for s in sc.spans]
+        assert (answer.status_code, spans) == (200, names)
 
 
 async def test_the_page_says_what_is_impaired_until_it_ends(

@@ -78,8 +78,8 @@ def start(tmp_path: Path) -> Iterator[Callable[[str], Process]]:
 
 
 def test_a_spec_survives_json(tmp_path: Path) -> None:
-    full = ProcessSpec(DATABASE, Release.CURRENT, -5, tmp_path, otlp_endpoint="http://x:1")
-    other = replace(full, otlp_endpoint=None, data_port=80, host="::1", runtime_memory_mb=45)
+    full = ProcessSpec(DATABASE, Release.CURRENT, -5, tmp_path, token="secret")
+    other = replace(full, token=None, data_port=80, host="::1", runtime_memory_mb=45)
     for spec in (full, other):
         assert ProcessSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
 

@@ -32,7 +32,7 @@ async def test_answer_has_status_headers_and_content() -> None:
         wire = Wire(callee.address)
         answer = await wire.handle_async_request(request())
         await wire.aclose()
-    assert (answer.status_code, answer.json()) == (201, True)
+    assert (answer.status_code, answer.json(), await answer.aread()) == (201, True, b"true")
     assert answer.headers["content-type"] == "application/json"
 
 

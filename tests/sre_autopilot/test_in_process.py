@@ -71,7 +71,7 @@ def test_folder_that_cannot_be_written_is_named() -> None:
 
 def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def check_settings(settings: object) -> None:
-        raise ModuleNotFoundError("No module named 'aiohttp'", name="aiohttp")
+        raise ModuleNotFoundError("No module named 'sqlalchemy'", name="sqlalchemy")
 
     monkeypatch.setattr("sre_autopilot.in_process.check_settings", check_settings)
     with pytest.raises(ModuleNotFoundError) as caught:

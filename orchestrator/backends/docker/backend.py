@@ -1,7 +1,6 @@
 """The docker backend: the mesh of a Compose stack, steered from inside the stack."""
 
 import asyncio
-import errno
 from collections.abc import Collection
 from contextlib import AsyncExitStack
 from typing import Self
@@ -9,15 +8,15 @@ from typing import Self
 from chaos.broker_client import BrokerClient
 from orchestrator.backends.base import Routing
 from orchestrator.backends.docker.chaos_client import ChaosClient
+from orchestrator.backends.docker.claim import StackClaim
 from orchestrator.backends.docker.fault_surface import DockerFaultSurface
 from orchestrator.backends.docker.lifecycle import DockerLifecycle
 from orchestrator.backends.docker.supervisor import Supervisor
 from orchestrator.backends.live.control_client import ControlClient
 from orchestrator.backends.live.telemetry import MeshTelemetry
 from orchestrator.backends.live.traffic import MeshTraffic
-from orchestrator.errors import StackUnavailable
 from orchestrator.settings import DOCKER, Settings
-from orchestrator.telemetry.spans import SpanReceiver, SpanStore
+from orchestrator.telemetry.spans import SpanStore
 from orchestrator.telemetry.window import Window
 from sre_autopilot.world.stack import STEP_SECONDS
 from sre_autopilot.world.topology import USER_TIMEOUT_S, Service
@@ -42,12 +41,10 @@ class DockerBackend(DockerLifecycle):
         chaos = ChaosClient(settings.chaos_url, token=token)
         super().__init__(Supervisor(broker, control), chaos)
         self.step_seconds = settings.step_seconds or STEP_SECONDS
-        host, _, port = settings.spans_address.rpartition(":")
-        spans = SpanStore()
-        self._receiver = SpanReceiver(spans, host, int(port), token=token)
+        self._claim = StackClaim(f"{settings.broker_urls} {token}")
         self._broker = broker
         self._control = control
-        self._telemetry = MeshTelemetry(self, control, spans, self.step_seconds)
+        self._telemetry = MeshTelemetry(self, control, SpanStore(), self.step_seconds)
         self._traffic = MeshTraffic(self, control)
         self._is_launched_anew = False
         self.apply = DockerFaultSurface(self, control, self._chaos).apply
@@ -57,12 +54,7 @@ class DockerBackend(DockerLifecycle):
         return cls(settings)
 
     async def launch(self, seed: int) -> None:
-        try:
-            await self._receiver.start()
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise StackUnavailable("another session plays in this stack") from error
-            raise StackUnavailable(f"cannot listen for spans: {error}") from error
+        self._claim.take()
         await super().launch(seed)
         self._is_launched_anew = True
 
@@ -85,6 +77,6 @@ class DockerBackend(DockerLifecycle):
             last_to_first.push_async_callback(self._broker.aclose)
             last_to_first.push_async_callback(self._chaos.aclose)
             last_to_first.push_async_callback(self._control.aclose)
-            last_to_first.push_async_callback(self._receiver.aclose)
+            last_to_first.push_async_callback(self._claim.aclose)
             last_to_first.push_async_callback(self._supervisor.aclose)
             last_to_first.push_async_callback(super().aclose)

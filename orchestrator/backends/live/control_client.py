@@ -10,6 +10,8 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import httpx
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from pydantic import TypeAdapter, ValidationError
 
 from chaos.fault import Impairments
@@ -19,7 +21,7 @@ from orchestrator.telemetry.window import Sample
 from services.runtime.authorization import bearer
 from services.runtime.wire import Wire
 from sre_autopilot.world.impairment_digest import NOTHING_IMPAIRED, impairment_digest
-from sre_autopilot.world.signals import ControlRoute
+from sre_autopilot.world.signals import METRICS_LENGTH, ControlRoute
 from sre_autopilot.world.topology import Service
 from sre_autopilot.world.vocabulary import Release
 
@@ -40,6 +42,14 @@ class Target:
     name: str
     data_url: str
     control_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """What a process tells at the end of a window: its counters, and the spans that ended since."""
+
+    sample: Sample
+    spans: ExportTraceServiceRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +74,25 @@ class ControlClient:
 
     async def scrape(self, target: Target) -> Sample:
         """The target's counters so far. Raises ReplicaUnreachable, as all methods do."""
-        return await self._sample(target, "GET", ControlRoute.METRICS)
+        asked_at_s = time.monotonic()
+        response = await self._ask(target, "GET", ControlRoute.METRICS)
+        try:
+            return parse(response.content.decode(), asked_at_s)
+        except ValueError as error:
+            raise ReplicaUnreachable(target.name, str(error)) from error
 
-    async def flush(self, target: Target) -> Sample:
-        """The target's counters so far, once all spans that it had finished then are exported."""
-        return await self._sample(target, "POST", ControlRoute.FLUSH)
+    async def flush(self, target: Target) -> Flushed:
+        """The target's counters so far, and the spans that ended there since the last flush."""
+        asked_at_s = time.monotonic()
+        response = await self._ask(target, "POST", ControlRoute.FLUSH)
+        try:
+            length = int(response.headers[METRICS_LENGTH])
+            page, spans = response.content[:length], response.content[length:]
+            return Flushed(
+                parse(page.decode(), asked_at_s), ExportTraceServiceRequest.FromString(spans)
+            )
+        except (KeyError, ValueError, DecodeError) as error:
+            raise ReplicaUnreachable(target.name, f"not a flush: {error}") from error
 
     async def route(self, target: Target, routing: CallerRouting) -> None:
         """Gives a caller the addresses of its callees."""
@@ -132,14 +156,6 @@ class ControlClient:
             wire = self._transport or Wire(target.control_url)
             self._wires[target.name] = target.control_url, wire
         return wire
-
-    async def _sample(self, target: Target, method: str, route: ControlRoute) -> Sample:
-        asked_at_s = time.monotonic()
-        response = await self._ask(target, method, route)
-        try:
-            return parse(response.content.decode(), asked_at_s)
-        except ValueError as error:
-            raise ReplicaUnreachable(target.name, str(error)) from error
 
     async def _ask(
         self, target: Target, method: str, route: ControlRoute, body: object = None

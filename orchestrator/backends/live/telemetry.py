@@ -52,7 +52,7 @@ class MeshTelemetry:
         """Raises ReplicaUnreachable where one runs but does not answer, or the traffic ended."""
         if step == 0:
             # The first flush of a new process costs it more CPU than any later one.
-            await self._ask_all(self._control.flush)
+            await self._flush_all()
         # Before the scrape: on a busy machine that may take longer than the window.
         started_s, start_ns = time.monotonic(), time.time_ns()
         clock = self._clocks.read()
@@ -66,7 +66,7 @@ class MeshTelemetry:
         clocks = (clock, self._clocks.read())
         await self._replicas.refresh()
         ended_s, end_ns = time.monotonic(), time.time_ns()
-        after = await self._ask_all(self._control.flush)
+        after = await self._flush_all()
         for users in self._replicas.handles(USERS):
             if users not in after:
                 raise ReplicaUnreachable(USERS, f"no traffic ({users})")
@@ -83,6 +83,12 @@ class MeshTelemetry:
             host=host_figures(samples_before, samples_after, clocks, overshoot_s),
             lapsed=self._lapsed(after),
         )
+
+    async def _flush_all(self) -> dict[ReplicaHandle, Sample]:
+        flushed = await self._ask_all(self._control.flush)
+        for of_one in flushed.values():
+            self._spans.add(of_one.spans)
+        return {handle: of_one.sample for handle, of_one in flushed.items()}
 
     def _lapsed(self, after: Mapping[ReplicaHandle, Sample]) -> tuple[str, ...]:
         return tuple(

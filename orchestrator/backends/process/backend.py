@@ -14,7 +14,7 @@ from orchestrator.backends.process.fault_surface import ProcessFaultSurface
 from orchestrator.backends.process.lifecycle import READY_TIMEOUT_S, ProcessLifecycle
 from orchestrator.backends.process.supervisor import ZYGOTE_COMMAND, Supervisor
 from orchestrator.settings import PROCESS, Settings
-from orchestrator.telemetry.spans import SpanReceiver, SpanStore
+from orchestrator.telemetry.spans import SpanStore
 
 STEP_SECONDS = 0.5
 
@@ -40,7 +40,6 @@ class ProcessBackend(ProcessLifecycle):
         super().__init__(
             Supervisor(directory, zygote),
             directory,
-            SpanReceiver(spans, token=token),
             ready_timeout_s=ready_timeout_s,
             token=token,
         )
@@ -57,6 +56,5 @@ class ProcessBackend(ProcessLifecycle):
     async def aclose(self) -> None:
         async with AsyncExitStack() as last_to_first:
             last_to_first.push_async_callback(self._control.aclose)
-            last_to_first.push_async_callback(self._receiver.aclose)
             last_to_first.push_async_callback(self._supervisor.aclose)
             last_to_first.push_async_callback(super().aclose)

@@ -7,7 +7,6 @@ from orchestrator.backends.live.replicas import ReplicaHandle, ReplicaSet
 from orchestrator.backends.process.directory import MeshDirectory
 from orchestrator.backends.process.supervisor import ZYGOTE, Supervisor
 from orchestrator.errors import BackendError, MeshNotReady
-from orchestrator.telemetry.spans import SpanReceiver
 from services.runtime.spec import ProcessSpec
 from sre_autopilot.world.deployment import ReplicaId, initial_deployment
 from sre_autopilot.world.topology import CALL_TIMEOUT_S, LIMITS, USERS
@@ -26,7 +25,6 @@ class ProcessLifecycle(ReplicaSet):
         self,
         supervisor: Supervisor,
         directory: MeshDirectory,
-        receiver: SpanReceiver,
         *,
         ready_timeout_s: float = READY_TIMEOUT_S,
         token: str | None = None,
@@ -35,7 +33,6 @@ class ProcessLifecycle(ReplicaSet):
         super().__init__(ready_timeout_s)
         self._supervisor = supervisor
         self._directory = directory
-        self._receiver = receiver
         self._token = token
 
     async def launch(self, seed: int) -> None:
@@ -97,7 +94,6 @@ class ProcessLifecycle(ReplicaSet):
             release=release,
             seed=self._seed,
             data_dir=self._directory.path,
-            otlp_endpoint=await self._receiver.start(),
             token=self._token,
         )
         return await self._supervisor.spawn(name, spec.to_json(), memory_limit_mb)

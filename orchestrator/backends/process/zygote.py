@@ -37,7 +37,7 @@ from orchestrator.backends.process.directory import remove_if_stale
 from orchestrator.backends.process.priority import raise_priority
 from services.runtime.memory import proportional_bytes, resident_bytes
 
-PERIOD_S = 0.05
+PERIOD_S = 0.1
 """How often memory limits are checked and exited children are reaped."""
 
 _DYING_TIMEOUT_S = 2

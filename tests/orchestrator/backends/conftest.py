@@ -13,7 +13,6 @@ from orchestrator.backends.live.control_client import ControlClient
 from orchestrator.backends.process.directory import MeshDirectory
 from orchestrator.backends.process.lifecycle import ProcessLifecycle
 from orchestrator.backends.process.supervisor import Supervisor
-from orchestrator.telemetry.spans import SpanReceiver, SpanStore
 from sre_autopilot.world.deployment import ReplicaId
 from tests.orchestrator.backends.process import stand_in
 
@@ -53,8 +52,7 @@ class Mesh(ProcessLifecycle):
 
     def __init__(self, directory: MeshDirectory, ready_timeout_s: float = READY_TIMEOUT_S) -> None:
         self.supervisor = Supervisor(directory, stand_in.COMMAND)
-        self.receiver = SpanReceiver(SpanStore())
-        super().__init__(self.supervisor, directory, self.receiver, ready_timeout_s=ready_timeout_s)
+        super().__init__(self.supervisor, directory, ready_timeout_s=ready_timeout_s)
         self._http = httpx.AsyncClient(trust_env=False, verify=False)
 
     async def url(self, replica: ReplicaId) -> str:
@@ -77,7 +75,6 @@ class Mesh(ProcessLifecycle):
         await self._http.aclose()
         await super().aclose()
         await self.supervisor.aclose()
-        await self.receiver.aclose()
 
 
 @pytest.fixture(scope="module")

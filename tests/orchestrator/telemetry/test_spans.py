@@ -1,36 +1,16 @@
-"""Spans go in as OTLP over a real socket and come out as the calls of one window."""
+"""Spans go in as OTLP and come out as the calls of one window."""
 
-import asyncio
-import errno
-import gzip
-import signal
-import socket
-from collections.abc import AsyncIterator
-
-import httpx
 import pytest
-from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
-from orchestrator.telemetry.spans import SpanReceiver, SpanStore
-from services.runtime.spec import LOOPBACK
+from orchestrator.telemetry.spans import SpanStore
 from sre_autopilot.world.signals import SPAN_OUTCOME, SPAN_PEER, Outcome
 from sre_autopilot.world.topology import USERS, Service
 
-pytestmark = pytest.mark.anyio
-
 SECOND_NS = 1_000_000_000
 NOW_NS = 1_000 * SECOND_NS
-PROTOBUF = {"content-type": "application/x-protobuf"}
 CLIENT, SERVER = Span.SPAN_KIND_CLIENT, Span.SPAN_KIND_SERVER
 
 
@@ -144,113 +124,3 @@ class TestMemory:
             store.add(export(USERS, *(call(i, Service.API_GATEWAY) for i in range(40))))
             store.add(export(Service.API_GATEWAY, *(served(i) for i in range(40))))
         assert len(store) == 100
-
-
-@pytest.fixture
-async def endpoint(store: SpanStore) -> AsyncIterator[str]:
-    receiver = SpanReceiver(store)
-    yield await receiver.start()
-    await receiver.aclose()
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(trust_env=False, verify=False) as client:
-        yield client
-
-
-class TestReceiver:
-    @pytest.mark.parametrize("packed", [False, True])
-    async def test_takes_an_export(
-        self, store: SpanStore, endpoint: str, http: httpx.AsyncClient, packed: bool
-    ) -> None:
-        body = export(USERS, call(1, Service.API_GATEWAY)).SerializeToString()
-        headers = {**PROTOBUF, "content-encoding": "gzip"} if packed else PROTOBUF
-        answer = await http.post(
-            endpoint, content=gzip.compress(body) if packed else body, headers=headers
-        )
-        assert answer.status_code == 200
-        assert answer.headers["content-type"] == PROTOBUF["content-type"]
-        ExportTraceServiceResponse.FromString(answer.content)
-        assert len(store) == 1
-
-    async def test_understands_the_exporter_of_the_sdk(
-        self, store: SpanStore, endpoint: str
-    ) -> None:
-        provider = TracerProvider(resource=Resource({"service.name": Service.ORDER_SERVICE}))
-        provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(endpoint)))
-        attributes = {SPAN_PEER: Service.PAYMENT_GATEWAY, SPAN_OUTCOME: Outcome.TIMEOUT}
-        span = provider.get_tracer("test").start_span(
-            "POST /charges", kind=trace.SpanKind.CLIENT, attributes=attributes
-        )
-        await asyncio.to_thread(span.end)
-        (edge,) = store.edge_calls(0, span.end_time or 0)  # type: ignore[attr-defined]
-        assert (edge.caller, edge.callee) == (Service.ORDER_SERVICE, Service.PAYMENT_GATEWAY)
-        assert edge.failed
-        await asyncio.to_thread(provider.shutdown)
-
-    @pytest.mark.parametrize(
-        ("headers", "body", "status"),
-        [
-            ({"content-type": "application/json"}, b"{}", 415),
-            ({}, b"", 415),
-            (PROTOBUF, b"\xff\xff not a message", 400),
-            ({**PROTOBUF, "content-encoding": "gzip"}, b"not packed", 400),
-            (
-                {**PROTOBUF, "content-encoding": "gzip"},
-                gzip.compress(b"cut short", mtime=0)[:-9],
-                400,
-            ),
-        ],
-    )
-    async def test_says_what_it_does_not_understand(
-        self, endpoint: str, *, headers: dict[str, str], body: bytes, status: int
-    ) -> None:
-        async with httpx.AsyncClient(trust_env=False, verify=False) as http:
-            answer = await http.post(endpoint, content=body, headers=headers)
-        assert answer.status_code == status
-
-    async def test_serves_nothing_else(self, endpoint: str, http: httpx.AsyncClient) -> None:
-        assert (await http.get(endpoint)).status_code == 405
-        assert (await http.post(endpoint + "/metrics")).status_code == 404
-
-    async def test_starts_once_and_closes_twice(self, http: httpx.AsyncClient) -> None:
-        receiver = SpanReceiver(SpanStore())
-        endpoint = await receiver.start()
-        assert await receiver.start() == endpoint
-        await receiver.aclose()
-        await receiver.aclose()
-        with pytest.raises(httpx.ConnectError):
-            await http.post(endpoint, content=b"", headers=PROTOBUF)
-
-    async def test_listens_where_it_is_told_and_says_when_that_is_taken(
-        self, http: httpx.AsyncClient
-    ) -> None:
-        with socket.create_server((LOOPBACK, 0)) as taken:
-            port = taken.getsockname()[1]
-            receiver = SpanReceiver(SpanStore(), LOOPBACK, port)
-            with pytest.raises(OSError) as caught:
-                await receiver.start()
-            assert caught.value.errno == errno.EADDRINUSE
-        assert await receiver.start() == f"http://{LOOPBACK}:{port}/v1/traces"
-        assert (await http.post(await receiver.start(), headers=PROTOBUF)).status_code == 200
-        await receiver.aclose()
-
-    async def test_leaves_the_signals_of_its_host_alone(self, http: httpx.AsyncClient) -> None:
-        before = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
-        receiver = SpanReceiver(SpanStore())
-        await http.post(await receiver.start(), content=b"", headers=PROTOBUF)
-        during = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
-        await receiver.aclose()
-        assert during == before
-
-    async def test_two_receive_side_by_side(self, http: httpx.AsyncClient) -> None:
-        stores = [SpanStore(), SpanStore()]
-        receivers = [SpanReceiver(store) for store in stores]
-        for index, receiver in enumerate(receivers):
-            spans = [call(i, Service.API_GATEWAY) for i in range(index + 1)]
-            body = export(USERS, *spans).SerializeToString()
-            await http.post(await receiver.start(), content=body, headers=PROTOBUF)
-        assert [len(store) for store in stores] == [1, 2]
-        for receiver in receivers:
-            await receiver.aclose()

@@ -14,7 +14,7 @@ from orchestrator.backends.docker.supervisor import Supervisor, container_of
 from orchestrator.backends.live.control_client import ControlClient
 from services.runtime.spec import UNUSED_SEED
 from sre_autopilot.world.deployment import ReplicaId
-from sre_autopilot.world.signals import CPU_SECONDS, MEMORY_BYTES, ControlRoute
+from sre_autopilot.world.signals import CPU_SECONDS, MEMORY_BYTES, METRICS_LENGTH, ControlRoute
 from sre_autopilot.world.stack import REPLICAS, STALLED_CPU_SHARE, BrokerVerb, Part
 from sre_autopilot.world.topology import LIMITS
 from sre_autopilot.world.vocabulary import OOM_EXIT_CODE, Release
@@ -174,7 +174,8 @@ class FakeStack:
         route = ControlRoute(request.url.path)
         self.done.append((container.name, request.method, route))
         if route in (ControlRoute.METRICS, ControlRoute.FLUSH):
-            return httpx.Response(200, text=f"{CPU_SECONDS} 1.0\n{MEMORY_BYTES} 2e7\n")
+            page = f"{CPU_SECONDS} 1.0\n{MEMORY_BYTES} 2e7\n"
+            return httpx.Response(200, text=page, headers={METRICS_LENGTH: str(len(page))})
         if route is ControlRoute.RELEASE and request.method == "GET":
             body = {"release": container.release, "seed": container.seed}
         elif route is ControlRoute.RELEASE:

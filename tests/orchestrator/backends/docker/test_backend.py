@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-import socket
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -18,7 +18,7 @@ from orchestrator.backends.live.control_client import ControlClient
 from orchestrator.errors import BackendError, ReplicaUnreachable, StackUnavailable
 from orchestrator.reconcile import routing_of
 from orchestrator.settings import Settings
-from services.runtime.spec import LOOPBACK, UNUSED_SEED
+from services.runtime.spec import UNUSED_SEED
 from sre_autopilot.world.deployment import ReplicaId, initial_deployment
 from sre_autopilot.world.stack import STEP_SECONDS, Part
 from sre_autopilot.world.topology import USER_TIMEOUT_S, USERS, Service
@@ -32,6 +32,7 @@ DB = ReplicaId(Service.USER_DB, 0)
 SEED, KILLED = 7, 137
 WINDOW_S = 0.2
 ROUTING = routing_of(initial_deployment(), 0, frozenset())
+TOKEN = secrets.token_urlsafe()  # other tests on this machine have their own
 Make = Callable[..., DockerBackend]
 
 
@@ -42,7 +43,7 @@ def settings(**changes: object) -> Settings:
             "step_seconds": WINDOW_S,
             "broker_urls": ",".join(BROKERS),
             "chaos_url": CHAOS,
-            "spans_address": f"{LOOPBACK}:0",
+            "mesh_token": secrets.token_urlsafe(),  # each a stack of its own
             **changes,
         }
     )
@@ -153,18 +154,16 @@ async def test_observe_without_a_broker_raises(backend: DockerBackend, stack: Fa
 
 
 async def test_a_stack_has_one_backend_at_a_time(make: Make, stack: FakeStack) -> None:
-    with socket.create_server((LOOPBACK, 0)) as taken:
-        second = make(spans_address=f"{LOOPBACK}:{taken.getsockname()[1]}")
-        with pytest.raises(StackUnavailable, match="another session"):
-            await second.launch(SEED)
-    await second.aclose()
+    first, second = make(mesh_token=TOKEN), make(mesh_token=TOKEN)
+    await first.launch(SEED)
+    stack.done.clear()
+    with pytest.raises(StackUnavailable, match="another session"):
+        await second.launch(SEED)
     assert stack.done == []
 
 
 async def test_a_closed_backend_frees_a_clean_stack(make: Make, stack: FakeStack) -> None:
-    with socket.create_server((LOOPBACK, 0)) as free:
-        address = f"{LOOPBACK}:{free.getsockname()[1]}"
-    first, second = make(spans_address=address), make(spans_address=address)
+    first, second = make(mesh_token=TOKEN), make(mesh_token=TOKEN)
     await first.launch(SEED)
     await first.apply(DB, Impairments(partitioned=1.0), 1, IMPAIRMENT_TTL_S)
     assert stack.outside
@@ -185,9 +184,7 @@ async def test_closing_may_be_repeated(backend: DockerBackend, stack: FakeStack)
 async def test_closing_without_chaos_is_an_error_and_frees_the_place(
     make: Make, stack: FakeStack
 ) -> None:
-    with socket.create_server((LOOPBACK, 0)) as free:
-        address = f"{LOOPBACK}:{free.getsockname()[1]}"
-    first, second = make(spans_address=address), make(spans_address=address)
+    first, second = make(mesh_token=TOKEN), make(mesh_token=TOKEN)
     await first.launch(SEED)
     stack.lose(CHAOS)
     with pytest.raises(ReplicaUnreachable, match=Part.CHAOS):

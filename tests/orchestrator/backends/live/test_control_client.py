@@ -7,6 +7,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from chaos.fault import Impairments
 from orchestrator.backends.live.control_client import CallerRouting, ControlClient, Target
@@ -16,6 +17,7 @@ from sre_autopilot.world.deployment import ReplicaId
 from sre_autopilot.world.signals import (
     CPU_SECONDS,
     MEMORY_BYTES,
+    METRICS_LENGTH,
     ControlRoute,
 )
 from sre_autopilot.world.topology import Service
@@ -46,8 +48,11 @@ every_ask = pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
 class Port:
     """A control port with a scripted answer; it remembers the last request."""
 
-    def __init__(self, status: int = 200, body: str | None = None) -> None:
+    def __init__(
+        self, status: int = 200, body: str | bytes | None = None, metrics_length: object = None
+    ) -> None:
         self.status, self.body = status, body
+        self.headers = {} if metrics_length is None else {METRICS_LENGTH: str(metrics_length)}
         self.request: httpx.Request | None = None
         self.control = ControlClient(transport=httpx.MockTransport(self._answer))
 
@@ -64,7 +69,7 @@ class Port:
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.request = request
         body = request.content if self.body is None else self.body
-        return httpx.Response(self.status, content=body)
+        return httpx.Response(self.status, content=body, headers=self.headers)
 
 
 def url(route: ControlRoute) -> str:
@@ -78,10 +83,13 @@ async def test_scrape_reads_the_page() -> None:
     assert port.asked == ("GET", url(ControlRoute.METRICS))
 
 
-async def test_flush_reads_the_page_too() -> None:
-    port = Port(body=PAGE)
-    sample = await port.control.flush(TARGET)
-    assert (sample.cpu_seconds, sample.memory_bytes) == (1.5, 2e7)
+async def test_flush_reads_the_page_and_the_spans_behind_it() -> None:
+    export = ExportTraceServiceRequest()
+    export.resource_spans.add().scope_spans.add().spans.add().name = "one"
+    port = Port(body=PAGE.encode() + export.SerializeToString(), metrics_length=len(PAGE))
+    flushed = await port.control.flush(TARGET)
+    assert (flushed.sample.cpu_seconds, flushed.sample.memory_bytes) == (1.5, 2e7)
+    assert flushed.spans == export
     assert port.asked == ("POST", url(ControlRoute.FLUSH))
 
 
@@ -155,7 +163,16 @@ async def test_a_page_that_means_nothing_is_unreachable(page: str) -> None:
     with pytest.raises(ReplicaUnreachable, match=NAME):
         await Port(body=page).control.scrape(TARGET)
     with pytest.raises(ReplicaUnreachable, match=NAME):
-        await Port(body=page).control.flush(TARGET)
+        await Port(body=page, metrics_length=len(page)).control.flush(TARGET)
+
+
+@pytest.mark.parametrize(
+    ("body", "length"),
+    [(PAGE, None), (PAGE, "much"), (PAGE, 5), (PAGE.encode() + b"\xff\xff", len(PAGE))],
+)
+async def test_a_flush_that_means_nothing_is_unreachable(body: str | bytes, length: object) -> None:
+    with pytest.raises(ReplicaUnreachable, match=f"{NAME}.*not a flush"):
+        await Port(body=body, metrics_length=length).control.flush(TARGET)
 
 
 @every_ask

@@ -1,6 +1,6 @@
 """A zygote whose services are stand-ins: both ports are one tiny HTTP server; none calls another.
 
-Each page of metrics counts ten more calls to every callee. Each flush exports one call to every
+Each page of metrics counts ten more calls to every callee. Each flush tells of one call to every
 callee, which ended when the window began: at the page before the last. PUT /die ends the process
 with the exit code in its body; GET /routing tells what was told. Whoever drops all calls dies of
 it, and whoever is cut off altogether answers nonsense. Special seeds make one process misbehave at
@@ -11,8 +11,9 @@ import json
 import os
 import sys
 import time
-import urllib.request
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -20,7 +21,6 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from orchestrator.backends.process import zygote
-from services.runtime.authorization import bearer
 from services.runtime.memory import proportional_bytes
 from services.runtime.spec import ProcessSpec
 from sre_autopilot.world.signals import (
@@ -28,6 +28,7 @@ from sre_autopilot.world.signals import (
     CPU_SECONDS,
     DURATION_BUCKETS_S,
     MEMORY_BYTES,
+    METRICS_LENGTH,
     SPAN_OUTCOME,
     SPAN_PEER,
     ControlRoute,
@@ -74,7 +75,7 @@ class StandIn:
             os._exit(137)
         return impairments if impairments["partitioned"] < 1.0 else {"partitioned": "what?"}
 
-    def flush(self) -> None:
+    def spans(self) -> bytes:
         export = ExportTraceServiceRequest()
         resource = export.resource_spans.add()
         resource.resource.attributes.append(_attribute("service.name", self.spec.service_name))
@@ -83,12 +84,7 @@ class StandIn:
             spans.append(_call(callee, index, self.window_began_ns))
         if self.spec.service is ENTRY:
             spans.append(_served(self.window_began_ns))
-        assert self.spec.otlp_endpoint is not None
-        headers = {"content-type": "application/x-protobuf", **bearer(self.spec.token)}
-        request = urllib.request.Request(
-            self.spec.otlp_endpoint, export.SerializeToString(), headers
-        )
-        urllib.request.urlopen(request).close()
+        return bytes(export.SerializeToString())
 
 
 def _attribute(key: str, value: str) -> KeyValue:
@@ -135,16 +131,16 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(json.dumps(body).encode())
 
     def do_POST(self) -> None:
-        page = self.state.page()
-        self.state.flush()
-        self._answer(page.encode())
+        page = self.state.page().encode()
+        self._answer(page + self.state.spans(), {METRICS_LENGTH: str(len(page))})
 
     def log_message(self, *_: object) -> None:
         pass
 
-    def _answer(self, body: bytes) -> None:
+    def _answer(self, body: bytes, headers: Mapping[str, str] = MappingProxyType({})) -> None:
         self.send_response(200)
-        self.send_header("content-length", str(len(body)))
+        for name, value in {**headers, "content-length": str(len(body))}.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 
