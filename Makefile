@@ -272,7 +272,7 @@ validate: $(READY) ## Ask OpenEnv's validators about this checkout
 generate: $(READY) ## Write the generated files anew
 	$(CLI) dev generate
 
-COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+COMPILE = $(UV) pip compile --quiet --universal --python-version $${version:-3.11} --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS)
 
 .PHONY: lock
@@ -291,7 +291,7 @@ lock: ## Write requirements/*.txt and uv.lock anew (needs uv; ARGS=--upgrade lif
 	$(COMPILE) requirements/fuzz.in -c requirements/dev.txt -o requirements/fuzz.txt
 	for file in requirements/adapters/*.in; do \
 		version=3.11; [[ $$file != */@(harbor|nemo_gym).in ]] || version=3.12; \
-		$(COMPILE) --python-version $$version $$file -o $${file%.in}.txt; done
+		$(COMPILE) $$file -o $${file%.in}.txt; done
 	$(UV) lock --quiet $(ARGS)
 
 .PHONY: clean
