@@ -24,8 +24,8 @@ from sre_autopilot.simulator.cache_folder import cache_folder
 FILE = "capacity.json"
 SHARE = 0.4
 """Of all cores, what meshes may take in the mean: windows stay sound beside bursts and a server."""
-REFERENCE_WORK_MS, REFERENCE_MESH_CORES = 4.0, 0.3
-"""CPU of `_work` and of a mesh with its orchestrator, both on the machine of decision 038."""
+REFERENCE_WORK_MS, REFERENCE_MESH_CORES = 1.9, 0.1
+"""CPU of `_work` and of a mesh with its orchestrator, both on the machine of decision 075."""
 SIMULATED_SESSIONS, STACK_SESSIONS, MOST_SESSIONS = 64, 1, 1024
 """In the simulator; in one stack of containers; the bound of SRE_MAX_SESSIONS."""
 ROUNDS, HOPS = 5, 40

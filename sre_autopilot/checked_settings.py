@@ -20,7 +20,7 @@ CHECKED = ("backend", "fault", "simulator_of", "record_dir")
 OTHER_VARIABLES = frozenset(
     f"{PREFIX}{name}"
     for name in (
-        *("BASE_URL", "CPUSET", "MESH_NETWORK", "PORT", "PROJECT", "PROMETHEUS_PORT", "SPANS_URL"),
+        *("BASE_URL", "CPUSET", "MESH_NETWORK", "PORT", "PROJECT", "PROMETHEUS_PORT"),
         *("APT_LOCK_TIMEOUT_S", "DOCKER_SOCKET", "ENGINE_STATE", "GRAFANA_PORT", "JAEGER_PORT"),
         *("REWARD_FOLDER", "URL"),
     )

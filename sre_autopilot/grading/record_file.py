@@ -58,6 +58,8 @@ def read_episodes(lines: Iterable[str]) -> Iterator[EpisodeRecord]:
             kind, record = _read(line, record)
         except ValueError as error:
             half_line = RecordError(f"line {number}: {_reason(error)}")
+            if number == 1 and isinstance(error, json.JSONDecodeError):
+                half_line = RecordError("line 1 is not JSON: this is no record of an episode")
             if record is None or not isinstance(error, json.JSONDecodeError):
                 raise half_line from error
             continue

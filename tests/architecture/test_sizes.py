@@ -26,7 +26,6 @@ LARGER = {
     "tests/inference/test_survival.py": "whatever may go wrong in one run",
     "tests/live/test_broker.py": "one stack of containers, which takes long to start",
     "tests/orchestrator/backends/docker/test_lifecycle.py": "one lifecycle from start to close",
-    "tests/orchestrator/telemetry/test_spans.py": "one receiver over one socket",
     "tests/server/test_sessions.py": "one table of sessions, over HTTP and over sockets",
     "tests/services/test_services.py": "seven services in one mesh",
     "tests/sre_autopilot/policies/test_belief.py": "one policy, on evidence and in play",

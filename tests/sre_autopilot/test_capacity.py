@@ -82,7 +82,7 @@ def test_setting_wins_and_each_backend_has_a_default(cache, monkeypatch):
     monkeypatch.setattr(capacity, "usable_cores", lambda: 2.0)
     monkeypatch.setattr(capacity, "_work_ms", lambda: REFERENCE_WORK_MS)
     assert sessions_at_once(Settings(max_sessions=7), environ) == 7
-    assert sessions_at_once(Settings(), environ) == 2
+    assert sessions_at_once(Settings(), environ) == 8
     assert sessions_at_once(Settings(backend="simulator"), environ) == SIMULATED_SESSIONS
     assert sessions_at_once(Settings(backend="docker"), environ) == 1
 

@@ -124,6 +124,7 @@ def _broken(change: Callable[[list[str]], Any]) -> list[str]:
         (lambda lines: lines.insert(2, lines[0]), "line 3: a line of type 'episode' is out of"),
         (lambda lines: lines.append(lines[-1]), "line 7: a line of type 'end' is out of place"),
         (lambda lines: lines.__setitem__(3, lines[3][:40]), "line 4: broken JSON: .* column 40"),
+        (lambda lines: lines.insert(0, "# SRE"), "line 1 is not JSON: this is no record"),
         (lambda lines: lines.insert(1, "[]"), "line 2: not a line of an episode"),
         (
             lambda lines: lines.insert(1, '{"type": "log"}'),
@@ -135,7 +136,7 @@ def _broken(change: Callable[[list[str]], Any]) -> list[str]:
             "line 1: episode_id: Field req",
         ),
     ],
-    ids=["no head", "two heads", "two ends", "torn", "list", "alien", "gap", "empty"],
+    ids=["no head", "two heads", "two ends", "torn", "text", "list", "alien", "gap", "empty"],
 )
 def test_a_broken_file_names_the_line(change: Callable[[list[str]], Any], message: str) -> None:
     with pytest.raises(grading.RecordError, match=message):
