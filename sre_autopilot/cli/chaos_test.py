@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sre_autopilot.cli.errors import FAILED, bad_input, fail, on_interrupt
-from sre_autopilot.cli.options import JsonOption
+from sre_autopilot.cli.options import JsonOption, listed
 from sre_autopilot.cli.output import messages_console, print_json, results_console
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def command(
     seed = secrets.randbelow(SEEDS) if seed is None else seed
     with bad_input("--out"):
         out.parent.mkdir(parents=True, exist_ok=True)
-    order = Order(kills, seed, tuple(filter(None, only.split(","))))
+    order = Order(kills, seed, tuple(filter(None, listed(only))))
     test = ChaosTest(order, _make_world(backend))
     console = messages_console()
     bar = progress_bar(console)

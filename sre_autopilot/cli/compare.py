@@ -17,7 +17,7 @@ from orchestrator.settings import Settings
 from orchestrator.validation import parse_tier
 from sre_autopilot.cli.errors import BadInput, bad_input, on_interrupt
 from sre_autopilot.cli.grade import read
-from sre_autopilot.cli.options import BACKEND_HELP, JsonOption, read_settings
+from sre_autopilot.cli.options import BACKEND_HELP, JsonOption, listed, read_settings
 from sre_autopilot.cli.output import messages_console, print_json, results_console
 from sre_autopilot.evaluation import markdown
 from sre_autopilot.evaluation.compare_records import (
@@ -191,7 +191,7 @@ def scores(of_records: Sequence[EpisodeRecord]) -> list[Result]:
 def played(a: str, b: str, options: Options) -> tuple[list[Scored], list[Scored]]:
     """Both policies on every tier and seed. Raises UnknownName, BackendError, MissingField."""
     settings = read_settings(backend=options.backend)
-    on = tuple(parse_tier(tier) for tier in options.tiers.split(","))
+    on = tuple(parse_tier(tier) for tier in listed(options.tiers))
     policies = tuple(dict.fromkeys((a, b)))
     jobs = [Job(policy, tier, s) for s in options.seeds for tier in on for policy in policies]
     with (

@@ -11,6 +11,7 @@ import typer
 
 from orchestrator.validation import parse_tier
 from sre_autopilot.cli.errors import BadInput, bad_input, on_interrupt
+from sre_autopilot.cli.options import listed
 from sre_autopilot.cli.output import messages_console, results_console
 from sre_autopilot.dataset.card import CARD, card
 from sre_autopilot.dataset.files import DatasetWriter, Format, JsonLines, OpenFile
@@ -58,8 +59,8 @@ def command(
     """
     with bad_input():
         plan = Plan(
-            [name for name in policies.split(",") if load_policy(name)],
-            [parse_tier(tier) for tier in tiers.split(",")],
+            [name for name in listed(policies) if load_policy(name)],
+            [parse_tier(tier) for tier in listed(tiers)],
             range(first_seed, first_seed + seeds),
         )
         opened = _openers(formats)
@@ -84,7 +85,7 @@ def command(
 def _openers(names: str) -> dict[Format, OpenFile]:
     """What opens a file of each format. Raises UnknownName, ModuleNotFoundError without pyarrow."""
     openers: dict[Format, OpenFile] = {}
-    for name in names.split(","):
+    for name in listed(names):
         kind = parse_name(Format, "formats", name)
         if kind is Format.JSON_LINES:
             openers[kind] = JsonLines

@@ -23,7 +23,7 @@ from server.server_process import ROOT, child_process, server_process
 from sre_autopilot import grading
 from sre_autopilot.cli.errors import FAILED, BadInput, bad_input, on_interrupt
 from sre_autopilot.cli.grade import records_of
-from sre_autopilot.cli.options import read_settings
+from sre_autopilot.cli.options import listed, read_settings
 from sre_autopilot.cli.output import TEXT_WIDTH, messages_console, results_console
 from sre_autopilot.cli.screen import episode_summary, screen
 from sre_autopilot.models import SREAction, SREObservation
@@ -133,14 +133,14 @@ def command(
             f"the demo runs {PLAYER}, which a checkout of the repository has; {ROOT} has none"
         )
     with bad_input():
-        for tier in tiers.split(","):
+        for tier in listed(tiers):
             parse_tier(tier)
         if policy is not None:
             load_policy(policy)
     record_dir = read_settings().record_dir or Path("runs")
     record_dir.mkdir(parents=True, exist_ok=True)
     chosen = ("--policy", policy) if policy else ()
-    arguments = ("--seed", str(seed), "--tiers", tiers, *chosen)
+    arguments = ("--seed", str(seed), "--tiers", ",".join(listed(tiers)), *chosen)
     folder = Path(tempfile.mkdtemp(prefix="demo-", dir=record_dir))
     console = messages_console()
     with on_interrupt(lambda: f"interrupted; the records so far are in {folder}"):

@@ -11,7 +11,7 @@ from orchestrator.backends import make_backend
 from orchestrator.settings import Settings
 from orchestrator.validation import parse_tier
 from sre_autopilot.cli.errors import FAILED, BadInput, bad_input, on_interrupt
-from sre_autopilot.cli.options import BackendOption, JsonOption, read_settings
+from sre_autopilot.cli.options import BackendOption, JsonOption, listed, read_settings
 from sre_autopilot.cli.output import messages_console, print_json, results_console
 from sre_autopilot.evaluation.results import Result, cells, read_results
 from sre_autopilot.evaluation.run import (
@@ -98,8 +98,8 @@ def command(
 
 def _jobs(policies: str, tiers: str, seeds: range) -> list[Job]:
     """Every policy on every tier and seed, the seeds outermost. Raises UnknownName."""
-    names = [name for name in policies.split(",") if load_policy(name)]
-    on = [parse_tier(tier) for tier in tiers.split(",")]
+    names = [name for name in listed(policies) if load_policy(name)]
+    on = [parse_tier(tier) for tier in listed(tiers)]
     return [Job(name, tier, seed) for seed in seeds for tier in on for name in names]
 
 
@@ -115,7 +115,7 @@ def _players(
         raise BadInput("--workers and --ray: only one of them can play")
     if workers is not None:
         token = settings.state_token
-        urls = workers.split(",")
+        urls = listed(workers)
         servers = Servers(urls, records, None if token is None else token.get_secret_value())
         theirs = settings.model_copy(update={"backend": servers.check(), "fault": None})
         return servers, theirs, meshes * len(urls)

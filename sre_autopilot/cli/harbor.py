@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sre_autopilot.cli.errors import BadInput, bad_input
-from sre_autopilot.cli.options import read_settings
+from sre_autopilot.cli.options import listed, read_settings
 from sre_autopilot.cli.output import results_console
 from sre_autopilot.world.vocabulary import DEFAULT_TIERS
 
@@ -37,7 +37,7 @@ def command(
     if secret is None:
         raise BadInput("SRE_SECRET is not set; valid: at least 16 characters, not to be guessed")
     with bad_input():
-        tasks = tasks_of(split, seeds, tiers.split(","))
+        tasks = tasks_of(split, seeds, listed(tiers))
         options = HarborOptions(secret.get_secret_value(), image or IMAGE, backend)
         write_tasks(out, tasks, options)
     text = f"{len(tasks)} tasks: {out}; {INDEX} says which is which"

@@ -27,6 +27,13 @@ JsonOption: TypeAlias = Annotated[
 ]
 
 
+def listed(names: str) -> list[str]:
+    """The names of an option that takes several, between commas or blanks; of none, an empty name,
+    which nothing has.
+    """
+    return names.replace(",", " ").split() or [""]
+
+
 def read_settings(**overrides: str | None) -> "Settings":
     """The settings of SRE_* variables, with those options in their place that are not None.
 

@@ -11,7 +11,7 @@ from rich import box
 from rich.table import Table
 
 from sre_autopilot.cli.errors import BadInput, bad_input, on_interrupt
-from sre_autopilot.cli.options import JsonOption
+from sre_autopilot.cli.options import JsonOption, listed
 from sre_autopilot.cli.output import messages_console, print_json, results_console
 from sre_autopilot.distribution import extra_command
 from sre_autopilot.world.vocabulary import Tier
@@ -103,7 +103,7 @@ def _baselines(names: str, score_seeds: int) -> dict[str, Mapping[Tier, float]]:
     from sre_autopilot.policies import load_policy
     from sre_autopilot.training.baselines import baseline_scores
 
-    policies = [name for name in names.split(",") if name and load_policy(name)]
+    policies = [name for name in listed(names) if name and load_policy(name)]
     with messages_console().status("scoring the policies beside it") as status:
         return {**baseline_scores(policies, score_seeds, None, status.update)}
 

@@ -6,6 +6,7 @@ import typer
 
 from sre_autopilot.cli.dev.ladder import text_table
 from sre_autopilot.cli.errors import FAILED, bad_input, on_interrupt
+from sre_autopilot.cli.options import listed
 from sre_autopilot.cli.output import messages_console, results_console
 from sre_autopilot.world.vocabulary import SEED_SPLITS, Tier
 
@@ -34,7 +35,7 @@ def command(
     from sre_autopilot.simulator.backend import SimulatorBackend
 
     with bad_input():
-        names = [name for name in policies.split(",") if load_policy(name)]
+        names = [name for name in listed(policies) if load_policy(name)]
     per_seed = len(Tier) * len(names)
     seeds = SEED_SPLITS["test"][: max(1, records // per_seed)]
     with (

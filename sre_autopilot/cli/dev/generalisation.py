@@ -7,6 +7,7 @@ import typer
 
 from sre_autopilot.cli.dev.ladder import WeightsOption, named_files, text_table
 from sre_autopilot.cli.errors import bad_input, on_interrupt
+from sre_autopilot.cli.options import listed
 from sre_autopilot.cli.output import messages_console, results_console
 from sre_autopilot.world.vocabulary import SEED_SPLITS
 
@@ -38,7 +39,7 @@ def command(
 
     played = SEED_SPLITS["test"][:seeds]
     with bad_input():
-        names = [name for name in policies.split(",") if name]
+        names = [name for name in listed(policies) if name]
         entered = entrants(names, dict(map(named_files, weights or ())))
         by_name = worlds(made_for, other)
     trainings = sum(len(entrant.trainings) for entrant in entered)

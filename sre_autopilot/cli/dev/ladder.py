@@ -9,6 +9,7 @@ from rich import box
 from rich.table import Table
 
 from sre_autopilot.cli.errors import BadInput, bad_input, on_interrupt
+from sre_autopilot.cli.options import listed
 from sre_autopilot.cli.output import messages_console, results_console
 from sre_autopilot.world.vocabulary import SEED_SPLITS
 
@@ -64,7 +65,7 @@ def command(
     with bad_input():
         if real_only and (policies or trained):
             raise BadInput("--real-only: plays nothing; leave --policies and --weights out")
-        entered = [] if real_only else entrants(policies.split(",") if policies else usual, trained)
+        entered = [] if real_only else entrants(listed(policies) if policies else usual, trained)
         real = [each for file in sorted(results.glob("*.jsonl")) for each in read_results(file)]
         kept = Ladder.read(out or LADDER) if real_only else None
     with (

@@ -9,6 +9,7 @@ from rich.console import Console
 from orchestrator.backends.process.backend import ProcessBackend
 from orchestrator.validation import parse_tier
 from sre_autopilot.cli.errors import FAILED, on_interrupt
+from sre_autopilot.cli.options import listed
 from sre_autopilot.evaluation.many_seeds import VectorEvaluator
 from sre_autopilot.evaluation.progress import progress_bar
 from sre_autopilot.evaluation.score_checks import checks, report, run
@@ -41,8 +42,8 @@ def command(
 
     Example: sre-autopilot dev score-checks --policies oracle,runbook --seeds 100
     """
-    names = [name for name in policies.split(",") if load_policy(name)]
-    on = [parse_tier(tier) for tier in tiers.split(",")]
+    names = [name for name in listed(policies) if load_policy(name)]
+    on = [parse_tier(tier) for tier in listed(tiers)]
     played = range(first_seed, first_seed + seeds)
     console = Console(stderr=True)
     evaluator = VectorEvaluator(played, engine, simulator_of)

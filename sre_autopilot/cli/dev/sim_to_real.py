@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from sre_autopilot.cli.errors import BadInput, bad_input, on_interrupt
+from sre_autopilot.cli.options import listed
 from sre_autopilot.cli.output import messages_console
 from sre_autopilot.evaluation.progress import progress_bar
 from sre_autopilot.evaluation.sim_to_real.run import REAL_BACKENDS, compare_all, write
@@ -27,7 +28,7 @@ def command(
       sre-autopilot dev sim-to-real --backends process --out runs/sim-to-real.md
     """
     recorded = [name for name in REAL_BACKENDS if (data / f"{name}-heldout.npz").exists()]
-    names = backends.split(",") if backends else recorded
+    names = listed(backends) if backends else recorded
     if not names:
         raise BadInput(f"--data {data}: holds no recordings BACKEND-heldout.npz")
     console = messages_console()
