@@ -116,6 +116,7 @@ test-adapter-%: build/adapters/%/.ready
 .PRECIOUS: build/%/.ready
 build/adapters/harbor/.ready build/adapters/nemo_gym/.ready: PYTHON := $(PYTHON_3_12)
 build/%/.ready: requirements/%.txt
+	@$(PYTHON) -c "" || { echo "$(@D) needs $(PYTHON): name one by PYTHON=... or PYTHON_3_12=..."; exit 2; }
 	@echo "Making $(@D) with the packages of $<: minutes, once."
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r $<

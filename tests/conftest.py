@@ -6,15 +6,18 @@ import functools
 import gc
 import ssl
 from collections.abc import Generator, Iterator
+from importlib.util import find_spec
 
 import pytest
-from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
-# How long an example takes says how busy the machine is, and nothing of what is tested: only
-# pytest's own limit of time ends a test.
-settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("suite")
+if find_spec("hypothesis"):  # trainers' environments have none
+    from hypothesis import HealthCheck, settings
+
+    # How long an example takes says how busy the machine is, and nothing of what is tested: only
+    # pytest's own limit of time ends a test.
+    settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("suite")
 
 PLAYS = "plays"
 """Property of a test's report: how many episodes it played until its check held."""
