@@ -14,6 +14,7 @@ from pydantic_core import to_json
 
 from services.runtime.authorization import bearer
 from services.runtime.link import Link
+from services.runtime.mesh_route import JSON
 from services.runtime.metrics import Metrics
 from services.runtime.routing import Endpoint, Routing
 from services.runtime.tracing import PROPAGATOR, Attribute
@@ -21,7 +22,6 @@ from services.runtime.wire import TARGET, CutShort, Wire
 from sre_autopilot.world.signals import SPAN_OUTCOME, SPAN_PEER, Outcome
 from sre_autopilot.world.topology import Service
 
-JSON = b"application/json"
 _ROOTS = {service: httpx.URL(f"http://{service}/") for service in Service}
 
 
@@ -49,7 +49,7 @@ def mesh_request(method: str, callee: Service, path: str, payload: Any = None) -
     headers, body = [(b"Host", callee.encode())], b""
     if payload is not None:
         body = to_json(payload)
-        headers += (b"Content-Type", JSON), (b"Content-Length", b"%d" % len(body))
+        headers += (b"Content-Type", JSON.encode()), (b"Content-Length", b"%d" % len(body))
     return httpx.Request(
         method,
         _ROOTS[callee],

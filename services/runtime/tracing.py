@@ -17,7 +17,7 @@ from services.runtime.spec import ProcessSpec
 
 COLLECTOR_TIMEOUT_S = 1.0
 KEPT_NS = 10_000_000_000
-"""An ended span that no window has taken for so long is of none."""
+"""A span that ended so long ago belongs to no window that is still open."""
 MAX_KEPT = 5_000
 PROPAGATOR = TraceContextTextMapPropagator()
 """Carries a trace from a caller to its callee (W3C Trace Context)."""

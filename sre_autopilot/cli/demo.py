@@ -133,14 +133,13 @@ def command(
             f"the demo runs {PLAYER}, which a checkout of the repository has; {ROOT} has none"
         )
     with bad_input():
-        for tier in listed(tiers):
-            parse_tier(tier)
+        on = [parse_tier(tier) for tier in listed(tiers)]
         if policy is not None:
             load_policy(policy)
     record_dir = read_settings().record_dir or Path("runs")
     record_dir.mkdir(parents=True, exist_ok=True)
     chosen = ("--policy", policy) if policy else ()
-    arguments = ("--seed", str(seed), "--tiers", ",".join(listed(tiers)), *chosen)
+    arguments = ("--seed", str(seed), "--tiers", ",".join(on), *chosen)
     folder = Path(tempfile.mkdtemp(prefix="demo-", dir=record_dir))
     console = messages_console()
     with on_interrupt(lambda: f"interrupted; the records so far are in {folder}"):

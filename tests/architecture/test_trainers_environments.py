@@ -6,22 +6,11 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-SHARED = ROOT / "tests/conftest.py"
+from tests.architecture.source import ROOT, imports
+
+SHARED = ast.parse((ROOT / "tests/conftest.py").read_text())
 DISTRIBUTIONS = {"pytest": "pytest", "xdist": "pytest-xdist"}
 """By the modules that they bring: all that the shared file may import without asking first."""
-
-
-def imported(file: Path) -> set[str]:
-    """Packages that a file imports as soon as it is loaded."""
-    packages: set[str] = set()
-    for node in ast.parse(file.read_text()).body:
-        match node:
-            case ast.Import(names=names):
-                packages |= {name.name.partition(".")[0] for name in names}
-            case ast.ImportFrom(module=str(module)):
-                packages.add(module.partition(".")[0])
-    return packages - sys.stdlib_module_names
 
 
 @pytest.mark.parametrize(
@@ -30,7 +19,8 @@ def imported(file: Path) -> set[str]:
     ids=lambda file: file.stem,
 )
 def test_shared_file_imports_only_what_the_environment_has(requirements: Path) -> None:
-    assert imported(SHARED) <= set(DISTRIBUTIONS)
+    on_loading = {name.split(".")[0] for node, name in imports(SHARED) if node in SHARED.body}
+    assert on_loading - sys.stdlib_module_names <= set(DISTRIBUTIONS)
     lines = requirements.read_text().splitlines()
     for distribution in DISTRIBUTIONS.values():
         assert any(line.partition(">")[0] == distribution for line in lines)

@@ -16,7 +16,6 @@ from orchestrator.backends.live.control_client import ControlClient
 from orchestrator.backends.live.telemetry import MeshTelemetry
 from orchestrator.backends.live.traffic import MeshTraffic
 from orchestrator.settings import DOCKER, Settings
-from orchestrator.telemetry.spans import SpanStore
 from orchestrator.telemetry.window import Window
 from sre_autopilot.world.stack import STEP_SECONDS
 from sre_autopilot.world.topology import USER_TIMEOUT_S, Service
@@ -44,7 +43,7 @@ class DockerBackend(DockerLifecycle):
         self._claim = StackClaim(f"{settings.broker_urls} {token}")
         self._broker = broker
         self._control = control
-        self._telemetry = MeshTelemetry(self, control, SpanStore(), self.step_seconds)
+        self._telemetry = MeshTelemetry(self, control, self.step_seconds)
         self._traffic = MeshTraffic(self, control)
         self._is_launched_anew = False
         self.apply = DockerFaultSurface(self, control, self._chaos).apply

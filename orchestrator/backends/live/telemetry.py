@@ -38,12 +38,11 @@ class MeshTelemetry:
         self,
         replicas: ReplicaSet,
         control: ControlClient,
-        spans: SpanStore,
         step_seconds: float,
     ) -> None:
         self._replicas = replicas
         self._control = control
-        self._spans = spans
+        self._spans = SpanStore()
         self._step_seconds = step_seconds
         self._last: _Scrape | None = None
         self._clocks = HostClocks()

@@ -14,7 +14,6 @@ from orchestrator.backends.process.fault_surface import ProcessFaultSurface
 from orchestrator.backends.process.lifecycle import READY_TIMEOUT_S, ProcessLifecycle
 from orchestrator.backends.process.supervisor import ZYGOTE_COMMAND, Supervisor
 from orchestrator.settings import PROCESS, Settings
-from orchestrator.telemetry.spans import SpanStore
 
 STEP_SECONDS = 0.5
 
@@ -35,7 +34,7 @@ class ProcessBackend(ProcessLifecycle):
         temp_root: Path | None = None,
         ready_timeout_s: float = READY_TIMEOUT_S,
     ) -> None:
-        spans, directory = SpanStore(), MeshDirectory(temp_root)
+        directory = MeshDirectory(temp_root)
         token = secrets.token_urlsafe()  # other users of this machine can reach the ports
         super().__init__(
             Supervisor(directory, zygote),
@@ -46,7 +45,7 @@ class ProcessBackend(ProcessLifecycle):
         self.step_seconds = step_seconds
         self._control = ControlClient(token=token)
         self.route = MeshTraffic(self, self._control).route
-        self.observe = MeshTelemetry(self, self._control, spans, step_seconds).observe
+        self.observe = MeshTelemetry(self, self._control, step_seconds).observe
         self.apply = ProcessFaultSurface(self, self._control).apply
 
     @classmethod
